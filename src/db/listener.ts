@@ -1,0 +1,117 @@
+import pg from 'pg'
+import type { Logger } from '../platform/log.ts'
+
+export interface Listener {
+  close(): Promise<void>
+}
+
+export interface ListenOptions {
+  url: string
+  applicationName: string
+  channel: string
+  /** called with the payload of each NOTIFY */
+  onNotification: (payload: string) => void
+  /** called after each (re)connection: notifications sent meanwhile are lost, so look for yourself */
+  onConnect: () => void
+  log: Logger
+}
+
+/** How often the connection is asked whether it still listens: a half-open one says nothing by itself. */
+const HEARTBEAT_MS = 10_000
+const HEARTBEAT_TIMEOUT_MS = 3_000
+const RECONNECT_BASE_MS = 250
+const RECONNECT_MAX_MS = 4_000
+
+/**
+ * LISTEN on a dedicated connection, for as long as it is not closed: a lost one is opened again.
+ * A notification is only ever a hint; whoever listens polls as well.
+ * @throws when the first connection cannot be made
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const subscription = new Subscription(options)
+  await subscription.connect()
+  return subscription
+}
+
+class Subscription implements Listener {
+  readonly #options: ListenOptions
+  #client: pg.Client | undefined
+  #timer: NodeJS.Timeout | undefined
+  #failures = 0
+  #closed = false
+
+  constructor(options: ListenOptions) {
+    this.#options = options
+  }
+
+  async connect(): Promise<void> {
+    const { url, applicationName, channel, onNotification, onConnect } = this.#options
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: applicationName,
+      connectionTimeoutMillis: HEARTBEAT_TIMEOUT_MS,
+      query_timeout: HEARTBEAT_TIMEOUT_MS,
+      keepAlive: true,
+    })
+    client.on('error', error => this.#lost(client, error))
+    client.on('end', () => this.#lost(client, new Error('connection ended')))
+    client.on('notification', ({ payload }) => onNotification(payload ?? ''))
+    try {
+      await client.connect()
+      await client.query(`listen "${channel}"`)
+    } catch (error) {
+      discard(client)
+      throw error
+    }
+    if (this.#closed) return discard(client)
+    this.#client = client
+    this.#failures = 0
+    this.#timer = setTimeout(() => void this.#heartbeat(client), HEARTBEAT_MS)
+    onConnect()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const client = this.#client
+    this.#client = undefined
+    if (client) await client.end()
+  }
+
+  async #heartbeat(client: pg.Client): Promise<void> {
+    try {
+      await client.query('select 1')
+    } catch (error) {
+      return this.#lost(client, error)
+    }
+    if (this.#client === client) this.#timer = setTimeout(() => void this.#heartbeat(client), HEARTBEAT_MS)
+  }
+
+  #lost(client: pg.Client, error: unknown): void {
+    if (this.#closed || this.#client !== client) return
+    this.#client = undefined
+    clearTimeout(this.#timer)
+    discard(client)
+    this.#options.log.warn(
+      { channel: this.#options.channel, error: String(error) },
+      'listener lost; reconnecting',
+    )
+    this.#reconnectLater()
+  }
+
+  #reconnectLater(): void {
+    const wait = Math.min(RECONNECT_MAX_MS, RECONNECT_BASE_MS * 2 ** this.#failures++)
+    this.#timer = setTimeout(() => {
+      this.connect().catch(() => {
+        if (!this.#closed) this.#reconnectLater()
+      })
+    }, wait)
+  }
+}
+
+/** Ends a connection that is of no more use, whatever state it is in. */
+function discard(client: pg.Client): void {
+  client.removeAllListeners()
+  client.on('error', () => undefined)
+  void client.end().catch(() => undefined)
+}

@@ -1,0 +1,86 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { DataSource, type MigrationInterface } from 'typeorm'
+import { translateSqlError } from './sql-errors.ts'
+import type { Sql } from './transaction.ts'
+
+const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
+const TABLE = 'schema_migrations'
+/** Two that migrate at once wait for each other: `pg_advisory_lock` of this. */
+const MIGRATION_LOCK = 7_226_632
+
+type MigrationClass = new () => MigrationInterface
+
+/** Runs `work` while nobody else migrates this database. */
+export async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, application_name: 'comanda-migrate-lock' })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+    return await work()
+  } catch (error) {
+    throw translateSqlError(error)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** Runs what has not been run, each in its own transaction. @returns the names of those run */
+export async function migrateUp(url: string): Promise<string[]> {
+  return await withSource(url, async source => {
+    const run = await source.runMigrations({ transaction: 'each' })
+    return run.map(({ name }) => name)
+  })
+}
+
+/** Takes back every migration, newest first. For tests and development: it deletes all data. */
+export async function migrateDown(url: string): Promise<void> {
+  await withSource(url, async source => {
+    for (let left = (await migrationNames()).length; left > 0; left--)
+      await source.undoLastMigration({ transaction: 'each' })
+  })
+}
+
+/** The migrations that this database lacks. */
+export async function pendingMigrations(sql: Sql): Promise<string[]> {
+  const [table] = await sql.query<{ found: boolean }>(`select to_regclass('${TABLE}') is not null as found`)
+  const done = table?.found ? await sql.query<{ name: string }>(`select name from ${TABLE}`) : []
+  const names = new Set(done.map(({ name }) => name))
+  return (await migrationNames()).filter(name => !names.has(name))
+}
+
+async function withSource<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
+  const source = new DataSource({
+    type: 'postgres',
+    url,
+    applicationName: 'comanda-migrate',
+    migrations: await loadMigrations(),
+    migrationsTableName: TABLE,
+    poolSize: 2,
+  })
+  await source.initialize()
+  try {
+    return await work(source)
+  } finally {
+    await source.destroy()
+  }
+}
+
+let loaded: Promise<MigrationClass[]> | undefined
+
+/** Every file of `migrations/` exports one class. */
+function loadMigrations(): Promise<MigrationClass[]> {
+  loaded ??= Promise.all(
+    readdirSync(FOLDER)
+      .filter(file => file.endsWith('.ts'))
+      .sort()
+      .map(async file => Object.values((await import(join(FOLDER, file))) as Record<string, MigrationClass>)),
+  ).then(modules => modules.flat())
+  return loaded
+}
+
+async function migrationNames(): Promise<string[]> {
+  return (await loadMigrations()).map(({ name }) => name)
+}

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto'
+import type { PoolClient, QueryResult } from 'pg'
+import type { EntityManager, QueryRunner } from 'typeorm'
+import { isUnavailable } from './sql-errors.ts'
+
+/** Runs SQL: inside a transaction ({@link Tx}), or one statement that is its own (the database itself). */
+export interface Sql {
+  /** The rows of one statement, prepared once a connection. */
+  query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>
+  /** How many rows one statement affected. */
+  execute(text: string, values?: readonly unknown[]): Promise<number>
+}
+
+/** Statements that may be prepared by name on one connection; beyond them (nothing of ours) they go unnamed. */
+const MAX_NAMED_STATEMENTS = 400
+const names = new Map<string, string>()
+
+/** pg-boss sends some statements as one text of several, which the extended protocol refuses. */
+const SEVERAL_STATEMENTS = /;\s*\S/
+
+/**
+ * A statement for node-postgres. Repeated texts are prepared under a stable name, so that Postgres parses and
+ * plans them once a connection instead of at every call.
+ */
+export function namedStatement(text: string, values?: readonly unknown[]) {
+  let name = names.get(text)
+  if (name === undefined && names.size < MAX_NAMED_STATEMENTS) {
+    name = SEVERAL_STATEMENTS.test(text) ? '' : createHash('sha1').update(text).digest('base64url')
+    names.set(text, name)
+  }
+  return { text, ...(name ? { name } : {}), ...(values ? { values: [...values] } : {}) }
+}
+
+/** One open transaction. Dead once it is settled: a statement that comes late is refused, never run outside. */
+export class Tx implements Sql {
+  /** Single rows by the ORM, in this transaction. */
+  readonly entities: EntityManager
+  readonly #client: PoolClient
+  readonly #afterCommit: (() => void)[] = []
+  #settled = false
+  #savepoints = 0
+
+  constructor(client: PoolClient, entities: EntityManager) {
+    this.#client = client
+    this.entities = entities
+  }
+
+  async query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+    const { rows } = await this.executeSql(text, values)
+    return rows as Row[]
+  }
+
+  async execute(text: string, values?: readonly unknown[]): Promise<number> {
+    const { rowCount } = await this.executeSql(text, values)
+    return rowCount ?? 0
+  }
+
+  /** The shape that pg-boss takes as its `db` option. */
+  async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
+    if (this.#settled) throw new Error('Transaction is already settled')
+    return await this.#client.query(namedStatement(text, values))
+  }
+
+  /**
+   * Runs `work` so that its failure undoes only its own writes and locks.
+   * @throws what `work` threw, with this transaction usable again unless the connection is gone
+   */
+  async savepoint<T>(work: () => Promise<T>): Promise<T> {
+    const name = `s${++this.#savepoints}`
+    const noticesBefore = this.#afterCommit.length
+    await this.executeSql(`savepoint ${name}`)
+    try {
+      const result = await work()
+      await this.executeSql(`release savepoint ${name}`)
+      return result
+    } catch (error) {
+      this.#afterCommit.length = noticesBefore
+      if (!isUnavailable(error)) await this.executeSql(`rollback to savepoint ${name}`)
+      throw error
+    } finally {
+      this.#savepoints--
+    }
+  }
+
+  /** Calls `notice` once this transaction has committed: for logs and wake-ups, which must not promise too early. */
+  afterCommit(notice: () => void): void {
+    this.#afterCommit.push(notice)
+  }
+
+  /** For {@link OpenTransaction} only. */
+  settle(committed: boolean): void {
+    this.#settled = true
+    if (committed) for (const notice of this.#afterCommit) notice()
+  }
+}
+
+/** A transaction whose end is chosen elsewhere than its beginning; pg-boss's transactional workers need that. */
+export class OpenTransaction {
+  readonly db: Tx
+  readonly #runner: QueryRunner
+  readonly #client: PoolClient
+  #settled = false
+
+  private constructor(runner: QueryRunner, client: PoolClient) {
+    this.#runner = runner
+    this.#client = client
+    this.db = new Tx(client, runner.manager)
+  }
+
+  /** Takes a connection and opens a transaction on it. */
+  static async begin(runner: QueryRunner): Promise<OpenTransaction> {
+    const client: PoolClient = await runner.connect()
+    try {
+      await runner.startTransaction()
+    } catch (error) {
+      await destroy(runner, client)
+      throw error
+    }
+    return new OpenTransaction(runner, client)
+  }
+
+  /** @throws when the commit fails; a lost connection leaves its outcome unknown */
+  async commit(): Promise<void> {
+    if (this.#settled) throw new Error('Transaction is already settled')
+    this.#settled = true
+    try {
+      await this.#runner.commitTransaction()
+    } catch (error) {
+      this.db.settle(false)
+      await destroy(this.#runner, this.#client)
+      throw error
+    }
+    await this.#runner.release()
+    this.db.settle(true)
+  }
+
+  /** Never throws and never waits long: a connection that cannot roll back is dropped, which rolls back too. */
+  async rollback(cause?: unknown): Promise<void> {
+    if (this.#settled) return
+    this.#settled = true
+    this.db.settle(false)
+    if (isUnavailable(cause)) return await destroy(this.#runner, this.#client)
+    try {
+      await this.#runner.rollbackTransaction()
+      await this.#runner.release()
+    } catch {
+      await destroy(this.#runner, this.#client)
+    }
+  }
+}
+
+/** Gives the connection back as ended, so that the pool drops it and the server undoes what was open on it. */
+async function destroy(runner: QueryRunner, client: PoolClient): Promise<void> {
+  // The pool's client type hides `end`, which marks it unusable and closes the socket without waiting.
+  void (client as unknown as { end(): Promise<void> }).end().catch(() => undefined)
+  await runner.release()
+}

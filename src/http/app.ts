@@ -1,0 +1,159 @@
+import Router from '@koa/router'
+import Koa, { type Context, type Middleware } from 'koa'
+import helmet from 'koa-helmet'
+import { v7 as uuidv7 } from 'uuid'
+import { ExpectedError } from '../platform/errors.ts'
+import { type Logger, withLogContext } from '../platform/log.ts'
+import { jsonBody } from './body.ts'
+import type { HttpMetrics } from './metrics.ts'
+import { problemOf, RETRY_AFTER_SECONDS } from './problem.ts'
+import type { Route } from './route.ts'
+
+export interface AppOptions {
+  routes: readonly Route[]
+  /** pages beside the API: health, metrics, documentation */
+  pages: Router[]
+  metrics: HttpMetrics
+  log: Logger
+}
+
+/** The Koa application: every answer that is not a success is a problem document. */
+export function createApp({ routes, pages, metrics, log }: AppOptions): Koa {
+  const app = new Koa()
+  const api = apiRouter(routes)
+  const routers = [api, ...pages]
+  app.use(identifyRequest())
+  app.use(metrics.middleware())
+  app.use(answerErrors(log))
+  app.use(logRequests(log))
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+        useDefaults: false,
+      },
+    }),
+  )
+  for (const router of pages) app.use(router.routes())
+  app.use(api.routes())
+  app.use(refuseUnrouted(routers))
+  // What still gets here broke while an answer was on its way out: there is nobody left to tell but the log.
+  app.on('error', (error: Error) => log.warn({ error: error.message }, 'answer broke off'))
+  return app
+}
+
+function apiRouter(routes: readonly Route[]): Router {
+  const router = new Router()
+  const readBody = jsonBody()
+  for (const route of routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    const serve: Middleware = async ctx => {
+      const { body, headers = {} } = await route.serve({
+        params: ctx['params'],
+        body: bodyOf(ctx, route),
+        requestId: ctx.state['requestId'],
+      })
+      ctx.status = route.status
+      ctx.set(headers)
+      ctx.body = body
+    }
+    router.register(path, [route.method], route.body ? [readBody, serve] : serve)
+  }
+  return router
+}
+
+function bodyOf(ctx: Context, route: Route): unknown {
+  const body: unknown = ctx.request.body
+  if (!route.body || (body !== undefined && body !== '')) return body
+  if (route.bodyOptional) return {}
+  throw new ExpectedError('malformed-json', 'This call needs a JSON body, and none came')
+}
+
+const REQUEST_ID = /^[\w.:-]{1,64}$/
+
+/** Takes over the caller's `X-Request-Id`, when it is one, or makes one; every log line and event carries it. */
+function identifyRequest(): Middleware {
+  return async (ctx, next) => {
+    const given = ctx.get('x-request-id')
+    const requestId = REQUEST_ID.test(given) ? given : uuidv7()
+    ctx.state['requestId'] = requestId
+    ctx.set('X-Request-Id', requestId)
+    await withLogContext({ request_id: requestId }, next)
+  }
+}
+
+function answerErrors(log: Logger): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next()
+    } catch (error) {
+      answer(ctx, error, log)
+    }
+  }
+}
+
+function answer(ctx: Context, error: unknown, log: Logger): void {
+  const requestId: string = ctx.state['requestId']
+  const expected = expectedError(error)
+  if (!expected) log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed on a bug')
+  else if (expected.cause instanceof Error)
+    log.warn({ code: expected.code, cause: expected.cause.message }, expected.message)
+  const problem = expected
+    ? problemOf(expected.code, expected.message, requestId, expected.fields)
+    : problemOf(
+        'internal',
+        'The request could not be carried out; the log has the cause under the request id',
+        requestId,
+      )
+  ctx.status = problem.status
+  if (problem.status === 503) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS))
+  ctx.body = problem
+  ctx.type = 'application/problem+json'
+}
+
+/** Koa and its parts throw errors with a 4xx status: a bad percent-encoding, a body that breaks off. */
+function expectedError(error: unknown): ExpectedError | undefined {
+  if (error instanceof ExpectedError) return error
+  const status = error instanceof Error && 'status' in error ? error.status : undefined
+  if (error instanceof URIError || status === 400) {
+    return new ExpectedError('malformed-json', 'The request could not be read')
+  }
+  return undefined
+}
+
+function logRequests(log: Logger): Middleware {
+  return async (ctx, next) => {
+    const started = performance.now()
+    try {
+      await next()
+    } finally {
+      const ms = Math.round((performance.now() - started) * 10) / 10
+      ctx.res.once('close', () => {
+        log.debug(
+          { request_id: ctx.state['requestId'], method: ctx.method, path: ctx.path, status: ctx.status, ms },
+          'request',
+        )
+      })
+    }
+  }
+}
+
+/** Nothing has answered: the path is not there, or does not take the method. */
+function refuseUnrouted(routers: readonly Router[]): Middleware {
+  return ctx => {
+    const methods = new Set(
+      routers.flatMap(router => router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods)),
+    )
+    if (methods.size === 0)
+      throw new ExpectedError('route-not-found', `Nothing is at ${ctx.path}; see /docs for what is`)
+    const allow = [...methods, 'OPTIONS'].join(', ')
+    ctx.set('Allow', allow)
+    if (ctx.method === 'OPTIONS') {
+      ctx.status = 204
+      return
+    }
+    throw new ExpectedError('method-not-allowed', `${ctx.path} takes ${allow}, not ${ctx.method}`, {
+      allowed_methods: [...methods],
+    })
+  }
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import Router from '@koa/router'
+import { koaSwagger } from 'koa2-swagger-ui'
+
+/** Files of swagger-ui-dist that the page loads, by the name that koa2-swagger-ui asks for. */
+const assets = {
+  'swagger-ui.min.css': ['swagger-ui.css', 'text/css'],
+  'swagger-ui-bundle.js': ['swagger-ui-bundle.js', 'text/javascript'],
+  'swagger-ui-standalone-preset.js': ['swagger-ui-standalone-preset.js', 'text/javascript'],
+  'favicon-32x32.png': ['favicon-32x32.png', 'image/png'],
+} as const
+
+const ASSETS_PATH = '/docs/assets'
+const CACHE_SECONDS = 3_600
+
+/** `/docs`: Swagger UI from this process's own files, so that it works offline; `/openapi.json`: the document. */
+export function documentationPages(document: object): Router {
+  const router = new Router()
+  const json = JSON.stringify(document)
+  router.get('/openapi.json', ctx => {
+    ctx.type = 'application/json'
+    ctx.body = json
+  })
+  router.get('/', ctx => ctx.redirect('/docs'))
+  serveAssets(router)
+  servePage(router)
+  return router
+}
+
+function serveAssets(router: Router): void {
+  const folder = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..')
+  for (const [name, [file, type]] of Object.entries(assets)) {
+    const content = readFileSync(join(folder, file))
+    router.get(`${ASSETS_PATH}/${name}`, ctx => {
+      ctx.type = type
+      ctx.set('Cache-Control', `public, max-age=${CACHE_SECONDS}`)
+      ctx.body = content
+    })
+  }
+}
+
+function servePage(router: Router): void {
+  const render = koaSwagger({
+    title: 'Comanda API',
+    // `routePrefix` would match any path that ends in it, e.g. an order's
+    routePrefix: false,
+    swaggerVersion: '',
+    swaggerCdnUrl: ASSETS_PATH,
+    favicon: `${ASSETS_PATH}/favicon-32x32.png`,
+    hideTopbar: true,
+    swaggerOptions: {
+      url: '/openapi.json',
+      layout: 'StandaloneLayout',
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    },
+  })
+  let page: { html: string; policy: string } | undefined
+  router.get('/docs', async ctx => {
+    if (!page) {
+      await render(ctx, async () => undefined)
+      const html = withoutRemoteFonts(String(ctx.body)).replaceAll(`${ASSETS_PATH}//`, `${ASSETS_PATH}/`)
+      page = { html, policy: contentSecurityPolicy(html) }
+    }
+    ctx.set('Content-Security-Policy', page.policy)
+    ctx.type = 'html'
+    ctx.body = page.html
+  })
+}
+
+function withoutRemoteFonts(html: string): string {
+  return html.replace(/<link href="https:\/\/fonts[^>]*>/, '')
+}
+
+/** Nothing but our own files, and the page's one inline script, by its hash. Swagger UI styles its elements inline. */
+function contentSecurityPolicy(html: string): string {
+  const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
+    ([, script = '']) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  )
+  return [
+    "default-src 'none'",
+    `script-src 'self' ${scripts.join(' ')}`,
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}

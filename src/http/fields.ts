@@ -1,0 +1,58 @@
+import { z } from 'zod'
+
+/** Fields that request and response schemas share. */
+
+/** A UUID in lower case. */
+export const id = (what: string, example: string) =>
+  z
+    .uuid({ error: 'must be a UUID' })
+    .toLowerCase()
+    .meta({ description: `Id of the ${what}`, example })
+
+/**
+ * Text that Postgres can store: no NUL, no lone surrogate. Blanks at both ends are taken off.
+ * @param max longest length in UTF-16 code units
+ */
+export const text = (max: number) =>
+  z
+    .string({ error: 'must be a string' })
+    .trim()
+    .min(1, 'must not be empty')
+    .max(max, `must not be longer than ${max} characters`)
+    .refine(
+      value => value.isWellFormed() && !value.includes('\u0000'),
+      'must not contain NUL or a lone surrogate',
+    )
+
+/** A whole number within limits. */
+export const wholeNumber = (min: number, max: number) =>
+  z
+    .number({ error: 'must be a number' })
+    .int('must be a whole number')
+    .min(min, `must not be less than ${min}`)
+    .max(max, `must not be more than ${max}`)
+
+/** An amount as a request may send it. Its decimals are checked against the currency. */
+export const moneyInput = z
+  .union([z.string().regex(/^\d{1,12}(\.\d{1,12})?$/), z.number().min(0).max(1e12)], {
+    error: 'must be an amount like "12.50" or 12.5, not negative',
+  })
+  .meta({
+    description: 'Amount as a decimal string, or a number with no more decimals than the currency has',
+    example: '12.50',
+  })
+
+/** An amount as every response has it. */
+export const moneyOutput = (description: string, example: string) =>
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .meta({ description, example })
+
+export const currency = z
+  .string()
+  .regex(/^[A-Z]{3}$/)
+  .meta({ description: 'ISO 4217 code', example: 'EUR' })
+
+export const timestamp = (description: string) =>
+  z.iso.datetime().meta({ description, example: '2026-11-22T18:30:00.000Z' })

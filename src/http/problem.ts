@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import type { ErrorCode } from '../platform/errors.ts'
+
+/** How each expected error looks over HTTP (RFC 9457). A code forgotten here does not compile. */
+export const problems = {
+  'malformed-json': { status: 400, title: 'The body is not JSON' },
+  'validation-failed': { status: 422, title: 'The request has values that cannot be accepted' },
+  'unsupported-media-type': { status: 415, title: 'The body is not of an accepted type' },
+  'payload-too-large': { status: 413, title: 'The body is too large' },
+  'route-not-found': { status: 404, title: 'There is nothing at this path' },
+  'method-not-allowed': { status: 405, title: 'The path does not take this method' },
+  'restaurant-not-found': { status: 404, title: 'No such restaurant' },
+  'menu-item-not-found': { status: 404, title: 'No such menu item' },
+  'order-not-found': { status: 404, title: 'No such order' },
+  'inventory-pending': { status: 409, title: 'Stock has not been deducted yet' },
+  'illegal-transition': { status: 409, title: 'The order cannot go there from where it is' },
+  overloaded: { status: 503, title: 'Too much to do at the moment' },
+  'not-ready': { status: 503, title: 'Not ready to take requests' },
+  'database-unavailable': { status: 503, title: 'The database cannot be reached' },
+} as const satisfies Record<ErrorCode, { status: number; title: string }>
+
+/** Seconds after which a 503 may be tried again. */
+export const RETRY_AFTER_SECONDS = 1
+
+export type ProblemCode = ErrorCode | 'internal'
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string().meta({
+      description: 'Stable reference of the kind of problem',
+      example: '/problems/illegal-transition',
+    }),
+    title: z.string().meta({ description: 'The kind of problem, in words' }),
+    status: z.int().meta({ description: 'HTTP status', example: 409 }),
+    detail: z.string().meta({ description: 'What happened this time, and what to do' }),
+    code: z.string().meta({ description: 'The last part of `type`', example: 'illegal-transition' }),
+    request_id: z.string().meta({ description: 'Names this request in the log' }),
+    errors: z
+      .array(
+        z.object({
+          pointer: z
+            .string()
+            .meta({ description: 'JSON Pointer (RFC 6901) into the body', example: '/items/0/quantity' }),
+          detail: z.string().meta({ example: 'must not be less than 1' }),
+        }),
+      )
+      .optional()
+      .meta({ description: 'Every value that cannot be accepted' }),
+  })
+  .meta({ id: 'Problem', description: 'What went wrong (RFC 9457)' })
+
+export type Problem = z.infer<typeof problemSchema>
+
+/** The body of an error answer. It never holds SQL, a stack or a path: only what was written for the reader. */
+export function problemOf(
+  code: ProblemCode,
+  detail: string,
+  requestId: string,
+  fields: Readonly<Record<string, unknown>> = {},
+): Problem {
+  const { status, title } =
+    code === 'internal' ? { status: 500, title: 'Something went wrong here' } : problems[code]
+  return { type: `/problems/${code}`, title, status, detail, code, request_id: requestId, ...fields }
+}

@@ -1,0 +1,107 @@
+import type { z } from 'zod'
+import {
+  type ErrorCode,
+  type FieldError,
+  NotFound,
+  type ResourceKind,
+  ValidationFailed,
+} from '../platform/errors.ts'
+
+/** What a handler gets: parsed and checked. */
+interface RouteRequest<Params, Body> {
+  params: Params
+  body: Body
+  requestId: string
+}
+
+interface RouteReply<Reply> {
+  body: Reply
+  headers?: Record<string, string>
+}
+
+/** One operation of the API: what serves it and what documents it, so that the two cannot part. */
+export interface RouteSpec<Params, Body, Reply> {
+  method: 'get' | 'post' | 'patch'
+  /** OpenAPI form, e.g. `/api/v1/orders/{order_id}` */
+  path: string
+  operationId: string
+  summary: string
+  description: string
+  tag: string
+  params?: z.ZodType<Params>
+  /** what the id in the path is of: one that is no UUID names nothing, which is 404 */
+  resource?: ResourceKind
+  body?: z.ZodType<Body>
+  /** the body may be left out: then it is `{}` */
+  bodyOptional?: boolean
+  status: 200 | 201 | 202
+  statusDescription: string
+  replySchema: z.ZodType<Reply>
+  replyExample: Reply
+  replyHeaders?: Record<string, string>
+  /** the errors it may answer besides those of every operation */
+  errors: { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
+  handle: (request: RouteRequest<Params, Body>) => Promise<RouteReply<Reply>>
+}
+
+/** A spec with its types closed over: what the app and the document work with. */
+export interface Route extends Omit<RouteSpec<unknown, unknown, unknown>, 'handle'> {
+  /** @throws ValidationFailed, or what the handler throws */
+  serve(request: {
+    params: Record<string, string>
+    body: unknown
+    requestId: string
+  }): Promise<RouteReply<unknown>>
+}
+
+export function route<Params, Body, Reply>(spec: RouteSpec<Params, Body, Reply>): Route {
+  const { handle, ...rest } = spec
+  return {
+    ...rest,
+    serve: ({ params, body, requestId }) =>
+      handle({
+        params: parseParams(spec.params, spec.resource, params),
+        body: (spec.body ? parseBody(spec.body, body) : undefined) as Body,
+        requestId,
+      }),
+  }
+}
+
+function parseParams<Params>(
+  schema: z.ZodType<Params> | undefined,
+  resource: ResourceKind | undefined,
+  values: Record<string, string>,
+): Params {
+  const result = schema?.safeParse(values)
+  if (result?.error && resource) throw new NotFound(resource, Object.values(values).join('/'))
+  return result?.data as Params
+}
+
+/** @throws ValidationFailed with a JSON Pointer an error */
+function parseBody<Output>(schema: z.ZodType<Output>, value: unknown): Output {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new ValidationFailed(result.error.issues.flatMap(fieldErrors))
+}
+
+function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const pointer = issue.path.map(segment => `/${escapePointer(String(segment))}`).join('')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(key => ({
+      pointer: `${pointer}/${escapePointer(key)}`,
+      detail: 'is not a known property',
+    }))
+  }
+  const detail = issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : issue.message
+  return [{ pointer, detail }]
+}
+
+/** RFC 6901, section 3. What cannot be shown is shown as U+FFFD. */
+function escapePointer(segment: string): string {
+  return segment
+    .slice(0, 100)
+    .toWellFormed()
+    .replaceAll('\u0000', '\uFFFD')
+    .replaceAll('~', '~0')
+    .replaceAll('/', '~1')
+}

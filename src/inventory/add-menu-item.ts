@@ -1,0 +1,68 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { Tx } from '../db/transaction.ts'
+import { NotFound, ValidationFailed } from '../platform/errors.ts'
+import { currencyDecimals, formatMoney, MAX_PRICE_MINOR, parseMoney } from '../platform/money.ts'
+import {
+  type MenuItem,
+  MenuItemEntity,
+  type Restaurant,
+  RestaurantEntity,
+  StockMovementEntity,
+} from './inventory-entities.ts'
+
+export interface AddMenuItem {
+  menu_item_id?: string
+  restaurant_id: string
+  name: string
+  /** as it came: its decimals depend on the restaurant's currency; left out, the item is free */
+  price?: string | number | undefined
+  available_qty: number
+  low_stock_threshold?: number | undefined
+}
+
+/**
+ * Adds an item to a restaurant's menu, with its first stock in the ledger.
+ * @throws NotFound when there is no such restaurant, ValidationFailed when the price does not fit its currency
+ */
+export async function addMenuItem(
+  tx: Tx,
+  request: AddMenuItem,
+): Promise<MenuItem & { restaurant: Restaurant }> {
+  const {
+    menu_item_id = uuidv7(),
+    restaurant_id,
+    name,
+    price = 0,
+    available_qty,
+    low_stock_threshold = null,
+  } = request
+  const restaurant = await tx.entities.findOneBy(RestaurantEntity, { restaurant_id })
+  if (!restaurant) throw new NotFound('restaurant', restaurant_id)
+  const now = new Date()
+  const item = {
+    menu_item_id,
+    restaurant_id,
+    name,
+    price_minor: priceMinor(price, restaurant.currency),
+    available_qty,
+    low_stock_threshold,
+    created_at: now,
+    updated_at: now,
+  }
+  await tx.entities.insert(MenuItemEntity, item)
+  await tx.entities.insert(StockMovementEntity, {
+    movement_id: uuidv7(),
+    restaurant_id,
+    menu_item_id,
+    kind: 'INITIAL',
+    delta: available_qty,
+  })
+  return { ...item, restaurant }
+}
+
+function priceMinor(price: string | number, currency: string): number {
+  const minor = parseMoney(price, currency)
+  if (minor !== null) return minor
+  const detail = `must be an amount in ${currency}: at most ${currencyDecimals(currency)} decimals, at most ${formatMoney(MAX_PRICE_MINOR, currency)}`
+  throw new ValidationFailed([{ pointer: '/price', detail }])
+}

@@ -1,0 +1,75 @@
+import type { Tx } from '../db/transaction.ts'
+import { claimEvents } from '../jobs/run-once.ts'
+import { lockOrders } from '../orders/lock-orders.ts'
+import type { Handled } from '../outbox/consume-events.ts'
+import { type EventOf, follow, newEvent } from '../outbox/events.ts'
+import { lockStock } from './lock-stock.ts'
+import { moveStock } from './move-stock.ts'
+import { allocate } from './stock.ts'
+
+/**
+ * Deducts the stock of placed orders, all or nothing an order, in the order they arrived. An order that is not PLACED
+ * any more (it was cancelled first) takes nothing. Short stock is an outcome, told by its event, not an error.
+ */
+export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]): Promise<Handled> {
+  const orders = await lockOrders(tx, events)
+  const fresh = await claimEvents(tx, 'inventory.deduct', events)
+  const outcomes = new Map<string, string>()
+  const due = events.filter(({ event_id, order_id }) => {
+    const status = orders.get(order_id)?.status
+    if (!status) throw new Error(`event ${event_id} is about order ${order_id}, which does not exist`)
+    if (fresh.has(event_id) && status === 'PLACED') return true
+    outcomes.set(
+      event_id,
+      fresh.has(event_id) ? `no stock taken: the order is ${status}` : 'already processed',
+    )
+    return false
+  })
+
+  const demands = due.map(event => event.payload)
+  const available = await lockStock(
+    tx,
+    demands.flatMap(({ restaurant_id, items }) => items.map(item => ({ restaurant_id, ...item }))),
+  )
+  const allocations = allocate(demands, available)
+  const deducted_at = new Date().toISOString()
+
+  const movements = []
+  const following = []
+  for (const [index, event] of due.entries()) {
+    const { event_id, order_id, restaurant_id, payload } = event
+    const shortages = allocations[index]?.shortages ?? []
+    if (shortages.length > 0) {
+      outcomes.set(event_id, `out of stock: ${shortages.map(({ name }) => name).join(', ')}`)
+      following.push(
+        newEvent(
+          'inventory.deducted.failed.v1',
+          { order_id, restaurant_id, reason: 'OUT_OF_STOCK', shortages },
+          follow(event),
+        ),
+      )
+      continue
+    }
+    outcomes.set(event_id, 'stock deducted')
+    const items = payload.items.map(({ menu_item_id, name, quantity }) => ({ menu_item_id, name, quantity }))
+    for (const { menu_item_id, quantity } of items) {
+      movements.push({
+        restaurant_id,
+        menu_item_id,
+        order_id,
+        event_id,
+        kind: 'DEDUCT' as const,
+        delta: -quantity,
+      })
+    }
+    following.push(
+      newEvent(
+        'inventory.deducted.success.v1',
+        { order_id, restaurant_id, items, deducted_at },
+        follow(event),
+      ),
+    )
+  }
+  await moveStock(tx, movements)
+  return { outcomes, events: following }
+}

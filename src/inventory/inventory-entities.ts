@@ -1,0 +1,81 @@
+import { EntitySchema } from 'typeorm'
+
+/** Single rows of the stock side, by the ORM. Sets, locks and everything hot go by SQL. */
+
+export interface Restaurant {
+  restaurant_id: string
+  name: string
+  currency: string
+  created_at: Date
+}
+
+export interface MenuItem {
+  menu_item_id: string
+  restaurant_id: string
+  name: string
+  price_minor: number
+  available_qty: number
+  low_stock_threshold: number | null
+  created_at: Date
+  updated_at: Date
+  restaurant?: Restaurant
+}
+
+interface Movement {
+  movement_id: string
+  restaurant_id: string
+  menu_item_id: string
+  order_id: string | null
+  event_id: string | null
+  kind: string
+  delta: number
+  at: Date
+}
+
+const created = { type: 'timestamptz', default: () => 'clock_timestamp()' } as const
+
+export const RestaurantEntity = new EntitySchema<Restaurant>({
+  name: 'Restaurant',
+  tableName: 'restaurants',
+  columns: {
+    restaurant_id: { type: 'uuid', primary: true },
+    name: { type: 'text' },
+    currency: { type: 'text' },
+    created_at: created,
+  },
+})
+
+export const MenuItemEntity = new EntitySchema<MenuItem>({
+  name: 'MenuItem',
+  tableName: 'menu_items',
+  columns: {
+    menu_item_id: { type: 'uuid', primary: true },
+    restaurant_id: { type: 'uuid', primary: true },
+    name: { type: 'text' },
+    price_minor: { type: 'bigint' },
+    available_qty: { type: 'integer' },
+    low_stock_threshold: { type: 'integer', nullable: true },
+    created_at: created,
+    updated_at: created,
+  },
+  relations: {
+    restaurant: { type: 'many-to-one', target: 'Restaurant', joinColumn: { name: 'restaurant_id' } },
+  },
+})
+
+export const StockMovementEntity = new EntitySchema<Movement>({
+  name: 'StockMovement',
+  tableName: 'stock_movements',
+  columns: {
+    menu_item_id: { type: 'uuid', primary: true },
+    movement_id: { type: 'uuid', primary: true },
+    restaurant_id: { type: 'uuid', primary: true },
+    order_id: { type: 'uuid', nullable: true },
+    event_id: { type: 'uuid', nullable: true },
+    kind: { type: 'text' },
+    delta: { type: 'integer' },
+    at: created,
+  },
+})
+
+export const inventoryEntities: EntitySchema[] = [RestaurantEntity, MenuItemEntity, StockMovementEntity]

@@ -1,0 +1,32 @@
+import type { Tx } from '../db/transaction.ts'
+
+/**
+ * Locks menu items in id order, each once, after the orders' locks. `no key`, because placing an order holds a key
+ * lock on its items, taken in another order: the full lock deadlocks with that.
+ * @returns units on hand by menu item id
+ */
+export async function lockStock(
+  tx: Tx,
+  items: readonly { menu_item_id: string; restaurant_id: string }[],
+): Promise<Map<string, number>> {
+  if (items.length === 0) return new Map()
+  const rows = await tx.query<{ menu_item_id: string; available_qty: number }>(lockSql, [
+    items.map(item => item.menu_item_id),
+    items.map(item => item.restaurant_id),
+  ])
+  return new Map(rows.map(row => [row.menu_item_id, row.available_qty]))
+}
+
+const lockSql = `
+  select m.menu_item_id, m.available_qty
+  from (
+    select distinct menu_item_id, restaurant_id
+    from unnest($1::uuid[], $2::uuid[]) as k (menu_item_id, restaurant_id)
+    order by menu_item_id
+  ) as k
+  join menu_items as m
+    on m.menu_item_id = k.menu_item_id
+    and m.restaurant_id = k.restaurant_id
+  order by m.menu_item_id
+  for no key update of m
+`

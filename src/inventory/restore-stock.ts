@@ -1,0 +1,67 @@
+import type { Tx } from '../db/transaction.ts'
+import { claimEvents } from '../jobs/run-once.ts'
+import { lockOrders } from '../orders/lock-orders.ts'
+import type { Handled } from '../outbox/consume-events.ts'
+import type { EventOf } from '../outbox/events.ts'
+import { lockStock } from './lock-stock.ts'
+import { moveStock } from './move-stock.ts'
+
+interface Deducted {
+  order_id: string
+  restaurant_id: string
+  menu_item_id: string
+  quantity: number
+}
+
+/**
+ * Gives back what the ledger says a cancelled order took, and has not been given back: nothing, when it was cancelled
+ * before its stock was deducted.
+ */
+export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>[]): Promise<Handled> {
+  await lockOrders(tx, events)
+  const fresh = await claimEvents(tx, 'inventory.restore', events)
+  const due = events.filter(event => fresh.has(event.event_id))
+  const deducted = await tx.query<Deducted>(deductedSql, [
+    due.map(event => event.order_id),
+    due.map(event => event.restaurant_id),
+  ])
+  await lockStock(tx, deducted)
+  const eventOfOrder = new Map(due.map(event => [event.order_id, event.event_id]))
+  await moveStock(
+    tx,
+    deducted.map(({ order_id, restaurant_id, menu_item_id, quantity }) => ({
+      restaurant_id,
+      menu_item_id,
+      order_id,
+      event_id: eventOfOrder.get(order_id) ?? null,
+      kind: 'RESTORE' as const,
+      delta: quantity,
+    })),
+  )
+
+  const restored = new Set(deducted.map(({ order_id }) => order_id))
+  const outcomes = new Map(
+    events.map(({ event_id, order_id }) => {
+      if (!fresh.has(event_id)) return [event_id, 'already processed']
+      return [event_id, restored.has(order_id) ? 'stock restored' : 'nothing to restore']
+    }),
+  )
+  return { outcomes, events: [] }
+}
+
+const deductedSql = `
+  select m.order_id, m.restaurant_id, m.menu_item_id, -m.delta as quantity
+  from unnest($1::uuid[], $2::uuid[]) as k (order_id, restaurant_id)
+  join stock_movements as m
+    on m.order_id = k.order_id
+    and m.restaurant_id = k.restaurant_id
+  where m.kind = 'DEDUCT'
+    and not exists (
+      select 1
+      from stock_movements as r
+      where r.order_id = m.order_id
+        and r.restaurant_id = m.restaurant_id
+        and r.menu_item_id = m.menu_item_id
+        and r.kind = 'RESTORE'
+    )
+`

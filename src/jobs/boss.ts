@@ -1,0 +1,75 @@
+import { type ConstructorOptions, type Db, PgBoss, type Queue } from 'pg-boss'
+import type { Database } from '../db/database.ts'
+import type { Logger } from '../platform/log.ts'
+import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues } from './catalogue.ts'
+
+/** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
+export type BossRole = 'migrator' | 'producer' | 'consumer'
+
+/** Together with the heartbeat of 10 s: the jobs of a dead worker run elsewhere within 15 s. */
+const SUPERVISE_INTERVAL_SECONDS = 2
+const MONITOR_INTERVAL_SECONDS = 3
+const NEVER_SECONDS = 86_400
+
+const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
+  migrator: { migrate: true, createSchema: true, supervise: false, registerInstance: false },
+  producer: { migrate: false, createSchema: false, supervise: false },
+  consumer: {
+    migrate: false,
+    createSchema: false,
+    supervise: true,
+    superviseIntervalSeconds: SUPERVISE_INTERVAL_SECONDS,
+    monitorIntervalSeconds: MONITOR_INTERVAL_SECONDS,
+    useListenNotify: true,
+    persistWarnings: true,
+  },
+}
+
+/**
+ * Starts pg-boss on this process's own connections.
+ * @throws when the queue schema is missing or too old: `npm run migrate` has not been run
+ */
+export async function startBoss(
+  database: Database,
+  role: BossRole,
+  instanceName: string,
+  log: Logger,
+): Promise<PgBoss> {
+  const boss = new PgBoss({
+    db: bossDb(database),
+    instanceName,
+    schedule: false,
+    flowIntervalSeconds: NEVER_SECONDS,
+    openTelemetry: { propagateContext: true },
+    ...roleOptions[role],
+  })
+  boss.on('error', error => log.error({ error: error.message }, 'queue error'))
+  boss.on('warning', warning => log.warn({ warning: warning.data }, warning.message))
+  await boss.start()
+  return boss
+}
+
+/** Creates every queue of the catalogue, or brings it to the catalogue's options. */
+export async function createQueues(boss: PgBoss): Promise<void> {
+  await createOrUpdate(boss, DEAD_LETTER_QUEUE, deadLetterQueue)
+  for (const [name, queue] of Object.entries(eventQueues)) {
+    const { batchSize: _, localConcurrency: __, ...options } = queue
+    await createOrUpdate(boss, name, options)
+  }
+}
+
+async function createOrUpdate(boss: PgBoss, name: string, options: Omit<Queue, 'name'>): Promise<void> {
+  await boss.createQueue(name, options)
+  const { partition: _, policy: __, ...changeable } = options
+  await boss.updateQueue(name, changeable)
+}
+
+/** pg-boss's view of our database: its statements get names, its transactional workers get our {@link Tx}. */
+function bossDb(database: Database): Db {
+  return {
+    executeSql: (text, values) => database.executeSql(text, values),
+    beginTransaction: () => database.beginTransaction(),
+    listen: (channel, onNotification, onReconnect) => database.listen(channel, onNotification, onReconnect),
+    poolCounts: () => database.poolCounts(),
+  }
+}

@@ -1,0 +1,47 @@
+import type { Queue } from 'pg-boss'
+
+/** Where a job goes that has used up its retries. Its consumer copies each into `dead_letters`. */
+export const DEAD_LETTER_QUEUE = 'dead-letters'
+
+const DAY_SECONDS = 24 * 60 * 60
+
+/**
+ * Technical failures are retried for about 40 minutes: 12 times, 1 s doubling to 10 min, each with jitter.
+ * A job is at most 60 s in one pair of hands, and goes back 10 s after its worker's last heartbeat.
+ */
+const eventQueue = {
+  retryLimit: 12,
+  retryDelay: 1,
+  retryBackoff: true,
+  retryDelayMax: 600,
+  expireInSeconds: 60,
+  heartbeatSeconds: 10,
+  retentionSeconds: 30 * DAY_SECONDS,
+  deleteAfterSeconds: 7 * DAY_SECONDS,
+  deadLetter: DEAD_LETTER_QUEUE,
+  partition: true,
+  notify: true,
+} as const satisfies Omit<Queue, 'name'>
+
+/** Every queue that events are routed to, with how its batches are worked. */
+export const eventQueues = {
+  'inventory.deduct': { ...eventQueue, batchSize: 200, localConcurrency: 2 },
+  'inventory.restore': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
+  'order.prepare': { ...eventQueue, batchSize: 200, localConcurrency: 2 },
+  'order.reject': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
+} as const
+
+export type QueueName = keyof typeof eventQueues
+
+/** A dead letter never expires by itself: its copying is tried until it works. */
+export const deadLetterQueue = {
+  retryLimit: 1_000_000,
+  retryDelay: 1,
+  retryBackoff: true,
+  retryDelayMax: 600,
+  expireInSeconds: 60,
+  heartbeatSeconds: 10,
+  retentionSeconds: 3_650 * DAY_SECONDS,
+  deleteAfterSeconds: 30 * DAY_SECONDS,
+  notify: true,
+} as const satisfies Omit<Queue, 'name'>

@@ -1,0 +1,66 @@
+import { type Config, ConfigurationError, loadConfig } from './platform/config.ts'
+import { DatabaseUnavailable } from './platform/errors.ts'
+import { createLogger, type Logger } from './platform/log.ts'
+import { startAll } from './processes/all.ts'
+import { startApi } from './processes/api.ts'
+import { startDispatcher } from './processes/dispatcher.ts'
+import { stopOnSignal } from './processes/lifecycle.ts'
+import { migrate } from './processes/migrate.ts'
+import { NotMigrated, type Service } from './processes/service.ts'
+import { printWelcome } from './processes/welcome.ts'
+import { startWorker } from './processes/worker.ts'
+
+const roles = {
+  all: async (config: Config, log: Logger) => {
+    const all = await startAll(config, log)
+    printWelcome(all, config)
+    return all
+  },
+  api: async (config: Config, log: Logger) => {
+    const api = await startApi(config, databaseUrl(config), log)
+    log.info({ url: api.url }, 'the API listens')
+    return api
+  },
+  dispatcher: (config: Config, log: Logger) => startDispatcher(config, databaseUrl(config), log),
+  worker: (config: Config, log: Logger) => startWorker(config, databaseUrl(config), log),
+} satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
+
+function databaseUrl({ DATABASE_URL }: Config): string {
+  if (!DATABASE_URL)
+    throw new ConfigurationError(
+      'DATABASE_URL: is needed to run one role; `npm start` runs all of them without it',
+    )
+  return DATABASE_URL
+}
+
+/** Errors whose message says all there is: one line, no stack. */
+function isForTheReader(error: unknown): error is Error {
+  return (
+    error instanceof ConfigurationError ||
+    error instanceof NotMigrated ||
+    error instanceof DatabaseUnavailable
+  )
+}
+
+async function main(role: string): Promise<void> {
+  const config = loadConfig()
+  const root = await createLogger(config.LOG_LEVEL)
+  const log = role === 'all' ? root : root.child({ role })
+  if (role === 'migrate') return await migrate(databaseUrl(config), log)
+  if (!Object.hasOwn(roles, role))
+    throw new ConfigurationError(`unknown role ${role}: use ${Object.keys(roles).join(', ')} or migrate`)
+  const service = await roles[role as keyof typeof roles](config, log)
+  stopOnSignal(service, config.SHUTDOWN_TIMEOUT_MS, log)
+  log.info({ pid: process.pid }, `${role} is ready`)
+}
+
+try {
+  await main(process.argv[2] ?? 'all')
+} catch (error) {
+  console.error(isForTheReader(error) ? `comanda: ${error.message}${causeOf(error)}` : error)
+  process.exit(1)
+}
+
+function causeOf(error: Error): string {
+  return error.cause instanceof Error ? ` (${error.cause.message})` : ''
+}

@@ -1,0 +1,28 @@
+import type { Tx } from '../db/transaction.ts'
+import { appendEvents } from '../outbox/append-event.ts'
+import type { TraceContext } from '../outbox/events.ts'
+import { lockOrder } from './lock-orders.ts'
+import { decideTransition, type OrderStatus } from './order.ts'
+import { saveTransitions } from './save-transitions.ts'
+
+export interface ChangeStatus {
+  order_id: string
+  to: OrderStatus
+  reason?: string | undefined
+  trace: TraceContext
+}
+
+/**
+ * Moves an order on behalf of a client, with its event. Asked for the state it is in already, nothing happens.
+ * @returns whether the order changed
+ * @throws NotFound, IllegalTransition, InventoryPending
+ */
+export async function changeStatus(tx: Tx, request: ChangeStatus): Promise<boolean> {
+  const { order_id, to, reason, trace } = request
+  const order = await lockOrder(tx, order_id)
+  const transition = decideTransition(order, { to, actor: 'client', reason })
+  if (!transition) return false
+  const events = await saveTransitions(tx, [{ transition, trace }], new Date())
+  await appendEvents(tx, events)
+  return true
+}

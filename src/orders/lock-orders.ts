@@ -1,0 +1,47 @@
+import type { Tx } from '../db/transaction.ts'
+import { NotFound } from '../platform/errors.ts'
+import type { OrderState } from './order.ts'
+
+/**
+ * Locks one order until the transaction ends. Every handler takes this lock first, then menu items in id order.
+ * `no key` leaves the foreign-key checks of others alone.
+ * @throws NotFound
+ */
+export async function lockOrder(tx: Tx, orderId: string): Promise<OrderState> {
+  const [order] = await tx.query<OrderState>(lockOneSql, [orderId])
+  if (!order) throw new NotFound('order', orderId)
+  return order
+}
+
+/** Locks these orders in id order, so that two batches never wait for each other crosswise. */
+export async function lockOrders(
+  tx: Tx,
+  keys: readonly { order_id: string; restaurant_id: string }[],
+): Promise<Map<string, OrderState>> {
+  const orders = await tx.query<OrderState>(lockManySql, [
+    keys.map(key => key.order_id),
+    keys.map(key => key.restaurant_id),
+  ])
+  return new Map(orders.map(order => [order.order_id, order]))
+}
+
+const lockOneSql = `
+  select order_id, restaurant_id, status, version
+  from orders
+  where order_id = $1
+  for no key update
+`
+
+const lockManySql = `
+  select o.order_id, o.restaurant_id, o.status, o.version
+  from (
+    select distinct order_id, restaurant_id
+    from unnest($1::uuid[], $2::uuid[]) as k (order_id, restaurant_id)
+    order by order_id
+  ) as k
+  join orders as o
+    on o.order_id = k.order_id
+    and o.restaurant_id = k.restaurant_id
+  order by o.order_id
+  for no key update of o
+`

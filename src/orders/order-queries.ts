@@ -1,0 +1,55 @@
+import type { Sql } from '../db/transaction.ts'
+import { NotFound } from '../platform/errors.ts'
+import type { Actor, OrderStatus, Shortage } from './order.ts'
+
+/** An order as it is stored, with its items and its history, amounts in minor units. */
+export interface OrderRecord {
+  order_id: string
+  restaurant_id: string
+  status: OrderStatus
+  currency: string
+  total_minor: number
+  customer_id: string | null
+  notes: string | null
+  cancellation_reason: string | null
+  shortages: Shortage[] | null
+  placed_at: Date
+  updated_at: Date
+  items: { menu_item_id: string; name: string; price_minor: number; quantity: number }[]
+  timeline: {
+    seq: number
+    from_status: OrderStatus | null
+    to_status: OrderStatus
+    reason: string | null
+    actor: Actor
+    at: string
+  }[]
+}
+
+/** One order, in one round trip. @throws NotFound */
+export async function readOrder(sql: Sql, orderId: string): Promise<OrderRecord> {
+  const [order] = await sql.query<OrderRecord>(readSql, [orderId])
+  if (!order) throw new NotFound('order', orderId)
+  return order
+}
+
+const readSql = `
+  select order_id, restaurant_id, status, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
+    placed_at, updated_at,
+    (
+      select json_agg(json_build_object('menu_item_id', menu_item_id, 'name', name, 'price_minor', price_minor,
+        'quantity', quantity) order by line_no)
+      from order_items as i
+      where i.order_id = o.order_id
+        and i.restaurant_id = o.restaurant_id
+    ) as items,
+    (
+      select json_agg(json_build_object('seq', seq, 'from_status', from_status, 'to_status', to_status,
+        'reason', reason, 'actor', actor, 'at', at) order by seq)
+      from order_transitions as t
+      where t.order_id = o.order_id
+        and t.restaurant_id = o.restaurant_id
+    ) as timeline
+  from orders as o
+  where order_id = $1
+`

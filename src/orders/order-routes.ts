@@ -1,0 +1,231 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { Database } from '../db/database.ts'
+import { type Route, route } from '../http/route.ts'
+import type { WakeDispatcher } from '../outbox/wake.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { cancelOrder } from './cancel-order.ts'
+import { changeStatus } from './change-status.ts'
+import {
+  cancelOrderBody,
+  changeStatusBody,
+  type OrderReply,
+  orderParams,
+  orderReply,
+  type PlacedOrderReply,
+  placedOrderReply,
+  placeOrderBody,
+  presentOrder,
+  presentPlacedOrder,
+} from './order-contract.ts'
+import { readOrder } from './order-queries.ts'
+import type { PlacementQueue } from './placement-queue.ts'
+
+export interface OrderRoutesOptions {
+  database: Database
+  placement: PlacementQueue
+  wakeDispatcher: WakeDispatcher
+}
+
+/** Everything a client can do with orders. None of it waits for the slow path. */
+export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutesOptions): Route[] {
+  /** Runs a change and answers with the order as that change left it. */
+  async function change(
+    orderId: string,
+    work: Parameters<typeof database.transaction<boolean>>[0],
+  ): Promise<{ body: OrderReply }> {
+    const { changed, order } = await database.transaction(async tx => ({
+      changed: await work(tx),
+      order: await readOrder(tx, orderId),
+    }))
+    if (changed) wakeDispatcher()
+    return { body: presentOrder(order) }
+  }
+
+  return [
+    route({
+      method: 'post',
+      path: '/api/v1/orders',
+      operationId: 'placeOrder',
+      summary: 'Place an order',
+      description:
+        'Answers as soon as the order and its event are on disk. Stock is deducted behind: the order then becomes PREPARING, or CANCELLED with OUT_OF_STOCK.',
+      tag: 'Orders',
+      body: placeOrderBody,
+      status: 202,
+      statusDescription: 'Accepted; follow it at `Location`',
+      replySchema: placedOrderReply,
+      replyExample: placedExample,
+      replyHeaders: { Location: 'Path of the order' },
+      errors: [
+        notOnMenu,
+        {
+          code: 'restaurant-not-found',
+          detail: `No restaurant has the id ${demoIds.margherita}`,
+          fields: { id: demoIds.margherita },
+        },
+      ],
+      handle: async ({ body, requestId }) => {
+        const order = await placement.place({ ...body, order_id: uuidv7(), trace: { request_id: requestId } })
+        wakeDispatcher()
+        return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/orders/{order_id}',
+      operationId: 'getOrder',
+      summary: 'Look at an order',
+      description: 'The order with its items, as they were when it was placed, and every status it has had.',
+      tag: 'Orders',
+      params: orderParams,
+      resource: 'order',
+      status: 200,
+      statusDescription: 'The order',
+      replySchema: orderReply,
+      replyExample: orderExample,
+      errors: [noOrder],
+      handle: async ({ params }) => ({ body: presentOrder(await readOrder(database, params.order_id)) }),
+    }),
+    route({
+      method: 'patch',
+      path: '/api/v1/orders/{order_id}/status',
+      operationId: 'changeOrderStatus',
+      summary: 'Move an order on',
+      description:
+        'PREPARING → OUT_FOR_DELIVERY → DELIVERED, or CANCELLED from any of them but DELIVERED. Asked for the status it has, nothing changes. PREPARING comes by itself.',
+      tag: 'Orders',
+      params: orderParams,
+      resource: 'order',
+      body: changeStatusBody,
+      status: 200,
+      statusDescription: 'The order as it is now',
+      replySchema: orderReply,
+      replyExample: orderExample,
+      errors: [
+        badStatus,
+        noOrder,
+        illegal,
+        {
+          code: 'inventory-pending',
+          detail:
+            'The order is PLACED: it becomes PREPARING by itself when its stock has been deducted, usually within milliseconds',
+          fields: {
+            current_status: 'PLACED',
+            requested_status: 'PREPARING',
+            allowed_statuses: ['CANCELLED'],
+          },
+        },
+      ],
+      handle: ({ params: { order_id }, body: { status }, requestId }) => {
+        const request = { order_id, trace: { request_id: requestId } }
+        return change(order_id, tx =>
+          status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
+        )
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/v1/orders/{order_id}/cancel',
+      operationId: 'cancelOrder',
+      summary: 'Cancel an order',
+      description:
+        'The order is CANCELLED at once; stock that was deducted for it comes back behind. Cancelled again, it stays as it is.',
+      tag: 'Orders',
+      params: orderParams,
+      resource: 'order',
+      body: cancelOrderBody,
+      bodyOptional: true,
+      status: 200,
+      statusDescription: 'The order, CANCELLED',
+      replySchema: orderReply,
+      replyExample: cancelledExample,
+      errors: [badReason, noOrder, illegal],
+      handle: ({ params: { order_id }, body: { reason }, requestId }) =>
+        change(order_id, tx => cancelOrder(tx, { order_id, reason, trace: { request_id: requestId } })),
+    }),
+  ]
+}
+
+const placedAt = '2026-11-22T18:30:00.000Z'
+const preparedAt = '2026-11-22T18:30:00.012Z'
+
+const placedExample: PlacedOrderReply = {
+  order_id: demoIds.order,
+  restaurant_id: demoIds.restaurant,
+  status: 'PLACED',
+  total_amount: '9.50',
+  currency: 'EUR',
+  items: [{ menu_item_id: demoIds.margherita, name: 'Pizza Margherita', price: '9.50', quantity: 1 }],
+  placed_at: placedAt,
+}
+
+const orderExample: OrderReply = {
+  ...placedExample,
+  status: 'PREPARING',
+  customer_id: 'customer-42',
+  notes: 'no basil, please',
+  cancellation_reason: null,
+  shortages: null,
+  updated_at: preparedAt,
+  timeline: [
+    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
+    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
+  ],
+}
+
+const cancelledAt = '2026-11-22T18:32:10.250Z'
+
+const cancelledExample: OrderReply = {
+  ...orderExample,
+  status: 'CANCELLED',
+  cancellation_reason: 'ordered by mistake',
+  updated_at: cancelledAt,
+  timeline: [
+    ...orderExample.timeline,
+    {
+      seq: 3,
+      from_status: 'PREPARING',
+      to_status: 'CANCELLED',
+      reason: 'ordered by mistake',
+      actor: 'client',
+      at: cancelledAt,
+    },
+  ],
+}
+
+const noOrder = {
+  code: 'order-not-found' as const,
+  detail: `No order has the id ${demoIds.restaurant}`,
+  fields: { id: demoIds.restaurant },
+}
+const illegal = {
+  code: 'illegal-transition' as const,
+  detail: 'The order is DELIVERED and cannot become CANCELLED; that is final',
+  fields: { current_status: 'DELIVERED', requested_status: 'CANCELLED', allowed_statuses: [] },
+}
+const badReason = {
+  code: 'validation-failed' as const,
+  detail: '/reason: must not be empty',
+  fields: { errors: [{ pointer: '/reason', detail: 'must not be empty' }] },
+}
+const badStatus = {
+  code: 'validation-failed' as const,
+  detail: '/status: must be one of PLACED, PREPARING, OUT_FOR_DELIVERY, DELIVERED, CANCELLED',
+  fields: {
+    errors: [
+      {
+        pointer: '/status',
+        detail: 'must be one of PLACED, PREPARING, OUT_FOR_DELIVERY, DELIVERED, CANCELLED',
+      },
+    ],
+  },
+}
+const notOnMenu = {
+  code: 'validation-failed' as const,
+  detail: `/items/0/menu_item_id: ${demoIds.order} is not on this restaurant's menu`,
+  fields: {
+    errors: [
+      { pointer: '/items/0/menu_item_id', detail: `${demoIds.order} is not on this restaurant's menu` },
+    ],
+  },
+}

@@ -1,0 +1,101 @@
+import type { Sql } from '../db/transaction.ts'
+import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
+import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
+
+/** Orders in one statement. */
+const MAX_BATCH_COUNT = 64
+/** Items in one statement: bounds its bytes. */
+const MAX_BATCH_ITEM_COUNT = 640
+/** Statements under way at once: while two commit, the next fills up. */
+const MAX_IN_FLIGHT_COUNT = 2
+/** Orders that may wait. Beyond them a caller is told to come back at once. */
+const MAX_WAITING_COUNT = 2_000
+
+interface Waiting {
+  request: PlaceOrder
+  resolve: (order: PlacedOrder) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Places orders in micro-batches: those that arrive while others are being written share the next statement. An order
+ * alone is written at once. Nothing is acknowledged before its batch has committed.
+ */
+export class PlacementQueue {
+  readonly #sql: Sql
+  readonly #waiting: Waiting[] = []
+  #inFlight = 0
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** @throws what is wrong with this order, Overloaded when too many wait, DatabaseUnavailable */
+  async place(request: PlaceOrder): Promise<PlacedOrder> {
+    if (this.#waiting.length >= MAX_WAITING_COUNT) throw new Overloaded('The queue for new orders')
+    return await new Promise<PlacedOrder>((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject })
+      this.#next()
+    })
+  }
+
+  #next(): void {
+    if (this.#inFlight >= MAX_IN_FLIGHT_COUNT || this.#waiting.length === 0) return
+    this.#inFlight++
+    void this.#write(this.#takeBatch()).finally(() => {
+      this.#inFlight--
+      this.#next()
+    })
+  }
+
+  #takeBatch(): Waiting[] {
+    let items = 0
+    const beyond = this.#waiting.slice(0, MAX_BATCH_COUNT).findIndex(({ request }, index) => {
+      items += request.items.length
+      return index > 0 && items > MAX_BATCH_ITEM_COUNT
+    })
+    return this.#waiting.splice(0, beyond === -1 ? MAX_BATCH_COUNT : beyond)
+  }
+
+  async #write(batch: Waiting[]): Promise<void> {
+    try {
+      await this.#writeTogether(batch)
+    } catch (error) {
+      if (batch.length === 1) batch[0]?.reject(error)
+      else await this.#writeOneByOne(batch)
+    }
+  }
+
+  async #writeTogether(batch: Waiting[]): Promise<void> {
+    settle(
+      batch,
+      await placeOrders(
+        this.#sql,
+        batch.map(({ request }) => request),
+      ),
+    )
+  }
+
+  /** One of them may be the cause; their ids make it safe to write again what was written after all. */
+  async #writeOneByOne(batch: Waiting[]): Promise<void> {
+    let unavailable: DatabaseUnavailable | undefined
+    for (const waiting of batch) {
+      try {
+        if (unavailable) waiting.reject(unavailable)
+        else await this.#writeTogether([waiting])
+      } catch (error) {
+        if (error instanceof DatabaseUnavailable) unavailable = error
+        waiting.reject(error)
+      }
+    }
+  }
+}
+
+function settle(batch: readonly Waiting[], outcomes: readonly PlacementOutcome[]): void {
+  for (const [index, { resolve, reject }] of batch.entries()) {
+    const outcome = outcomes[index]
+    if (outcome === undefined || outcome instanceof ExpectedError)
+      reject(outcome ?? new DatabaseUnavailable(undefined))
+    else resolve(outcome)
+  }
+}

@@ -1,0 +1,16 @@
+import type { Tx } from '../db/transaction.ts'
+import { claimEvents } from '../jobs/run-once.ts'
+import type { Handled } from '../outbox/consume-events.ts'
+import type { EventOf } from '../outbox/events.ts'
+import { advanceOrders } from './advance-orders.ts'
+import { lockOrders } from './lock-orders.ts'
+
+/** Stock has been deducted: PLACED → PREPARING. An order that was cancelled meanwhile stays as it is. */
+export async function prepareOrders(
+  tx: Tx,
+  events: EventOf<'inventory.deducted.success.v1'>[],
+): Promise<Handled> {
+  const orders = await lockOrders(tx, events)
+  const fresh = await claimEvents(tx, 'order.prepare', events)
+  return await advanceOrders(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
+}

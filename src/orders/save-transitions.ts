@@ -1,0 +1,85 @@
+import type { Tx } from '../db/transaction.ts'
+import { type EventOf, type EventType, newEvent, type TraceContext } from '../outbox/events.ts'
+import type { OrderStatus, Transition } from './order.ts'
+
+/** The event that tells of an order's arrival in a status; an order arrives in PLACED by being placed. */
+const eventOfStatus = {
+  PREPARING: 'order.status.preparing.v1',
+  OUT_FOR_DELIVERY: 'order.status.out_for_delivery.v1',
+  DELIVERED: 'order.status.delivered.v1',
+  CANCELLED: 'order.cancelled.v1',
+} as const satisfies Record<Exclude<OrderStatus, 'PLACED'>, EventType>
+
+/** A decided transition, and what led to it. */
+export interface TransitionToSave {
+  transition: Transition
+  trace: TraceContext
+}
+
+/**
+ * Writes decided transitions of locked orders: the orders' rows and one line of history each.
+ * @returns the events that tell of them, not appended yet
+ * @throws when an order is not in the state that was decided on: the lock was not held
+ */
+export async function saveTransitions(
+  tx: Tx,
+  saves: readonly TransitionToSave[],
+  at: Date,
+): Promise<EventOf[]> {
+  if (saves.length === 0) return []
+  const rows = saves.map(({ transition: { order, to, seq, actor, reason, shortages } }) => ({
+    order_id: order.order_id,
+    restaurant_id: order.restaurant_id,
+    from_status: order.status,
+    to_status: to,
+    seq,
+    actor,
+    reason,
+    shortages,
+    at,
+  }))
+  const saved = await tx.execute(saveSql, [JSON.stringify(rows)])
+  if (saved !== rows.length)
+    throw new Error(`saved ${saved} of ${rows.length} transitions: an order changed under its lock`)
+  return saves.map(({ transition, trace }) => statusEvent(transition, trace, at))
+}
+
+function statusEvent({ order, to, seq, actor, reason }: Transition, trace: TraceContext, at: Date): EventOf {
+  if (to === 'PLACED') throw new Error('no transition leads to PLACED')
+  const { order_id, restaurant_id, status: previous_status } = order
+  const payload = {
+    order_id,
+    restaurant_id,
+    previous_status,
+    status: to,
+    seq,
+    actor,
+    reason,
+    at: at.toISOString(),
+  }
+  return newEvent(eventOfStatus[to], payload, trace)
+}
+
+const saveSql = `
+  with step as (
+    select *
+    from json_to_recordset($1::text::json) as step (order_id uuid, restaurant_id uuid, from_status text, to_status text,
+      seq integer, actor text, reason text, shortages jsonb, at timestamptz)
+  ), moved as (
+    update orders
+    set status = step.to_status,
+      version = step.seq,
+      cancellation_reason = case step.to_status when 'CANCELLED' then step.reason end,
+      shortages = step.shortages,
+      updated_at = step.at
+    from step
+    where orders.order_id = step.order_id
+      and orders.restaurant_id = step.restaurant_id
+      and orders.status = step.from_status
+      and orders.version = step.seq - 1
+    returning step.*
+  )
+  insert into order_transitions (order_id, restaurant_id, seq, from_status, to_status, reason, actor, at)
+  select order_id, restaurant_id, seq, from_status, to_status, reason, actor, at
+  from moved
+`

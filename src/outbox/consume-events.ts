@@ -1,0 +1,75 @@
+import type { Job, PgBoss } from 'pg-boss'
+import type { Tx } from '../db/transaction.ts'
+import { eventQueues, type QueueName } from '../jobs/catalogue.ts'
+import { workBatch } from '../jobs/work-batch.ts'
+import type { Logger } from '../platform/log.ts'
+import { publishEvents } from './dispatch-batch.ts'
+import { checkEvent, type EventOf, type EventType } from './events.ts'
+
+/** What came of a batch of events. */
+export interface Handled {
+  /** what happened, in a word or two for the log, by event id */
+  outcomes: Map<string, string>
+  /** the events that follow */
+  events: EventOf[]
+}
+
+/**
+ * Handles a batch of events in `tx`, each at most once in effect.
+ * Returns what happened; throws only to be retried.
+ */
+export type EventHandler<Type extends EventType> = (tx: Tx, events: EventOf<Type>[]) => Promise<Handled>
+
+/** How a consumer sleeps: NOTIFY wakes it at once; polling finds retries that became due, and lost wake-ups. */
+const polling = {
+  pollingIntervalSeconds: 1,
+  notifyPollingIntervalSeconds: 2,
+  burstWhenBatchFull: true,
+} as const
+
+/**
+ * Works a queue: batch by batch, each in one transaction with its jobs' completion and the events that follow.
+ */
+export async function consumeEvents<Type extends EventType>(
+  boss: PgBoss,
+  queue: QueueName,
+  handle: EventHandler<Type>,
+  log: Logger,
+): Promise<void> {
+  const { batchSize, localConcurrency } = eventQueues[queue]
+
+  async function work(tx: Tx, jobs: Job<EventOf>[]): Promise<void> {
+    // A redriven job beside its original carries the same event: once in the batch is enough.
+    const events = [...new Map(jobs.map(({ data }) => [data.event_id, data])).values()]
+    for (const event of events) checkEvent(event)
+    // Arrival order: ids sort by time, and fetching does not promise an order within a batch.
+    events.sort((a, b) => (a.event_id < b.event_id ? -1 : 1))
+    const { outcomes, events: following } = await handle(tx, events as EventOf<Type>[])
+    tx.afterCommit(() => logHandled(log, queue, jobs, outcomes))
+    await publishEvents(tx, boss, following, log)
+  }
+
+  const options = {
+    ...polling,
+    batchSize,
+    localConcurrency,
+    transactional: true,
+    transactionTimeoutSeconds: 0,
+  } as const
+  await boss.work(queue, options, (jobs: Job<EventOf>[], db) =>
+    workBatch(boss, queue, db as Tx, jobs, work, log),
+  )
+}
+
+function logHandled(
+  log: Logger,
+  queue: QueueName,
+  jobs: Job<EventOf>[],
+  outcomes: Map<string, string>,
+): void {
+  for (const { id, data } of jobs) {
+    const { event_id, type, order_id, trace_context } = data
+    const outcome = outcomes.get(event_id) ?? 'nothing to do'
+    log.info({ event_id, order_id, job_id: id, ...trace_context, type }, `${queue}: ${outcome}`)
+  }
+}

@@ -1,0 +1,156 @@
+import type { PgBoss } from 'pg-boss'
+import { isRetryable, isUnavailable } from '../db/sql-errors.ts'
+import type { Tx } from '../db/transaction.ts'
+import type { QueueName } from '../jobs/catalogue.ts'
+import type { Logger } from '../platform/log.ts'
+import { appendEventsSql, outboxRows } from './append-event.ts'
+import { checkEvent, type EventOf } from './events.ts'
+import { routing } from './routing.ts'
+
+export interface DispatchedBatch {
+  /** events taken from the outbox, quarantined ones included; 0 means idle */
+  claimed: number
+  quarantined: number
+}
+
+/**
+ * Moves at most `limit` committed events to their queues, oldest first. Several dispatchers share the work: each takes
+ * what no other has taken.
+ * Atomic: an event is both queued and marked dispatched, or neither. An event that cannot be parsed, routed or queued
+ * is quarantined with its reason and holds up nothing.
+ * @param limit events a call, 1..500
+ */
+export async function dispatchBatch(
+  tx: Tx,
+  boss: PgBoss,
+  limit: number,
+  log: Logger,
+): Promise<DispatchedBatch> {
+  const claimed = await tx.query<EventOf>(claimSql, [limit])
+  const { sound, unsound } = sortOut(claimed)
+  try {
+    await insertJobsIsolated(tx, boss, sound)
+  } catch (error) {
+    if (isUnavailable(error) || isRetryable(error)) throw error
+    for (const event of sound.splice(0)) {
+      const failure = await failureOf(() => insertJobsIsolated(tx, boss, [event]))
+      if (failure) unsound.push({ event, error: failure })
+      else sound.push(event)
+    }
+  }
+  await mark(tx, markDispatchedSql, sound)
+  for (const { event, error } of unsound)
+    await tx.execute(quarantineSql, [event.event_id, event.restaurant_id, error])
+  tx.afterCommit(() => logBatch(log, sound, unsound))
+  return { claimed: claimed.length, quarantined: unsound.length }
+}
+
+/**
+ * Appends events and queues their jobs in one go: the promise of the dispatcher, without the hop, for transactions
+ * that are on the slow path already.
+ */
+export async function publishEvents(
+  tx: Tx,
+  boss: PgBoss,
+  events: readonly EventOf[],
+  log: Logger,
+): Promise<void> {
+  if (events.length === 0) return
+  await tx.execute(appendEventsSql('$1', 'clock_timestamp()'), [outboxRows(events)])
+  await insertJobs(tx, boss, events)
+  tx.afterCommit(() => logBatch(log, events, []))
+}
+
+/**
+ * One job an event and route. The job's id is the event's: inserted again, it is the same job. pg-boss notifies the
+ * queue's workers when the transaction commits.
+ */
+async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
+  const byQueue = new Map<QueueName, EventOf[]>()
+  for (const event of events) {
+    for (const queue of routing[event.type]) byQueue.set(queue, [...(byQueue.get(queue) ?? []), event])
+  }
+  for (const [queue, its] of byQueue) {
+    const jobs = its.map(event => ({ id: event.event_id, singletonKey: event.event_id, data: event }))
+    await boss.insert(queue, jobs, { db: tx })
+  }
+}
+
+async function insertJobsIsolated(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
+  if (events.length > 0) await tx.savepoint(() => insertJobs(tx, boss, events))
+}
+
+type Unsound = { event: EventOf; error: string }
+
+function sortOut(events: EventOf[]): { sound: EventOf[]; unsound: Unsound[] } {
+  const sound: EventOf[] = []
+  const unsound: Unsound[] = []
+  for (const event of events) {
+    try {
+      checkEvent(event)
+      sound.push(event)
+    } catch (error) {
+      unsound.push({ event, error: String(error) })
+    }
+  }
+  return { sound, unsound }
+}
+
+async function failureOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    if (isUnavailable(error) || isRetryable(error)) throw error
+    return String(error)
+  }
+}
+
+async function mark(tx: Tx, sql: string, events: readonly EventOf[]): Promise<void> {
+  if (events.length === 0) return
+  const marked = await tx.execute(sql, [
+    events.map(event => event.event_id),
+    events.map(event => event.restaurant_id),
+  ])
+  if (marked !== events.length) throw new Error(`marked ${marked} of ${events.length} claimed outbox events`)
+}
+
+function logBatch(log: Logger, sound: readonly EventOf[], unsound: readonly Unsound[]): void {
+  for (const { event_id, type, order_id, trace_context } of sound) {
+    const jobs = isRouted(type) ? routing[type] : []
+    log.info({ event_id, order_id, ...trace_context, jobs }, `dispatched ${type}`)
+  }
+  for (const { event, error } of unsound) {
+    log.error({ event_id: event.event_id, order_id: event.order_id, error }, `quarantined ${event.type}`)
+  }
+}
+
+function isRouted(type: string): type is keyof typeof routing {
+  return Object.hasOwn(routing, type)
+}
+
+const claimSql = `
+  select event_id, restaurant_id, type, order_id, payload, trace_context
+  from outbox_events
+  where dispatched_at is null
+    and quarantined_at is null
+  order by event_id
+  limit $1
+  for update skip locked
+`
+
+const markDispatchedSql = `
+  update outbox_events
+  set dispatched_at = clock_timestamp(), attempts = attempts + 1
+  from unnest($1::uuid[], $2::uuid[]) as claimed (event_id, restaurant_id)
+  where outbox_events.event_id = claimed.event_id
+    and outbox_events.restaurant_id = claimed.restaurant_id
+    and dispatched_at is null
+`
+
+const quarantineSql = `
+  update outbox_events
+  set quarantined_at = clock_timestamp(), attempts = attempts + 1, error = $3
+  where event_id = $1
+    and restaurant_id = $2
+`

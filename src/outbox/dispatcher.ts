@@ -1,0 +1,109 @@
+import type { PgBoss } from 'pg-boss'
+import type { Database } from '../db/database.ts'
+import type { Listener } from '../db/listener.ts'
+import type { Logger } from '../platform/log.ts'
+import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
+
+/** NOTIFY channel on which a dispatcher is told that events were committed. */
+export const OUTBOX_CHANNEL = 'comanda_outbox'
+
+const BATCH_COUNT = 500
+/** The safety net: how long a committed event may wait when its wake-up is lost. */
+const POLL_MS = 1_000
+const ERROR_BACKOFF_BASE_MS = 100
+const ERROR_BACKOFF_MAX_MS = 2_000
+
+/** Moves committed events to their queues until it is stopped: at once when woken, and once a second anyway. */
+export class Dispatcher {
+  readonly #database: Database
+  readonly #boss: PgBoss
+  readonly #log: Logger
+  #listener: Listener | undefined
+  #running: Promise<void> | undefined
+  #stopping = false
+  #woken = false
+  #interrupt: (() => void) | undefined
+
+  constructor(database: Database, boss: PgBoss, log: Logger) {
+    this.#database = database
+    this.#boss = boss
+    this.#log = log
+  }
+
+  /** Starts the loop, and listens for wake-ups of other processes. */
+  async start(): Promise<void> {
+    const wake = () => this.wake()
+    this.#listener = await this.#database.listen(OUTBOX_CHANNEL, wake, wake)
+    this.#running = this.#run()
+  }
+
+  /** There is something in the outbox: look now. Wake-ups that come while it looks count as one. */
+  wake(): void {
+    this.#woken = true
+    this.#interrupt?.()
+  }
+
+  /** Resolves when the batch in hand has been committed. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#interrupt?.()
+    await this.#listener?.close()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0
+    while (!this.#stopping) {
+      try {
+        if (this.#woken || (await this.#isPending())) await this.#drain()
+        failures = 0
+        await this.#sleep(POLL_MS)
+      } catch (error) {
+        this.#log.error({ error: String(error) }, 'dispatching failed; it will be tried again')
+        this.#woken = true
+        await this.#rest(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
+      }
+    }
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      this.#woken = false
+      const batch: DispatchedBatch = await this.#database.transaction(tx =>
+        dispatchBatch(tx, this.#boss, BATCH_COUNT, this.#log),
+      )
+      if (this.#stopping || (batch.claimed < BATCH_COUNT && !this.#woken)) return
+    }
+  }
+
+  async #isPending(): Promise<boolean> {
+    const rows = await this.#database.query(pendingSql)
+    return rows.length > 0
+  }
+
+  /** Waits until it is woken or the time is up. */
+  async #sleep(ms: number): Promise<void> {
+    if (!this.#woken) await this.#rest(ms)
+  }
+
+  async #rest(ms: number): Promise<void> {
+    if (this.#stopping) return
+    await new Promise<void>(done => {
+      const timer = setTimeout(done, ms)
+      this.#interrupt = () => {
+        clearTimeout(timer)
+        done()
+      }
+    })
+    this.#interrupt = undefined
+  }
+}
+
+const pendingSql = `
+  select 1
+  from outbox_events
+  where dispatched_at is null
+    and quarantined_at is null
+  order by event_id
+  limit 1
+`

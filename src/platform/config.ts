@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { z } from 'zod'
+
+const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+
+const environment = z.object({
+  PORT: count(0, 65_535).default(8000).describe('TCP port of the API; 0 picks a free one'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('address the API listens on'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
+    .optional()
+    .describe('the database; left out, an embedded PostgreSQL 18 is started'),
+  DATA_DIR: z.string().min(1).default('.data').describe('folder of the embedded database'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('least severity that is logged'),
+  API_POOL_COUNT: count(1, 500).default(10).describe('database connections of the api role'),
+  DISPATCHER_POOL_COUNT: count(2, 500).default(4).describe('database connections of the dispatcher role'),
+  WORKER_POOL_COUNT: count(4, 500).default(12).describe('database connections of the worker role'),
+  DATABASE_TIMEOUT_MS: count(100, 600_000).default(5_000).describe('longest one statement may take'),
+  SHUTDOWN_TIMEOUT_MS: count(100, 600_000).default(10_000).describe('longest a graceful stop may take'),
+})
+
+export type Config = Readonly<z.infer<typeof environment>>
+
+/** The environment variables this program reads, in the order the README lists them. */
+export const configVariables = Object.entries(environment.shape).map(([name, schema]) => ({
+  name,
+  description: schema.description ?? '',
+}))
+
+/** A variable has a value that cannot be used. The message is one line and names the variable. */
+export class ConfigurationError extends Error {
+  override name = 'ConfigurationError'
+}
+
+/**
+ * Parses the environment once. An empty value counts as left out.
+ * @throws ConfigurationError naming the first variable that is wrong
+ */
+export function parseConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = environment.safeParse(given)
+  if (result.success) return Object.freeze(result.data)
+  const issue = result.error.issues[0]
+  const name = String(issue?.path[0])
+  const shown = name === 'DATABASE_URL' ? '' : ` (got ${JSON.stringify(given[name])})`
+  throw new ConfigurationError(`${name}: ${issue?.message ?? 'invalid'}${shown}`)
+}
+
+/** Reads `.env`, if there is one, and the environment. The only reader of `process.env` in `src`. */
+export function loadConfig(): Config {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  return parseConfig(process.env)
+}

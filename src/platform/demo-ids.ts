@@ -1,0 +1,11 @@
+/**
+ * Ids of the demo menu that an empty embedded database gets, and of its first order. The examples of the API's
+ * documentation use them, so that "try it out" works at the first click.
+ */
+export const demoIds = {
+  restaurant: '019a0000-0000-7000-8000-000000000001',
+  margherita: '019a0000-0000-7000-8000-000000000011',
+  tiramisu: '019a0000-0000-7000-8000-000000000012',
+  lemonade: '019a0000-0000-7000-8000-000000000013',
+  order: '019a0000-0000-7000-8000-000000000101',
+} as const

@@ -1,0 +1,95 @@
+/**
+ * Expected errors: each has a stable code and the fields that a reader needs. The domain throws them and
+ * knows no HTTP; `http/problem.ts` maps every code to a status, exhaustively.
+ */
+export const errorCodes = [
+  'malformed-json',
+  'validation-failed',
+  'unsupported-media-type',
+  'payload-too-large',
+  'route-not-found',
+  'method-not-allowed',
+  'restaurant-not-found',
+  'menu-item-not-found',
+  'order-not-found',
+  'inventory-pending',
+  'illegal-transition',
+  'overloaded',
+  'not-ready',
+  'database-unavailable',
+] as const
+
+export type ErrorCode = (typeof errorCodes)[number]
+
+export class ExpectedError extends Error {
+  override name = 'ExpectedError'
+  readonly code: ErrorCode
+  /** Extension members of the problem document: what the error is about. */
+  readonly fields: Readonly<Record<string, unknown>>
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    fields: Record<string, unknown> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.code = code
+    this.fields = fields
+  }
+}
+
+/** One thing wrong with a body: `pointer` is an RFC 6901 JSON Pointer into it. */
+export interface FieldError {
+  pointer: string
+  detail: string
+}
+
+export class ValidationFailed extends ExpectedError {
+  override name = 'ValidationFailed'
+
+  constructor(errors: FieldError[]) {
+    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+    super(
+      'validation-failed',
+      `${errors[0]?.pointer || 'the body'}: ${errors[0]?.detail ?? 'is invalid'}${more}`,
+      {
+        errors,
+      },
+    )
+  }
+}
+
+export type ResourceKind = 'restaurant' | 'menu-item' | 'order'
+
+/** Nothing by that id. `kind` is what was looked for. */
+export class NotFound extends ExpectedError {
+  override name = 'NotFound'
+
+  constructor(kind: ResourceKind, id: string) {
+    super(`${kind}-not-found`, `No ${kind.replace('-', ' ')} has the id ${id}`, { id })
+  }
+}
+
+/** A bounded queue is full: the caller should come back, not wait. */
+export class Overloaded extends ExpectedError {
+  override name = 'Overloaded'
+
+  constructor(what: string) {
+    super('overloaded', `${what} is full; try again in a moment`)
+  }
+}
+
+/** The database did not answer in time or at all. Nothing is known to have been changed. */
+export class DatabaseUnavailable extends ExpectedError {
+  override name = 'DatabaseUnavailable'
+
+  constructor(cause: unknown) {
+    super(
+      'database-unavailable',
+      'The database cannot be reached just now; try again in a moment',
+      {},
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,55 @@
+import { v7 as uuidv7 } from 'uuid'
+import { type EmbeddedPostgres, startEmbedded } from '../db/embedded.ts'
+import { addDemoMenu } from '../inventory/add-demo-menu.ts'
+import { placeOrders } from '../orders/place-order.ts'
+import type { Config } from '../platform/config.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import type { Logger } from '../platform/log.ts'
+import { type ApiService, startApi } from './api.ts'
+import { startDispatcher } from './dispatcher.ts'
+import { migrate } from './migrate.ts'
+import { openDatabase, type Service } from './service.ts'
+import { startWorker } from './worker.ts'
+
+export interface AllService extends Service {
+  api: ApiService
+  embedded: EmbeddedPostgres | undefined
+}
+
+/** Everything in one process: the database when none is given, the schema, and each role. */
+export async function startAll(config: Config, log: Logger): Promise<AllService> {
+  const embedded = config.DATABASE_URL ? undefined : await startEmbedded(config.DATA_DIR)
+  const url = config.DATABASE_URL ?? embedded?.url ?? ''
+  const started: Service[] = []
+  async function stop(timeoutMs: number): Promise<void> {
+    for (const service of started.toReversed()) await service.stop(timeoutMs)
+    if (embedded && !(await embedded.stop()))
+      log.info('the embedded database stays up: another Comanda uses it')
+  }
+  try {
+    await migrate(url, log)
+    if (embedded) await addDemo(url, config, log)
+    started.push(await startWorker(config, url, log.child({ role: 'worker' })))
+    const dispatcher = await startDispatcher(config, url, log.child({ role: 'dispatcher' }))
+    started.push(dispatcher)
+    const api = await startApi(config, url, log.child({ role: 'api' }), () => dispatcher.wake())
+    started.push(api)
+    return { api, embedded, stop }
+  } catch (error) {
+    await stop(config.SHUTDOWN_TIMEOUT_MS)
+    throw error
+  }
+}
+
+async function addDemo(url: string, config: Config, log: Logger): Promise<void> {
+  const database = await openDatabase(config, url, 'api', 2, log)
+  try {
+    if (!(await database.transaction(addDemoMenu))) return
+    const { order: order_id, restaurant: restaurant_id, margherita: menu_item_id } = demoIds
+    const trace = { request_id: uuidv7() }
+    await placeOrders(database, [{ order_id, restaurant_id, items: [{ menu_item_id, quantity: 1 }], trace }])
+    log.info({ restaurant_id }, 'the database was empty: a demo menu is in it')
+  } finally {
+    await database.close()
+  }
+}

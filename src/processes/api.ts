@@ -1,0 +1,137 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { Database } from '../db/database.ts'
+import { pendingMigrations } from '../db/migrations.ts'
+import { createApp } from '../http/app.ts'
+import { documentationPages } from '../http/docs.ts'
+import { healthPages } from '../http/health.ts'
+import { createMetrics } from '../http/metrics.ts'
+import { openApiDocument } from '../http/openapi.ts'
+import type { Route } from '../http/route.ts'
+import { stockRoutes } from '../inventory/stock-routes.ts'
+import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
+import { PlacementQueue } from '../orders/placement-queue.ts'
+import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
+import { type Config, ConfigurationError } from '../platform/config.ts'
+import type { Logger } from '../platform/log.ts'
+import { openDatabase, type Service } from './service.ts'
+
+export interface ApiService extends Service {
+  /** where it listens, e.g. `http://127.0.0.1:8000` */
+  url: string
+}
+
+/** A request that has not come whole by then is dropped; so is a connection that sends no next one. */
+const REQUEST_TIMEOUT_MS = 15_000
+const HEADERS_TIMEOUT_MS = 10_000
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const READY_CHECK_TIMEOUT_MS = 2_000
+
+/** Every operation of the API. */
+export function apiRoutes(options: OrderRoutesOptions): Route[] {
+  return [...orderRoutes(options), ...stockRoutes(options)]
+}
+
+/**
+ * Serves the API.
+ * @param wake how dispatchers are woken; left out, those of other processes, by NOTIFY
+ * @throws ConfigurationError naming PORT when the port is taken
+ */
+export async function startApi(
+  config: Config,
+  url: string,
+  log: Logger,
+  wake?: WakeDispatcher,
+): Promise<ApiService> {
+  const database = await openDatabase(config, url, 'api', config.API_POOL_COUNT, log)
+  const state = { draining: false }
+  const routes = apiRoutes({
+    database,
+    placement: new PlacementQueue(database),
+    wakeDispatcher: wake ?? wakeByNotify(database, log),
+  })
+  const metrics = createMetrics()
+  const app = createApp({
+    routes,
+    pages: [
+      healthPages(readinessChecks(database, state)),
+      documentationPages(openApiDocument(routes, packageJson.version)),
+      metrics.page,
+    ],
+    metrics,
+    log,
+  })
+  const serve = app.callback()
+  const server = createServer(
+    {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+    (request, response) => {
+      if (state.draining) response.setHeader('Connection', 'close')
+      void serve(request, response)
+    },
+  )
+  try {
+    await listen(server, config)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`,
+    stop: async timeoutMs => {
+      state.draining = true
+      await closeServer(server, timeoutMs)
+      await database.close()
+    },
+  }
+}
+
+function readinessChecks(database: Database, state: { draining: boolean }) {
+  async function reason(check: () => Promise<string>): Promise<string> {
+    const late = delay(READY_CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
+    return await Promise.race([check().catch(() => 'cannot be reached'), late])
+  }
+  return {
+    drain: async () => (state.draining ? 'this process is stopping' : 'ok'),
+    database: () =>
+      reason(async () => ((await database.query('select 1')).length === 1 ? 'ok' : 'does not answer')),
+    migrations: () =>
+      reason(async () => {
+        const missing = await pendingMigrations(database)
+        return missing.length ? `lacks ${missing.join(', ')}` : 'ok'
+      }),
+  }
+}
+
+async function listen(server: Server, config: Config): Promise<void> {
+  try {
+    await new Promise<void>((done, fail) => server.once('error', fail).listen(config.PORT, config.HOST, done))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') {
+      throw new ConfigurationError(
+        `PORT: ${config.PORT} on ${config.HOST} is taken by another program; choose another, e.g. PORT=${config.PORT + 1}`,
+      )
+    }
+    if (code === 'EACCES')
+      throw new ConfigurationError(`PORT: ${config.PORT} needs more rights; choose one above 1023`)
+    if (code === 'EADDRNOTAVAIL')
+      throw new ConfigurationError(`HOST: ${config.HOST} is not an address of this machine`)
+    throw error
+  }
+}
+
+/** Lets requests in hand finish, then closes what is left. */
+async function closeServer(server: Server, timeoutMs: number): Promise<void> {
+  const closed = new Promise<void>(done => server.close(() => done()))
+  server.closeIdleConnections()
+  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+  await closed
+  clearTimeout(timer)
+}

@@ -1,0 +1,25 @@
+import { startBoss } from '../jobs/boss.ts'
+import { Dispatcher } from '../outbox/dispatcher.ts'
+import type { Config } from '../platform/config.ts'
+import type { Logger } from '../platform/log.ts'
+import { openDatabase, type Service } from './service.ts'
+
+export interface DispatcherService extends Service {
+  wake(): void
+}
+
+/** Moves committed events to their queues. */
+export async function startDispatcher(config: Config, url: string, log: Logger): Promise<DispatcherService> {
+  const database = await openDatabase(config, url, 'dispatcher', config.DISPATCHER_POOL_COUNT, log)
+  const boss = await startBoss(database, 'producer', 'dispatcher', log)
+  const dispatcher = new Dispatcher(database, boss, log)
+  await dispatcher.start()
+  return {
+    wake: () => dispatcher.wake(),
+    stop: async () => {
+      await dispatcher.stop()
+      await boss.stop()
+      await database.close()
+    },
+  }
+}

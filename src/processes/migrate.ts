@@ -1,0 +1,28 @@
+import { Database } from '../db/database.ts'
+import { migrateUp, withMigrationLock } from '../db/migrations.ts'
+import { createQueues, startBoss } from '../jobs/boss.ts'
+import type { Logger } from '../platform/log.ts'
+
+/** Longest one statement of pg-boss's own migrations may take. */
+const MIGRATION_TIMEOUT_MS = 600_000
+
+/** Brings the schema, the queue schema and the queues to this version. Run again, it changes nothing. */
+export async function migrate(url: string, log: Logger): Promise<void> {
+  await withMigrationLock(url, async () => {
+    for (const name of await migrateUp(url)) log.info({ migration: name }, 'migrated')
+    const database = await Database.open({
+      url,
+      applicationName: 'comanda-migrate',
+      poolCount: 2,
+      timeoutMs: MIGRATION_TIMEOUT_MS,
+      log,
+    })
+    try {
+      const boss = await startBoss(database, 'migrator', 'migrate', log)
+      await createQueues(boss)
+      await boss.stop({ graceful: false })
+    } finally {
+      await database.close()
+    }
+  })
+}

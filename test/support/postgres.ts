@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { pino } from 'pino'
+import { startEmbedded } from '../../src/db/embedded.ts'
+import { migrate } from '../../src/processes/migrate.ts'
+
+/** The server that the tests run on, and databases on it, cloned from one migrated template. */
+
+interface TestServer {
+  /** connection string of its maintenance database */
+  url: string
+  stop: () => Promise<void>
+}
+
+const TEMPLATE = `comanda_template_${randomBytes(4).toString('hex')}`
+let server: TestServer | undefined
+
+/** Starts or finds the server: `TEST_DATABASE_URL`, else a container when `TEST_DB=docker`, else the embedded one. */
+export async function startTestServer(): Promise<void> {
+  server = await chooseServer()
+  await createDatabase(TEMPLATE)
+  await migrate(urlOf(TEMPLATE), pino({ level: 'warn' }))
+}
+
+export async function stopTestServer(): Promise<void> {
+  if (!server) return
+  await administer(`drop database if exists ${TEMPLATE} with (force)`)
+  await server.stop()
+}
+
+export interface TestDatabase {
+  url: string
+  drop: () => Promise<void>
+}
+
+/** A database of its own for one test file: migrated, with its queues, and empty. */
+export async function cloneDatabase(): Promise<TestDatabase> {
+  return await newDatabase(TEMPLATE)
+}
+
+/** A database with nothing in it at all. */
+export async function blankDatabase(): Promise<TestDatabase> {
+  return await newDatabase('template0')
+}
+
+async function newDatabase(template: string): Promise<TestDatabase> {
+  const name = `comanda_test_${randomBytes(6).toString('hex')}`
+  await createDatabase(name, template)
+  return { url: urlOf(name), drop: () => administer(`drop database if exists ${name} with (force)`) }
+}
+
+async function chooseServer(): Promise<TestServer> {
+  const given = process.env['TEST_DATABASE_URL']
+  if (given) return { url: given, stop: async () => undefined }
+  return process.env['TEST_DB'] === 'docker' ? await containerServer() : await embeddedServer()
+}
+
+async function containerServer(): Promise<TestServer> {
+  const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
+  const container = await new PostgreSqlContainer('postgres:18-bookworm')
+    .withCommand(['postgres', '-c', 'fsync=off', '-c', 'max_connections=300'])
+    .start()
+  return { url: container.getConnectionUri(), stop: async () => void (await container.stop()) }
+}
+
+async function embeddedServer(): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'comanda-test-'))
+  const embedded = await startEmbedded(folder, { fsync: 'off', max_connections: '300' })
+  return {
+    url: embedded.url,
+    stop: async () => {
+      await embedded.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function createDatabase(name: string, template = 'template0'): Promise<void> {
+  await administer(`create database ${name} template ${template}`)
+}
+
+function urlOf(database: string): string {
+  const url = new URL(server?.url ?? 'postgres://no-test-server')
+  url.pathname = `/${database}`
+  return url.href
+}
+
+async function administer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server?.url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
