@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import pg from 'pg'
 import { pino } from 'pino'
 import { startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/processes/migrate.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 /** The server that the tests run on, and databases on it, cloned from one migrated template. */
 
@@ -67,7 +66,7 @@ async function containerServer(): Promise<TestServer> {
 }
 
 async function embeddedServer(): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'comanda-test-'))
+  const folder = temporaryFolder()
   const embedded = await startEmbedded(folder, { fsync: 'off', max_connections: '300' })
   return {
     url: embedded.url,

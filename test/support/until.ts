@@ -5,7 +5,10 @@ const TIMEOUT_MS = 15_000
  * Waits until `look` gives something truthy, and gives that.
  * @throws after 15 s, with what was awaited
  */
-export async function until<T>(what: string, look: () => Promise<T> | T): Promise<Exclude<T, false | null | undefined>> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T> | T,
+): Promise<Exclude<T, false | null | undefined>> {
   const deadline = performance.now() + TIMEOUT_MS
   for (;;) {
     const seen = await look()

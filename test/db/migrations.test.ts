@@ -1,0 +1,57 @@
+import { expect } from 'chai'
+import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
+import { migrate } from '../../src/processes/migrate.ts'
+import { quiet } from '../support/log.ts'
+import { blankDatabase } from '../support/postgres.ts'
+import { openPool } from '../support/system.ts'
+
+describe('migrations', () => {
+  it('go up, down, and up again to the same schema', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    try {
+      expect(await pendingMigrations(database)).to.not.deep.equal([])
+      const first = await migrateUp(url)
+      expect(first).to.not.deep.equal([])
+      expect(await pendingMigrations(database)).to.deep.equal([])
+      const schema = await describeSchema()
+      expect(await migrateUp(url)).to.deep.equal([])
+
+      await migrateDown(url)
+      expect(await describeSchema()).to.deep.equal([])
+      expect(await pendingMigrations(database)).to.deep.equal(first)
+
+      expect(await migrateUp(url)).to.deep.equal(first)
+      expect(await describeSchema()).to.deep.equal(schema)
+    } finally {
+      await database.close()
+      await drop()
+    }
+
+    async function describeSchema(): Promise<unknown[]> {
+      return await database.query(
+        `select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull,
+          (select array_agg(pg_get_constraintdef(k.oid) order by k.conname) from pg_constraint as k where k.conrelid = c.oid) as constraints,
+          (select array_agg(pg_get_indexdef(i.indexrelid) order by i.indexrelid::regclass::text) from pg_index as i where i.indrelid = c.oid) as indexes
+        from pg_class as c
+        join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> 'schema_migrations'
+        order by c.relname, a.attnum`,
+      )
+    }
+  })
+
+  it('can be run by several processes at once', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    try {
+      await Promise.all([migrate(url, quiet), migrate(url, quiet), migrate(url, quiet)])
+      expect(await pendingMigrations(database)).to.deep.equal([])
+      const queues = await database.query('select name from pgboss.queue')
+      expect(queues.length).to.be.above(3)
+    } finally {
+      await database.close()
+      await drop()
+    }
+  })
+})

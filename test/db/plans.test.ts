@@ -1,0 +1,53 @@
+import { expect } from 'chai'
+import { startApi } from '../../src/processes/api.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { quiet } from '../support/log.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+const ORDER_COUNT = 60
+
+describe('plans on a fresh database', () => {
+  let system: TestSystem
+
+  after(() => system.stop())
+
+  it('never scan a table, although every table was analyzed while it was empty', async () => {
+    system = await startSystem(['dispatcher', 'worker'])
+    const { database, url } = system
+    const tables = await database.query<{ name: string }>(
+      `select format('%I.%I', schemaname, relname) as name from pg_stat_user_tables
+      where schemaname = 'public' and relname <> 'schema_migrations' or relname like 'j%' or relname = 'job_common'`,
+    )
+    for (const { name } of tables) await database.execute(`vacuum analyze ${name}`)
+    await database.query('select pg_stat_reset()')
+    const api = await startOnlyApi(url)
+    try {
+      const { restaurant_id } = await api.client.addRestaurant()
+      const item = await api.client.addItem(restaurant_id, ORDER_COUNT - 10)
+      const orders = await Promise.all(
+        Array.from({ length: ORDER_COUNT }, () => api.client.place(restaurant_id, [item.menu_item_id, 1])),
+      )
+      await until('all orders are decided', async () => {
+        const statuses = await Promise.all(orders.map(({ order_id }) => api.client.order(order_id)))
+        return statuses.every(({ status }) => status !== 'PLACED')
+      })
+    } finally {
+      await api.stop()
+    }
+
+    const scans = await until('the statistics have arrived', async () => {
+      const rows = await database.query<{ name: string; seq_tup_read: number; idx_scan: number }>(
+        `select relname as name, seq_tup_read, idx_scan from pg_stat_user_tables
+        where relname in ('orders', 'order_items', 'menu_items', 'outbox_events', 'stock_movements') or relname like 'j%'`,
+      )
+      return rows.some(({ name, idx_scan }) => name === 'orders' && idx_scan >= ORDER_COUNT) && rows
+    })
+    expect(scans.filter(({ seq_tup_read }) => seq_tup_read > 0)).to.deep.equal([])
+  })
+})
+
+async function startOnlyApi(url: string): Promise<{ client: ApiClient; stop: () => Promise<void> }> {
+  const api = await startApi(testConfig, url, quiet)
+  return { client: new ApiClient(api.url), stop: () => api.stop(testConfig.SHUTDOWN_TIMEOUT_MS) }
+}

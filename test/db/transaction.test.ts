@@ -1,0 +1,125 @@
+import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import type { Tx } from '../../src/db/transaction.ts'
+import { DatabaseUnavailable, Overloaded } from '../../src/platform/errors.ts'
+import { openTestDatabase } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe('transactions', () => {
+  let database: Database
+  let close: () => Promise<void>
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    close = test.close
+    await database.execute('create table notes (id integer primary key, text text not null)')
+  })
+  after(() => close())
+  beforeEach(async () => {
+    await database.execute('truncate notes')
+    await database.execute(`insert into notes values (1, 'one'), (2, 'two')`)
+  })
+
+  const texts = async () =>
+    (await database.query<{ text: string }>('select text from notes order by id')).map(({ text }) => text)
+
+  it('keeps all or nothing', async () => {
+    const failure = await database
+      .transaction(async tx => {
+        await tx.execute(`insert into notes values (3, 'three')`)
+        throw new Error('changed my mind')
+      })
+      .catch((error: unknown) => error)
+    expect(failure).to.have.property('message', 'changed my mind')
+    expect(await texts()).to.deep.equal(['one', 'two'])
+  })
+
+  it('runs both of two transactions that deadlock', async () => {
+    let attempts = 0
+    let arrived = 0
+    const cross = (first: number, second: number) =>
+      database.transaction(async tx => {
+        attempts++
+        await tx.execute('update notes set text = text || $2 where id = $1', [first, '+'])
+        arrived++
+        await until('both hold their first lock', () => arrived >= 2)
+        await tx.execute('update notes set text = text || $2 where id = $1', [second, '+'])
+      })
+    await Promise.all([cross(1, 2), cross(2, 1)])
+    expect(await texts()).to.deep.equal(['one++', 'two++'])
+    expect(attempts).to.be.above(2)
+  })
+
+  it('undoes a savepoint alone, its notices too', async () => {
+    const notices: string[] = []
+    await database.transaction(async tx => {
+      tx.afterCommit(() => notices.push('kept'))
+      await tx.execute(`insert into notes values (3, 'three')`)
+      const failure = await tx
+        .savepoint(async () => {
+          tx.afterCommit(() => notices.push('undone'))
+          await tx.execute(`insert into notes values (4, 'four')`)
+          await tx.execute(`insert into notes values (1, 'a second one')`)
+        })
+        .catch((error: unknown) => error)
+      expect(failure).to.have.property('code', '23505')
+    })
+    expect(await texts()).to.deep.equal(['one', 'two', 'three'])
+    expect(notices).to.deep.equal(['kept'])
+  })
+
+  it('gives no notice of what was rolled back', async () => {
+    const notices: string[] = []
+    await database
+      .transaction(async tx => {
+        tx.afterCommit(() => notices.push('too early'))
+        throw new Error('no')
+      })
+      .catch(() => undefined)
+    expect(notices).to.deep.equal([])
+  })
+
+  it('refuses a statement that comes after the end', async () => {
+    let late: Tx | undefined
+    await database.transaction(async tx => {
+      late = tx
+    })
+    const failure = await late?.execute('delete from notes').catch((error: unknown) => error)
+    expect(failure).to.have.property('message', 'Transaction is already settled')
+    expect(await texts()).to.have.length(2)
+  })
+
+  it('says that the database is unavailable when its connection is cut, and serves the next one', async () => {
+    const failure = await database
+      .transaction(async tx => {
+        const [row] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+        await database.query('select pg_terminate_backend($1)', [row?.pid])
+        await tx.execute(`insert into notes values (3, 'three')`)
+      })
+      .catch((error: unknown) => error)
+    expect(failure).to.be.instanceOf(DatabaseUnavailable)
+    expect(await texts()).to.deep.equal(['one', 'two'])
+  })
+
+  it('frees its connection however a transaction ends', async () => {
+    for (const statement of [
+      'select 1',
+      'select broken',
+      'select 1 / 0',
+      'select pg_terminate_backend(pg_backend_pid())',
+    ]) {
+      await database.transaction(tx => tx.execute(statement)).catch(() => undefined)
+    }
+    await until('no connection is in use', () => database.poolCounts().total === database.poolCounts().idle)
+  })
+
+  it('tells callers to come back when too many wait for a connection', async () => {
+    const gates = await Promise.all(Array.from({ length: 10 }, () => database.beginTransaction()))
+    const waiting = Promise.allSettled(Array.from({ length: 600 }, () => database.query('select 1')))
+    for (const gate of gates) await gate.rollback()
+    const refused = (await waiting).filter(outcome => outcome.status === 'rejected')
+    expect(refused).to.have.length(100)
+    for (const { reason } of refused) expect(reason).to.be.instanceOf(Overloaded)
+  })
+})

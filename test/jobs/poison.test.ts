@@ -1,0 +1,111 @@
+import { expect } from 'chai'
+import type { PgBoss } from 'pg-boss'
+import type { Database } from '../../src/db/database.ts'
+import { stockJobs } from '../../src/inventory/stock-jobs.ts'
+import { startBoss } from '../../src/jobs/boss.ts'
+import { consumeEvents, type EventHandler } from '../../src/outbox/consume-events.ts'
+import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { quiet } from '../support/log.ts'
+import { addMenu, type Menu, place, stockOf } from '../support/slow-path.ts'
+import { openTestDatabase, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe('a poisonous job', () => {
+  let database: Database
+  let url: string
+  let menu: Menu
+  let close: () => Promise<void>
+  let poison: string
+  let neighbours: string[]
+  let boss: PgBoss
+
+  beforeEach(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    url = test.url
+    close = test.close
+    menu = await addMenu(database, 100)
+    boss = await startBoss(database, 'consumer', 'test', quiet)
+    neighbours = [await place(database, menu), await place(database, menu)]
+    poison = await place(database, menu)
+    neighbours.push(await place(database, menu))
+    await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))
+  })
+  afterEach(async () => {
+    await boss.stop({ graceful: false })
+    await close()
+  })
+
+  /** Deducts stock as always, but chokes on one order. */
+  const chokingHandler: EventHandler<'order.placed.v1'> = async (tx, events) => {
+    const handled = await stockJobs['inventory.deduct'](tx, events)
+    if (events.some(event => event.order_id === poison)) throw new Error('cannot stomach this order')
+    return handled
+  }
+
+  async function jobOf(orderId: string) {
+    const [job] = await database.query<{
+      state: string
+      retry_count: number
+      output: { message?: string } | null
+    }>(
+      `select state, retry_count, output from pgboss.job where name = 'inventory.deduct' and data ->> 'order_id' = $1`,
+      [orderId],
+    )
+    return job
+  }
+
+  it('fails alone: its neighbours in the batch are done, without a retry', async () => {
+    await consumeEvents(boss, 'inventory.deduct', chokingHandler, quiet)
+    const job = await until('the poison waits for its retry', async () => {
+      const job = await jobOf(poison)
+      return job?.state === 'retry' && job
+    })
+    expect(job.output?.message).to.equal('cannot stomach this order')
+    for (const neighbour of neighbours)
+      expect(await jobOf(neighbour)).to.include({ state: 'completed', retry_count: 0 })
+    expect(await stockOf(database, menu)).to.deep.equal([97])
+  })
+
+  it('lies in dead_letters when its retries are used up, and its order still holds no stock', async () => {
+    await database.execute(
+      `update pgboss.job set retry_limit = 1, retry_delay = 0, retry_backoff = false where data ->> 'order_id' = $1`,
+      [poison],
+    )
+    await consumeEvents(boss, 'inventory.deduct', chokingHandler, quiet)
+    await until('the poison has failed for good', async () => (await jobOf(poison))?.state === 'failed')
+    await boss.offWork('inventory.deduct', { wait: true })
+    const worker = await startWorker(testConfig, url, quiet)
+    try {
+      const letter = await until('the dead letter is recorded', async () => {
+        const [letter] = await database.query<Record<string, unknown>>('select * from dead_letters')
+        return letter
+      })
+      expect(letter).to.include({
+        queue: 'inventory.deduct',
+        order_id: poison,
+        event_type: 'order.placed.v1',
+        attempts: 2,
+        fate: 'OPEN',
+      })
+      expect(letter['error']).to.have.property('message', 'cannot stomach this order')
+      expect(letter['data']).to.have.property('order_id', poison)
+    } finally {
+      await worker.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    }
+  })
+
+  it('fails alone when its data is no event at all', async () => {
+    await boss.insert('inventory.deduct', [{ data: { order_id: poison, type: 'nonsense' } }])
+    await consumeEvents(boss, 'inventory.deduct', stockJobs['inventory.deduct'], quiet)
+    await until(
+      'the stock of all four orders is deducted',
+      async () => (await stockOf(database, menu))[0] === 96,
+    )
+    const [job] = await database.query<{ state: string }>(
+      `select state from pgboss.job where data ->> 'type' = 'nonsense'`,
+    )
+    expect(job?.state).to.equal('retry')
+  })
+})

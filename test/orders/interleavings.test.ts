@@ -1,0 +1,264 @@
+import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import { errorCode } from '../../src/db/sql-errors.ts'
+import { ExpectedError } from '../../src/platform/errors.ts'
+import { startDispatcher } from '../../src/processes/dispatcher.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { quiet } from '../support/log.ts'
+import { expectPromisesKept } from '../support/promises.ts'
+import {
+  addMenu,
+  cancel,
+  deduct,
+  eventsOf,
+  type Menu,
+  place,
+  prepare,
+  reject,
+  restore,
+  setStatus,
+  statusOf,
+  stockOf,
+} from '../support/slow-path.ts'
+import { openTestDatabase, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+/** Design §3: "cancel against deduct, settled by rule". First every row, by forcing the order of commits. */
+describe('interleavings of the slow path with clients', () => {
+  let database: Database
+  let url: string
+  let close: () => Promise<void>
+  let menu: Menu
+  let orderId: string
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    url = test.url
+    close = test.close
+  })
+  after(() => close())
+  beforeEach(async () => {
+    menu = await addMenu(database, 10, 10)
+    orderId = await place(database, menu)
+  })
+
+  it('moves no stock when the cancellation commits before the deduction runs', async () => {
+    await cancel(database, orderId)
+    await deduct(database, orderId)
+    await restore(database, orderId)
+    expect(await stockOf(database, menu)).to.deep.equal([10, 10])
+    expect(await movementsOf(orderId)).to.deep.equal([])
+    expect(await eventsOf(database, orderId, 'inventory.deducted.success.v1')).to.deep.equal([])
+  })
+
+  it('gives the stock back when the cancellation comes between deduction and preparation', async () => {
+    await deduct(database, orderId)
+    await cancel(database, orderId)
+    await prepare(database, orderId)
+    expect(await statusOf(database, orderId)).to.equal('CANCELLED')
+    await restore(database, orderId)
+    expect(await stockOf(database, menu)).to.deep.equal([10, 10])
+    expect(await movementsOf(orderId)).to.deep.equal(['DEDUCT', 'DEDUCT', 'RESTORE', 'RESTORE'])
+  })
+
+  it('restores nothing when the restore job runs before the deduct job, which then takes nothing', async () => {
+    await cancel(database, orderId)
+    await restore(database, orderId)
+    await deduct(database, orderId)
+    expect(await movementsOf(orderId)).to.deep.equal([])
+    expect(await stockOf(database, menu)).to.deep.equal([10, 10])
+  })
+
+  for (const status of ['PREPARING', 'OUT_FOR_DELIVERY'] as const) {
+    it(`gives the stock back, once, when a ${status} order is cancelled`, async () => {
+      await deduct(database, orderId)
+      await prepare(database, orderId)
+      if (status === 'OUT_FOR_DELIVERY') await setStatus(database, orderId, status)
+      await cancel(database, orderId)
+      await restore(database, orderId)
+      await restore(database, orderId)
+      expect(await stockOf(database, menu)).to.deep.equal([10, 10])
+      expect(await movementsOf(orderId)).to.deep.equal(['DEDUCT', 'DEDUCT', 'RESTORE', 'RESTORE'])
+    })
+  }
+
+  it('makes one transition and one event of two cancellations at once', async () => {
+    const changed = await atOnce(
+      orderId,
+      () => cancel(database, orderId),
+      () => cancel(database, orderId),
+    )
+    expect(changed.toSorted()).to.deep.equal([false, true])
+    expect(await eventsOf(database, orderId, 'order.cancelled.v1')).to.have.length(1)
+    expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])
+  })
+
+  it('lets one win when cancellation and delivery come at once', async () => {
+    await deduct(database, orderId)
+    await prepare(database, orderId)
+    await setStatus(database, orderId, 'OUT_FOR_DELIVERY')
+    const outcomes = await atOnce(
+      orderId,
+      () => cancel(database, orderId),
+      () => setStatus(database, orderId, 'DELIVERED'),
+    )
+    const refused = outcomes.filter(outcome => outcome instanceof ExpectedError)
+    expect(refused.map(error => error.code)).to.deep.equal(['illegal-transition'])
+    expect(await historyOf(orderId)).to.have.length(4)
+  })
+
+  it('makes one transition and one event of a cancellation and an OUT_OF_STOCK rejection at once', async () => {
+    const scarce = await addMenu(database, 0)
+    const short = await place(database, scarce)
+    await deduct(database, short)
+    await atOnce(
+      short,
+      () => cancel(database, short),
+      () => reject(database, short),
+    )
+    expect(await historyOf(short)).to.deep.equal(['PLACED', 'CANCELLED'])
+    expect(await eventsOf(database, short, 'order.cancelled.v1')).to.have.length(1)
+    await restore(database, short)
+    expect(await stockOf(database, scarce)).to.deep.equal([0])
+  })
+
+  for (const [first, second] of [
+    ['deduct', 'cancel'],
+    ['cancel', 'deduct'],
+  ] as const) {
+    it(`ends well when ${first} and ${second} reach the order's lock at once`, async () => {
+      const acts = { deduct: () => deduct(database, orderId), cancel: () => cancel(database, orderId) }
+      await atOnce(orderId, acts[first], acts[second])
+      await prepare(database, orderId)
+      await restore(database, orderId)
+      expect(await statusOf(database, orderId)).to.equal('CANCELLED')
+      expect(await stockOf(database, menu)).to.deep.equal([10, 10])
+    })
+  }
+
+  it('does nothing when a job is delivered again', async () => {
+    for (const act of [deduct, deduct, prepare, prepare, deduct]) await act(database, orderId)
+    await cancel(database, orderId)
+    for (const act of [restore, deduct, restore, prepare]) await act(database, orderId)
+    expect(await stockOf(database, menu)).to.deep.equal([10, 10])
+    expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'PREPARING', 'CANCELLED'])
+  })
+
+  it('refuses a second effect even when the record of the first was lost', async () => {
+    await deduct(database, orderId)
+    await database.execute('delete from processed_events')
+    const again = await deduct(database, orderId).catch((error: unknown) => errorCode(error))
+    expect(again).to.equal('23505') // unique_violation of an_order_moves_an_item_once_a_kind
+    expect(await stockOf(database, menu)).to.deep.equal([9, 9])
+  })
+
+  it('sells exactly what there is when many orders want it', async () => {
+    const scarce = await addMenu(database, 7)
+    const orders = await Promise.all(Array.from({ length: 20 }, () => place(database, scarce)))
+    await Promise.all(orders.map(order => deduct(database, order)))
+    await Promise.all(orders.map(order => prepare(database, order)))
+    await Promise.all(orders.map(order => reject(database, order)))
+    expect(await stockOf(database, scarce)).to.deep.equal([0])
+    const statuses = await Promise.all(orders.map(order => statusOf(database, order)))
+    expect(statuses.filter(status => status === 'PREPARING')).to.have.length(7)
+    expect(statuses.filter(status => status === 'CANCELLED')).to.have.length(13)
+  })
+
+  it('keeps its promises when clients, jobs and duplicates of jobs meet at random', async () => {
+    const services: Service[] = [
+      await startWorker(testConfig, url, quiet),
+      await startWorker(testConfig, url, quiet),
+      await startDispatcher(testConfig, url, quiet),
+      await startDispatcher(testConfig, url, quiet),
+    ]
+    try {
+      const scarce = await addMenu(database, 60, 200)
+      await Promise.all(
+        Array.from({ length: 120 }, async (_, index) => {
+          const order = await place(database, scarce)
+          if (index % 2 === 0) await untilPastPlaced(order, index % 4 === 0)
+          if (index % 3 === 0) await ignoreRefusal(setStatus(database, order, 'OUT_FOR_DELIVERY'))
+          if (index % 5 === 0)
+            await Promise.all([ignoreRefusal(cancel(database, order)), deliverAgain(order)])
+          if (index % 6 === 0) await ignoreRefusal(setStatus(database, order, 'DELIVERED'))
+          if (index % 7 === 0) await deliverAgain(order)
+        }),
+      )
+      await untilDrained()
+      await expectPromisesKept(database)
+    } finally {
+      for (const service of services) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    }
+  })
+
+  async function movementsOf(order: string): Promise<string[]> {
+    const rows = await database.query<{ kind: string }>(
+      'select kind from stock_movements where order_id = $1 order by kind',
+      [order],
+    )
+    return rows.map(({ kind }) => kind)
+  }
+
+  async function historyOf(order: string): Promise<string[]> {
+    const rows = await database.query<{ to_status: string }>(
+      'select to_status from order_transitions where order_id = $1 order by seq',
+      [order],
+    )
+    return rows.map(({ to_status }) => to_status)
+  }
+
+  /** Holds the order's lock until all acts wait for it, in this order; then lets them go. Errors are outcomes. */
+  async function atOnce(order: string, ...acts: (() => Promise<unknown>)[]): Promise<unknown[]> {
+    const gate = await database.beginTransaction()
+    await gate.db.query('select 1 from orders where order_id = $1 for update', [order])
+    const outcomes: Promise<unknown>[] = []
+    for (const [index, act] of acts.entries()) {
+      outcomes.push(act().catch((error: unknown) => error))
+      await until(`${index + 1} wait for the lock`, async () => (await waitingForLocks()) === index + 1)
+    }
+    await gate.rollback()
+    return await Promise.all(outcomes)
+  }
+
+  async function waitingForLocks(): Promise<number> {
+    const [row] = await database.query<{ waiting: number }>(
+      `select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    return row?.waiting ?? 0
+  }
+
+  async function untilPastPlaced(order: string, further: boolean): Promise<void> {
+    await until('the order has left PLACED', async () => (await statusOf(database, order)) !== 'PLACED')
+    if (further) await ignoreRefusal(setStatus(database, order, 'OUT_FOR_DELIVERY'))
+  }
+
+  async function ignoreRefusal(work: Promise<unknown>): Promise<void> {
+    await work.catch((error: unknown) => {
+      if (
+        !(error instanceof ExpectedError && ['illegal-transition', 'inventory-pending'].includes(error.code))
+      )
+        throw error
+    })
+  }
+
+  /** Puts a second copy of each finished job of the order in its queue, under a new id: what a redrive does. */
+  async function deliverAgain(order: string): Promise<void> {
+    await database.execute(
+      `insert into pgboss.job (name, data, retry_limit, dead_letter, policy)
+      select name, data, retry_limit, dead_letter, policy from pgboss.job where data ->> 'order_id' = $1`,
+      [order],
+    )
+  }
+
+  async function untilDrained(): Promise<void> {
+    await until('the outbox and the queues are empty', async () => {
+      const [row] = await database.query<{ left: number }>(
+        `select (select count(*) from outbox_events where dispatched_at is null)
+          + (select count(*) from pgboss.job where state < 'completed') as left`,
+      )
+      return row?.left === 0
+    })
+  }
+})

@@ -1,0 +1,73 @@
+import { expect } from 'chai'
+import {
+  type Actor,
+  decideTransition,
+  IllegalTransition,
+  InventoryPending,
+  type OrderState,
+  type OrderStatus,
+  orderStatuses,
+  transitions,
+} from '../../src/orders/order.ts'
+
+const order = (status: OrderStatus): OrderState => ({ order_id: 'o', restaurant_id: 'r', status, version: 3 })
+
+/** Design §3, written down again: from → to, by whom. */
+const legal: [OrderStatus, OrderStatus, Actor[]][] = [
+  ['PLACED', 'PREPARING', ['system']],
+  ['PLACED', 'CANCELLED', ['client', 'system']],
+  ['PREPARING', 'OUT_FOR_DELIVERY', ['client', 'system']],
+  ['PREPARING', 'CANCELLED', ['client', 'system']],
+  ['OUT_FOR_DELIVERY', 'DELIVERED', ['client', 'system']],
+  ['OUT_FOR_DELIVERY', 'CANCELLED', ['client', 'system']],
+]
+
+describe('the order state machine', () => {
+  for (const from of orderStatuses) {
+    for (const to of orderStatuses) {
+      for (const actor of ['client', 'system'] as const) {
+        const isLegal = legal.some(([f, t, actors]) => f === from && t === to && actors.includes(actor))
+        if (from === to) {
+          it(`lets nothing happen when the ${actor} asks ${from} for ${to}`, () => {
+            expect(decideTransition(order(from), { to, actor })).to.equal(null)
+          })
+        } else if (isLegal) {
+          it(`lets the ${actor} move ${from} to ${to}, as the next step`, () => {
+            expect(decideTransition(order(from), { to, actor })).to.include({ to, seq: 4, actor })
+          })
+        } else {
+          it(`refuses the ${actor} to move ${from} to ${to}`, () => {
+            const refusal = from === 'PLACED' && to === 'PREPARING' ? InventoryPending : IllegalTransition
+            expect(() => decideTransition(order(from), { to, actor })).to.throw(refusal)
+          })
+        }
+      }
+    }
+  }
+
+  it('names the current state and the allowed ones when it refuses', () => {
+    expect(() => decideTransition(order('PREPARING'), { to: 'DELIVERED', actor: 'client' }))
+      .to.throw(IllegalTransition, 'PREPARING')
+      .with.property('fields')
+      .that.deep.equals({
+        current_status: 'PREPARING',
+        requested_status: 'DELIVERED',
+        allowed_statuses: ['OUT_FOR_DELIVERY', 'CANCELLED'],
+      })
+  })
+
+  it('gives every cancellation a reason, and no other step one', () => {
+    expect(decideTransition(order('PLACED'), { to: 'CANCELLED', actor: 'client' })?.reason).to.equal(
+      'CLIENT_REQUEST',
+    )
+    expect(
+      decideTransition(order('PLACED'), { to: 'CANCELLED', actor: 'client', reason: 'late' })?.reason,
+    ).to.equal('late')
+    expect(decideTransition(order('PLACED'), { to: 'PREPARING', actor: 'system' })?.reason).to.equal(null)
+  })
+
+  it('has an end: DELIVERED and CANCELLED lead nowhere', () => {
+    expect(transitions.DELIVERED).to.deep.equal([])
+    expect(transitions.CANCELLED).to.deep.equal([])
+  })
+})

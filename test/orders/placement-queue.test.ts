@@ -1,0 +1,160 @@
+import { expect } from 'chai'
+import { v7 as uuidv7 } from 'uuid'
+import type { Database } from '../../src/db/database.ts'
+import type { Sql } from '../../src/db/transaction.ts'
+import { type PlaceOrder, placeOrders } from '../../src/orders/place-order.ts'
+import { PlacementQueue } from '../../src/orders/placement-queue.ts'
+import { DatabaseUnavailable, NotFound, Overloaded, ValidationFailed } from '../../src/platform/errors.ts'
+import { addMenu, eventsOf, type Menu } from '../support/slow-path.ts'
+import { openTestDatabase } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+const trace = { request_id: 'test' }
+
+describe('placing orders in batches', () => {
+  let database: Database
+  let close: () => Promise<void>
+  let menu: Menu
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    close = test.close
+    menu = await addMenu(database, 1_000)
+  })
+  after(() => close())
+
+  function request(overrides: Partial<PlaceOrder> = {}): PlaceOrder {
+    const [menu_item_id = ''] = menu.menu_item_ids
+    return {
+      order_id: uuidv7(),
+      restaurant_id: menu.restaurant_id,
+      items: [{ menu_item_id, quantity: 1 }],
+      trace,
+      ...overrides,
+    }
+  }
+
+  /** The real database, with a look at the writes that pass, and a way to let one fail. */
+  function watched(onWrite: (orders: number) => void = () => undefined): Sql & { writes: number[] } {
+    const writes: number[] = []
+    return {
+      writes,
+      query: (text, values) => database.query(text, values),
+      execute: async (text, values) => {
+        const orders = (JSON.parse(String(values?.[0])) as unknown[]).length
+        writes.push(orders)
+        onWrite(orders)
+        return await database.execute(text, values)
+      },
+    }
+  }
+
+  it('writes an order that comes alone at once', async () => {
+    const sql = watched()
+    const order = await new PlacementQueue(sql).place(request())
+    expect(sql.writes).to.deep.equal([1])
+    expect(await eventsOf(database, order.order_id, 'order.placed.v1')).to.have.length(1)
+  })
+
+  it('lets orders that arrive meanwhile share the next statement', async () => {
+    const sql = watched()
+    const queue = new PlacementQueue(sql)
+    await Promise.all(Array.from({ length: 130 }, () => queue.place(request())))
+    expect(sql.writes.reduce((sum, orders) => sum + orders)).to.equal(130)
+    expect(sql.writes.length).to.be.below(10)
+    expect(Math.max(...sql.writes)).to.equal(64)
+  })
+
+  it('answers a bad order on its own, and places its neighbours', async () => {
+    const queue = new PlacementQueue(watched())
+    const stranger = await addMenu(database, 1)
+    const outcomes = await Promise.allSettled([
+      queue.place(request()),
+      queue.place(request({ items: [{ menu_item_id: stranger.menu_item_ids[0] ?? '', quantity: 1 }] })),
+      queue.place(request({ restaurant_id: uuidv7() })),
+      queue.place(request()),
+    ])
+    expect(outcomes.map(({ status }) => status)).to.deep.equal([
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ])
+    const [, foreign, unknown] = outcomes.map(outcome =>
+      outcome.status === 'rejected' ? outcome.reason : undefined,
+    )
+    expect(foreign).to.be.instanceOf(ValidationFailed)
+    expect(unknown).to.be.instanceOf(NotFound)
+  })
+
+  it('tries each order of a batch alone when the batch fails', async () => {
+    const sql = watched(orders => {
+      if (orders > 1) throw new Error('the batch fails')
+    })
+    const queue = new PlacementQueue(sql)
+    const placed = await Promise.all(Array.from({ length: 10 }, () => queue.place(request())))
+    expect(new Set(placed.map(({ order_id }) => order_id)).size).to.equal(10)
+    expect(sql.writes.filter(orders => orders > 1)).to.have.length(1)
+  })
+
+  it('does not try one by one against a database that is away', async () => {
+    const sql = watched(() => {
+      throw new DatabaseUnavailable(new Error('away'))
+    })
+    const queue = new PlacementQueue(sql)
+    const outcomes = await Promise.allSettled(Array.from({ length: 40 }, () => queue.place(request())))
+    for (const outcome of outcomes)
+      expect(outcome).to.have.property('reason').that.is.instanceOf(DatabaseUnavailable)
+    expect(sql.writes.length).to.be.below(10)
+  })
+
+  it('tells callers to come back when too many wait', async () => {
+    const gate = await database.beginTransaction()
+    await gate.db.query('lock table orders in exclusive mode')
+    const queue = new PlacementQueue(watched())
+    const placing = Array.from({ length: 2_200 }, () => queue.place(request()))
+    const outcomes = Promise.allSettled(placing)
+    await until('two statements wait for the lock', async () => {
+      const waiting = await database.query(
+        `select 1 from pg_locks where not granted and relation = 'orders'::regclass`,
+      )
+      return waiting.length === 2
+    })
+    await gate.rollback()
+    const refused = (await outcomes).filter(outcome => outcome.status === 'rejected')
+    expect(refused.length).to.be.within(1, 200)
+    for (const { reason } of refused) expect(reason).to.be.instanceOf(Overloaded)
+  })
+
+  it('is one order with one event when it is placed again under the same id', async () => {
+    const order = request()
+    await placeOrders(database, [order])
+    await placeOrders(database, [order, request()])
+    expect(await eventsOf(database, order.order_id, 'order.placed.v1')).to.have.length(1)
+    const [row] = await database.query<{ found: number }>(
+      'select count(*) as found from order_items where order_id = $1',
+      [order.order_id],
+    )
+    expect(row?.found).to.equal(1)
+  })
+
+  it('adds up lines of the same item and keeps name and price as they are now', async () => {
+    const [menu_item_id = ''] = menu.menu_item_ids
+    const lines = [1, 2].map(quantity => ({ menu_item_id, quantity }))
+    const [order] = await placeOrders(database, [request({ items: lines })])
+    expect(order).to.have.property('total_minor', 2850)
+    expect(order)
+      .to.have.property('items')
+      .that.deep.equals([{ menu_item_id, line_no: 1, name: 'Pizza', price_minor: 950, quantity: 3 }])
+  })
+
+  it('leaves nothing half-written', async () => {
+    const [row] = await database.query<{ orders: number; events: number; steps: number }>(
+      `select (select count(*) from orders) as orders, (select count(*) from outbox_events) as events,
+        (select count(*) from order_transitions) as steps`,
+    )
+    expect(row?.events).to.equal(row?.orders)
+    expect(row?.steps).to.equal(row?.orders)
+  })
+})

@@ -1,0 +1,88 @@
+import { expect } from 'chai'
+import type { PgBoss } from 'pg-boss'
+import type { Database } from '../../src/db/database.ts'
+import { startBoss } from '../../src/jobs/boss.ts'
+import { Dispatcher } from '../../src/outbox/dispatcher.ts'
+import { wakeByNotify } from '../../src/outbox/wake.ts'
+import { quiet, recordingLog } from '../support/log.ts'
+import { addMenu, type Menu, place } from '../support/slow-path.ts'
+import { openTestDatabase } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe('the dispatcher', () => {
+  let database: Database
+  let boss: PgBoss
+  let menu: Menu
+  let close: () => Promise<void>
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    close = test.close
+    boss = await startBoss(database, 'producer', 'test', quiet)
+    menu = await addMenu(database, 1_000)
+  })
+  after(async () => {
+    await boss.stop()
+    await close()
+  })
+
+  async function pending(): Promise<number> {
+    const rows = await database.query('select 1 from outbox_events where dispatched_at is null')
+    return rows.length
+  }
+
+  it('drains what is there when it starts, and what comes when it is woken or polls', async () => {
+    for (let count = 0; count < 3; count++) await place(database, menu)
+    const dispatcher = new Dispatcher(database, boss, quiet)
+    await dispatcher.start()
+    try {
+      await until('the backlog is dispatched', async () => (await pending()) === 0)
+      await place(database, menu)
+      dispatcher.wake()
+      await until('a wake-up has dispatched it', async () => (await pending()) === 0)
+      await place(database, menu)
+      await until('polling has dispatched it', async () => (await pending()) === 0)
+      await place(database, menu)
+      wakeByNotify(database, quiet)()
+      await until('a NOTIFY has dispatched it', async () => (await pending()) === 0)
+    } finally {
+      await dispatcher.stop()
+    }
+  })
+
+  it('is woken by NOTIFY across processes, many at once as one or two', async () => {
+    let notified = 0
+    const listener = await database.listen(
+      'comanda_outbox',
+      () => notified++,
+      () => undefined,
+    )
+    const wake = wakeByNotify(database, quiet)
+    for (let count = 0; count < 100; count++) wake()
+    await until('the second notification is there', () => notified === 2)
+    await database.query('select 1')
+    expect(notified).to.equal(2)
+    await listener.close()
+  })
+
+  it('goes on when its connections are cut, and says so', async () => {
+    const { log, lines } = recordingLog()
+    const dispatcher = new Dispatcher(database, boss, log)
+    await dispatcher.start()
+    try {
+      await database.execute(`create function refuse() returns trigger language plpgsql as $$ begin
+        perform pg_terminate_backend(pg_backend_pid()); return new; end $$`)
+      await database.execute(
+        'create trigger refuse before update on outbox_events for each row execute function refuse()',
+      )
+      await place(database, menu)
+      dispatcher.wake()
+      await until('it has failed', () => lines.some(({ msg }) => msg.startsWith('dispatching failed')))
+      await database.execute('drop function refuse cascade')
+      await until('it has recovered', async () => (await pending()) === 0)
+    } finally {
+      await dispatcher.stop()
+    }
+  })
+})

@@ -1,0 +1,16 @@
+import { expect } from 'chai'
+import { eventQueues } from '../../src/jobs/catalogue.ts'
+import { eventCatalogue } from '../../src/outbox/events.ts'
+import { routing } from '../../src/outbox/routing.ts'
+
+describe('the event catalogue', () => {
+  it('names each event with a version', () => {
+    for (const type of Object.keys(eventCatalogue))
+      expect(type).to.match(/^(order|inventory)(\.[a-z_]+)+\.v\d+$/)
+  })
+
+  it('routes every event, and every queue has an event that leads to it', () => {
+    expect(Object.keys(routing).toSorted()).to.deep.equal(Object.keys(eventCatalogue).toSorted())
+    expect(new Set(Object.values(routing).flat())).to.deep.equal(new Set(Object.keys(eventQueues)))
+  })
+})

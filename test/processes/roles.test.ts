@@ -1,0 +1,80 @@
+import { expect } from 'chai'
+import { ApiClient } from '../support/api-client.ts'
+import { type Child, killChildren, startChild } from '../support/child.ts'
+import { blankDatabase, type TestDatabase } from '../support/postgres.ts'
+
+describe('the roles, each its own process', () => {
+  let database: TestDatabase
+
+  before(async () => {
+    database = await blankDatabase()
+  })
+  afterEach(killChildren)
+  after(() => database.drop())
+
+  function start(role: string, env: Record<string, string> = {}): Child {
+    return startChild(['src/main.ts', role], { DATABASE_URL: database.url, PORT: '0', ...env })
+  }
+
+  async function stop(child: Child, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    child.signal(signal)
+    expect(await child.ended, child.output() + child.errors()).to.equal(0)
+  }
+
+  for (const role of ['api', 'dispatcher', 'worker']) {
+    it(`${role} says that the database has to be migrated first`, async () => {
+      const child = start(role)
+      expect(await child.ended).to.equal(1)
+      expect(child.errors()).to.match(/^comanda: the database lacks [^\n]*npm run migrate[^\n]*\n$/)
+    })
+
+    it(`${role} says that it needs DATABASE_URL`, async () => {
+      const child = start(role, { DATABASE_URL: '' })
+      expect(await child.ended).to.equal(1)
+      expect(child.errors()).to.match(/^comanda: DATABASE_URL: [^\n]*\n$/)
+    })
+  }
+
+  it('say in one line that the database cannot be reached', async () => {
+    const child = start('api', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' })
+    expect(await child.ended).to.equal(1)
+    expect(child.errors()).to.match(/^comanda: The database cannot be reached[^\n]*ECONNREFUSED[^\n]*\n$/)
+  })
+
+  it('say in one line which variable is wrong, and which roles there are', async () => {
+    const wrong = start('api', { LOG_LEVEL: 'loud' })
+    expect(await wrong.ended).to.equal(1)
+    expect(wrong.errors()).to.match(/^comanda: LOG_LEVEL: [^\n]*\n$/)
+    const unknown = start('cook')
+    expect(await unknown.ended).to.equal(1)
+    expect(unknown.errors()).to.match(
+      /^comanda: unknown role cook: use all, api, dispatcher, worker or migrate\n$/,
+    )
+  })
+
+  it('carry an order through, log it on the way, and exit with 0 on SIGTERM', async () => {
+    const migration = start('migrate')
+    expect(await migration.ended, migration.errors()).to.equal(0)
+    const [api, dispatcher, worker] = [start('api'), start('dispatcher'), start('worker')]
+    const [, url = ''] = await api.untilOutput(/"url":"(http:[^"]+)"/)
+    await dispatcher.untilOutput(/is ready/)
+    await worker.untilOutput(/is ready/)
+
+    const client = new ApiClient(url)
+    const { restaurant_id } = await client.addRestaurant()
+    const { menu_item_id } = await client.addItem(restaurant_id, 10)
+    const body = { restaurant_id, items: [{ menu_item_id, quantity: 1 }] }
+    const placed = await client.call<{ order_id: string }>('POST', '/api/v1/orders', body, {
+      'x-request-id': 'dinner-1',
+    })
+    await client.untilStatus(placed.body.order_id, 'PREPARING')
+
+    const step = (line: string) =>
+      new RegExp(`"order_id":"${placed.body.order_id}".*"request_id":"dinner-1".*${line}`)
+    await dispatcher.untilOutput(step('dispatched order.placed.v1'))
+    await worker.untilOutput(step('inventory.deduct: stock deducted'))
+    await worker.untilOutput(step('dispatched inventory.deducted.success.v1'))
+    await worker.untilOutput(step('order.prepare: PLACED → PREPARING'))
+    for (const child of [api, dispatcher, worker]) await stop(child)
+  })
+})

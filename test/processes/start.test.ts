@@ -1,0 +1,141 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import pg from 'pg'
+import { demoIds } from '../../src/platform/demo-ids.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { type Child, killChildren, startChild } from '../support/child.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+interface Running {
+  child: Child
+  api: ApiClient
+  dataFolder: string
+}
+
+describe('npm start', () => {
+  const folders: string[] = []
+  let folder: string
+
+  beforeEach(() => {
+    folder = temporaryFolder()
+    folders.push(folder)
+  })
+  afterEach(killChildren)
+  after(() => {
+    for (const each of folders) rmSync(each, { recursive: true, force: true })
+  })
+
+  async function start(dataDir: string, env: Record<string, string> = {}): Promise<Running> {
+    const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: dataDir, ...env })
+    const [, url = ''] = await child.untilOutput(/API +(http:\S+)\/api\/v1/)
+    const [, dataFolder = ''] = await child.untilOutput(/embedded PostgreSQL 18 in (\S+)/)
+    await child.untilOutput(/all is ready/)
+    return { child, api: new ApiClient(url), dataFolder }
+  }
+
+  async function stop({ child }: Running): Promise<void> {
+    child.signal('SIGINT')
+    expect(await child.ended, child.output() + child.errors()).to.equal(0)
+  }
+
+  const isUp = (dataFolder: string) => existsSync(join(dataFolder, 'postmaster.pid'))
+
+  it('serves a demo menu from an empty folder, says where things are, and leaves nothing running', async () => {
+    const running = await start(folder)
+    expect(running.child.output()).to.contain('/docs').and.contain('curl -s').and.contain('npm run sql')
+    const { status } = await running.api.order(demoIds.order)
+    expect(status).to.be.oneOf(['PLACED', 'PREPARING'])
+
+    const urlFile = join(folder, 'database.url')
+    expect(statSync(urlFile).mode & 0o777).to.equal(0o600)
+    const client = new pg.Client({ connectionString: readFileSync(urlFile, 'utf8').trim() })
+    await client.connect()
+    await client.query('select 1')
+    await client.end()
+
+    await stop(running)
+    expect(existsSync(urlFile)).to.equal(false)
+    expect(isUp(running.dataFolder)).to.equal(false)
+  })
+
+  it('has the data of the last time when it starts again, and no second demo menu', async () => {
+    const first = await start(folder)
+    const { restaurant_id } = await first.api.addRestaurant()
+    const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
+    await stop(first)
+    const second = await start(folder)
+    expect((await second.api.item(menu_item_id)).available_qty).to.equal(5)
+    expect(second.child.output()).to.not.contain('a demo menu is in it')
+    await stop(second)
+  })
+
+  it('takes over the database that a killed run left behind, and stops it in the end', async () => {
+    const first = await start(folder)
+    const { restaurant_id } = await first.api.addRestaurant()
+    const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
+    first.child.signal('SIGKILL')
+    expect(await first.child.ended).to.equal('SIGKILL')
+    expect(isUp(first.dataFolder)).to.equal(true)
+    const second = await start(folder)
+    expect(second.child.output()).to.contain('was running already')
+    expect((await second.api.item(menu_item_id)).available_qty).to.equal(5)
+    await stop(second)
+    expect(isUp(second.dataFolder)).to.equal(false)
+  })
+
+  it('says in one line that PORT is taken, and leaves nothing running', async () => {
+    const other = createServer()
+    await new Promise<void>(done => other.listen(0, '127.0.0.1', done))
+    const { port } = other.address() as { port: number }
+    const child = startChild(['src/main.ts', 'all'], { PORT: String(port), DATA_DIR: folder })
+    expect(await child.ended).to.equal(1)
+    expect(child.errors()).to.match(new RegExp(`^comanda: PORT: ${port} on 127.0.0.1 is taken[^\\n]*\\n$`))
+    expect(existsSync(join(folder, 'database.url'))).to.equal(false)
+    await new Promise(done => other.close(done))
+  })
+
+  it('runs twice at once in two folders', async () => {
+    const [one, two] = await Promise.all([start(join(folder, 'one')), start(join(folder, 'two'))])
+    const { restaurant_id } = await one.api.addRestaurant()
+    const reply = await two.api.call('POST', `/api/v1/inventory/add/${restaurant_id}/item`, {
+      name: 'x',
+      available_qty: 1,
+    })
+    expect(reply.status).to.equal(404)
+    await Promise.all([stop(one), stop(two)])
+  })
+
+  it('shares its database with a second run in the same folder until the last one stops', async () => {
+    const first = await start(folder)
+    const second = await start(folder)
+    await stop(first)
+    expect(isUp(second.dataFolder)).to.equal(true)
+    await second.api.addRestaurant()
+    await stop(second)
+    expect(isUp(second.dataFolder)).to.equal(false)
+  })
+
+  it('works below a folder that nobody else can enter', async () => {
+    const hidden = join(folder, 'home')
+    mkdirSync(hidden, { mode: 0o700 })
+    chmodSync(hidden, 0o700)
+    const first = await start(join(hidden, 'data'))
+    const { restaurant_id } = await first.api.addRestaurant()
+    await stop(first)
+    const second = await start(join(hidden, 'data'))
+    expect(second.dataFolder).to.equal(first.dataFolder)
+    await second.api.addItem(restaurant_id, 1)
+    await stop(second)
+    if (!second.dataFolder.startsWith(folder)) rmSync(second.dataFolder, { recursive: true })
+  })
+
+  it('refuses the data of another PostgreSQL by name', async () => {
+    mkdirSync(join(folder, 'postgres'))
+    writeFileSync(join(folder, 'postgres', 'PG_VERSION'), '15\n')
+    const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })
+    expect(await child.ended).to.equal(1)
+    expect(child.errors()).to.contain('holds data of PostgreSQL 15')
+  })
+})

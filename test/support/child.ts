@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { until } from './until.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+
+/** A program of ours, running as a user would run it. */
+export interface Child {
+  pid: number
+  /** what it has printed so far */
+  output: () => string
+  errors: () => string
+  signal: (signal: NodeJS.Signals) => void
+  /** resolves with its exit code, or the signal that ended it */
+  ended: Promise<number | NodeJS.Signals | null>
+  /** waits until it has printed this */
+  untilOutput: (pattern: RegExp) => Promise<RegExpExecArray>
+}
+
+const running = new Set<ChildProcess>()
+
+/** Starts `node <args>` in the repository. Only the environment given here, PATH and HOME reach it. */
+export function startChild(args: string[], env: Record<string, string> = {}): Child {
+  const { PATH, HOME, NODE_V8_COVERAGE } = process.env
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { PATH, HOME, ...(NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {}), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  const ended = new Promise<number | NodeJS.Signals | null>(done => {
+    child.once('close', (code, signal) => {
+      running.delete(child)
+      done(code ?? signal)
+    })
+  })
+  return {
+    pid: child.pid ?? 0,
+    output: () => output,
+    errors: () => errors,
+    signal: signal => child.kill(signal),
+    ended,
+    untilOutput: async pattern =>
+      await until(`it has printed ${pattern}; it printed ${output}${errors}`, () => {
+        if (child.exitCode !== null && !pattern.test(output))
+          throw new Error(`ended without ${pattern}: ${output}${errors}`)
+        return pattern.exec(output)
+      }),
+  }
+}
+
+/** For `after` hooks: no test leaves a process behind. */
+export function killChildren(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
