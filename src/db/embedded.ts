@@ -15,6 +15,7 @@ import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { ConfigurationError } from '../platform/config.ts'
 import { type EmbeddedSite, embeddedSite, runAsSite } from './embedded-site.ts'
 
 /** A PostgreSQL server of this program's own, its data below a folder of the user's. */
@@ -50,7 +51,6 @@ export async function startEmbedded(
   settings: Record<string, string> = {},
 ): Promise<EmbeddedPostgres> {
   const home = resolve(dataDir)
-  mkdirSync(home, { recursive: true })
   const site = await embeddedSite(home)
   const password = readOrMakePassword(join(home, 'postgres.password'))
   await createCluster(site, password)
@@ -96,8 +96,8 @@ async function createCluster(site: EmbeddedSite, password: string): Promise<void
   if (existsSync(versionFile)) {
     const version = readFileSync(versionFile, 'utf8').trim()
     if (version === MAJOR_VERSION) return
-    throw new Error(
-      `${site.data} holds data of PostgreSQL ${version}, this is ${MAJOR_VERSION}: move it away, or set DATA_DIR to another folder`,
+    throw new ConfigurationError(
+      `DATA_DIR: ${site.data} holds data of PostgreSQL ${version}, this is ${MAJOR_VERSION}: move it away, or choose another folder`,
     )
   }
   const unfinished = `${site.data}.unfinished-${process.pid}`

@@ -5,10 +5,11 @@ import type { Service } from './service.ts'
 const REPEAT_MS = 1_000
 
 /**
- * Runs a service until SIGINT or SIGTERM, then stops it within `timeoutMs` and exits with 0. A second signal, or the
- * time running out, ends the process at once with 1.
+ * From now on, SIGINT and SIGTERM stop the service, within `timeoutMs`, and end the process with 0; one that is still
+ * starting is stopped as soon as it has. A second signal, or the time running out, ends the process at once with 1.
+ * It listens from the start, because as process 1 of a container no signal has a default.
  */
-export function stopOnSignal(service: Service, timeoutMs: number, log: Logger): void {
+export function stopOnSignal(starting: Promise<Service | undefined>, timeoutMs: number, log: Logger): void {
   let stoppingSince: number | undefined
 
   function onSignal(signal: NodeJS.Signals): void {
@@ -19,13 +20,18 @@ export function stopOnSignal(service: Service, timeoutMs: number, log: Logger): 
     stoppingSince = performance.now()
     log.info({ signal }, 'stopping')
     setTimeout(() => abandon('could not stop in time'), timeoutMs + REPEAT_MS).unref()
-    service.stop(timeoutMs).then(
-      () => {
-        log.info('stopped')
-        process.exit(0)
-      },
-      (error: unknown) => abandon(`could not stop cleanly: ${String(error)}`),
-    )
+    void stop()
+  }
+
+  async function stop(): Promise<void> {
+    try {
+      const service = await starting
+      await service?.stop(timeoutMs)
+      log.info('stopped')
+      process.exit(0)
+    } catch (error) {
+      abandon(`could not stop cleanly: ${String(error)}`)
+    }
   }
 
   function abandon(why: string): void {

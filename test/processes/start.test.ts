@@ -7,6 +7,7 @@ import { demoIds } from '../../src/platform/demo-ids.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+import { until } from '../support/until.ts'
 
 interface Running {
   child: Child
@@ -85,6 +86,14 @@ describe('npm start', () => {
     expect(isUp(second.dataFolder)).to.equal(false)
   })
 
+  it('stops everything when it is told to while it still starts', async () => {
+    const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })
+    await until('the database is up', () => existsSync(join(folder, 'database.url')))
+    child.signal('SIGINT')
+    expect(await child.ended, child.errors()).to.equal(0)
+    expect(isUp(join(folder, 'postgres'))).to.equal(false)
+  })
+
   it('says in one line that PORT is taken, and leaves nothing running', async () => {
     const other = createServer()
     await new Promise<void>(done => other.listen(0, '127.0.0.1', done))
@@ -131,11 +140,18 @@ describe('npm start', () => {
     if (!second.dataFolder.startsWith(folder)) rmSync(second.dataFolder, { recursive: true })
   })
 
+  it('says in one line that its folder cannot be made', async () => {
+    writeFileSync(join(folder, 'file'), '')
+    const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: join(folder, 'file', 'data') })
+    expect(await child.ended).to.equal(1)
+    expect(child.errors()).to.match(/^comanda: DATA_DIR: [^\n]*\n$/)
+  })
+
   it('refuses the data of another PostgreSQL by name', async () => {
     mkdirSync(join(folder, 'postgres'))
     writeFileSync(join(folder, 'postgres', 'PG_VERSION'), '15\n')
     const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })
     expect(await child.ended).to.equal(1)
-    expect(child.errors()).to.contain('holds data of PostgreSQL 15')
+    expect(child.errors()).to.match(/^comanda: DATA_DIR: [^\n]* holds data of PostgreSQL 15[^\n]*\n$/)
   })
 })

@@ -1,0 +1,60 @@
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+/** Sends requests that `fetch` would refuse or tidy up. */
+
+export interface RawRequest {
+  method: string
+  /** sent as it is, not encoded */
+  path: string
+  headers?: Record<string, string>
+  body?: string | Buffer
+  /** sent in chunks, its length unsaid */
+  chunked?: boolean
+}
+
+export interface RawReply {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+}
+
+const agent = new Agent({ keepAlive: true })
+
+export async function send(baseUrl: string, sent: RawRequest): Promise<RawReply> {
+  const { method, path, headers = {}, body, chunked = false } = sent
+  return await new Promise((resolve, reject) => {
+    const outgoing = request(baseUrl, {
+      agent,
+      method,
+      path,
+      headers: {
+        ...headers,
+        ...(body === undefined || chunked ? {} : { 'content-length': Buffer.byteLength(body) }),
+      },
+    })
+    outgoing.once('error', reject)
+    outgoing.once('response', response => {
+      text(response).then(
+        content => resolve({ status: response.statusCode ?? 0, headers: response.headers, text: content }),
+        reject,
+      )
+    })
+    if (body !== undefined) outgoing.write(body)
+    outgoing.end()
+  })
+}
+
+/** Sends these bytes, whatever they are, and gives all that comes back until the server hangs up. */
+export async function sendBytes(
+  baseUrl: string,
+  bytes: string,
+  options: { end?: boolean } = {},
+): Promise<string> {
+  const { hostname, port } = new URL(baseUrl)
+  const socket = connect(Number(port), hostname)
+  socket.write(bytes)
+  if (options.end) socket.end()
+  return await text(socket)
+}

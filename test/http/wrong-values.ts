@@ -1,0 +1,195 @@
+/** What each kind of field must refuse, and how the refusal reads. */
+
+export interface WrongValue {
+  name: string
+  /** as it stands in the body: some of these values JSON.stringify cannot write */
+  json: string
+  detail: string
+  /** where the error is, from the field on */
+  below?: string
+}
+
+const DEPTH = 10_000
+const deepList = '['.repeat(DEPTH) + ']'.repeat(DEPTH)
+const deepObject = `${'{"a":'.repeat(DEPTH)}1${'}'.repeat(DEPTH)}`
+
+const byType = {
+  null: ['null'],
+  boolean: ['true', 'false'],
+  number: ['5', '0', '-1', '1.5', '9007199254740992', '1e400', '-1e400'],
+  string: ['""', '"x"', String.raw`"\u0000"`, String.raw`"\ud800"`],
+  list: ['[]', '["x"]', '[null]', deepList],
+  object: ['{}', '{"a":1}', '{"__proto__":{}}', '{"toString":"x","valueOf":1}', deepObject],
+} as const
+
+type JsonType = keyof typeof byType
+
+function allOf(types: readonly JsonType[], detail: string): WrongValue[] {
+  return types.flatMap(type => byType[type].map(json => wrong(json, detail)))
+}
+
+function allBut(accepted: readonly JsonType[], detail: string): WrongValue[] {
+  const types = Object.keys(byType) as JsonType[]
+  return allOf(
+    types.filter(type => !accepted.includes(type)),
+    detail,
+  )
+}
+
+function wrong(json: string, detail: string, below?: string): WrongValue {
+  const name = json.length > 60 ? `${json.slice(0, 20)}… (${json.length} characters)` : json
+  return { name, json, detail, ...(below === undefined ? {} : { below }) }
+}
+
+export function wrongTexts(maxLength: number): WrongValue[] {
+  const unstorable = 'must not contain NUL or a lone surrogate'
+  return [
+    ...allBut(['string'], 'must be a string'),
+    wrong('""', 'must not be empty'),
+    wrong(String.raw`" \t\n\u00a0 "`, 'must not be empty'),
+    wrong(`"${'x'.repeat(maxLength + 1)}"`, `must not be longer than ${maxLength} characters`),
+    wrong(`"${'x'.repeat(200_000)}"`, `must not be longer than ${maxLength} characters`),
+    wrong(String.raw`"\u0000"`, unstorable),
+    wrong(String.raw`"a\u0000b"`, unstorable),
+    wrong(String.raw`"\ud800"`, unstorable),
+    wrong(String.raw`"\udc00\ud800"`, unstorable),
+  ]
+}
+
+export function wrongWholeNumbers(min: number, max: number): WrongValue[] {
+  const tooSmall = `must not be less than ${min}`
+  const tooLarge = `must not be more than ${max}`
+  return [
+    ...allBut(['number'], 'must be a number'),
+    wrong('"5"', 'must be a number'),
+    wrong('1e400', 'must be a number'),
+    wrong('-1e400', 'must be a number'),
+    wrong('1.5', 'must be a whole number'),
+    wrong(String(min - 1), tooSmall),
+    wrong('-1', tooSmall),
+    wrong('-9007199254740992', tooSmall),
+    wrong(String(max + 1), tooLarge),
+    wrong('2147483648', tooLarge),
+    wrong('9007199254740992', tooLarge),
+    wrong('1e300', tooLarge),
+  ]
+}
+
+export function wrongIds(): WrongValue[] {
+  const detail = 'must be a UUID'
+  const id = '019a0000-0000-7000-8000-000000000001'
+  return [
+    ...allBut([], detail),
+    wrong(`"${id.replaceAll('-', '')}"`, detail),
+    wrong(`"{${id}}"`, detail),
+    wrong(`" ${id}"`, detail),
+    wrong(String.raw`"${id}\n"`, detail),
+    wrong(String.raw`"${id}\u0000"`, detail),
+    wrong(`"${id.replace('a', 'g')}"`, detail),
+    wrong(`"${id}'; drop table orders; --"`, detail),
+    wrong(`["${id}"]`, detail),
+    wrong(`"${'0'.repeat(200_000)}"`, detail),
+  ]
+}
+
+/** @param largest what the currency of the restaurant allows, in words */
+export function wrongAmounts(largest: string): WrongValue[] {
+  const detail = 'must be an amount like "12.50" or 12.5, not negative'
+  return [
+    ...allBut(['number', 'string'], detail),
+    ...['-1', '-0.01', '1e400', '9007199254740992'].map(json => wrong(json, detail)),
+    ...['""', '"x"', '"-1"', '"1e3"', '"1,50"', '" 1"', '"1."', '".5"', '"0x10"', '"٣"', '"NaN"'].map(json =>
+      wrong(json, detail),
+    ),
+    wrong(String.raw`"1\u0000"`, detail),
+    wrong(String.raw`"1\n"`, detail),
+    wrong(String.raw`"\ud800"`, detail),
+    wrong(`"${'9'.repeat(200_000)}"`, detail),
+    ...['1.505', '"1.505"', '1e-7', '0.30000000000000004', '10000000.01', '"99999999999"'].map(json =>
+      wrong(json, largest),
+    ),
+  ]
+}
+
+export function wrongCurrencies(): WrongValue[] {
+  const shape = 'must be an ISO 4217 code like EUR'
+  return [
+    ...allBut(['string'], 'must be a string'),
+    ...['""', '"eur"', '"EURO"', '"E"', '" EUR"', String.raw`"EU\u0000"`, String.raw`"\ud800UR"`].map(json =>
+      wrong(json, shape),
+    ),
+    wrong(`"${'E'.repeat(200_000)}"`, shape),
+    wrong('"QQQ"', 'QQQ is not an ISO 4217 currency'),
+  ]
+}
+
+export function wrongChoices(choices: readonly string[]): WrongValue[] {
+  const detail = `must be one of ${choices.join(', ')}`
+  return [
+    ...allBut([], detail),
+    ...choices.flatMap(choice =>
+      [`"${choice.toLowerCase()}"`, `" ${choice}"`, `["${choice}"]`].map(json => wrong(json, detail)),
+    ),
+    wrong('"constructor"', detail),
+    wrong('"__proto__"', detail),
+    wrong(`"${'X'.repeat(200_000)}"`, detail),
+  ]
+}
+
+/** @param line one that is right, as JSON */
+export function wrongLists(maxCount: number, line: string): WrongValue[] {
+  const tooMany = `must not have more than ${maxCount} lines`
+  return [
+    ...allBut(['list'], 'must be a list of lines'),
+    wrong('[]', 'must have at least one line'),
+    wrong(`[${Array(maxCount + 1).fill(line)}]`, tooMany),
+    wrong(`[${Array(100_000).fill('0')}]`, tooMany),
+    ...byType.null.map(json => wrong(`[${json}]`, 'must be an object', '/0')),
+    ...['5', '"x"', '[]', 'true'].map(json => wrong(`[${line},${json}]`, 'must be an object', '/1')),
+  ]
+}
+
+/** Bodies that are JSON, but no object. */
+export function wrongBodies(): WrongValue[] {
+  return allBut(['object'], 'must be an object')
+}
+
+/** Unknown properties, by the way they are written in JSON and by how a JSON Pointer shows them. */
+export const unknownProperties = [
+  ['surprise', 'surprise'],
+  ['__proto__', '__proto__'],
+  ['constructor', 'constructor'],
+  ['hasOwnProperty', 'hasOwnProperty'],
+  ['', ''],
+  ['a/b~c', 'a~1b~0c'],
+  [String.raw`\u0000`, '\uFFFD'],
+  [String.raw`\ud800`, '\uFFFD'],
+  ['k'.repeat(5_000), 'k'.repeat(100)],
+] as const
+
+/** Bodies that are not JSON. */
+export const notJson = [
+  '{',
+  '}',
+  '{"a":',
+  '{"a":1',
+  '{"a":1,}',
+  '{"a":1}{"b":2}',
+  "{'a':1}",
+  '{a:1}',
+  '[1,',
+  'nul',
+  'undefined',
+  'NaN',
+  '{"a":Infinity}',
+  '{"a":01}',
+  '"\n"',
+  String.raw`"\x41"`,
+  String.raw`"\ud8"`,
+  ' ',
+  '\u0000',
+  'a=1&b=2',
+  '<order/>',
+  '['.repeat(DEPTH),
+  '{"a":'.repeat(DEPTH),
+]
