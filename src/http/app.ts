@@ -32,8 +32,14 @@ export function createApp({ routes, pages, metrics, log }: AppOptions): Koa {
         directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
         useDefaults: false,
       },
+      // Whoever ends TLS in front of this decides for their domain.
+      strictTransportSecurity: false,
+      // Over plain HTTP a browser ignores these two, and says so in its console.
+      crossOriginOpenerPolicy: false,
+      originAgentCluster: false,
     }),
   )
+  app.use(requireHost())
   for (const router of pages) app.use(router.routes())
   app.use(api.routes())
   app.use(refuseUnrouted(routers))
@@ -64,7 +70,7 @@ function apiRouter(routes: readonly Route[]): Router {
 
 function bodyOf(ctx: Context, route: Route): unknown {
   const body: unknown = ctx.request.body
-  if (!route.body || (body !== undefined && body !== '')) return body
+  if (!route.body || body !== undefined) return body
   if (route.bodyOptional) return {}
   throw new ExpectedError('malformed-json', 'This call needs a JSON body, and none came')
 }
@@ -94,7 +100,7 @@ function answerErrors(log: Logger): Middleware {
 
 function answer(ctx: Context, error: unknown, log: Logger): void {
   const requestId: string = ctx.state['requestId']
-  const expected = expectedError(error)
+  const expected = error instanceof ExpectedError ? error : undefined
   if (!expected) log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed on a bug')
   else if (expected.cause instanceof Error)
     log.warn({ code: expected.code, cause: expected.cause.message }, expected.message)
@@ -111,14 +117,12 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
   ctx.type = 'application/problem+json'
 }
 
-/** Koa and its parts throw errors with a 4xx status: a bad percent-encoding, a body that breaks off. */
-function expectedError(error: unknown): ExpectedError | undefined {
-  if (error instanceof ExpectedError) return error
-  const status = error instanceof Error && 'status' in error ? error.status : undefined
-  if (error instanceof URIError || status === 400) {
-    return new ExpectedError('malformed-json', 'The request could not be read')
+/** RFC 9112, section 3.2. Node's own check answers without a body. */
+function requireHost(): Middleware {
+  return async (ctx, next) => {
+    if (!ctx.req.headers.host) throw new ExpectedError('malformed-request', 'The request has no Host header')
+    await next()
   }
-  return undefined
 }
 
 function logRequests(log: Logger): Middleware {

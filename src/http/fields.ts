@@ -11,18 +11,19 @@ export const id = (what: string, example: string) =>
 
 /**
  * Text that Postgres can store: no NUL, no lone surrogate. Blanks at both ends are taken off.
- * @param max longest length in UTF-16 code units
+ * @param max longest length in characters (code points, as JSON Schema counts)
  */
 export const text = (max: number) =>
   z
     .string({ error: 'must be a string' })
     .trim()
     .min(1, 'must not be empty')
-    .max(max, `must not be longer than ${max} characters`)
+    .refine(value => [...value].length <= max, `must not be longer than ${max} characters`)
     .refine(
       value => value.isWellFormed() && !value.includes('\u0000'),
       'must not contain NUL or a lone surrogate',
     )
+    .meta({ maxLength: max })
 
 /** A whole number within limits. */
 export const wholeNumber = (min: number, max: number) =>
@@ -32,11 +33,17 @@ export const wholeNumber = (min: number, max: number) =>
     .min(min, `must not be less than ${min}`)
     .max(max, `must not be more than ${max}`)
 
+const NOT_AN_AMOUNT = 'must be an amount like "12.50" or 12.5, not negative'
+
 /** An amount as a request may send it. Its decimals are checked against the currency. */
 export const moneyInput = z
-  .union([z.string().regex(/^\d{1,12}(\.\d{1,12})?$/), z.number().min(0).max(1e12)], {
-    error: 'must be an amount like "12.50" or 12.5, not negative',
-  })
+  .union(
+    [
+      z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, NOT_AN_AMOUNT),
+      z.number().min(0, NOT_AN_AMOUNT).max(1e12, NOT_AN_AMOUNT),
+    ],
+    { error: NOT_AN_AMOUNT },
+  )
   .meta({
     description: 'Amount as a decimal string, or a number with no more decimals than the currency has',
     example: '12.50',

@@ -22,7 +22,8 @@ export function createMetrics(): HttpMetrics {
     exporter = new PrometheusExporter({ preventServerStart: true })
     openTelemetry.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }))
   }
-  const duration = openTelemetry.getMeter('comanda').createHistogram('http.server.request.duration', {
+  // Prometheus wants the unit in the name, and this exporter does not put it there.
+  const duration = openTelemetry.getMeter('comanda').createHistogram('http.server.request.duration.seconds', {
     description: 'Duration of HTTP requests',
     unit: 's',
     advice: { explicitBucketBoundaries: DURATION_BUCKETS_SECONDS },

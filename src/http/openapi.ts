@@ -1,21 +1,24 @@
 import { createDocument } from 'zod-openapi'
-import type { ErrorCode } from '../platform/errors.ts'
-import { problemOf, problemSchema, problems } from './problem.ts'
+import { type ProblemCode, problemOf, problemSchema, problems } from './problem.ts'
 import type { Route } from './route.ts'
 
 const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
 
-type DocumentedError = Route['errors'][number]
+type DocumentedError = Omit<Route['errors'][number], 'code'> & { code: ProblemCode }
 
 /** What any operation may answer, and what those with a body may. */
 const everyOperation: DocumentedError[] = [
   { code: 'overloaded', detail: 'The queue for new orders is full; try again in a moment' },
   { code: 'database-unavailable', detail: 'The database cannot be reached just now; try again in a moment' },
+  {
+    code: 'internal',
+    detail: 'The request could not be carried out; the log has the cause under the request id',
+  },
 ]
 const withBody: DocumentedError[] = [
   {
     code: 'malformed-json',
-    detail: 'The body could not be read as one JSON value; check quotes, commas and brackets',
+    detail: 'The body could not be read as one JSON value in UTF-8; check quotes, commas and brackets',
   },
   { code: 'unsupported-media-type', detail: 'Send the body as application/json in UTF-8' },
   { code: 'payload-too-large', detail: 'A body may have 262144 bytes', fields: { limit_bytes: 262_144 } },
@@ -99,11 +102,9 @@ function failures(errors: DocumentedError[]) {
 
 function examples(errors: DocumentedError[]) {
   return Object.fromEntries(
-    errors.map(
-      ({ code, detail, fields }: { code: ErrorCode; detail: string; fields?: Record<string, unknown> }) => [
-        code,
-        { summary: problems[code].title, value: problemOf(code, detail, EXAMPLE_REQUEST_ID, fields) },
-      ],
-    ),
+    errors.map(({ code, detail, fields }) => [
+      code,
+      { summary: problems[code].title, value: problemOf(code, detail, EXAMPLE_REQUEST_ID, fields) },
+    ]),
   )
 }

@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../platform/errors.ts'
 
-/** How each expected error looks over HTTP (RFC 9457). A code forgotten here does not compile. */
+/** Besides the expected errors: a bug, and what is no request at all (`client-error.ts`). */
+export type ProblemCode =
+  | ErrorCode
+  | 'internal'
+  | 'malformed-request'
+  | 'headers-too-large'
+  | 'request-timeout'
+
+/** How each error looks over HTTP (RFC 9457). A code forgotten here does not compile. */
 export const problems = {
   'malformed-json': { status: 400, title: 'The body is not JSON' },
   'validation-failed': { status: 422, title: 'The request has values that cannot be accepted' },
@@ -17,12 +25,14 @@ export const problems = {
   overloaded: { status: 503, title: 'Too much to do at the moment' },
   'not-ready': { status: 503, title: 'Not ready to take requests' },
   'database-unavailable': { status: 503, title: 'The database cannot be reached' },
-} as const satisfies Record<ErrorCode, { status: number; title: string }>
+  'malformed-request': { status: 400, title: 'This is not a request' },
+  'request-timeout': { status: 408, title: 'The request took too long to come' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
+  internal: { status: 500, title: 'Something went wrong here' },
+} as const satisfies Record<ProblemCode, { status: number; title: string }>
 
 /** Seconds after which a 503 may be tried again. */
 export const RETRY_AFTER_SECONDS = 1
-
-export type ProblemCode = ErrorCode | 'internal'
 
 export const problemSchema = z
   .looseObject({
@@ -58,7 +68,6 @@ export function problemOf(
   requestId: string,
   fields: Readonly<Record<string, unknown>> = {},
 ): Problem {
-  const { status, title } =
-    code === 'internal' ? { status: 500, title: 'Something went wrong here' } : problems[code]
+  const { status, title } = problems[code]
   return { type: `/problems/${code}`, title, status, detail, code, request_id: requestId, ...fields }
 }

@@ -77,11 +77,14 @@ function parseParams<Params>(
   return result?.data as Params
 }
 
+/** Errors that one answer names. */
+const MAX_ERROR_COUNT = 100
+
 /** @throws ValidationFailed with a JSON Pointer an error */
 function parseBody<Output>(schema: z.ZodType<Output>, value: unknown): Output {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
-  throw new ValidationFailed(result.error.issues.flatMap(fieldErrors))
+  throw new ValidationFailed(result.error.issues.flatMap(fieldErrors).slice(0, MAX_ERROR_COUNT))
 }
 
 function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
@@ -92,8 +95,12 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
       detail: 'is not a known property',
     }))
   }
-  const detail = issue.code === 'invalid_type' && issue.input === undefined ? 'is required' : issue.message
-  return [{ pointer, detail }]
+  return [{ pointer, detail: detailOf(issue) }]
+}
+
+function detailOf(issue: z.core.$ZodIssue): string {
+  if (issue.input === undefined) return 'is required'
+  return issue.code === 'invalid_type' && issue.expected === 'object' ? 'must be an object' : issue.message
 }
 
 /** RFC 6901, section 3. What cannot be shown is shown as U+FFFD. */

@@ -7,7 +7,7 @@ import type { MenuItem, Restaurant } from './inventory-entities.ts'
 /** The shapes of restaurants and menu items on the wire. */
 
 const MAX_STOCK = 1_000_000_000
-export const DEFAULT_CURRENCY = 'EUR'
+const DEFAULT_CURRENCY = 'EUR'
 
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)

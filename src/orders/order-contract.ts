@@ -59,7 +59,7 @@ const itemReply = z
     menu_item_id: menuItemId,
     name: z.string().meta({ description: 'Name when the order was placed', example: 'Pizza Margherita' }),
     price: moneyOutput('Price of one portion when the order was placed', '9.50'),
-    quantity,
+    quantity: z.int().min(1).meta({ description: 'Portions, those of all its lines added up', example: 1 }),
   })
   .meta({ id: 'OrderItem' })
 

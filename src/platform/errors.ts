@@ -2,24 +2,22 @@
  * Expected errors: each has a stable code and the fields that a reader needs. The domain throws them and
  * knows no HTTP; `http/problem.ts` maps every code to a status, exhaustively.
  */
-export const errorCodes = [
-  'malformed-json',
-  'validation-failed',
-  'unsupported-media-type',
-  'payload-too-large',
-  'route-not-found',
-  'method-not-allowed',
-  'restaurant-not-found',
-  'menu-item-not-found',
-  'order-not-found',
-  'inventory-pending',
-  'illegal-transition',
-  'overloaded',
-  'not-ready',
-  'database-unavailable',
-] as const
-
-export type ErrorCode = (typeof errorCodes)[number]
+export type ErrorCode =
+  | 'malformed-request'
+  | 'malformed-json'
+  | 'validation-failed'
+  | 'unsupported-media-type'
+  | 'payload-too-large'
+  | 'route-not-found'
+  | 'method-not-allowed'
+  | 'restaurant-not-found'
+  | 'menu-item-not-found'
+  | 'order-not-found'
+  | 'inventory-pending'
+  | 'illegal-transition'
+  | 'overloaded'
+  | 'not-ready'
+  | 'database-unavailable'
 
 export class ExpectedError extends Error {
   override name = 'ExpectedError'

@@ -5,6 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { createApp } from '../http/app.ts'
+import { answerClientError } from '../http/client-error.ts'
 import { documentationPages } from '../http/docs.ts'
 import { healthPages } from '../http/health.ts'
 import { createMetrics } from '../http/metrics.ts'
@@ -69,12 +70,14 @@ export async function startApi(
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      requireHostHeader: false,
     },
     (request, response) => {
       if (state.draining) response.setHeader('Connection', 'close')
       void serve(request, response)
     },
   )
+  server.on('clientError', answerClientError)
   try {
     await listen(server, config)
   } catch (error) {

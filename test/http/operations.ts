@@ -1,37 +1,56 @@
-interface Schema {
+/** What the tests need to know of an OpenAPI document. */
+
+export interface Schema {
   $ref?: string
-  type?: string
   properties?: Record<string, Schema>
   required?: string[]
   items?: Schema
+  example?: unknown
 }
 
-export interface DocumentedOperation {
+interface Response {
+  description: string
+  headers: Record<string, object>
+  content: Record<string, { example?: unknown; examples?: Record<string, { value: unknown }> }>
+}
+
+export interface Operation {
   operationId: string
   method: string
   path: string
-  fields: { pointer: string; required: boolean }[]
+  parameters: { in: string; name: string; schema: Schema }[]
+  bodySchema: Schema | undefined
+  responses: Record<string, Response>
 }
 
-/** The operations of an OpenAPI document, each with the fields of its body by JSON Pointer. */
-export function operationsOf(document: Record<string, unknown>): DocumentedOperation[] {
-  const paths = document['paths'] as Record<string, Record<string, Operation>>
-  return Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { operationId, requestBody }]) => ({
+/** As zod-openapi makes it, or as it comes over HTTP. */
+export type OpenApiDocument = object
+
+export function operationsOf(document: OpenApiDocument): Operation[] {
+  const { paths = {} } = document as { paths?: object }
+  return Object.entries(paths).flatMap(([path, methods]: [string, Record<string, DocumentedOperation>]) =>
+    Object.entries(methods).map(([method, { operationId, parameters = [], requestBody, responses }]) => ({
       operationId,
       method: method.toUpperCase(),
       path,
-      fields: requestBody ? fieldsOf(document, requestBody.content['application/json'].schema) : [],
+      parameters,
+      bodySchema: requestBody?.content['application/json'].schema,
+      responses,
     })),
   )
 }
 
-interface Operation {
-  operationId: string
+interface DocumentedOperation extends Pick<Operation, 'operationId' | 'responses'> {
+  parameters?: Operation['parameters']
   requestBody?: { content: { 'application/json': { schema: Schema } } }
 }
 
-function fieldsOf(document: object, schema: Schema, pointer = ''): DocumentedOperation['fields'] {
+/** Every field of a body, by JSON Pointer; those of lists at their first element. */
+export function fieldsOf(
+  document: OpenApiDocument,
+  schema: Schema,
+  pointer = '',
+): { pointer: string; required: boolean }[] {
   const { properties = {}, required = [], items } = resolve(document, schema)
   if (items) return fieldsOf(document, items, `${pointer}/0`)
   return Object.entries(properties).flatMap(([name, property]) => [
@@ -40,11 +59,22 @@ function fieldsOf(document: object, schema: Schema, pointer = ''): DocumentedOpe
   ])
 }
 
-function resolve(document: object, schema: Schema): Schema {
+/** The value that Swagger UI fills in: made of the examples of its parts. */
+export function exampleOf(document: OpenApiDocument, schema: Schema): unknown {
+  const { example, properties, items } = resolve(document, schema)
+  if (example !== undefined) return example
+  if (items) return [exampleOf(document, items)]
+  if (!properties) return undefined
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, property]) => [name, exampleOf(document, property)]),
+  )
+}
+
+function resolve(document: OpenApiDocument, schema: Schema): Schema {
   if (!schema.$ref) return schema
   const found: unknown = schema.$ref
     .split('/')
     .slice(1)
-    .reduce((value, key) => (value as Record<string, unknown>)[key], document as unknown)
+    .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], document)
   return resolve(document, found as Schema)
 }

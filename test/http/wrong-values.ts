@@ -142,16 +142,17 @@ export function wrongLists(maxCount: number, line: string): WrongValue[] {
   return [
     ...allBut(['list'], 'must be a list of lines'),
     wrong('[]', 'must have at least one line'),
-    wrong(`[${Array(maxCount + 1).fill(line)}]`, tooMany),
-    wrong(`[${Array(100_000).fill('0')}]`, tooMany),
-    ...byType.null.map(json => wrong(`[${json}]`, 'must be an object', '/0')),
+    wrong(`[${`${line},`.repeat(maxCount)}${line}]`, tooMany),
+    wrong(`[${'0,'.repeat(100_000)}0]`, tooMany),
+    ...['[null]', deepList].map(json => wrong(json, 'must be an object', '/0')),
+    wrong(`[${deepObject}]`, 'is not a known property', '/0/a'),
     ...['5', '"x"', '[]', 'true'].map(json => wrong(`[${line},${json}]`, 'must be an object', '/1')),
   ]
 }
 
-/** Bodies that are JSON, but no object. */
+/** Bodies that are JSON, but not of an object, or of one that is very deep. */
 export function wrongBodies(): WrongValue[] {
-  return allBut(['object'], 'must be an object')
+  return [...allBut(['object'], 'must be an object'), wrong(deepObject, 'is not a known property', '/a')]
 }
 
 /** Unknown properties, by the way they are written in JSON and by how a JSON Pointer shows them. */
@@ -192,4 +193,47 @@ export const notJson = [
   '<order/>',
   '['.repeat(DEPTH),
   '{"a":'.repeat(DEPTH),
+]
+
+/** Headers of bodies that are not JSON in UTF-8 as it is. */
+export const unacceptedHeaders: Record<string, string>[] = [
+  {},
+  { 'content-type': '' },
+  { 'content-type': 'json' },
+  { 'content-type': 'text/plain' },
+  { 'content-type': 'text/json' },
+  { 'content-type': 'application/xml' },
+  { 'content-type': 'application/x-www-form-urlencoded' },
+  { 'content-type': 'multipart/form-data; boundary=x' },
+  { 'content-type': 'application/json; charset=latin1' },
+  { 'content-type': 'application/json; charset="iso-8859-1"' },
+  { 'content-type': 'application/json; charset=utf-16' },
+  { 'content-type': 'application/json; charset=nonsense' },
+  ...['gzip', 'br', 'deflate', 'zstd', 'nonsense', 'gzip, identity'].map(encoding => ({
+    'content-type': 'application/json',
+    'content-encoding': encoding,
+  })),
+]
+
+/** Ids that are none, as they stand in a path; each names nothing, so each is 404. */
+export const wrongPathIds = [
+  'x',
+  '0',
+  '-1',
+  '1.5',
+  'null',
+  '__proto__',
+  '..',
+  '%',
+  '%zz',
+  '%00',
+  '%ff',
+  '%ED%A0%80',
+  '%0d%0aX-Injected:%20yes',
+  '%2e%2e%2f%2e%2e%2fetc%2fpasswd',
+  "1'%20or%20'1'='1",
+  '019a0000000070008000000000000001',
+  '019a0000-0000-7000-8000-00000000000%00',
+  '019a0000-0000-7000-8000-0000000000010',
+  'x'.repeat(8_000),
 ]

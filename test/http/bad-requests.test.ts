@@ -1,0 +1,129 @@
+import { expect } from 'chai'
+import { v7 as uuidv7 } from 'uuid'
+import { type Ids, json, operations, pathOf } from './described-operations.ts'
+import { expectProblem } from './expect-problem.ts'
+import { RefusingSystem } from './refusals.ts'
+import { type RawReply, send, sendBytes } from './send.ts'
+
+describe('requests that no operation takes', () => {
+  let refusing: RefusingSystem
+  let ids: Ids
+
+  before(async () => {
+    refusing = await RefusingSystem.start()
+    ids = refusing.ids
+  })
+  after(() => refusing.system.stop())
+
+  it('refuses other methods with 405, naming those it takes', async () => {
+    const pages = ['/docs', '/openapi.json', '/healthz', '/readyz', '/metrics']
+    const paths = Map.groupBy(
+      [...operations, ...pages.map(path => ({ operationId: path, method: 'GET', path }))],
+      operation => pathOf(operation, ids),
+    )
+    for (const [path, those] of paths) {
+      const allowed = those.flatMap(({ method }) => (method === 'GET' ? ['HEAD', 'GET'] : method))
+      const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'].filter(
+        method => !allowed.includes(method),
+      )
+      await refusing.expectRefused(
+        others.map(method => ({
+          name: `${method} ${path}`,
+          request: { method, path },
+          expected: { code: 'method-not-allowed' },
+        })),
+      )
+      const put = await send(refusing.system.api.baseUrl, { method: 'PUT', path })
+      const options = await send(refusing.system.api.baseUrl, { method: 'OPTIONS', path })
+      expect(options).to.include({ status: 204, text: '' })
+      for (const { headers } of [put, options])
+        expect(headers.allow?.split(', ')).to.have.members([...allowed, 'OPTIONS'])
+    }
+  })
+
+  it('answers HEAD like GET, without the body', async () => {
+    const path = `/api/v1/orders/${ids.order_id}`
+    const get = await send(refusing.system.api.baseUrl, { method: 'GET', path })
+    const head = await send(refusing.system.api.baseUrl, { method: 'HEAD', path })
+    expect(head).to.include({ status: 200, text: '' })
+    expect(head.headers['content-length']).to.equal(get.headers['content-length'])
+
+    const nothing = await send(refusing.system.api.baseUrl, {
+      method: 'HEAD',
+      path: `/api/v1/orders/${uuidv7()}`,
+    })
+    expect(nothing).to.include({ status: 404, text: '' })
+    const onPost = await send(refusing.system.api.baseUrl, { method: 'HEAD', path: '/api/v1/orders' })
+    expect(onPost).to.include({ status: 405, text: '' })
+  })
+
+  it('has nothing at unknown paths', () =>
+    refusing.expectRefused(
+      ['GET', 'POST', 'PATCH', 'DELETE'].flatMap(method =>
+        unknownPaths.map(path => ({
+          name: `${method} ${path.slice(0, 80)}`,
+          request: { method, path, ...(method === 'GET' ? {} : { headers: json, body: '{}' }) },
+          expected: { code: 'route-not-found' },
+        })),
+      ),
+    ))
+
+  it('takes the next request on the connection where a body was too large', async () => {
+    const chunk = `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n`
+    const replies = await sendBytes(
+      refusing.system.api.baseUrl,
+      `POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
+        `${chunk.repeat(20)}0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+    )
+    expect(replies.match(/HTTP\/1.1 \d+/g)).to.deep.equal(['HTTP/1.1 413', 'HTTP/1.1 200'])
+  })
+
+  it('drops what is no HTTP, and goes on serving', async () => {
+    const { baseUrl } = refusing.system.api
+    const head = 'POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+    await refusing.expectUnchanged(async () => {
+      for (const [bytes, code] of [
+        ['nonsense\r\n\r\n', 'malformed-request'],
+        ['GET /docs HTTP/1.1\r\nConnection: close\r\n\r\n', 'malformed-request'],
+        [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 'headers-too-large'],
+        [`${head}Content-Length: -1\r\n\r\n`, 'malformed-request'],
+        [`${head}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}`, 'malformed-request'],
+      ] as const) {
+        expectProblem(parseReply(await sendBytes(baseUrl, bytes)), { code })
+      }
+      await sendBytes(baseUrl, `${head}Content-Length: 1000\r\n\r\n{"restaurant_id":`, { end: true })
+      const unsaid = await sendBytes(baseUrl, `${head}Connection: close\r\n\r\n`)
+      expect(unsaid).to.match(/^HTTP\/1.1 400 [^]*malformed-json/)
+      expect((await refusing.system.api.call('GET', '/healthz')).status).to.equal(200)
+    })
+  })
+})
+
+/** A whole reply, taken apart. */
+function parseReply(bytes: string): RawReply {
+  const [head = '', text = ''] = bytes.split('\r\n\r\n')
+  const [statusLine = '', ...fields] = head.split('\r\n')
+  const headers = Object.fromEntries(
+    fields.map(field => field.split(': ')).map(([name = '', value = '']) => [name.toLowerCase(), value]),
+  )
+  return { status: Number(statusLine.split(' ')[1]), headers, text }
+}
+
+const unknownPaths = [
+  '/nothing',
+  '/api',
+  '/api/v1',
+  '/api/v2/orders',
+  '/api/v1/orders/x/y',
+  '/api/v1/orders/x/status/y',
+  '/api/v1/inventory',
+  '/docs/assets',
+  '/docs/assets/%2e%2e%2fpackage.json',
+  '/docs/../package.json',
+  '/openapi.json/x',
+  '/%zz',
+  '/%00',
+  '/%ff',
+  '/__proto__',
+  `/${'x'.repeat(8_000)}`,
+]

@@ -1,0 +1,297 @@
+import { expect } from 'chai'
+import { v7 as uuidv7 } from 'uuid'
+import { openApiDocument } from '../../src/http/openapi.ts'
+import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
+import { placeOrders } from '../../src/orders/place-order.ts'
+import { demoIds } from '../../src/platform/demo-ids.ts'
+import { apiRoutes } from '../../src/processes/api.ts'
+import { deduct, prepare } from '../support/slow-path.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { exampleOf, fieldsOf, type OpenApiDocument, operationsOf } from './operations.ts'
+import { ResponseValidator } from './response-validator.ts'
+import { type RawReply, send } from './send.ts'
+
+const json = { 'content-type': 'application/json' }
+
+describe('the OpenAPI document', () => {
+  // Its routes are described without being called: they need nothing to run on.
+  const routes = apiRoutes({} as never)
+  const document: OpenApiDocument = openApiDocument(routes, '1.2.3')
+  const operations = operationsOf(document)
+  const validator = new ResponseValidator(document)
+
+  it('is OpenAPI 3.1 of the version given', () => {
+    expect(document)
+      .to.have.property('openapi')
+      .that.matches(/^3\.1\.\d+$/)
+    expect(document).to.have.property('info').that.includes({ title: 'Comanda', version: '1.2.3' })
+  })
+
+  it('has an operation for each route, and no other', () => {
+    expect(operations.map(({ method, path }) => `${method} ${path}`)).to.have.members(
+      routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`),
+    )
+  })
+
+  it('names each operation once', () => {
+    const names = operations.map(({ operationId }) => operationId)
+    expect(new Set(names).size).to.equal(names.length)
+    for (const name of names) expect(name).to.match(/^[a-z]+([A-Z][a-z]+)+$/)
+  })
+
+  it('describes each parameter of each path, with an example', () => {
+    for (const { path, parameters } of operations) {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+      expect(parameters.map(({ name }) => name)).to.deep.equal(inPath)
+      for (const { schema } of parameters) expect(exampleOf(document, schema)).to.be.a('string')
+    }
+  })
+
+  it('has examples for the fields of each body that fit its schema', () => {
+    const withBody = operations.filter(({ bodySchema }) => bodySchema)
+    expect(withBody).not.to.deep.equal([])
+    for (const { path, method, bodySchema = {} } of withBody) {
+      const example = exampleOf(document, bodySchema)
+      for (const { pointer } of fieldsOf(document, bodySchema))
+        expect(JSON.stringify(valueAt(example, pointer)), pointer).to.be.a('string')
+      validator.expectValid(
+        example,
+        'paths',
+        path,
+        method.toLowerCase(),
+        'requestBody',
+        'content',
+        'application/json',
+        'schema',
+      )
+    }
+  })
+
+  it('has an example for each answer that fits its schema', () => {
+    for (const { path, method, operationId, responses } of operations) {
+      for (const [status, { content, headers, description }] of Object.entries(responses)) {
+        const at = ['paths', path, method.toLowerCase(), 'responses', status, 'content']
+        const [type = ''] = Object.keys(content)
+        const { example, examples = {} } = content[type] ?? {}
+        const values = example === undefined ? Object.values(examples).map(({ value }) => value) : [example]
+        expect(values, `${operationId} ${status}`).not.to.deep.equal([])
+        for (const value of values) validator.expectValid(value, ...at, type, 'schema')
+        expect(type).to.equal(Number(status) < 300 ? 'application/json' : 'application/problem+json')
+        expect(description).not.to.equal('')
+        expect(headers).to.include.keys('X-Request-Id', ...(status === '503' ? ['Retry-After'] : []))
+      }
+    }
+  })
+
+  it('shows each refusal as it is: its status, its type, and under its own code', () => {
+    for (const { responses, bodySchema, operationId } of operations) {
+      const problems = Object.entries(responses).flatMap(([status, { content }]) =>
+        Object.entries(content['application/problem+json']?.examples ?? {}).map(([code, { value }]) => {
+          expect(value).to.include({ code, type: `/problems/${code}`, status: Number(status) })
+          return code
+        }),
+      )
+      expect(problems, operationId).to.include.members([
+        'internal',
+        'overloaded',
+        'database-unavailable',
+        ...(bodySchema
+          ? ['malformed-json', 'unsupported-media-type', 'payload-too-large', 'validation-failed']
+          : []),
+      ])
+    }
+  })
+})
+
+describe('a running API against its document', () => {
+  let system: TestSystem
+  let document: OpenApiDocument
+  let validator: ResponseValidator
+
+  before(async () => {
+    // The slow path is walked by hand, so that each order is in the status that a call needs.
+    system = await startSystem(['api'])
+    document = (await system.api.call('GET', '/openapi.json')).body
+    validator = new ResponseValidator(document)
+  })
+  after(() => system.stop())
+
+  /** Calls an operation and holds the answer against the document. */
+  async function call(
+    operationId: string,
+    { id = '', body, headers = json }: { id?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<RawReply & { body: Record<string, string> }> {
+    const { method, path } = validator.operation(operationId)
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const reply = await send(system.api.baseUrl, {
+      method,
+      path: path.replace(/\{\w+\}/, id),
+      ...(text === undefined ? {} : { headers, body: text }),
+    })
+    validator.expectDocumented(operationId, reply)
+    return { ...reply, body: JSON.parse(reply.text) as Record<string, string> }
+  }
+
+  async function placed(): Promise<string> {
+    const { restaurant_id } = await system.api.addRestaurant()
+    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
+    const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
+    return order_id
+  }
+
+  async function prepared(): Promise<string> {
+    const order_id = await placed()
+    await deduct(system.database, order_id)
+    await prepare(system.database, order_id)
+    return order_id
+  }
+
+  it('takes the methods that are documented at each path', async () => {
+    for (const [path, those] of Map.groupBy(validator.operations.values(), ({ path }) => path)) {
+      const { headers } = await send(system.api.baseUrl, { method: 'OPTIONS', path })
+      const documented = those.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+      expect(headers.allow?.split(', '), path).to.have.members([...documented, 'OPTIONS'])
+    }
+  })
+
+  it('answers every operation as documented, and with every refusal that is', async () => {
+    await callEachWithSuccess()
+    await callEachWithRefusal()
+    const documented = [...validator.operations.values()].flatMap(({ operationId, responses }) =>
+      Object.entries(responses)
+        .filter(([status]) => Number(status) < 500)
+        .flatMap(([status, { content }]) =>
+          Object.keys(content['application/problem+json']?.examples ?? { [status]: 1 }),
+        )
+        .map(answer => `${operationId} ${answer}`),
+    )
+    expect([...validator.seen]).to.have.members(documented)
+  })
+
+  it('takes values up to their limits, and gives them back as they came', async () => {
+    const restaurant = await call('addRestaurant', { body: { name: '店'.repeat(200), currency: 'KWD' } })
+    const { restaurant_id = '' } = restaurant.body
+    expect(restaurant.body['name']).to.equal('店'.repeat(200))
+    const largest = { price: '1000000.000', available_qty: 1_000_000_000, low_stock_threshold: 1_000_000_000 }
+    const item = await call('addMenuItem', { id: restaurant_id, body: { name: 'P', ...largest } })
+    expect(item.body).to.include(largest)
+    const least = { available_qty: 0, low_stock_threshold: 0, price: 0 }
+    const free = await call('addMenuItem', { id: restaurant_id, body: { name: 'P', ...least } })
+    expect(free.body).to.include({ ...least, price: '0.000' })
+
+    const { menu_item_id = '' } = item.body
+    const items = Array.from({ length: 100 }, () => ({ menu_item_id, quantity: 1_000 }))
+    const texts = { customer_id: '0'.repeat(100), notes: '\u0001 "\\\n🍕'.padEnd(500, 'é') }
+    const placed = await call('placeOrder', { body: { restaurant_id, items, ...texts } })
+    const { body: order } = await call('getOrder', { id: placed.body['order_id'] ?? '' })
+    expect(order).to.deep.include({
+      ...texts,
+      total_amount: '100000000000.000',
+      items: [{ menu_item_id, name: 'P', price: largest.price, quantity: 100_000 }],
+    })
+  })
+
+  it('takes ids in either case for the same, and gives them in lower case', async () => {
+    const { restaurant_id } = await system.api.addRestaurant()
+    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
+    const { body: order } = await call('placeOrder', {
+      body: {
+        restaurant_id: restaurant_id.toUpperCase(),
+        items: [
+          { menu_item_id, quantity: 1 },
+          { menu_item_id: menu_item_id.toUpperCase(), quantity: 2 },
+        ],
+      },
+    })
+    expect(order).to.deep.include({
+      restaurant_id,
+      items: [{ menu_item_id, name: 'Pizza', price: '9.50', quantity: 3 }],
+    })
+    const upper = await call('getOrder', { id: order['order_id']?.toUpperCase() ?? '' })
+    expect(upper.body['order_id']).to.equal(order['order_id'])
+    await call('getMenuItem', { id: menu_item_id.toUpperCase() })
+  })
+
+  async function callEachWithSuccess(): Promise<void> {
+    const name = 'Trattoria'
+    const restaurant = await call('addRestaurant', { body: { name } })
+    const { restaurant_id = '' } = restaurant.body
+    const item = await call('addMenuItem', { id: restaurant_id, body: { name, available_qty: 5 } })
+    const { menu_item_id = '' } = item.body
+    await call('getMenuItem', { id: menu_item_id })
+    const items = [{ menu_item_id, quantity: 2 }]
+    const order = await call('placeOrder', { body: { restaurant_id, items } })
+    const { order_id: id = '' } = order.body
+    expect(order.headers.location).to.equal(`/api/v1/orders/${id}`)
+    await call('getOrder', { id })
+    await call('cancelOrder', { id })
+    await call('cancelOrder', { id, body: { reason: 'twice' } })
+    await call('getOrder', { id })
+    await call('changeOrderStatus', { id: await prepared(), body: { status: 'OUT_FOR_DELIVERY' } })
+
+    const tooMany = await call('placeOrder', {
+      body: { restaurant_id, items: [{ menu_item_id, quantity: 6 }], customer_id: 'c', notes: 'n' },
+    })
+    await deduct(system.database, tooMany.body['order_id'] ?? '')
+    await call('getOrder', { id: tooMany.body['order_id'] ?? '' })
+  }
+
+  async function callEachWithRefusal(): Promise<void> {
+    const body = { surprise: 1 }
+    for (const { operationId, parameters, bodySchema } of validator.operations.values()) {
+      const id = uuidv7()
+      const right = bodySchema && exampleOf(document, bodySchema)
+      if (parameters.length > 0) await call(operationId, { id, body: right })
+      if (!bodySchema) continue
+      await call(operationId, { id, body })
+      await call(operationId, { id, body: '{' })
+      await call(operationId, { id, body, headers: {} })
+      await call(operationId, { id, body: 'x'.repeat(1_000_000) })
+    }
+    await call('placeOrder', {
+      body: { restaurant_id: uuidv7(), items: [{ menu_item_id: uuidv7(), quantity: 1 }] },
+    })
+    await call('changeOrderStatus', { id: await placed(), body: { status: 'PREPARING' } })
+    const id = await prepared()
+    await call('changeOrderStatus', { id, body: { status: 'PLACED' } })
+    await system.api.setStatus(id, 'OUT_FOR_DELIVERY')
+    await system.api.setStatus(id, 'DELIVERED')
+    await call('cancelOrder', { id })
+  }
+})
+
+describe('the examples of /docs on the demo menu', () => {
+  let system: TestSystem
+
+  before(async () => {
+    system = await startSystem(['api'])
+    const { database } = system
+    await database.transaction(addDemoMenu)
+    const { order: order_id, restaurant: restaurant_id, margherita: menu_item_id } = demoIds
+    const trace = { request_id: 'demo' }
+    await placeOrders(database, [{ order_id, restaurant_id, items: [{ menu_item_id, quantity: 1 }], trace }])
+    await deduct(database, order_id)
+    await prepare(database, order_id)
+  })
+  after(() => system.stop())
+
+  it('work at the first click, each of them', async () => {
+    const { body: document } = await system.api.call('GET', '/openapi.json')
+    for (const { operationId, method, path, parameters, bodySchema } of operationsOf(document)) {
+      const filled = parameters.reduce(
+        (at, { name, schema }) => at.replace(`{${name}}`, String(exampleOf(document, schema))),
+        path,
+      )
+      const body = bodySchema && exampleOf(document, bodySchema)
+      const reply = await system.api.call(method, filled, body)
+      expect(reply.status, `${operationId}: ${JSON.stringify(reply.body)}`).to.be.within(200, 299)
+    }
+  })
+})
+
+function valueAt(value: unknown, pointer: string): unknown {
+  return pointer
+    .split('/')
+    .slice(1)
+    .reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], value)
+}

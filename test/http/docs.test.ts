@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'chai'
+import { startSystem, type TestSystem } from '../support/system.ts'
+
+describe('/docs', () => {
+  let system: TestSystem
+  let page: Response
+  let html: string
+
+  before(async () => {
+    system = await startSystem(['api'])
+    page = await get('/docs')
+    html = await page.text()
+  })
+  after(() => system.stop())
+
+  async function get(path: string): Promise<Response> {
+    return await fetch(system.api.baseUrl + path, { redirect: 'manual' })
+  }
+
+  /** Each directive of the page's Content-Security-Policy with its sources. */
+  function policy(): Map<string, string[]> {
+    const directives = (page.headers.get('content-security-policy') ?? '').split(';')
+    return new Map(
+      directives.map(directive => {
+        const [name = '', ...sources] = directive.trim().split(/\s+/)
+        return [name, sources]
+      }),
+    )
+  }
+
+  function references(): string[] {
+    return [...html.matchAll(/<(?:link|script|img|iframe)\b[^>]*\b(?:href|src)="([^"]*)"/g)].map(
+      ([, url = '']) => url,
+    )
+  }
+
+  it('is a page that loads nothing from elsewhere', () => {
+    expect(page.status).to.equal(200)
+    expect(page.headers.get('content-type')).to.equal('text/html; charset=utf-8')
+    expect(references()).to.have.length.of.at.least(4)
+    for (const url of references()) expect(url).to.match(/^\/(?!\/)/)
+    // What is left of remote addresses are the names of XML namespaces.
+    const elsewhere = [...html.matchAll(/https?:\/\/[^"'\s)]+/g)].map(([url]) => url)
+    expect(new Set(elsewhere)).to.deep.equal(
+      new Set(['http://www.w3.org/2000/svg', 'http://www.w3.org/1999/xlink']),
+    )
+    expect(html).not.to.match(/@import|url\(/)
+  })
+
+  it('finds everything that it refers to, each of its type', async () => {
+    const types = { css: 'text/css', js: 'text/javascript', png: 'image/png' }
+    for (const url of references()) {
+      const asset = await get(url)
+      expect(asset.status, url).to.equal(200)
+      const extension = url.split('.').at(-1) as keyof typeof types
+      expect(asset.headers.get('content-type'), url).to.match(new RegExp(`^${types[extension]}\\b`))
+      expect(asset.headers.get('cache-control'), url).to.match(/max-age=\d+/)
+      expect((await asset.arrayBuffer()).byteLength, url).to.be.greaterThan(100)
+    }
+  })
+
+  it('reads the document of this server, and asks nobody to check it', async () => {
+    const options = JSON.parse(/const options = (\{.*\});/.exec(html)?.[1] ?? '{}') as Record<string, unknown>
+    expect(options).to.include({ url: '/openapi.json', validatorUrl: 'none' })
+    const document = await get('/openapi.json')
+    expect(document.status).to.equal(200)
+    expect(document.headers.get('content-type')).to.match(/^application\/json\b/)
+    expect(await document.json())
+      .to.have.property('openapi')
+      .that.matches(/^3\.1/)
+  })
+
+  it('lets only its own scripts run, the inline one by its hash', () => {
+    const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)]
+    const hashes = scripts.map(
+      ([, script = '']) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+    )
+    expect(hashes).to.have.lengthOf(1)
+    expect(policy().get('script-src')).to.have.members(["'self'", ...hashes])
+    expect(policy().get('default-src')).to.deep.equal(["'none'"])
+    expect(policy().get('connect-src')).to.deep.equal(["'self'"])
+    expect(page.headers.get('content-security-policy')).not.to.match(/unsafe-eval|https?:|\*/)
+    expect(html).not.to.match(/\son\w+=|javascript:/)
+  })
+
+  it('is the same at each call, and where / leads to', async () => {
+    const again = await get('/docs')
+    expect(await again.text()).to.equal(html)
+    expect(again.headers.get('content-security-policy')).to.equal(page.headers.get('content-security-policy'))
+    const root = await get('/')
+    expect(root.status).to.equal(302)
+    expect(root.headers.get('location')).to.equal('/docs')
+  })
+
+  it('is not at other paths that end in its name', async () => {
+    const { api } = system
+    const order = await api.call('GET', '/api/v1/orders/docs')
+    expect(order).to.deep.include({ status: 404 })
+    expect(order.body).to.include({ code: 'order-not-found' })
+    expect((await api.call('GET', '/api/v1/docs')).body).to.include({ code: 'route-not-found' })
+    expect((await api.call('GET', '/x/docs')).body).to.include({ code: 'route-not-found' })
+  })
+
+  it('leaves the answers of the API with a policy that allows nothing', async () => {
+    const { headers } = await system.api.call('GET', '/api/v1/orders/x')
+    expect(headers.get('content-security-policy')).to.match(/^default-src 'none'/)
+    expect(headers.get('x-content-type-options')).to.equal('nosniff')
+  })
+
+  it('has no headers that a browser complains of over plain HTTP', () => {
+    expect([...page.headers.keys()]).not.to.include.members(['cross-origin-opener-policy'])
+    expect([...page.headers.keys()]).not.to.include.members(['origin-agent-cluster'])
+  })
+})

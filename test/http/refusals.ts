@@ -1,0 +1,79 @@
+import { expect } from 'chai'
+import { type LogLine, recordingLog } from '../support/log.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import type { Ids } from './described-operations.ts'
+import { type ExpectedProblem, expectProblem } from './expect-problem.ts'
+import { type RawRequest, send } from './send.ts'
+
+export interface Refusal {
+  name: string
+  request: RawRequest
+  expected: ExpectedProblem
+}
+
+/** A running API, with a restaurant, an item and an order in it, that refuses requests. */
+export class RefusingSystem {
+  readonly system: TestSystem
+  readonly ids: Ids
+  readonly #lines: LogLine[]
+
+  private constructor(system: TestSystem, ids: Ids, lines: LogLine[]) {
+    this.system = system
+    this.ids = ids
+    this.#lines = lines
+  }
+
+  static async start(): Promise<RefusingSystem> {
+    const { log, lines } = recordingLog()
+    // Without the slow path, nothing is written but what a request writes.
+    const system = await startSystem(['api'], log)
+    const { restaurant_id } = await system.api.addRestaurant()
+    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
+    const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
+    return new RefusingSystem(system, { restaurant_id, menu_item_id, order_id }, lines)
+  }
+
+  /** Each is refused as it should be; every one that is not, is named. */
+  async expectRefused(refusals: Refusal[]): Promise<void> {
+    expect(refusals).not.to.deep.equal([])
+    await this.expectUnchanged(async () => {
+      const failures: string[] = []
+      for (const { name, request, expected } of refusals) {
+        try {
+          expectProblem(await send(this.system.api.baseUrl, request), expected)
+        } catch (error) {
+          failures.push(`${name}: ${String(error)}`)
+        }
+      }
+      expect(failures.join('\n')).to.equal('')
+    })
+  }
+
+  /** What happens meanwhile writes nothing, and is not taken for a bug. */
+  async expectUnchanged(work: () => Promise<void>): Promise<void> {
+    const before = await this.#contents()
+    await work()
+    expect(await this.#contents()).to.deep.equal(before)
+    expect(this.#lines.filter(({ level }) => Number(level) >= ERROR_LEVEL)).to.deep.equal([])
+  }
+
+  async #contents(): Promise<unknown> {
+    const [row] = await this.system.database.query(contentsSql)
+    return row
+  }
+}
+
+/** pino's number for it */
+const ERROR_LEVEL = 50
+
+const contentsSql = `
+  select
+    (select count(*) from restaurants) as restaurants,
+    (select count(*) from menu_items) as menu_items,
+    (select count(*) from stock_movements) as stock_movements,
+    (select count(*) from orders) as orders,
+    (select count(*) from order_items) as order_items,
+    (select count(*) from order_transitions) as order_transitions,
+    (select count(*) from outbox_events) as outbox_events,
+    (select array_agg(status order by order_id) from orders) as statuses
+`

@@ -1,0 +1,58 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { expect } from 'chai'
+import { type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
+import type { RawReply } from './send.ts'
+
+/** Holds values and answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
+export class ResponseValidator {
+  readonly operations: ReadonlyMap<string, Operation>
+  /** what has been held against the document so far: `<operationId> <status or problem code>` */
+  readonly seen = new Set<string>()
+  readonly #ajv = new Ajv2020({ strict: false, allErrors: true })
+
+  constructor(document: OpenApiDocument) {
+    this.operations = new Map(operationsOf(document).map(operation => [operation.operationId, operation]))
+    addFormats.default(this.#ajv)
+    this.#ajv.addSchema(document, 'document')
+  }
+
+  /** @param path where the schema is in the document */
+  expectValid(value: unknown, ...path: string[]): void {
+    const pointer = path.map(key => `/${encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
+    const validate = this.#ajv.getSchema(`document#${pointer.join('')}`)
+    if (!validate) throw new Error(`the document has nothing at ${path.join(' > ')}`)
+    expect(validate(value), this.#ajv.errorsText(validate.errors)).to.equal(true)
+  }
+
+  /** The answer is one that the operation documents: its status, type, headers, body and, of a refusal, its code. */
+  expectDocumented(operationId: string, reply: RawReply): void {
+    const { path, method, responses } = this.operation(operationId)
+    const response = responses[reply.status]
+    if (!response) throw new Error(`${operationId} does not document ${reply.status}: ${reply.text}`)
+    const type = String(reply.headers['content-type']).split(';')[0] ?? ''
+    expect(Object.keys(response.content), `${operationId} ${reply.status}`).to.deep.equal([type])
+    expect(reply.headers).to.include.keys(...Object.keys(response.headers).map(name => name.toLowerCase()))
+    const body = JSON.parse(reply.text) as { code?: string }
+    const at = [
+      'paths',
+      path,
+      method.toLowerCase(),
+      'responses',
+      String(reply.status),
+      'content',
+      type,
+      'schema',
+    ]
+    this.expectValid(body, ...at)
+    const examples = response.content[type]?.examples
+    if (examples) expect(examples, `${operationId} ${reply.status}`).to.include.keys(String(body.code))
+    this.seen.add(`${operationId} ${examples ? body.code : reply.status}`)
+  }
+
+  operation(operationId: string): Operation {
+    const operation = this.operations.get(operationId)
+    if (!operation) throw new Error(`the document has no operation ${operationId}`)
+    return operation
+  }
+}
