@@ -22,7 +22,7 @@ export type Actor = 'client' | 'system'
 /** The reason of an order that ended because stock was short. Clients cannot give it. */
 export const OUT_OF_STOCK = 'OUT_OF_STOCK'
 /** The reason of a client's cancellation that gave none. */
-export const CLIENT_REQUEST = 'CLIENT_REQUEST'
+const CLIENT_REQUEST = 'CLIENT_REQUEST'
 
 /** What a decision needs to know of an order: its row, locked. */
 export interface OrderState {

@@ -83,7 +83,7 @@ export function follow(event: EventOf): TraceContext {
   return { ...event.trace_context, caused_by: event.event_id }
 }
 
-export function isEventType(type: string): type is EventType {
+function isEventType(type: string): type is EventType {
   return Object.hasOwn(eventCatalogue, type)
 }
 

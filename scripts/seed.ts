@@ -1,0 +1,159 @@
+import {
+  Listr,
+  type ListrDefaultRendererLogLevels,
+  ListrLogger,
+  type ListrLogLevels,
+  ProcessOutput,
+} from 'listr2'
+import type { MenuItemReply } from '../src/inventory/stock-contract.ts'
+import { loadConfig } from '../src/platform/config.ts'
+import { Api, localApiUrl, type NewOrder } from './support/api.ts'
+import { MAX_DISH_COUNT } from './support/cuisines.ts'
+import { inventOrder } from './support/invent-order.ts'
+import {
+  type InventedRestaurant,
+  inventRestaurants,
+  MAX_RESTAURANT_COUNT,
+} from './support/invent-restaurants.ts'
+import { baseUrl, readOptions, wholeNumber } from './support/read-options.ts'
+import { runScript } from './support/run-script.ts'
+import { SeededRandom } from './support/seeded-random.ts'
+
+/** Fills a running Comanda with restaurants, their menus and, if wanted, orders. All of it through the API. */
+
+const MAX_ORDER_COUNT = 100_000
+const MAX_SEED = 1_000_000_000
+/** Orders on their way at once: well below what the API's queue takes. */
+const ORDER_CONCURRENCY_COUNT = 16
+const BAR_WIDTH = 24
+
+const command = {
+  name: 'npm run seed --',
+  summary:
+    'Adds restaurants with menus, and orders if wanted, through the API. The same seed gives the same ones.',
+  example: 'npm run seed -- --restaurants 5 --orders 200',
+}
+
+interface Seeded {
+  restaurant_id: string
+  /** in the order of the menu */
+  items: MenuItemReply[]
+}
+
+await runScript(async () => {
+  const options = readOptions(
+    command,
+    {
+      restaurants: wholeNumber('how many restaurants', 3, 1, MAX_RESTAURANT_COUNT),
+      items: wholeNumber('dishes on each menu', 14, 1, MAX_DISH_COUNT),
+      orders: wholeNumber('how many orders to place', 0, 0, MAX_ORDER_COUNT),
+      seed: wholeNumber('names, prices and quantities follow from it', 1, 0, MAX_SEED),
+      url: baseUrl('where the API is', localApiUrl(loadConfig())),
+    },
+    process.argv.slice(2),
+  )
+  if (options === null) return 0
+  const { restaurants, items, orders, seed, url } = options
+  const api = new Api(url)
+  await api.checkReady()
+  const seeded: Seeded[] = []
+  const steps = newSteps()
+  for (const restaurant of inventRestaurants(new SeededRandom(seed, 'restaurants'), restaurants, items)) {
+    steps.add({
+      title: restaurant.name,
+      task: async (_, step) => void seeded.push(await addRestaurant(api, restaurant, step)),
+    })
+  }
+  if (orders > 0) {
+    steps.add({
+      title: `${orders} orders`,
+      task: (_, step) => placeOrders(api, inventOrders(seeded, orders, seed), step),
+    })
+  }
+  await steps.run()
+  console.log(linesToPaste(url, seeded))
+  return 0
+})
+
+/** What a step of the list shows, and whether Ctrl-C has come. */
+interface Step {
+  title: string
+  signal: AbortSignal
+}
+
+/** Steps go to stderr, so that stdout holds nothing but lines to paste. */
+function newSteps() {
+  const processOutput = new ProcessOutput(process.stderr, process.stderr)
+  return new Listr([], {
+    fallbackRendererCondition: () => !process.stderr.isTTY,
+    rendererOptions: {
+      logger: new ListrLogger<ListrDefaultRendererLogLevels>({ useIcons: true, processOutput }),
+      showErrorMessage: false,
+    },
+    fallbackRendererOptions: { logger: new ListrLogger<ListrLogLevels>({ useIcons: true, processOutput }) },
+  })
+}
+
+/** A bar in the title; only where lines can be drawn over. */
+function showProgress(step: Step, what: string, done: number, total: number): void {
+  const isNews = done === total || done % Math.ceil(total / BAR_WIDTH) === 0
+  if (!process.stderr.isTTY || !isNews) return
+  const filled = Math.round((done / total) * BAR_WIDTH)
+  step.title = `${what}  ${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}  ${done} of ${total}`
+}
+
+/** One dish after the other: their ids then sort as the menu does. */
+async function addRestaurant(api: Api, restaurant: InventedRestaurant, step: Step): Promise<Seeded> {
+  const { name, currency, items } = restaurant
+  const { restaurant_id } = await api.addRestaurant({ name, currency })
+  const added: MenuItemReply[] = []
+  for (const item of items) {
+    step.signal.throwIfAborted()
+    added.push(await api.addMenuItem(restaurant_id, item))
+    showProgress(step, name, added.length, items.length)
+  }
+  step.title = describe(restaurant)
+  return { restaurant_id, items: added }
+}
+
+function describe({ name, cuisine, currency, items }: InventedRestaurant): string {
+  const prices = items.map(({ price }) => price).sort((a, b) => Number(a) - Number(b))
+  return `${name} (${cuisine}): ${items.length} dishes from ${prices[0]} to ${prices.at(-1)} ${currency}`
+}
+
+function inventOrders(seeded: readonly Seeded[], count: number, seed: number): NewOrder[] {
+  const random = new SeededRandom(seed, 'orders')
+  const menus = seeded.map(({ restaurant_id, items }) => ({
+    restaurant_id,
+    menu_item_ids: items.map(({ menu_item_id }) => menu_item_id),
+  }))
+  return Array.from({ length: count }, () => inventOrder(random, menus))
+}
+
+async function placeOrders(api: Api, orders: readonly NewOrder[], step: Step): Promise<void> {
+  let done = 0
+  const waiting = orders.values()
+  async function placeNext(): Promise<void> {
+    for (const order of waiting) {
+      step.signal.throwIfAborted()
+      await api.placeOrder(order)
+      showProgress(step, 'Orders', ++done, orders.length)
+    }
+  }
+  await Promise.all(Array.from({ length: ORDER_CONCURRENCY_COUNT }, placeNext))
+  step.title = `${done} orders placed`
+}
+
+/** No comments among them: zsh takes `#` for a command when it is pasted. */
+function linesToPaste(url: string, seeded: readonly Seeded[]): string {
+  const variables = seeded.map(({ restaurant_id, items }, index) => {
+    const number = index === 0 ? '' : `_${index + 1}`
+    return `RESTAURANT_ID${number}=${restaurant_id}\nITEM_ID${number}=${items[0]?.menu_item_id}`
+  })
+  const body = JSON.stringify({
+    restaurant_id: seeded[0]?.restaurant_id,
+    items: [{ menu_item_id: seeded[0]?.items[0]?.menu_item_id, quantity: 1 }],
+  })
+  const place = `curl -s ${url}/api/v1/orders -H 'content-type: application/json' -d '${body}'`
+  return [...variables, place].join('\n')
+}

@@ -1,0 +1,146 @@
+import type { MenuItemReply, RestaurantReply } from '../../src/inventory/stock-contract.ts'
+import type { OrderStatus } from '../../src/orders/order.ts'
+import type { OrderReply, PlacedOrderReply } from '../../src/orders/order-contract.ts'
+import type { Config } from '../../src/platform/config.ts'
+import { ScriptError } from './script-error.ts'
+
+/** Longest a call may take. */
+const CALL_TIMEOUT_MS = 10_000
+
+/** No answer came: nothing listens there, the connection broke, or time ran out. What became of the call is unknown. */
+export class ApiUnreachable extends ScriptError {
+  override name = 'ApiUnreachable'
+  /** e.g. `ECONNREFUSED`, `timeout` */
+  readonly code: string
+
+  constructor(url: string, cause: unknown) {
+    const code = networkCode(cause)
+    super(`no answer from ${url} (${code}): is Comanda running there? \`npm start\` starts it`, { cause })
+    this.code = code
+  }
+}
+
+/** The API answered with a problem document. */
+export class ApiProblem extends ScriptError {
+  override name = 'ApiProblem'
+  readonly status: number
+  /** e.g. `illegal-transition`; `http-404` and the like when the answer was not Comanda's */
+  readonly code: string
+  readonly detail: string
+
+  constructor(call: string, status: number, code: string, detail: string) {
+    super(`${call} was answered with ${status} ${code}: ${detail}`)
+    this.status = status
+    this.code = code
+    this.detail = detail
+  }
+}
+
+export interface NewMenuItem {
+  name: string
+  /** decimal string in the restaurant's currency */
+  price: string
+  available_qty: number
+  low_stock_threshold: number
+}
+
+export interface NewOrder {
+  restaurant_id: string
+  items: { menu_item_id: string; quantity: number }[]
+  customer_id?: string
+  notes?: string
+}
+
+/** The API as the scripts use it. Each call throws ApiUnreachable or ApiProblem. */
+export class Api {
+  readonly baseUrl: string
+
+  constructor(baseUrl: string) {
+    this.baseUrl = baseUrl
+  }
+
+  /** Whether calls make sense at all: one line says what is wrong before anything has been begun. */
+  async checkReady(): Promise<void> {
+    const url = `${this.baseUrl}/readyz`
+    const { ok, status, text } = await this.#fetch('GET', url)
+    if (ok) return
+    const detail = (parseJson(text) as { detail?: string } | undefined)?.detail
+    throw new ScriptError(`${url} answers ${status}: ${detail ?? 'that is not Comanda'}`)
+  }
+
+  async addRestaurant(restaurant: { name: string; currency: string }): Promise<RestaurantReply> {
+    return await this.#call('POST', '/inventory/add/restaurant', restaurant)
+  }
+
+  async addMenuItem(restaurantId: string, item: NewMenuItem): Promise<MenuItemReply> {
+    return await this.#call('POST', `/inventory/add/${restaurantId}/item`, item)
+  }
+
+  async readMenuItem(menuItemId: string): Promise<MenuItemReply> {
+    return await this.#call('GET', `/inventory/${menuItemId}`)
+  }
+
+  async placeOrder(order: NewOrder): Promise<PlacedOrderReply> {
+    return await this.#call('POST', '/orders', order)
+  }
+
+  async readOrder(orderId: string): Promise<OrderReply> {
+    return await this.#call('GET', `/orders/${orderId}`)
+  }
+
+  async changeStatus(orderId: string, status: OrderStatus): Promise<OrderReply> {
+    return await this.#call('PATCH', `/orders/${orderId}/status`, { status })
+  }
+
+  async cancelOrder(orderId: string, reason: string): Promise<OrderReply> {
+    return await this.#call('POST', `/orders/${orderId}/cancel`, { reason })
+  }
+
+  async #call<Reply>(method: string, path: string, body?: unknown): Promise<Reply> {
+    const { ok, status, text } = await this.#fetch(method, `${this.baseUrl}/api/v1${path}`, body)
+    const reply = parseJson(text)
+    if (ok && reply !== undefined) return reply as Reply
+    const { code = `http-${status}`, detail = 'the answer is not one of Comanda' } = (reply ?? {}) as Partial<
+      Record<string, string>
+    >
+    throw new ApiProblem(`${method} ${path}`, status, code, detail)
+  }
+
+  async #fetch(method: string, url: string, body?: unknown) {
+    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: JSON_HEADERS }
+    try {
+      const response = await fetch(url, { method, signal: AbortSignal.timeout(CALL_TIMEOUT_MS), ...json })
+      return { ok: response.ok, status: response.status, text: await response.text() }
+    } catch (error) {
+      throw new ApiUnreachable(this.baseUrl, error)
+    }
+  }
+}
+
+const JSON_HEADERS = { 'content-type': 'application/json' }
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** fetch hides the reason in `cause`, and below an AggregateError when it tried IPv6 and IPv4. */
+function networkCode(error: unknown): string {
+  if (!(error instanceof Error)) return 'network error'
+  if (error.name === 'TimeoutError') return 'timeout'
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return error.cause === undefined ? error.message : networkCode(error.cause)
+}
+
+/** Where the API of this machine listens, by the same configuration. */
+export function localApiUrl({ HOST, PORT }: Config): string {
+  const anywhere = ['0.0.0.0', '::'].includes(HOST)
+  const host = anywhere ? '127.0.0.1' : HOST.includes(':') ? `[${HOST}]` : HOST
+  return `http://${host}:${PORT || DEFAULT_PORT}`
+}
+
+/** `PORT=0` lets the API pick one, which nobody else can know. */
+const DEFAULT_PORT = 8000

@@ -1,0 +1,19 @@
+import { createHistogram } from 'node:perf_hooks'
+
+/** Times of one kind of thing, in constant memory (an HDR histogram: three significant digits). */
+export class Latencies {
+  readonly #histogramUs = createHistogram()
+
+  record(ms: number): void {
+    this.#histogramUs.record(Math.max(1, Math.round(ms * 1_000)))
+  }
+
+  get count(): number {
+    return this.#histogramUs.count
+  }
+
+  /** In ms. @param percent above 0, up to 100 for the longest */
+  percentile(percent: number): number {
+    return this.#histogramUs.percentile(percent) / 1_000
+  }
+}

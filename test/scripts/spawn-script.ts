@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+
+export interface Ended {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+export interface Running {
+  child: ChildProcess
+  ended: Promise<Ended>
+}
+
+/** A script that hangs is killed, long after its test has failed. */
+const KILL_AFTER_MS = 120_000
+const scripts = join(import.meta.dirname, '../../scripts')
+
+/** Starts `scripts/<name>.ts` without a terminal, in a folder without `.env`. */
+export function spawnScript(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  input = '',
+): Running {
+  const child = spawn(process.execPath, [join(scripts, `${name}.ts`), ...args], {
+    cwd: tmpdir(),
+    env: { ...process.env, DATABASE_URL: '', DATA_DIR: '', PORT: '', ...env },
+    timeout: KILL_AFTER_MS,
+    killSignal: 'SIGKILL',
+  })
+  child.stdin.end(input)
+  const status = new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done))
+  const ended = Promise.all([status, text(child.stdout), text(child.stderr)]).then(
+    ([status, stdout, stderr]) => ({ status, stdout, stderr }),
+  )
+  return { child, ended }
+}
+
+/** A port of 127.0.0.1 that refuses connections. */
+export async function refusingPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done))
+  const address = server.address()
+  await new Promise(done => server.close(done))
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
