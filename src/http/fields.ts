@@ -18,7 +18,7 @@ export const text = (max: number) =>
     .string({ error: 'must be a string' })
     .trim()
     .min(1, 'must not be empty')
-    .refine(value => [...value].length <= max, `must not be longer than ${max} characters`)
+    .refine(value => Array.from(value).length <= max, `must not be longer than ${max} characters`)
     .refine(
       value => value.isWellFormed() && !value.includes('\u0000'),
       'must not contain NUL or a lone surrogate',
