@@ -33,10 +33,13 @@ const MAX_ATTEMPT_COUNT = 5
 const RETRY_BASE_MS = 10
 
 /**
- * Plans made while a table is empty would otherwise scan it for ever after (a fresh migration, then an analyze,
- * then a cached plan). Every statement on these connections is meant to go by an index, pg-boss's too.
+ * Plans made while a table is empty would otherwise scan or sort it for ever after (a fresh migration, then an
+ * analyze, then a cached plan). Every statement on these connections is meant to walk an index, pg-boss's too.
  */
-const INDEX_PLANS_ONLY = '-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off'
+const INDEX_PLANS_ONLY = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
+  .map(node => `-c enable_${node}=off`)
+  .concat('-c jit=off')
+  .join(' ')
 
 /**
  * One pool of connections, owned by TypeORM, and what runs on it. Statements are prepared by name; transactions
@@ -169,6 +172,7 @@ function connectionSettings(timeoutMs: number) {
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_CONNECTION_TIMEOUT_MS,
     keepAlive: true,
+    pipeline: true,
     options: `${INDEX_PLANS_ONLY} -c transaction_timeout=${TRANSACTION_TIMEOUT_MS}`,
   }
 }

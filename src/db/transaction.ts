@@ -19,19 +19,28 @@ const names = new Map<string, string>()
 const SEVERAL_STATEMENTS = /;\s*\S/
 
 /**
+ * pg-boss's fetch joins what it picked to its table. A plan cached while that was empty starts from the table's end of
+ * the join, and reads all of it at every fetch later on: this one is planned anew each time, as pg-boss means it.
+ */
+const PLANNED_ANEW = /^\s*WITH\s+next AS/
+
+/**
  * A statement for node-postgres. Repeated texts are prepared under a stable name, so that Postgres parses and
  * plans them once a connection instead of at every call.
  */
 export function namedStatement(text: string, values?: readonly unknown[]) {
   let name = names.get(text)
   if (name === undefined && names.size < MAX_NAMED_STATEMENTS) {
-    name = SEVERAL_STATEMENTS.test(text) ? '' : createHash('sha1').update(text).digest('base64url')
+    const unnamed = SEVERAL_STATEMENTS.test(text) || PLANNED_ANEW.test(text)
+    name = unnamed ? '' : createHash('sha1').update(text).digest('base64url')
     names.set(text, name)
   }
   return { text, ...(name ? { name } : {}), ...(values ? { values: [...values] } : {}) }
 }
 
-/** One open transaction. Dead once it is settled: a statement that comes late is refused, never run outside. */
+/**
+ * One open transaction. Statements may be sent before the ones ahead of them are answered (the connection pipelines
+ * them); the server runs them in the order they were sent. Dead once it is settled: a statement that comes late is refused, never run outside. */
 export class Tx implements Sql {
   /** Single rows by the ORM, in this transaction. */
   readonly entities: EntityManager
@@ -62,16 +71,16 @@ export class Tx implements Sql {
   }
 
   /**
-   * Runs `work` so that its failure undoes only its own writes and locks.
+   * Runs `work` so that its failure undoes only its own writes and locks. Costs no round trip.
    * @throws what `work` threw, with this transaction usable again unless the connection is gone
    */
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     const name = `s${++this.#savepoints}`
     const noticesBefore = this.#afterCommit.length
-    await this.executeSql(`savepoint ${name}`)
+    this.#sendAhead(`savepoint ${name}`)
     try {
       const result = await work()
-      await this.executeSql(`release savepoint ${name}`)
+      this.#sendAhead(`release savepoint ${name}`)
       return result
     } catch (error) {
       this.#afterCommit.length = noticesBefore
@@ -80,6 +89,11 @@ export class Tx implements Sql {
     } finally {
       this.#savepoints--
     }
+  }
+
+  /** Sends a statement whose failure the next one would report too: nobody has to wait for its answer. */
+  #sendAhead(text: string): void {
+    this.executeSql(text).catch(() => undefined)
   }
 
   /** Calls `notice` once this transaction has committed: for logs and wake-ups, which must not promise too early. */
@@ -99,24 +113,21 @@ export class OpenTransaction {
   readonly db: Tx
   readonly #runner: QueryRunner
   readonly #client: PoolClient
+  readonly #begun: Promise<unknown>
   #settled = false
 
   private constructor(runner: QueryRunner, client: PoolClient) {
     this.#runner = runner
     this.#client = client
     this.db = new Tx(client, runner.manager)
+    // Not waited for: it goes out with the first statement, and is looked at before the commit.
+    this.#begun = client.query('begin')
+    this.#begun.catch(() => undefined)
   }
 
   /** Takes a connection and opens a transaction on it. */
   static async begin(runner: QueryRunner): Promise<OpenTransaction> {
-    const client: PoolClient = await runner.connect()
-    try {
-      await runner.startTransaction()
-    } catch (error) {
-      await destroy(runner, client)
-      throw error
-    }
-    return new OpenTransaction(runner, client)
+    return new OpenTransaction(runner, await runner.connect())
   }
 
   /** @throws when the commit fails; a lost connection leaves its outcome unknown */
@@ -124,7 +135,10 @@ export class OpenTransaction {
     if (this.#settled) throw new Error('Transaction is already settled')
     this.#settled = true
     try {
-      await this.#runner.commitTransaction()
+      await this.#begun
+      const { command } = await this.#client.query('commit')
+      // A transaction that was aborted answers a commit with a rollback, and no error.
+      if (command !== 'COMMIT') throw new Error('Transaction was rolled back instead of committed')
     } catch (error) {
       this.db.settle(false)
       await destroy(this.#runner, this.#client)
@@ -139,9 +153,9 @@ export class OpenTransaction {
     if (this.#settled) return
     this.#settled = true
     this.db.settle(false)
-    if (isUnavailable(cause)) return await destroy(this.#runner, this.#client)
     try {
-      await this.#runner.rollbackTransaction()
+      if (isUnavailable(cause)) throw cause
+      await this.#client.query('rollback')
       await this.#runner.release()
     } catch {
       await destroy(this.#runner, this.#client)

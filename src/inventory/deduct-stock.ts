@@ -12,8 +12,10 @@ import { allocate } from './stock.ts'
  * any more (it was cancelled first) takes nothing. Short stock is an outcome, told by its event, not an error.
  */
 export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]): Promise<Handled> {
-  const orders = await lockOrders(tx, events)
-  const fresh = await claimEvents(tx, 'inventory.deduct', events)
+  const [orders, fresh] = await Promise.all([
+    lockOrders(tx, events),
+    claimEvents(tx, 'inventory.deduct', events),
+  ])
   const outcomes = new Map<string, string>()
   const due = events.filter(({ event_id, order_id }) => {
     const status = orders.get(order_id)?.status

@@ -18,15 +18,10 @@ export async function lockStock(
 }
 
 const lockSql = `
-  select m.menu_item_id, m.available_qty
-  from (
-    select distinct menu_item_id, restaurant_id
-    from unnest($1::uuid[], $2::uuid[]) as k (menu_item_id, restaurant_id)
-    order by menu_item_id
-  ) as k
-  join menu_items as m
-    on m.menu_item_id = k.menu_item_id
-    and m.restaurant_id = k.restaurant_id
-  order by m.menu_item_id
-  for no key update of m
+  select menu_item_id, available_qty
+  from menu_items
+  where menu_item_id = any($1::uuid[])
+    and restaurant_id = any($2::uuid[])
+  order by menu_item_id
+  for no key update
 `

@@ -36,7 +36,8 @@ const moveSql = `
     update menu_items
     set available_qty = menu_items.available_qty + total.delta, updated_at = clock_timestamp()
     from total
-    where menu_items.menu_item_id = total.menu_item_id
+    where menu_items.menu_item_id = any(array(select menu_item_id from total))
+      and menu_items.menu_item_id = total.menu_item_id
       and menu_items.restaurant_id = total.restaurant_id
     returning menu_items.menu_item_id
   )

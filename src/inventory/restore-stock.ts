@@ -18,8 +18,7 @@ interface Deducted {
  * before its stock was deducted.
  */
 export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>[]): Promise<Handled> {
-  await lockOrders(tx, events)
-  const fresh = await claimEvents(tx, 'inventory.restore', events)
+  const [, fresh] = await Promise.all([lockOrders(tx, events), claimEvents(tx, 'inventory.restore', events)])
   const due = events.filter(event => fresh.has(event.event_id))
   const deducted = await tx.query<Deducted>(deductedSql, [
     due.map(event => event.order_id),
@@ -50,18 +49,17 @@ export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>
 }
 
 const deductedSql = `
-  select m.order_id, m.restaurant_id, m.menu_item_id, -m.delta as quantity
-  from unnest($1::uuid[], $2::uuid[]) as k (order_id, restaurant_id)
-  join stock_movements as m
-    on m.order_id = k.order_id
-    and m.restaurant_id = k.restaurant_id
-  where m.kind = 'DEDUCT'
+  select order_id, restaurant_id, menu_item_id, -delta as quantity
+  from stock_movements as deducted
+  where order_id = any($1::uuid[])
+    and restaurant_id = any($2::uuid[])
+    and kind = 'DEDUCT'
     and not exists (
       select 1
-      from stock_movements as r
-      where r.order_id = m.order_id
-        and r.restaurant_id = m.restaurant_id
-        and r.menu_item_id = m.menu_item_id
-        and r.kind = 'RESTORE'
+      from stock_movements as restored
+      where restored.order_id = deducted.order_id
+        and restored.restaurant_id = deducted.restaurant_id
+        and restored.menu_item_id = deducted.menu_item_id
+        and restored.kind = 'RESTORE'
     )
 `

@@ -8,7 +8,7 @@ export interface EventKey {
 
 /**
  * Records that `consumer` processes these events, in the transaction of their effects: both stay or neither does.
- * Call it with the events' orders locked, so that two workers never wait for each other here.
+ * Send it behind the locks of the events' orders, so that two workers never wait for each other here.
  * @returns the ids that were not processed before; the others are redelivered or redriven and need nothing
  */
 export async function claimEvents(

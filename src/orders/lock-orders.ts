@@ -33,15 +33,10 @@ const lockOneSql = `
 `
 
 const lockManySql = `
-  select o.order_id, o.restaurant_id, o.status, o.version
-  from (
-    select distinct order_id, restaurant_id
-    from unnest($1::uuid[], $2::uuid[]) as k (order_id, restaurant_id)
-    order by order_id
-  ) as k
-  join orders as o
-    on o.order_id = k.order_id
-    and o.restaurant_id = k.restaurant_id
-  order by o.order_id
-  for no key update of o
+  select order_id, restaurant_id, status, version
+  from orders
+  where order_id = any($1::uuid[])
+    and restaurant_id = any($2::uuid[])
+  order by order_id
+  for no key update
 `

@@ -10,7 +10,9 @@ export async function prepareOrders(
   tx: Tx,
   events: EventOf<'inventory.deducted.success.v1'>[],
 ): Promise<Handled> {
-  const orders = await lockOrders(tx, events)
-  const fresh = await claimEvents(tx, 'order.prepare', events)
+  const [orders, fresh] = await Promise.all([
+    lockOrders(tx, events),
+    claimEvents(tx, 'order.prepare', events),
+  ])
   return await advanceOrders(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
 }

@@ -11,8 +11,7 @@ export async function rejectOrders(
   tx: Tx,
   events: EventOf<'inventory.deducted.failed.v1'>[],
 ): Promise<Handled> {
-  const orders = await lockOrders(tx, events)
-  const fresh = await claimEvents(tx, 'order.reject', events)
+  const [orders, fresh] = await Promise.all([lockOrders(tx, events), claimEvents(tx, 'order.reject', events)])
   return await advanceOrders(tx, orders, events, fresh, event => ({
     to: 'CANCELLED',
     actor: 'system',

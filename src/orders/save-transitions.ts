@@ -73,7 +73,8 @@ const saveSql = `
       shortages = step.shortages,
       updated_at = step.at
     from step
-    where orders.order_id = step.order_id
+    where orders.order_id = any(array(select order_id from step))
+      and orders.order_id = step.order_id
       and orders.restaurant_id = step.restaurant_id
       and orders.status = step.from_status
       and orders.version = step.seq - 1

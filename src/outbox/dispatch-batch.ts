@@ -27,7 +27,7 @@ export async function dispatchBatch(
   log: Logger,
 ): Promise<DispatchedBatch> {
   const claimed = await tx.query<EventOf>(claimSql, [limit])
-  const { sound, unsound } = sortOut(claimed)
+  const { sound, unsound } = sortOut(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
   try {
     await insertJobsIsolated(tx, boss, sound)
   } catch (error) {
@@ -38,7 +38,6 @@ export async function dispatchBatch(
       else sound.push(event)
     }
   }
-  await mark(tx, markDispatchedSql, sound)
   for (const { event, error } of unsound)
     await tx.execute(quarantineSql, [event.event_id, event.restaurant_id, error])
   tx.afterCommit(() => logBatch(log, sound, unsound))
@@ -56,8 +55,10 @@ export async function publishEvents(
   log: Logger,
 ): Promise<void> {
   if (events.length === 0) return
-  await tx.execute(appendEventsSql('$1', 'clock_timestamp()'), [outboxRows(events)])
-  await insertJobs(tx, boss, events)
+  await Promise.all([
+    tx.execute(appendEventsSql('$1', 'clock_timestamp()'), [outboxRows(events)]),
+    insertJobs(tx, boss, events),
+  ])
   tx.afterCommit(() => logBatch(log, events, []))
 }
 
@@ -68,12 +69,18 @@ export async function publishEvents(
 async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
   const byQueue = new Map<QueueName, EventOf[]>()
   for (const event of events) {
-    for (const queue of routing[event.type]) byQueue.set(queue, [...(byQueue.get(queue) ?? []), event])
+    for (const queue of routing[event.type]) {
+      const its = byQueue.get(queue)
+      if (its) its.push(event)
+      else byQueue.set(queue, [event])
+    }
   }
-  for (const [queue, its] of byQueue) {
-    const jobs = its.map(event => ({ id: event.event_id, singletonKey: event.event_id, data: event }))
-    await boss.insert(queue, jobs, { db: tx })
-  }
+  await Promise.all(
+    Array.from(byQueue, ([queue, its]) => {
+      const jobs = its.map(event => ({ id: event.event_id, singletonKey: event.event_id, data: event }))
+      return boss.insert(queue, jobs, { db: tx })
+    }),
+  )
 }
 
 async function insertJobsIsolated(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
@@ -106,15 +113,6 @@ async function failureOf(work: () => Promise<void>): Promise<string | undefined>
   }
 }
 
-async function mark(tx: Tx, sql: string, events: readonly EventOf[]): Promise<void> {
-  if (events.length === 0) return
-  const marked = await tx.execute(sql, [
-    events.map(event => event.event_id),
-    events.map(event => event.restaurant_id),
-  ])
-  if (marked !== events.length) throw new Error(`marked ${marked} of ${events.length} claimed outbox events`)
-}
-
 function logBatch(log: Logger, sound: readonly EventOf[], unsound: readonly Unsound[]): void {
   for (const { event_id, type, order_id, trace_context } of sound) {
     const jobs = isRouted(type) ? routing[type] : []
@@ -129,28 +127,26 @@ function isRouted(type: string): type is keyof typeof routing {
   return Object.hasOwn(routing, type)
 }
 
+/** Claims and marks at once: the mark stands only if the jobs are inserted before the commit. */
 const claimSql = `
-  select event_id, restaurant_id, type, order_id, payload, trace_context
-  from outbox_events
-  where dispatched_at is null
-    and quarantined_at is null
-  order by event_id
-  limit $1
-  for update skip locked
-`
-
-const markDispatchedSql = `
+  with claimed as (
+    select event_id
+    from outbox_events
+    where dispatched_at is null
+      and quarantined_at is null
+    order by event_id
+    limit $1
+    for update skip locked
+  )
   update outbox_events
   set dispatched_at = clock_timestamp(), attempts = attempts + 1
-  from unnest($1::uuid[], $2::uuid[]) as claimed (event_id, restaurant_id)
-  where outbox_events.event_id = claimed.event_id
-    and outbox_events.restaurant_id = claimed.restaurant_id
-    and dispatched_at is null
+  where event_id = any(array(select event_id from claimed))
+  returning event_id, restaurant_id, type, order_id, payload, trace_context
 `
 
 const quarantineSql = `
   update outbox_events
-  set quarantined_at = clock_timestamp(), attempts = attempts + 1, error = $3
+  set dispatched_at = null, quarantined_at = clock_timestamp(), error = $3
   where event_id = $1
     and restaurant_id = $2
 `
