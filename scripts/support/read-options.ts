@@ -163,3 +163,14 @@ export function ids(help: string): Option<string[]> {
     },
   }
 }
+
+/** Any text that is not empty. */
+export function text(help: string, fallback: string): Option<string> {
+  return {
+    argument: 'TEXT',
+    help: fallback ? `${help} (${fallback})` : help,
+    expects: 'a text',
+    fallback,
+    parse: given => given.at(-1) || undefined,
+  }
+}

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Writable } from 'node:stream'
 import type { PoolClient, QueryResult } from 'pg'
 import type { EntityManager, QueryRunner } from 'typeorm'
 import { isUnavailable } from './sql-errors.ts'
@@ -47,6 +48,7 @@ export class Tx implements Sql {
   readonly #client: PoolClient
   readonly #afterCommit: (() => void)[] = []
   #settled = false
+  #corked = false
   #savepoints = 0
 
   constructor(client: PoolClient, entities: EntityManager) {
@@ -67,7 +69,21 @@ export class Tx implements Sql {
   /** The shape that pg-boss takes as its `db` option. */
   async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
     if (this.#settled) throw new Error('Transaction is already settled')
+    this.#writeTogether()
     return await this.#client.query(namedStatement(text, values))
+  }
+
+  /** What is sent before the event loop turns goes out in one system call. */
+  #writeTogether(): void {
+    if (this.#corked) return
+    // The pool's client type hides its connection.
+    const { stream } = (this.#client as unknown as { connection: { stream: Writable } }).connection
+    this.#corked = true
+    stream.cork()
+    setImmediate(() => {
+      this.#corked = false
+      stream.uncork()
+    })
   }
 
   /**
@@ -121,7 +137,7 @@ export class OpenTransaction {
     this.#client = client
     this.db = new Tx(client, runner.manager)
     // Not waited for: it goes out with the first statement, and is looked at before the commit.
-    this.#begun = client.query('begin')
+    this.#begun = this.db.executeSql('begin')
     this.#begun.catch(() => undefined)
   }
 

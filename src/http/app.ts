@@ -1,8 +1,8 @@
 import Router from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
 import helmet from 'koa-helmet'
-import { v7 as uuidv7 } from 'uuid'
 import { ExpectedError } from '../platform/errors.ts'
+import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
 import { jsonBody } from './body.ts'
 import type { HttpMetrics } from './metrics.ts'
@@ -81,7 +81,7 @@ const REQUEST_ID = /^[\w.:-]{1,64}$/
 function identifyRequest(): Middleware {
   return async (ctx, next) => {
     const given = ctx.get('x-request-id')
-    const requestId = REQUEST_ID.test(given) ? given : uuidv7()
+    const requestId = REQUEST_ID.test(given) ? given : newId()
     ctx.state['requestId'] = requestId
     ctx.set('X-Request-Id', requestId)
     await withLogContext({ request_id: requestId }, next)

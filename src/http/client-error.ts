@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../platform/ids.ts'
 import { type ProblemCode, problemOf } from './problem.ts'
 
 /** What Node's parser refuses never reaches the application: by its error code, what to say. */
@@ -22,7 +22,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex):
     return
   }
   const [code, detail] = refusals[error.code ?? ''] ?? otherwise
-  const problem = problemOf(code, detail, uuidv7())
+  const problem = problemOf(code, detail, newId())
   const body = JSON.stringify(problem)
   socket.end(
     [

@@ -1,6 +1,6 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { Tx } from '../db/transaction.ts'
 import { NotFound, ValidationFailed } from '../platform/errors.ts'
+import { newId } from '../platform/ids.ts'
 import { currencyDecimals, formatMoney, MAX_PRICE_MINOR, parseMoney } from '../platform/money.ts'
 import {
   type MenuItem,
@@ -29,7 +29,7 @@ export async function addMenuItem(
   request: AddMenuItem,
 ): Promise<MenuItem & { restaurant: Restaurant }> {
   const {
-    menu_item_id = uuidv7(),
+    menu_item_id = newId(),
     restaurant_id,
     name,
     price = 0,
@@ -51,7 +51,7 @@ export async function addMenuItem(
   }
   await tx.entities.insert(MenuItemEntity, item)
   await tx.entities.insert(StockMovementEntity, {
-    movement_id: uuidv7(),
+    movement_id: newId(),
     restaurant_id,
     menu_item_id,
     kind: 'INITIAL',

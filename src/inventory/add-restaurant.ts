@@ -1,6 +1,6 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { Tx } from '../db/transaction.ts'
 import { ValidationFailed } from '../platform/errors.ts'
+import { newId } from '../platform/ids.ts'
 import { isCurrency } from '../platform/money.ts'
 import { type Restaurant, RestaurantEntity } from './inventory-entities.ts'
 
@@ -13,7 +13,7 @@ export interface AddRestaurant {
 
 /** Adds a restaurant. @throws ValidationFailed when its currency does not exist */
 export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Restaurant> {
-  const { restaurant_id = uuidv7(), name, currency } = request
+  const { restaurant_id = newId(), name, currency } = request
   if (!isCurrency(currency))
     throw new ValidationFailed([{ pointer: '/currency', detail: `${currency} is not an ISO 4217 currency` }])
   const restaurant = { restaurant_id, name, currency, created_at: new Date() }

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { Tx } from '../db/transaction.ts'
+import { newId } from '../platform/ids.ts'
 
 /** One line of the ledger: `delta` units of an item, for an order's event. */
 export interface StockMovement {
@@ -17,7 +17,7 @@ export interface StockMovement {
  */
 export async function moveStock(tx: Tx, movements: readonly StockMovement[]): Promise<void> {
   if (movements.length === 0) return
-  const lines = movements.map(movement => ({ movement_id: uuidv7(), ...movement }))
+  const lines = movements.map(movement => ({ movement_id: newId(), ...movement }))
   const written = await tx.execute(moveSql, [JSON.stringify(lines)])
   if (written !== lines.length)
     throw new Error(`wrote ${written} of ${lines.length} stock movements: an item is missing`)

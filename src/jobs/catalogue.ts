@@ -25,9 +25,9 @@ const eventQueue = {
 
 /** Every queue that events are routed to, with how its batches are worked. */
 export const eventQueues = {
-  'inventory.deduct': { ...eventQueue, batchSize: 200, localConcurrency: 2 },
+  'inventory.deduct': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
   'inventory.restore': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
-  'order.prepare': { ...eventQueue, batchSize: 200, localConcurrency: 2 },
+  'order.prepare': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
   'order.reject': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
 } as const
 

@@ -1,8 +1,8 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
 import { type Route, route } from '../http/route.ts'
 import type { WakeDispatcher } from '../outbox/wake.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import { newId } from '../platform/ids.ts'
 import { cancelOrder } from './cancel-order.ts'
 import { changeStatus } from './change-status.ts'
 import {
@@ -65,7 +65,7 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
         },
       ],
       handle: async ({ body, requestId }) => {
-        const order = await placement.place({ ...body, order_id: uuidv7(), trace: { request_id: requestId } })
+        const order = await placement.place({ ...body, order_id: newId(), trace: { request_id: requestId } })
         wakeDispatcher()
         return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
       },

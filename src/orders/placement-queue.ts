@@ -2,8 +2,6 @@ import type { Sql } from '../db/transaction.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
 import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
 
-/** Orders in one statement. */
-const MAX_BATCH_COUNT = 64
 /** Items in one statement: bounds its bytes. */
 const MAX_BATCH_ITEM_COUNT = 640
 /** Statements under way at once: while two commit, the next fills up. */
@@ -23,11 +21,14 @@ interface Waiting {
  */
 export class PlacementQueue {
   readonly #sql: Sql
+  readonly #maxBatchCount: number
   readonly #waiting: Waiting[] = []
   #inFlight = 0
 
-  constructor(sql: Sql) {
+  /** @param maxBatchCount orders in one statement */
+  constructor(sql: Sql, maxBatchCount = 64) {
     this.#sql = sql
+    this.#maxBatchCount = maxBatchCount
   }
 
   /** @throws what is wrong with this order, Overloaded when too many wait, DatabaseUnavailable */
@@ -50,11 +51,11 @@ export class PlacementQueue {
 
   #takeBatch(): Waiting[] {
     let items = 0
-    const beyond = this.#waiting.slice(0, MAX_BATCH_COUNT).findIndex(({ request }, index) => {
+    const beyond = this.#waiting.slice(0, this.#maxBatchCount).findIndex(({ request }, index) => {
       items += request.items.length
       return index > 0 && items > MAX_BATCH_ITEM_COUNT
     })
-    return this.#waiting.splice(0, beyond === -1 ? MAX_BATCH_COUNT : beyond)
+    return this.#waiting.splice(0, beyond === -1 ? this.#maxBatchCount : beyond)
   }
 
   async #write(batch: Waiting[]): Promise<void> {

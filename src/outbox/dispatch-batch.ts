@@ -77,7 +77,7 @@ async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Pro
   }
   await Promise.all(
     Array.from(byQueue, ([queue, its]) => {
-      const jobs = its.map(event => ({ id: event.event_id, singletonKey: event.event_id, data: event }))
+      const jobs = its.map(event => ({ id: event.event_id, data: event }))
       return boss.insert(queue, jobs, { db: tx })
     }),
   )

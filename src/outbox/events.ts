@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
+import { newId } from '../platform/ids.ts'
 
 /** The event catalogue: every event's name, once, and the shape of its payload. */
 
@@ -75,7 +75,7 @@ export function newEvent<Type extends EventType>(
   trace_context: TraceContext,
 ): EventOf<Type> {
   const { order_id, restaurant_id } = payload
-  return { event_id: uuidv7(), type, restaurant_id, order_id, payload, trace_context }
+  return { event_id: newId(), type, restaurant_id, order_id, payload, trace_context }
 }
 
 /** The trace context of whatever follows from `event`. */

@@ -18,6 +18,7 @@ const environment = z.object({
   API_POOL_COUNT: count(1, 500).default(10).describe('database connections of the api role'),
   DISPATCHER_POOL_COUNT: count(2, 500).default(4).describe('database connections of the dispatcher role'),
   WORKER_POOL_COUNT: count(4, 500).default(12).describe('database connections of the worker role'),
+  PLACEMENT_BATCH_COUNT: count(1, 500).default(64).describe('most orders that share one statement'),
   DATABASE_TIMEOUT_MS: count(100, 600_000).default(5_000).describe('longest one statement may take'),
   SHUTDOWN_TIMEOUT_MS: count(100, 600_000).default(10_000).describe('longest a graceful stop may take'),
 })

@@ -1,9 +1,9 @@
-import { v7 as uuidv7 } from 'uuid'
 import { type EmbeddedPostgres, startEmbedded } from '../db/embedded.ts'
 import { addDemoMenu } from '../inventory/add-demo-menu.ts'
 import { placeOrders } from '../orders/place-order.ts'
 import type { Config } from '../platform/config.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import { newId } from '../platform/ids.ts'
 import type { Logger } from '../platform/log.ts'
 import { type ApiService, startApi } from './api.ts'
 import { startDispatcher } from './dispatcher.ts'
@@ -46,7 +46,7 @@ async function addDemo(url: string, config: Config, log: Logger): Promise<void> 
   try {
     if (!(await database.transaction(addDemoMenu))) return
     const { order: order_id, restaurant: restaurant_id, margherita: menu_item_id } = demoIds
-    const trace = { request_id: uuidv7() }
+    const trace = { request_id: newId() }
     await placeOrders(database, [{ order_id, restaurant_id, items: [{ menu_item_id, quantity: 1 }], trace }])
     log.info({ restaurant_id }, 'the database was empty: a demo menu is in it')
   } finally {

@@ -50,7 +50,7 @@ export async function startApi(
   const state = { draining: false }
   const routes = apiRoutes({
     database,
-    placement: new PlacementQueue(database),
+    placement: new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT),
     wakeDispatcher: wake ?? wakeByNotify(database, log),
   })
   const metrics = createMetrics()

@@ -31,6 +31,7 @@ describe('configuration', () => {
     ['API_POOL_COUNT', '0'],
     ['DISPATCHER_POOL_COUNT', 'many'],
     ['WORKER_POOL_COUNT', '1'],
+    ['PLACEMENT_BATCH_COUNT', '0'],
     ['DATABASE_TIMEOUT_MS', '1s'],
     ['SHUTDOWN_TIMEOUT_MS', '0'],
   ]

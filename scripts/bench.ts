@@ -1,0 +1,95 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+import { BenchSystem } from './bench/bench-system.ts'
+import { loadTool } from './bench/load.ts'
+import { type Results, ratioRows, reportText } from './bench/report.ts'
+import { type Bench, scenarios } from './bench/scenarios.ts'
+import { readOptions, text, wholeNumber } from './support/read-options.ts'
+import { runScript } from './support/run-script.ts'
+import { ScriptError } from './support/script-error.ts'
+
+/**
+ * Measures the system on this machine, in rounds that run every scenario once, so that a busy neighbour hits all of
+ * them alike; prints medians with least and most, and the ratios that count.
+ */
+
+const ITEM_COUNT = 100
+const STOCK = 1_000_000_000
+
+const command = {
+  name: 'npm run bench --',
+  summary:
+    'Measures placement, the slow path and latencies against the limit of one commit an order, in one run.',
+  example: 'npm run bench -- --rounds 3 --seconds 6 --only limit,place-128,end-to-end',
+}
+
+await runScript(async () => {
+  const options = readOptions(
+    command,
+    {
+      rounds: wholeNumber('how often each scenario runs', 3, 1, 50),
+      seconds: wholeNumber('length of each load', 6, 1, 600),
+      only: text('scenarios, by name and with commas', ''),
+      json: text('file for all figures', 'bench-results/latest.json'),
+    },
+    process.argv.slice(2),
+  )
+  if (options === null) return 0
+  const wanted =
+    options.only === '' ? scenarios : scenarios.filter(({ name }) => options.only.split(',').includes(name))
+  if (wanted.length === 0)
+    throw new ScriptError(`--only has to name some of ${scenarios.map(({ name }) => name).join(', ')}`)
+
+  const system = await BenchSystem.create()
+  try {
+    const bench = { system, menu: await addMenu(system), seconds: options.seconds }
+    const results = await runRounds(bench, wanted, options.rounds)
+    console.log(`\n${reportText(wanted, results)}`)
+    writeJson(options.json, results)
+    console.error(`\nall figures: ${options.json}`)
+  } finally {
+    await system.destroy()
+  }
+  return 0
+})
+
+async function runRounds(bench: Bench, wanted: typeof scenarios, rounds: number): Promise<Results> {
+  const results: Results = new Map(wanted.map(({ name }) => [name, []]))
+  for (let round = 1; round <= rounds; round++) {
+    for (const [index, { name, about, run }] of wanted.entries()) {
+      console.error(`round ${round}/${rounds}, ${index + 1}/${wanted.length}  ${name}: ${about}`)
+      results.get(name)?.push(await run(bench))
+    }
+  }
+  return results
+}
+
+async function addMenu(system: BenchSystem): Promise<Bench['menu']> {
+  await system.run(['api'])
+  const { restaurant_id } = await system.api.addRestaurant({ name: 'Bench', currency: 'EUR' })
+  const menu_item_ids: string[] = []
+  for (let number = 1; number <= ITEM_COUNT; number++) {
+    const item = { name: `Dish ${number}`, price: '9.50', available_qty: STOCK, low_stock_threshold: 0 }
+    menu_item_ids.push((await system.api.addMenuItem(restaurant_id, item)).menu_item_id)
+  }
+  return { restaurant_id, menu_item_ids }
+}
+
+function writeJson(file: string, results: Results): void {
+  mkdirSync(dirname(file), { recursive: true })
+  const machine = {
+    cpus: cpus().length,
+    model: cpus()[0]?.model,
+    memoryBytes: totalmem(),
+    node: process.version,
+    loadTool,
+  }
+  const report = {
+    at: new Date().toISOString(),
+    machine,
+    ratios: ratioRows(results),
+    rounds: Object.fromEntries(results),
+  }
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
+}

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { pino } from 'pino'
+import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded.ts'
+import { migrate } from '../../src/processes/migrate.ts'
+import { Api } from '../support/api.ts'
+import { ScriptError } from '../support/script-error.ts'
+
+export type Role = 'api' | 'dispatcher' | 'worker'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const START_TIMEOUT_MS = 20_000
+const POLL_MS = 20
+
+/**
+ * A Postgres with its default durability in a folder of its own, and our roles as processes of their own on it, the
+ * way they run in production.
+ */
+export class BenchSystem {
+  readonly url: string
+  /** looks at the results; takes no part in the load */
+  readonly db: pg.Pool
+  readonly #embedded: EmbeddedPostgres
+  readonly #folder: string
+  readonly #children = new Map<Role, ChildProcess>()
+  #port = 0
+
+  private constructor(embedded: EmbeddedPostgres, folder: string) {
+    this.#embedded = embedded
+    this.#folder = folder
+    this.url = embedded.url
+    this.db = new pg.Pool({ connectionString: embedded.url, max: 2, application_name: 'comanda bench' })
+    this.db.on('error', () => undefined)
+  }
+
+  static async create(): Promise<BenchSystem> {
+    const folder = mkdtempSync(join(tmpdir(), 'comanda-bench-'))
+    chmodSync(folder, 0o755)
+    const embedded = await startEmbedded(folder, { track_commit_timestamp: 'on', max_wal_size: '4GB' })
+    await migrate(embedded.url, pino({ level: 'warn' }))
+    return new BenchSystem(embedded, folder)
+  }
+
+  get api(): Api {
+    return new Api(`http://127.0.0.1:${this.#port}`)
+  }
+
+  /** Starts and stops roles until just these run. A changed environment starts a role anew. */
+  async run(roles: readonly Role[], env: Record<string, string> = {}): Promise<void> {
+    for (const role of this.#children.keys()) {
+      if (!roles.includes(role) || Object.keys(env).length > 0) await this.#stop(role)
+    }
+    for (const role of roles) {
+      if (!this.#children.has(role)) await this.#start(role, env)
+    }
+  }
+
+  pidOf(role: Role): number | undefined {
+    return this.#children.get(role)?.pid
+  }
+
+  async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.db.query<Row>(sql, values)).rows
+  }
+
+  async destroy(): Promise<void> {
+    await this.run([])
+    await this.db.end()
+    await this.#embedded.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  async #start(role: Role, env: Record<string, string>): Promise<void> {
+    if (role === 'api') this.#port = await freePort()
+    const child = spawn(process.execPath, ['src/main.ts', role], {
+      cwd: ROOT,
+      env: { ...process.env, LOG_LEVEL: 'warn', DATABASE_URL: this.url, PORT: String(this.#port), ...env },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    this.#children.set(role, child)
+    const deadline = Date.now() + START_TIMEOUT_MS
+    while (!(await this.#isReady(role, child))) {
+      if (child.exitCode !== null || Date.now() > deadline) throw new ScriptError(`the ${role} did not start`)
+      await delay(POLL_MS)
+    }
+  }
+
+  async #isReady(role: Role, child: ChildProcess): Promise<boolean> {
+    if (role === 'api')
+      return await fetch(`${this.api.baseUrl}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    const rows = await this.query('select 1 from pgboss.instance where name = $1 and pid = $2', [
+      role,
+      child.pid,
+    ])
+    return rows.length > 0
+  }
+
+  async #stop(role: Role): Promise<void> {
+    const child = this.#children.get(role)
+    this.#children.delete(role)
+    if (!child || child.exitCode !== null) return
+    child.kill('SIGTERM')
+    await new Promise(done => child.once('exit', done))
+  }
+}
+
+/** Peak and present memory, and CPU time, of a process; Linux only. */
+export function processUse(pid: number): { peakRssMb: number; cpuSeconds: number } | undefined {
+  try {
+    const peakKb = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    const ticks = Number(fields[11]) + Number(fields[12])
+    return { peakRssMb: Number(peakKb) / 1024, cpuSeconds: ticks / 100 }
+  } catch {
+    return undefined
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  await new Promise(done => server.close(done))
+  return typeof address === 'object' && address ? address.port : 0
+}

@@ -1,0 +1,164 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import autocannon from 'autocannon'
+import { Latencies } from '../support/latencies.ts'
+import { poissonArrivals, runArrivals } from '../support/poisson-arrivals.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+
+/** What came of one load run. */
+export interface LoadResult {
+  perSecond: number
+  p50Ms: number
+  p99Ms: number
+  /** answers that were no success, and requests without an answer */
+  errors: number
+}
+
+export interface Load {
+  baseUrl: string
+  /** request bodies for POST /api/v1/orders, taken in turn */
+  bodies: readonly string[]
+  connections: number
+  seconds: number
+}
+
+const PATH = '/api/v1/orders'
+const ARRIVALS_SEED = 1
+const hasWrk = spawnSync('wrk', ['--version']).error === undefined
+
+/** As fast as it goes: each connection sends its next order when the last is answered. By wrk, else autocannon. */
+export async function closedLoop(load: Load): Promise<LoadResult> {
+  return hasWrk ? await runWrk(load) : await runAutocannon(load)
+}
+
+/**
+ * So many orders a second at random moments, whatever the answers take, over all connections in turn. Latency counts
+ * from when an order was due, so that a slow answer cannot hide the ones behind it.
+ */
+export async function openLoop({
+  baseUrl,
+  bodies,
+  connections,
+  seconds,
+  rate,
+}: Load & { rate: number }): Promise<LoadResult> {
+  const agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+  const latencies = new Latencies()
+  const pending = new Set<Promise<void>>()
+  let sent = 0
+  let errors = 0
+  const arrivals = poissonArrivals(new SeededRandom(ARRIVALS_SEED, 'arrivals'), rate, seconds * 1_000)
+  const started = performance.now()
+  await runArrivals(arrivals, new AbortController().signal, dueAt => {
+    const body = bodies[sent % bodies.length] ?? ''
+    const answered = post(baseUrl, body, agents[sent % agents.length])
+      .then(isSuccess => {
+        latencies.record(performance.now() - dueAt)
+        if (!isSuccess) errors++
+      })
+      .finally(() => pending.delete(answered))
+    pending.add(answered)
+    sent++
+  })
+  await Promise.all(pending)
+  const perSecond = (sent - errors) / ((performance.now() - started) / 1_000)
+  for (const agent of agents) agent.destroy()
+  return { perSecond, p50Ms: latencies.percentile(50), p99Ms: latencies.percentile(99), errors }
+}
+
+/** @returns whether the order was accepted; a request without an answer was not */
+async function post(baseUrl: string, body: string, agent: Agent | undefined): Promise<boolean> {
+  return await new Promise(done => {
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const outgoing = request(baseUrl + PATH, { method: 'POST', agent, headers }, response => {
+      response.resume()
+      response.once('end', () => done(response.statusCode === 202))
+      response.once('error', () => done(false))
+    })
+    outgoing.once('error', () => done(false))
+    outgoing.end(body)
+  })
+}
+
+export const loadTool = hasWrk ? 'wrk' : 'autocannon'
+
+async function runAutocannon({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
+  const result = await autocannon({
+    url: baseUrl,
+    connections,
+    duration: seconds,
+    requests: bodies.map(body => ({
+      method: 'POST' as const,
+      path: PATH,
+      headers: { 'content-type': 'application/json' },
+      body,
+    })),
+  })
+  return {
+    perSecond: result['2xx'] / result.duration,
+    p50Ms: result.latency.p50,
+    p99Ms: result.latency.p99,
+    errors: result.non2xx + result.errors + result.timeouts,
+  }
+}
+
+async function runWrk({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'comanda-wrk-'))
+  const script = join(folder, 'post.lua')
+  writeFileSync(script, luaScript(bodies))
+  try {
+    const output = await capture('wrk', [
+      '--threads=1',
+      `--connections=${connections}`,
+      `--duration=${seconds}s`,
+      '--timeout=10s',
+      `--script=${script}`,
+      baseUrl,
+    ])
+    const [requests = 0, microseconds = 1, p50 = 0, p99 = 0, bad = 0] =
+      /RESULT ([\d. ]+)/.exec(output)?.[1]?.split(' ').map(Number) ?? []
+    return {
+      perSecond: (requests - bad) / (microseconds / 1e6),
+      p50Ms: p50 / 1e3,
+      p99Ms: p99 / 1e3,
+      errors: bad,
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function luaScript(bodies: readonly string[]): string {
+  return `
+local bodies = {${bodies.map(body => `[==[${body}]==]`).join(',')}}
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format(nil, "${PATH}", nil, bodies[n % #bodies + 1])
+end
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format("RESULT %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50),
+    latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
+end
+`
+}
+
+export async function capture(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done))
+  if (code !== 0) throw new Error(`${command} ended with ${code}: ${output.trim().slice(-500)}`)
+  return output
+}
