@@ -50,16 +50,16 @@ export async function openLoop({
   const pending = new Set<Promise<void>>()
   let sent = 0
   let errors = 0
+  async function send(body: string, agent: Agent | undefined, dueAt: number): Promise<void> {
+    if (!(await post(baseUrl, body, agent))) errors++
+    latencies.record(performance.now() - dueAt)
+  }
+
   const arrivals = poissonArrivals(new SeededRandom(ARRIVALS_SEED, 'arrivals'), rate, seconds * 1_000)
   const started = performance.now()
   await runArrivals(arrivals, new AbortController().signal, dueAt => {
-    const body = bodies[sent % bodies.length] ?? ''
-    const answered = post(baseUrl, body, agents[sent % agents.length])
-      .then(isSuccess => {
-        latencies.record(performance.now() - dueAt)
-        if (!isSuccess) errors++
-      })
-      .finally(() => pending.delete(answered))
+    const answered = send(bodies[sent % bodies.length] ?? '', agents[sent % agents.length], dueAt)
+    void answered.finally(() => pending.delete(answered))
     pending.add(answered)
     sent++
   })
