@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { type Config, ConfigurationError, loadConfig } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
 import { createLogger, type Logger } from './platform/log.ts'
@@ -21,9 +22,20 @@ const roles = {
     log.info({ url: api.url }, 'the API listens')
     return api
   },
-  dispatcher: (config: Config, log: Logger) => startDispatcher(config, databaseUrl(config), log),
-  worker: (config: Config, log: Logger) => startWorker(config, databaseUrl(config), log),
+  dispatcher: async (config: Config, log: Logger) => {
+    giveWay()
+    return await startDispatcher(config, databaseUrl(config), log)
+  },
+  worker: async (config: Config, log: Logger) => {
+    giveWay()
+    return await startWorker(config, databaseUrl(config), log)
+  },
 } satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
+
+/** Where cores are short, the slow path waits rather than a caller of the API. */
+function giveWay(): void {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+}
 
 function databaseUrl({ DATABASE_URL }: Config): string {
   if (!DATABASE_URL)
