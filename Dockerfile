@@ -27,6 +27,6 @@ EXPOSE 8000
 # database that is away is no reason to. The other roles listen on no port: override this, as docker-compose.yml does.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8000}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Exec form and no npm between: node gets SIGTERM itself and drains (src/processes/lifecycle.ts). Run it with `--init`
-# (compose: `init: true`): a process 1 ignores signals it has no handler for, such as SIGTERM while it still starts.
+# Exec form and no npm between: node gets SIGTERM itself and drains (src/processes/lifecycle.ts). Until that has loaded,
+# half a second, a process 1 ignores signals: run it with `--init` (compose: `init: true`).
 CMD ["node", "src/main.ts", "api"]
