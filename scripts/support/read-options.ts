@@ -3,7 +3,7 @@ import { ScriptError } from './script-error.ts'
 
 /** One option of a command line. */
 export interface Option<Value> {
-  /** what stands for the value in the help, e.g. `N` */
+  /** what stands for the value in the help, e.g. `N`; empty for a flag, which takes none */
   argument: string
   help: string
   /** what a value has to be, e.g. `a whole number from 1 to 100` */
@@ -47,7 +47,10 @@ export function readOptions<Spec extends Options>(
 
 function parse(command: Command, spec: Options, args: readonly string[]): Record<string, string[]> {
   const options = Object.fromEntries(
-    Object.keys(spec).map(name => [name, { type: 'string', multiple: true } as const]),
+    Object.entries(spec).map(([name, { argument }]) => [
+      name,
+      { type: argument === '' ? 'boolean' : 'string', multiple: true } as const,
+    ]),
   )
   try {
     const { values } = parseArgs({
@@ -80,7 +83,10 @@ function valueOf(name: string, option: Option<unknown>, given: string[] | undefi
 }
 
 function helpText({ name, summary, example }: Command, spec: Options): string {
-  const rows = Object.entries(spec).map(([option, { argument, help }]) => [`--${option} ${argument}`, help])
+  const rows = Object.entries(spec).map(([option, { argument, help }]) => [
+    `--${option} ${argument}`.trimEnd(),
+    help,
+  ])
   const width = Math.max(...rows.map(([left = '']) => left.length))
   const lines = rows.map(([left = '', right]) => `  ${left.padEnd(width)}  ${right}`)
   return `${summary}\n\nUsage: ${name} [options]\n\n${lines.join('\n')}\n\nExample: ${example}`
@@ -173,4 +179,9 @@ export function text(help: string, fallback: string): Option<string> {
     fallback,
     parse: given => given.at(-1) || undefined,
   }
+}
+
+/** An option without a value: given or not. */
+export function flag(help: string): Option<boolean> {
+  return { argument: '', help, expects: 'given without a value', fallback: false, parse: () => true }
 }

@@ -1,12 +1,13 @@
 import { Database } from '../db/database.ts'
 import { migrateUp, withMigrationLock } from '../db/migrations.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
+import { createViews, dropViews } from '../ops/refresh-views.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** Longest one statement of pg-boss's own migrations may take. */
 const MIGRATION_TIMEOUT_MS = 600_000
 
-/** Brings the schema, the queue schema and the queues to this version. Run again, it changes nothing. */
+/** Brings the schema, the queue schema, the queues and the operators' views to this version. */
 export async function migrate(url: string, log: Logger): Promise<void> {
   await withMigrationLock(url, async () => {
     for (const name of await migrateUp(url)) log.info({ migration: name }, 'migrated')
@@ -18,9 +19,11 @@ export async function migrate(url: string, log: Logger): Promise<void> {
       log,
     })
     try {
+      await dropViews(database)
       const boss = await startBoss(database, 'migrator', 'migrate', log)
       await createQueues(boss)
       await boss.stop({ graceful: false })
+      await createViews(database)
     } finally {
       await database.close()
     }

@@ -1,0 +1,263 @@
+import { DEAD_LETTER_QUEUE } from '../jobs/catalogue.ts'
+import { transitions } from '../orders/order.ts'
+import { routing } from '../outbox/routing.ts'
+import { OUTBOX_RETENTION_DAYS } from './retention.ts'
+import type { View } from './view.ts'
+
+/**
+ * One view a promise (design §2); each returns no rows while it holds. They may be run under load: each statement sees
+ * one snapshot, and what is still under way is no violation.
+ */
+
+/** Longest a committed event may wait for a dispatcher before that counts as a fault. */
+const DISPATCH_BOUND_SECONDS = 60
+
+const routes = Object.entries(routing)
+  .flatMap(([type, queues]) => queues.map(queue => `('${type}', '${queue}')`))
+  .join(', ')
+
+const legalSteps = Object.entries(transitions)
+  .flatMap(([from, tos]) => tos.map(to => `('${from}', '${to}')`))
+  .join(', ')
+
+/** Whether anything is still to happen for an order, or has been given up and lies with the operators. */
+const underWay = (orderId: string) => `
+  exists (
+    select 1
+    from outbox_events as e
+    left join (values ${routes}) as r (type, queue) using (type)
+    where e.order_id = ${orderId}
+      and (
+        e.dispatched_at is null
+        or exists (
+          select 1
+          from pgboss.job as j
+          where j.name = r.queue
+            and (j.id = e.event_id or j.source_root_id = e.event_id)
+            and j.state < 'completed'
+        )
+        or exists (
+          select 1
+          from pgboss.job as d
+          where d.name = '${DEAD_LETTER_QUEUE}'
+            and d.source_root_id = e.event_id
+            and d.state < 'completed'
+        )
+        or exists (
+          select 1
+          from dead_letters as l
+          where l.event_id = e.event_id
+            and l.queue = r.queue
+            and l.fate = 'OPEN'
+        )
+      )
+  )`
+
+const item = { menu_item_id: 'the item', restaurant_id: 'its restaurant' }
+const order = { order_id: 'the order', restaurant_id: 'its restaurant', status: 'its status' }
+const event = { event_id: 'the event', type: 'its type', order_id: 'the order it is about' }
+
+export const checks: View[] = [
+  {
+    name: 'check_stock_not_negative',
+    comment: 'Items with less than nothing in stock',
+    columns: { ...item, available_qty: 'what is said to be on hand' },
+    sql: `
+      select menu_item_id, restaurant_id, available_qty
+      from menu_items
+      where available_qty < 0`,
+  },
+  {
+    name: 'check_stock_is_its_ledger',
+    comment: 'Items whose stock is not the sum of their movements',
+    columns: { ...item, available_qty: 'what is said to be on hand', ledger_qty: 'sum of its movements' },
+    sql: `
+      select i.menu_item_id, i.restaurant_id, i.available_qty, coalesce(m.ledger_qty, 0)
+      from menu_items as i
+      left join (
+        select menu_item_id, restaurant_id, sum(delta) as ledger_qty
+        from stock_movements
+        group by menu_item_id, restaurant_id
+      ) as m using (menu_item_id, restaurant_id)
+      where i.available_qty <> coalesce(m.ledger_qty, 0)`,
+  },
+  {
+    name: 'check_order_effects',
+    comment:
+      'Orders that hold more or less stock than their status calls for, with nothing under way that would mend it',
+    columns: {
+      ...order,
+      menu_item_id: 'the item',
+      quantity: 'ordered',
+      moved_qty: 'sum of the order’s movements of it',
+    },
+    sql: `
+      select o.order_id, o.restaurant_id, o.status, i.menu_item_id, i.quantity, coalesce(m.moved_qty, 0)
+      from orders as o
+      join order_items as i using (order_id, restaurant_id)
+      left join (
+        select order_id, restaurant_id, menu_item_id, sum(delta) as moved_qty
+        from stock_movements
+        where order_id is not null
+        group by order_id, restaurant_id, menu_item_id
+      ) as m using (order_id, restaurant_id, menu_item_id)
+      where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -i.quantity end
+        and not (o.status in ('PLACED', 'CANCELLED') and ${underWay('o.order_id')})`,
+  },
+  {
+    name: 'check_effects_once',
+    comment:
+      'Deductions and restorations that happened more than once for an order and item, or restored what was not deducted',
+    columns: {
+      order_id: 'the order',
+      ...item,
+      deductions: 'how often deducted',
+      restorations: 'how often restored',
+    },
+    sql: `
+      select order_id, menu_item_id, restaurant_id, deductions, restorations
+      from (
+        select order_id, menu_item_id, restaurant_id,
+          count(*) filter (where kind = 'DEDUCT') as deductions,
+          count(*) filter (where kind = 'RESTORE') as restorations
+        from stock_movements
+        where order_id is not null
+        group by order_id, menu_item_id, restaurant_id
+      ) as effects
+      where deductions > 1
+        or restorations > deductions`,
+  },
+  {
+    name: 'check_placed_events',
+    comment: `Orders of the last ${OUTBOX_RETENTION_DAYS} days that do not have exactly one order.placed.v1, and such events without an order`,
+    columns: {
+      order_id: 'the order',
+      event_count: 'how many order.placed.v1 it has',
+      has_order: 'whether there is an order',
+    },
+    sql: `
+      select coalesce(o.order_id, e.order_id), coalesce(e.event_count, 0), o.order_id is not null
+      from orders as o
+      full join (
+        select order_id, restaurant_id, count(*) as event_count
+        from outbox_events
+        where type = 'order.placed.v1'
+        group by order_id, restaurant_id
+      ) as e using (order_id, restaurant_id)
+      where o.order_id is null
+        or (coalesce(e.event_count, 0) <> 1 and o.placed_at > now() - interval '${OUTBOX_RETENTION_DAYS} days')`,
+  },
+  {
+    name: 'check_events_dispatched',
+    comment: `Events that have waited for a dispatcher for more than ${DISPATCH_BOUND_SECONDS} s`,
+    columns: { ...event, waiting_seconds: 'since it was written' },
+    sql: `
+      select event_id, type, order_id, extract(epoch from now() - created_at)
+      from outbox_events
+      where dispatched_at is null
+        and quarantined_at is null
+        and created_at < now() - interval '${DISPATCH_BOUND_SECONDS} seconds'`,
+  },
+  {
+    name: 'check_events_accounted',
+    comment:
+      'Dispatched events that a consumer has neither processed, nor has waiting as a job, nor has as a dead letter',
+    columns: { ...event, queue: 'where it is missing' },
+    sql: `
+      select e.event_id, e.type, e.order_id, r.queue
+      from outbox_events as e
+      join (values ${routes}) as r (type, queue) using (type)
+      where e.dispatched_at is not null
+        and not exists (
+          select 1
+          from processed_events as p
+          where p.event_id = e.event_id
+            and p.consumer = r.queue
+        )
+        and not exists (
+          select 1
+          from pgboss.job as j
+          where j.name in (r.queue, '${DEAD_LETTER_QUEUE}')
+            and (j.id = e.event_id or j.source_root_id = e.event_id)
+            and j.state <> 'completed'
+        )
+        and not exists (
+          select 1
+          from dead_letters as l
+          where l.event_id = e.event_id
+            and l.queue = r.queue
+        )`,
+  },
+  {
+    name: 'check_jobs_once',
+    comment:
+      'Events with more than one unfinished job in a queue, and jobs in queues that their event does not lead to',
+    columns: { event_id: 'the event', queue: 'the queue', job_count: 'unfinished jobs' },
+    sql: `
+      select (j.data ->> 'event_id')::uuid, j.name, count(*)
+      from pgboss.job as j
+      left join (values ${routes}) as r (type, queue)
+        on r.type = j.data ->> 'type'
+        and r.queue = j.name
+      where j.name in (select queue from (values ${routes}) as r (type, queue))
+        and j.state < 'completed'
+      group by j.data ->> 'event_id', j.name
+      having count(*) > 1
+        or bool_or(r.queue is null)`,
+  },
+  {
+    name: 'check_history',
+    comment: 'Orders whose history has a gap or a step that is not allowed, or does not end in their status',
+    columns: {
+      ...order,
+      steps: 'lines of history',
+      last_seq: 'number of the last',
+      last_status: 'where the last leads',
+    },
+    sql: `
+      select o.order_id, o.restaurant_id, o.status, h.steps, h.last_seq, h.last_status
+      from orders as o
+      left join (
+        select order_id, restaurant_id, count(*) as steps, max(seq) as last_seq,
+          (array_agg(to_status order by seq desc))[1] as last_status,
+          bool_and(
+            case seq
+              when 1 then from_status is null and to_status = 'PLACED'
+              else from_status = previous and (from_status, to_status) in (${legalSteps})
+            end
+          ) as legal
+        from (
+          select *, lag(to_status) over (partition by order_id, restaurant_id order by seq) as previous
+          from order_transitions
+        ) as steps
+        group by order_id, restaurant_id
+      ) as h using (order_id, restaurant_id)
+      where h.legal is not true
+        or h.steps <> h.last_seq
+        or h.last_seq <> o.version
+        or h.last_status <> o.status`,
+  },
+  {
+    name: 'check_dead_letters',
+    comment: 'Jobs that failed for good and are neither recorded in dead_letters nor on their way there',
+    columns: { job_id: 'the job', queue: 'its queue', failed_at: 'when it failed for good' },
+    sql: `
+      select j.id, j.name, j.completed_on
+      from pgboss.job as j
+      where j.state = 'failed'
+        and j.name in (select queue from (values ${routes}) as r (type, queue))
+        and not exists (
+          select 1
+          from dead_letters as l
+          where l.job_id = j.id
+            and l.queue = j.name
+        )
+        and not exists (
+          select 1
+          from pgboss.job as d
+          where d.name = '${DEAD_LETTER_QUEUE}'
+            and d.source_id = j.id
+            and d.state < 'completed'
+        )`,
+  },
+]

@@ -1,0 +1,11 @@
+/**
+ * How long things are kept. A redrive or replay may reach back {@link REPLAY_HORIZON_DAYS}; what makes a second effect
+ * impossible is kept longer than that, and dead letters are kept for ever.
+ */
+
+/** Dispatched outbox events, and with them what `ops.order_timeline` can show. */
+export const OUTBOX_RETENTION_DAYS = 30
+/** How far back a redrive may reach. */
+export const REPLAY_HORIZON_DAYS = 30
+/** The record of what each consumer has processed: longer than any replay reaches back. */
+export const PROCESSED_RETENTION_DAYS = 45

@@ -1,0 +1,42 @@
+import { expect } from 'chai'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { spawnScript } from './spawn-script.ts'
+
+describe('npm run verify', () => {
+  let system: TestSystem
+
+  before(async () => {
+    system = await startSystem()
+  })
+  after(() => system.stop())
+
+  const env = () => ({ DATABASE_URL: system.url })
+
+  it('finds every promise kept while orders come in', async () => {
+    const { api } = system
+    const { restaurant_id } = await api.addRestaurant()
+    const { menu_item_id } = await api.addItem(restaurant_id, 500)
+    const placing = Promise.all(
+      Array.from({ length: 300 }, () => api.place(restaurant_id, [menu_item_id, 1])),
+    )
+    const { status, stdout, stderr } = await spawnScript('verify', [], env()).ended
+    await placing
+    expect(status, stdout + stderr).to.equal(0)
+    expect(stdout)
+      .to.contain('Every promise is kept.')
+      .and.to.match(/ok +ops\.check_history/)
+  })
+
+  it('says which promise is broken, by which rows, and exits with 1', async () => {
+    const { api, database } = system
+    const { restaurant_id } = await api.addRestaurant()
+    const { menu_item_id } = await api.addItem(restaurant_id, 5)
+    await database.execute('update menu_items set available_qty = 4 where menu_item_id = $1', [menu_item_id])
+    for (const args of [[], ['--watch']]) {
+      const { status, stdout } = await spawnScript('verify', args, env()).ended
+      expect(status).to.equal(1)
+      expect(stdout).to.contain('1 of 10 promises are broken').and.contain(menu_item_id)
+      expect(stdout).to.match(/BROKEN +ops\.check_stock_is_its_ledger +1 rows/)
+    }
+  })
+})
