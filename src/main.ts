@@ -1,6 +1,7 @@
 import { constants, setPriority } from 'node:os'
 import { type Config, ConfigurationError, loadConfig } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
+import { armFailpoints } from './platform/failpoints.ts'
 import { createLogger, type Logger } from './platform/log.ts'
 import { startAll } from './processes/all.ts'
 import { startApi } from './processes/api.ts'
@@ -58,6 +59,10 @@ async function main(role: string): Promise<void> {
   const config = loadConfig()
   const root = await createLogger(config.LOG_LEVEL)
   const log = role === 'all' ? root : root.child({ role })
+  if (config.FAILPOINTS !== '') {
+    armFailpoints(config.FAILPOINTS)
+    log.warn({ failpoints: config.FAILPOINTS }, 'this process is set to fail')
+  }
   const starting = start(role, config, log)
   stopOnSignal(starting, config.SHUTDOWN_TIMEOUT_MS, log)
   const service = await starting

@@ -45,3 +45,10 @@ export const deadLetterQueue = {
   deleteAfterSeconds: 30 * DAY_SECONDS,
   notify: true,
 } as const satisfies Omit<Queue, 'name'>
+
+/** How a worker sleeps: NOTIFY wakes it at once; polling finds what became due or was not notified. */
+export const polling = {
+  pollingIntervalSeconds: 1,
+  notifyPollingIntervalSeconds: 2,
+  burstWhenBatchFull: true,
+} as const

@@ -1,7 +1,10 @@
 import type { Job, PgBoss } from 'pg-boss'
+import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
-import { eventQueues, type QueueName } from '../jobs/catalogue.ts'
+import { eventQueues, polling, type QueueName } from '../jobs/catalogue.ts'
+import { JobTrials } from '../jobs/job-trials.ts'
 import { workBatch } from '../jobs/work-batch.ts'
+import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import { publishEvents } from './dispatch-batch.ts'
 import { checkEvent, type EventOf, type EventType } from './events.ts'
@@ -20,17 +23,11 @@ export interface Handled {
  */
 export type EventHandler<Type extends EventType> = (tx: Tx, events: EventOf<Type>[]) => Promise<Handled>
 
-/** How a consumer sleeps: NOTIFY wakes it at once; polling finds retries that became due, and lost wake-ups. */
-const polling = {
-  pollingIntervalSeconds: 1,
-  notifyPollingIntervalSeconds: 2,
-  burstWhenBatchFull: true,
-} as const
-
 /**
  * Works a queue: batch by batch, each in one transaction with its jobs' completion and the events that follow.
  */
 export async function consumeEvents<Type extends EventType>(
+  database: Database,
   boss: PgBoss,
   queue: QueueName,
   handle: EventHandler<Type>,
@@ -44,11 +41,19 @@ export async function consumeEvents<Type extends EventType>(
     for (const event of events) checkEvent(event)
     // Arrival order: ids sort by time, and fetching does not promise an order within a batch.
     events.sort((a, b) => (a.event_id < b.event_id ? -1 : 1))
+    const orderIds = () => events.map(event => event.order_id)
+    failpoint('worker.begun', orderIds)
     const { outcomes, events: following } = await handle(tx, events as EventOf<Type>[])
-    tx.afterCommit(() => logHandled(log, queue, jobs, outcomes))
+    failpoint('worker.effect-written', orderIds)
+    tx.afterCommit(() => {
+      logHandled(log, queue, jobs, outcomes)
+      failpoint('worker.after-commit', orderIds)
+    })
     await publishEvents(tx, boss, following, log)
+    failpoint('worker.before-commit', orderIds)
   }
 
+  const batchOptions = { boss, queue, work, trials: new JobTrials(database, queue), log }
   const options = {
     ...polling,
     batchSize,
@@ -56,9 +61,7 @@ export async function consumeEvents<Type extends EventType>(
     transactional: true,
     transactionTimeoutSeconds: 0,
   } as const
-  await boss.work(queue, options, (jobs: Job<EventOf>[], db) =>
-    workBatch(boss, queue, db as Tx, jobs, work, log),
-  )
+  await boss.work(queue, options, (jobs: Job<EventOf>[], db) => workBatch(db as Tx, jobs, batchOptions))
 }
 
 function logHandled(

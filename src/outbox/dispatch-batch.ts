@@ -2,6 +2,7 @@ import type { PgBoss } from 'pg-boss'
 import { isRetryable, isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { QueueName } from '../jobs/catalogue.ts'
+import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import { appendEventsSql, outboxRows } from './append-event.ts'
 import { checkEvent, type EventOf } from './events.ts'
@@ -27,6 +28,7 @@ export async function dispatchBatch(
   log: Logger,
 ): Promise<DispatchedBatch> {
   const claimed = await tx.query<EventOf>(claimSql, [limit])
+  failpoint('dispatcher.claimed')
   const { sound, unsound } = sortOut(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
   try {
     await insertJobsIsolated(tx, boss, sound)
@@ -38,9 +40,14 @@ export async function dispatchBatch(
       else sound.push(event)
     }
   }
+  failpoint('dispatcher.jobs-inserted')
   for (const { event, error } of unsound)
     await tx.execute(quarantineSql, [event.event_id, event.restaurant_id, error])
-  tx.afterCommit(() => logBatch(log, sound, unsound))
+  tx.afterCommit(() => {
+    logBatch(log, sound, unsound)
+    failpoint('dispatcher.after-commit')
+  })
+  failpoint('dispatcher.before-commit')
   return { claimed: claimed.length, quarantined: unsound.length }
 }
 

@@ -20,6 +20,10 @@ const environment = z.object({
   WORKER_POOL_COUNT: count(4, 500).default(12).describe('database connections of the worker role'),
   PLACEMENT_BATCH_COUNT: count(1, 500).default(64).describe('most orders that share one statement'),
   DATABASE_TIMEOUT_MS: count(100, 600_000).default(5_000).describe('longest one statement may take'),
+  FAILPOINTS: z
+    .string()
+    .default('')
+    .describe('for tests: where this process is to fail, see src/platform/failpoints.ts'),
   SHUTDOWN_TIMEOUT_MS: count(100, 600_000).default(10_000).describe('longest a graceful stop may take'),
 })
 

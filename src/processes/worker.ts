@@ -2,7 +2,7 @@ import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { startBoss } from '../jobs/boss.ts'
-import { DEAD_LETTER_QUEUE, type QueueName } from '../jobs/catalogue.ts'
+import { DEAD_LETTER_QUEUE, polling, type QueueName } from '../jobs/catalogue.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
 import { orderJobs } from '../orders/order-jobs.ts'
 import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
@@ -20,7 +20,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
   const boss = await startBoss(database, 'consumer', 'worker', log)
   for (const [queue, handle] of Object.entries(handlers)) {
-    await consumeEvents(boss, queue as QueueName, handle as EventHandler<never>, log)
+    await consumeEvents(database, boss, queue as QueueName, handle as EventHandler<never>, log)
   }
   await consumeDeadLetters(boss, log)
   return {
@@ -33,8 +33,8 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
 
 async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {
   const options = {
+    ...polling,
     batchSize: DEAD_LETTER_BATCH_COUNT,
-    burstWhenBatchFull: true,
     includeMetadata: true,
     transactional: true,
   } as const

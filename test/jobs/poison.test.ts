@@ -6,10 +6,11 @@ import { startBoss } from '../../src/jobs/boss.ts'
 import { consumeEvents, type EventHandler } from '../../src/outbox/consume-events.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { killChildren, startChild } from '../support/child.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, type Menu, place, stockOf } from '../support/slow-path.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
-import { until } from '../support/until.ts'
+import { until, untilSlowly } from '../support/until.ts'
 
 describe('a poisonous job', () => {
   let database: Database
@@ -57,7 +58,7 @@ describe('a poisonous job', () => {
   }
 
   it('fails alone: its neighbours in the batch are done, without a retry', async () => {
-    await consumeEvents(boss, 'inventory.deduct', chokingHandler, quiet)
+    await consumeEvents(database, boss, 'inventory.deduct', chokingHandler, quiet)
     const job = await until('the poison waits for its retry', async () => {
       const job = await jobOf(poison)
       return job?.state === 'retry' && job
@@ -73,7 +74,7 @@ describe('a poisonous job', () => {
       `update pgboss.job set retry_limit = 1, retry_delay = 0, retry_backoff = false where data ->> 'order_id' = $1`,
       [poison],
     )
-    await consumeEvents(boss, 'inventory.deduct', chokingHandler, quiet)
+    await consumeEvents(database, boss, 'inventory.deduct', chokingHandler, quiet)
     await until('the poison has failed for good', async () => (await jobOf(poison))?.state === 'failed')
     await boss.offWork('inventory.deduct', { wait: true })
     const worker = await startWorker(testConfig, url, quiet)
@@ -96,9 +97,44 @@ describe('a poisonous job', () => {
     }
   })
 
+  it('that kills its worker ends as a dead letter, and its neighbours are done', async function () {
+    this.timeout(90_000)
+    await boss.stop({ graceful: false })
+    // A dead worker is noticed after a heartbeat; the catalogue's ten seconds would make this test a long one.
+    await database.execute('update pgboss.queue set heartbeat_seconds = 4')
+    await database.execute(
+      `update pgboss.job set heartbeat_seconds = 4, retry_limit = 3, retry_delay = 0, retry_backoff = false
+      where name = 'inventory.deduct'`,
+    )
+    let deaths = 0
+    let stopping = false
+    async function superviseWorker(): Promise<void> {
+      while (!stopping) {
+        const env = { DATABASE_URL: url, FAILPOINTS: `worker.effect-written=kill:${poison}` }
+        const ended = startChild(['src/main.ts', 'worker'], env).ended
+        if ((await ended) === 'SIGKILL' && !stopping) deaths++
+      }
+    }
+    const supervised = superviseWorker()
+    try {
+      const letter = await untilSlowly('the poison is a dead letter', async () => {
+        const [letter] = await database.query<Record<string, unknown>>('select * from dead_letters')
+        return letter
+      })
+      expect(letter).to.include({ order_id: poison, attempts: 4 })
+      for (const neighbour of neighbours) expect(await jobOf(neighbour)).to.include({ state: 'completed' })
+      expect(await stockOf(database, menu)).to.deep.equal([97])
+      expect(deaths).to.be.within(2, 4)
+    } finally {
+      stopping = true
+      killChildren()
+      await supervised
+    }
+  })
+
   it('fails alone when its data is no event at all', async () => {
     await boss.insert('inventory.deduct', [{ data: { order_id: poison, type: 'nonsense' } }])
-    await consumeEvents(boss, 'inventory.deduct', stockJobs['inventory.deduct'], quiet)
+    await consumeEvents(database, boss, 'inventory.deduct', stockJobs['inventory.deduct'], quiet)
     await until(
       'the stock of all four orders is deducted',
       async () => (await stockOf(database, menu))[0] === 96,
