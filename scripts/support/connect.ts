@@ -16,7 +16,7 @@ const NOT_RUNNING = 'the embedded database is not running: `npm start` starts it
  * @throws ScriptError that says what to start or to change; never with the password
  */
 export async function connect(name: `comanda ${string}`): Promise<Client> {
-  const { url, source } = findDatabase()
+  const { url, source } = databaseUrl()
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -38,7 +38,8 @@ export async function connect(name: `comanda ${string}`): Promise<Client> {
   }
 }
 
-function findDatabase(): { url: string; source: string } {
+/** Where the database is. @throws ScriptError when the embedded one does not run */
+export function databaseUrl(): { url: string; source: string } {
   const { DATABASE_URL, DATA_DIR } = loadConfig()
   if (DATABASE_URL) return { url: DATABASE_URL, source: 'the database in DATABASE_URL' }
   const file = join(DATA_DIR, 'database.url')

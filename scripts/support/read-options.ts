@@ -185,3 +185,20 @@ export function text(help: string, fallback: string): Option<string> {
 export function flag(help: string): Option<boolean> {
   return { argument: '', help, expects: 'given without a value', fallback: false, parse: () => true }
 }
+
+/** A moment, as RFC 3339 has it. */
+export function time(help: string): Option<Date | null> {
+  return {
+    argument: 'TIME',
+    help,
+    expects: 'a time like 2026-11-22T18:00:00Z',
+    fallback: null,
+    parse: given => {
+      const text = given.at(-1) ?? ''
+      const date = new Date(text)
+      return /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(date.getTime())
+        ? date
+        : undefined
+    },
+  }
+}

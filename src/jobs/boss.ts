@@ -1,7 +1,14 @@
 import { type ConstructorOptions, type Db, PgBoss, type Queue } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../platform/log.ts'
-import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues } from './catalogue.ts'
+import {
+  DEAD_LETTER_QUEUE,
+  deadLetterQueue,
+  eventQueues,
+  PRUNE_QUEUE,
+  PRUNE_SCHEDULE,
+  pruneQueue,
+} from './catalogue.ts'
 
 /** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
 export type BossRole = 'migrator' | 'producer' | 'consumer'
@@ -12,9 +19,10 @@ const MONITOR_INTERVAL_SECONDS = 3
 const NEVER_SECONDS = 86_400
 
 const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
-  migrator: { migrate: true, createSchema: true, supervise: false, registerInstance: false },
-  producer: { migrate: false, createSchema: false, supervise: false },
+  migrator: { schedule: false, migrate: true, createSchema: true, supervise: false, registerInstance: false },
+  producer: { schedule: false, migrate: false, createSchema: false, supervise: false },
   consumer: {
+    schedule: true,
     migrate: false,
     createSchema: false,
     supervise: true,
@@ -38,7 +46,6 @@ export async function startBoss(
   const boss = new PgBoss({
     db: bossDb(database),
     instanceName,
-    schedule: false,
     flowIntervalSeconds: NEVER_SECONDS,
     openTelemetry: { propagateContext: true },
     ...roleOptions[role],
@@ -49,13 +56,15 @@ export async function startBoss(
   return boss
 }
 
-/** Creates every queue of the catalogue, or brings it to the catalogue's options. */
+/** Creates every queue and schedule of the catalogue, or brings it to the catalogue's options. */
 export async function createQueues(boss: PgBoss): Promise<void> {
   await createOrUpdate(boss, DEAD_LETTER_QUEUE, deadLetterQueue)
   for (const [name, queue] of Object.entries(eventQueues)) {
     const { batchSize: _, localConcurrency: __, ...options } = queue
     await createOrUpdate(boss, name, options)
   }
+  await createOrUpdate(boss, PRUNE_QUEUE, pruneQueue)
+  await boss.schedule(PRUNE_QUEUE, PRUNE_SCHEDULE, null, { missed: 'once' })
 }
 
 async function createOrUpdate(boss: PgBoss, name: string, options: Omit<Queue, 'name'>): Promise<void> {

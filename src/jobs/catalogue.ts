@@ -46,6 +46,23 @@ export const deadLetterQueue = {
   notify: true,
 } as const satisfies Omit<Queue, 'name'>
 
+/** Housekeeping, by the clock. */
+export const PRUNE_QUEUE = 'maintenance.prune'
+/** When it runs: cron, UTC. */
+export const PRUNE_SCHEDULE = '17 * * * *'
+
+/** One run at a time; one that was missed is made up for once. */
+export const pruneQueue = {
+  policy: 'exclusive',
+  retryLimit: 3,
+  retryDelay: 60,
+  retryBackoff: true,
+  expireInSeconds: 1_800,
+  heartbeatSeconds: 60,
+  deleteAfterSeconds: 7 * DAY_SECONDS,
+  deadLetter: DEAD_LETTER_QUEUE,
+} as const satisfies Omit<Queue, 'name'>
+
 /** How a worker sleeps: NOTIFY wakes it at once; polling finds what became due or was not notified. */
 export const polling = {
   pollingIntervalSeconds: 1,

@@ -20,35 +20,41 @@ const legalSteps = Object.entries(transitions)
   .flatMap(([from, tos]) => tos.map(to => `('${from}', '${to}')`))
   .join(', ')
 
+/** The jobs `j` of an event `e` in a queue `r.queue`: the first, whose id is the event's, and those that redrives made. */
+const jobsOfEvent = `
+  j.name = r.queue
+  and (
+    j.id = e.event_id
+    or j.id in (select l.redriven_job_id from dead_letters as l where l.event_id = e.event_id and l.queue = r.queue)
+  )`
+
+/** A dead letter of the event that is on its way to our own record. */
+const deadLetterUnderWay = `
+  exists (
+    select 1
+    from pgboss.job as d
+    where d.name = '${DEAD_LETTER_QUEUE}'
+      and d.state < 'completed'
+      and d.data ->> 'event_id' = e.event_id::text
+  )`
+
 /** Whether anything is still to happen for an order, or has been given up and lies with the operators. */
-const underWay = (orderId: string) => `
+const underWay = `
   exists (
     select 1
     from outbox_events as e
     left join (values ${routes}) as r (type, queue) using (type)
-    where e.order_id = ${orderId}
+    where e.order_id = o.order_id
       and (
         e.dispatched_at is null
-        or exists (
-          select 1
-          from pgboss.job as j
-          where j.name = r.queue
-            and (j.id = e.event_id or j.source_root_id = e.event_id)
-            and j.state < 'completed'
-        )
-        or exists (
-          select 1
-          from pgboss.job as d
-          where d.name = '${DEAD_LETTER_QUEUE}'
-            and d.source_root_id = e.event_id
-            and d.state < 'completed'
-        )
+        or exists (select 1 from pgboss.job as j where ${jobsOfEvent} and j.state < 'completed')
+        or ${deadLetterUnderWay}
         or exists (
           select 1
           from dead_letters as l
           where l.event_id = e.event_id
             and l.queue = r.queue
-            and l.fate = 'OPEN'
+            and l.fate <> 'REDRIVEN'
         )
       )
   )`
@@ -102,7 +108,7 @@ export const checks: View[] = [
         group by order_id, restaurant_id, menu_item_id
       ) as m using (order_id, restaurant_id, menu_item_id)
       where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -i.quantity end
-        and not (o.status in ('PLACED', 'CANCELLED') and ${underWay('o.order_id')})`,
+        and not (o.status in ('PLACED', 'CANCELLED') and ${underWay})`,
   },
   {
     name: 'check_effects_once',
@@ -174,18 +180,14 @@ export const checks: View[] = [
           where p.event_id = e.event_id
             and p.consumer = r.queue
         )
-        and not exists (
-          select 1
-          from pgboss.job as j
-          where j.name in (r.queue, '${DEAD_LETTER_QUEUE}')
-            and (j.id = e.event_id or j.source_root_id = e.event_id)
-            and j.state <> 'completed'
-        )
+        and not exists (select 1 from pgboss.job as j where ${jobsOfEvent} and j.state <> 'completed')
+        and not ${deadLetterUnderWay}
         and not exists (
           select 1
           from dead_letters as l
           where l.event_id = e.event_id
             and l.queue = r.queue
+            and l.fate <> 'REDRIVEN'
         )`,
   },
   {

@@ -2,8 +2,9 @@ import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { startBoss } from '../jobs/boss.ts'
-import { DEAD_LETTER_QUEUE, polling, type QueueName } from '../jobs/catalogue.ts'
+import { DEAD_LETTER_QUEUE, PRUNE_QUEUE, polling, type QueueName } from '../jobs/catalogue.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
+import { prune } from '../ops/prune.ts'
 import { orderJobs } from '../orders/order-jobs.ts'
 import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
 import type { Config } from '../platform/config.ts'
@@ -14,6 +15,7 @@ import { openDatabase, type Service } from './service.ts'
 const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, EventHandler<never>>
 
 const DEAD_LETTER_BATCH_COUNT = 50
+const PRUNE_POLL_SECONDS = 30
 
 /** Works every queue. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
@@ -23,6 +25,9 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     await consumeEvents(database, boss, queue as QueueName, handle as EventHandler<never>, log)
   }
   await consumeDeadLetters(boss, log)
+  await boss.work(PRUNE_QUEUE, { pollingIntervalSeconds: PRUNE_POLL_SECONDS }, () =>
+    prune(database, new Date(), log),
+  )
   return {
     stop: async timeoutMs => {
       await boss.stop({ graceful: true, timeout: timeoutMs })

@@ -1,0 +1,81 @@
+import type { Database } from '../db/database.ts'
+import type { Logger } from '../platform/log.ts'
+import { OUTBOX_RETENTION_DAYS, PROCESSED_RETENTION_DAYS } from './retention.ts'
+
+/** Rows a statement: short transactions, so that nobody waits and vacuum keeps up. */
+const BATCH_COUNT = 2_000
+/** Rows of a table a run; what is left waits for the next. */
+const MAX_RUN_COUNT = 2_000_000
+const TRIAL_RETENTION_DAYS = 1
+const DAY_MS = 86_400_000
+
+/** What is pruned: by the time in its id, or by a time of its own. */
+const tables = [
+  {
+    name: 'outbox_events',
+    days: OUTBOX_RETENTION_DAYS,
+    sql: `
+      delete from outbox_events
+      where event_id = any(array(
+        select event_id
+        from outbox_events
+        where event_id < $1
+          and dispatched_at is not null
+        order by event_id
+        limit $2
+      ))`,
+    bound: oldestIdOf,
+  },
+  {
+    name: 'processed_events',
+    days: PROCESSED_RETENTION_DAYS,
+    sql: `
+      delete from processed_events
+      where event_id = any(array(
+        select event_id
+        from processed_events
+        where event_id < $1
+        order by event_id
+        limit $2
+      ))`,
+    bound: oldestIdOf,
+  },
+  {
+    name: 'job_trials',
+    days: TRIAL_RETENTION_DAYS,
+    sql: `
+      delete from job_trials
+      where ctid = any(array(
+        select ctid
+        from job_trials
+        where begun_at < $1
+        limit $2
+      ))`,
+    bound: (time: Date) => time,
+  },
+] as const
+
+/**
+ * Deletes what is past its time, in small batches. Never a dead letter, never an event that is not dispatched, never
+ * the record of processing within the horizon of a redrive. Completed jobs are pg-boss's to delete, after 7 days.
+ * @returns rows deleted, by table
+ */
+export async function prune(database: Database, now: Date, log: Logger): Promise<Record<string, number>> {
+  const pruned: Record<string, number> = {}
+  for (const { name, days, sql, bound } of tables) {
+    const before = bound(new Date(now.getTime() - days * DAY_MS))
+    let count = 0
+    for (let batch = BATCH_COUNT; batch === BATCH_COUNT && count < MAX_RUN_COUNT; count += batch) {
+      batch = await database.execute(sql, [before, BATCH_COUNT])
+    }
+    pruned[name] = count
+  }
+  log.info(pruned, 'pruned what is past its time')
+  return pruned
+}
+
+/** The least UUIDv7 of a time: what is below it is older. */
+function oldestIdOf(time: Date): string {
+  const hex = time.getTime().toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+}

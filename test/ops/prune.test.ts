@@ -1,0 +1,81 @@
+import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import { prune } from '../../src/ops/prune.ts'
+import { quiet } from '../support/log.ts'
+import { openTestDatabase } from '../support/system.ts'
+
+const now = new Date('2026-11-22T12:00:00Z')
+const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000)
+
+describe('pruning', () => {
+  let database: Database
+  let close: () => Promise<void>
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    close = test.close
+  })
+  after(() => close())
+  beforeEach(() => database.execute('truncate outbox_events, processed_events, dead_letters, job_trials'))
+
+  /** Events of so many days ago, whose ids say so. */
+  async function insertEvents(
+    count: number,
+    days: number,
+    columns: Record<string, unknown> = { dispatched_at: now },
+  ): Promise<void> {
+    const [names, values] = [Object.keys(columns), Object.values(columns)]
+    await database.execute(
+      `insert into outbox_events (event_id, restaurant_id, type, payload${names.map(name => `, ${name}`).join('')})
+      select uuidv7($1::timestamptz - now()), gen_random_uuid(), 'order.placed.v1', '{}'${names.map((_, index) => `, $${index + 3}`).join('')}
+      from generate_series(1, $2)`,
+      [daysAgo(days), count, ...values],
+    )
+  }
+
+  const countOf = async (table: string) => (await database.query(`select 1 from ${table}`)).length
+
+  it('deletes dispatched events after 30 days, also many of them', async () => {
+    await insertEvents(4_500, 31)
+    await insertEvents(3, 29)
+    expect(await prune(database, now, quiet)).to.include({ outbox_events: 4_500 })
+    expect(await countOf('outbox_events')).to.equal(3)
+  })
+
+  it('keeps what is not dispatched, however old', async () => {
+    await insertEvents(2, 400, {})
+    await insertEvents(1, 400, { quarantined_at: now, error: 'unknown' })
+    await insertEvents(5, 400)
+    expect(await prune(database, now, quiet)).to.include({ outbox_events: 5 })
+    expect(await countOf('outbox_events')).to.equal(3)
+  })
+
+  it('remembers what was processed for longer than a redrive may reach back', async () => {
+    await insertEvents(3, 31)
+    await insertEvents(2, 46)
+    await database.execute(
+      `insert into processed_events (event_id, consumer, restaurant_id) select event_id, 'inventory.deduct', restaurant_id from outbox_events`,
+    )
+    expect(await prune(database, now, quiet)).to.include({ processed_events: 2 })
+    expect(await countOf('processed_events')).to.equal(3)
+  })
+
+  it('never deletes a dead letter', async () => {
+    await database.execute(
+      `insert into dead_letters (dead_letter_id, queue, job_id, attempts, first_queued_at, dead_at)
+      values (gen_random_uuid(), 'order.prepare', gen_random_uuid(), 1, $1, $1)`,
+      [daysAgo(4_000)],
+    )
+    await prune(database, now, quiet)
+    expect(await countOf('dead_letters')).to.equal(1)
+  })
+
+  it('does nothing when there is nothing to do', async () => {
+    expect(await prune(database, now, quiet)).to.deep.equal({
+      outbox_events: 0,
+      processed_events: 0,
+      job_trials: 0,
+    })
+  })
+})
