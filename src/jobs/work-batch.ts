@@ -5,7 +5,7 @@ import type { Logger } from '../platform/log.ts'
 import type { JobTrials } from './job-trials.ts'
 
 /** Works a batch of jobs in `tx`. A throw means: none of it happened, try again. */
-export type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[]) => Promise<void>
+type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[]) => Promise<void>
 
 export interface BatchOptions<Data> {
   boss: PgBoss

@@ -107,12 +107,12 @@ describe('a poisonous job', () => {
       where name = 'inventory.deduct'`,
     )
     let deaths = 0
-    let stopping = false
+    const stop = new AbortController()
     async function superviseWorker(): Promise<void> {
-      while (!stopping) {
+      while (!stop.signal.aborted) {
         const env = { DATABASE_URL: url, FAILPOINTS: `worker.effect-written=kill:${poison}` }
         const ended = startChild(['src/main.ts', 'worker'], env).ended
-        if ((await ended) === 'SIGKILL' && !stopping) deaths++
+        if ((await ended) === 'SIGKILL' && !stop.signal.aborted) deaths++
       }
     }
     const supervised = superviseWorker()
@@ -126,7 +126,7 @@ describe('a poisonous job', () => {
       expect(await stockOf(database, menu)).to.deep.equal([97])
       expect(deaths).to.be.within(2, 4)
     } finally {
-      stopping = true
+      stop.abort()
       killChildren()
       await supervised
     }

@@ -1,0 +1,86 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { faults } from './faults/faults.ts'
+import { type FaultResult, runFaults, type Verdict } from './faults/run-faults.ts'
+import { plainTable } from './support/plain-table.ts'
+import { decimalNumber, readOptions, text, wholeNumber } from './support/read-options.ts'
+import { runScript } from './support/run-script.ts'
+import { ScriptError } from './support/script-error.ts'
+
+/** The fault suite: nothing lost, nothing doubled, whatever dies. */
+
+const RESCUE_BAR_MS = 15_000
+
+const command = {
+  name: 'npm run test:faults --',
+  summary: `Runs ${faults.length} faults in a random order against 2 APIs, 2 dispatchers and 3 workers on a real Postgres,
+with clients that write down every answer; then compares what they were told with what is there.
+Exits with 1 when anything was lost or doubled, or a promise was broken.`,
+  example: 'npm run test:faults -- --seed 7 --minutes 10',
+}
+
+await runScript(async () => {
+  const options = readOptions(
+    command,
+    {
+      seed: wholeNumber('the order of faults, and what clients do, follow from it', 1, 0, 1_000_000_000),
+      minutes: decimalNumber('rounds go on for so long; every fault runs at least once', 0.1, 0, 600),
+      only: text('faults, by name and with commas', ''),
+      json: text('file for the whole result', ''),
+    },
+    process.argv.slice(2),
+  )
+  if (options === null) return 0
+  const wanted =
+    options.only === '' ? faults : faults.filter(({ name }) => options.only.split(',').includes(name))
+  if (wanted.length === 0)
+    throw new ScriptError(`--only has to name some of ${faults.map(({ name }) => name).join(', ')}`)
+  const folder = mkdtempSync(join(tmpdir(), 'comanda-faults-'))
+  chmodSync(folder, 0o755)
+  console.error(`seed ${options.seed}; logs of all processes: ${join(folder, 'processes.log')}`)
+  const verdict = await runFaults({
+    seed: options.seed,
+    faults: wanted,
+    untilMs: options.minutes * 60_000,
+    folder,
+    onProgress: line => console.error(line),
+  })
+  const isGood = verdict.lost.length + verdict.duplicated.length + verdict.violations.length === 0
+  console.log(`\n${report(verdict)}`)
+  if (options.json)
+    writeFileSync(options.json, `${JSON.stringify({ seed: options.seed, ...verdict }, null, 2)}\n`)
+  if (isGood) rmSync(folder, { recursive: true, force: true })
+  return isGood ? 0 : 1
+})
+
+function report({ results, lost, duplicated, violations, attempts }: Verdict): string {
+  const byFault = Map.groupBy(results, ({ fault }) => fault)
+  const rows = [...byFault].map(([fault, its]) => [
+    fault,
+    String(its.length),
+    String(sum(its, 'acknowledged')),
+    String(sum(its, 'refused')),
+    String(sum(its, 'unanswered')),
+    seconds(Math.max(...its.map(({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY))),
+    seconds(Math.max(...its.map(({ slowestMs }) => slowestMs))),
+  ])
+  const head = ['fault', 'runs', 'acknowledged', 'refused', 'unanswered', 'healthy after', 'slowest order']
+  const table = plainTable(['left', 'right', 'right', 'right', 'right', 'right', 'right'], head, rows)
+  const slow = results.filter(({ slowestMs }) => slowestMs > RESCUE_BAR_MS).length
+  return [
+    table,
+    '',
+    `${attempts} requests: ${lost.length} lost, ${duplicated.length} duplicated, ${violations.length} violations`,
+    `${slow} of ${results.length} faults held an order up for more than ${RESCUE_BAR_MS / 1_000} s`,
+    ...[...lost, ...duplicated, ...violations].map(line => `  ${line}`),
+  ].join('\n')
+}
+
+function sum(results: readonly FaultResult[], figure: 'acknowledged' | 'refused' | 'unanswered'): number {
+  return results.reduce((total, result) => total + result[figure], 0)
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
+}

@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream, type WriteStream } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+export type Role = 'api' | 'dispatcher' | 'worker'
+
+/** How many processes of each role run. */
+const counts: Record<Role, number> = { api: 2, dispatcher: 2, worker: 3 }
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const RESTART_MS = 300
+const START_TIMEOUT_MS = 30_000
+const POLL_MS = 20
+
+/** One process under supervision. */
+export interface Member {
+  role: Role
+  index: number
+  /** of an API: where it listens */
+  port: number
+  child: ChildProcess | undefined
+  /** whether a load balancer would send requests here */
+  inRotation: boolean
+  /** it is meant to end: that is no crash, whatever its exit code */
+  expectedToEnd: boolean
+  failpoints: string
+}
+
+/** All roles as processes, each started again when it ends, as an orchestrator would. */
+export class Cluster {
+  readonly members: Member[] = []
+  /** processes that ended without being told to */
+  readonly crashes: string[] = []
+  readonly #databaseUrl: string
+  readonly #log: WriteStream
+  #stopping = false
+
+  private constructor(databaseUrl: string, logFile: string) {
+    this.#databaseUrl = databaseUrl
+    this.#log = createWriteStream(logFile)
+  }
+
+  static async start(databaseUrl: string, logFile: string): Promise<Cluster> {
+    const cluster = new Cluster(databaseUrl, logFile)
+    for (const [role, count] of Object.entries(counts) as [Role, number][]) {
+      for (let index = 0; index < count; index++) {
+        const port = role === 'api' ? await freePort() : 0
+        cluster.members.push({
+          role,
+          index,
+          port,
+          child: undefined,
+          inRotation: false,
+          expectedToEnd: false,
+          failpoints: '',
+        })
+      }
+    }
+    for (const member of cluster.members) cluster.#spawn(member)
+    await Promise.all(cluster.members.map(member => cluster.untilReady(member)))
+    return cluster
+  }
+
+  of(role: Role): Member[] {
+    return this.members.filter(member => member.role === role)
+  }
+
+  /** Ends a process at once; it comes back by itself. */
+  kill(member: Member): void {
+    member.expectedToEnd = true
+    member.inRotation = false
+    member.child?.kill('SIGKILL')
+  }
+
+  /** Takes a process out of rotation, lets it drain, and waits for its successor. @returns its exit code */
+  async restart(member: Member, failpoints = ''): Promise<number | null> {
+    member.inRotation = false
+    member.expectedToEnd = true
+    member.failpoints = failpoints
+    const { child } = member
+    const ended = new Promise<number | null>(done => child?.once('exit', code => done(code)))
+    child?.kill('SIGTERM')
+    const code = await ended
+    await this.untilReady(member)
+    return code
+  }
+
+  async untilReady(member: Member): Promise<void> {
+    const deadline = Date.now() + START_TIMEOUT_MS
+    while (!(await isReady(member))) {
+      if (Date.now() > deadline) throw new Error(`${member.role} ${member.index} does not become ready`)
+      await delay(POLL_MS)
+    }
+    member.inRotation = true
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(
+      this.members.map(async ({ child }) => {
+        if (!child || child.exitCode !== null || child.signalCode !== null) return
+        const ended = new Promise(done => child.once('exit', done))
+        child.kill('SIGCONT')
+        child.kill('SIGTERM')
+        await ended
+      }),
+    )
+    this.#log.end()
+  }
+
+  #spawn(member: Member): void {
+    const { role, index, port, failpoints } = member
+    const child = spawn(process.execPath, ['src/main.ts', role], {
+      cwd: ROOT,
+      env: {
+        PATH: process.env['PATH'],
+        DATABASE_URL: this.#databaseUrl,
+        PORT: String(port),
+        LOG_LEVEL: 'info',
+        FAILPOINTS: failpoints,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    member.child = child
+    member.expectedToEnd = false
+    // A trap springs once: the next process of its kind starts without it.
+    member.failpoints = ''
+    const tag = `${role}-${index} `
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => this.#log.write(chunk.toString().replaceAll(/^(?=.)/gm, tag)))
+    }
+    let isUp = false
+    child.stdout.on('data', (chunk: Buffer) => (isUp ||= chunk.includes('is ready')))
+    Object.defineProperty(child, 'isUp', { get: () => isUp })
+    child.once('exit', (code, signal) => {
+      member.inRotation = false
+      const trapped = failpoints.includes('=kill') && signal === 'SIGKILL'
+      if (!member.expectedToEnd && !trapped && !this.#stopping)
+        this.crashes.push(`${role} ${index} ended by itself (${code ?? signal})`)
+      if (!this.#stopping) setTimeout(() => !this.#stopping && this.#spawn(member), RESTART_MS)
+    })
+  }
+}
+
+async function isReady({ role, port, child }: Member): Promise<boolean> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return false
+  if (role !== 'api') return (child as ChildProcess & { isUp?: boolean }).isUp === true
+  return await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(1_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+  const address = server.address()
+  await new Promise(done => server.close(done))
+  return typeof address === 'object' && address ? address.port : 0
+}

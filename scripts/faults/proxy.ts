@@ -1,0 +1,104 @@
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+interface Pair {
+  near: Socket
+  far: Socket
+}
+
+/**
+ * A TCP proxy in front of Postgres that can misbehave like a network: forward nothing while everything stays open,
+ * delay every chunk, or cut all connections.
+ */
+export class Proxy {
+  readonly #server: Server
+  readonly #pairs = new Set<Pair>()
+  #targetPort: number
+  #frozen = false
+  #latencyMs = 0
+
+  private constructor(server: Server, targetPort: number) {
+    this.#server = server
+    this.#targetPort = targetPort
+    server.on('connection', near => this.#accept(near))
+  }
+
+  static async listen(targetPort: number): Promise<Proxy> {
+    const server = createServer()
+    const proxy = new Proxy(server, targetPort)
+    await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done))
+    return proxy
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address ? address.port : 0
+  }
+
+  /** Where new connections lead to. */
+  retarget(port: number): void {
+    this.#targetPort = port
+  }
+
+  /** Half-open: connections stay, new ones are accepted, but nothing passes until it is thawed, and then only new ones work. */
+  freeze(): void {
+    this.#frozen = true
+    for (const { near, far } of this.#pairs) {
+      near.pause()
+      far.pause()
+    }
+  }
+
+  /** What was frozen stays dead, as after a lost route; it is cut now. */
+  thaw(): void {
+    this.#frozen = false
+    this.cut()
+  }
+
+  /** @param ms added to every chunk, each way */
+  delay(ms: number): void {
+    this.#latencyMs = ms
+  }
+
+  cut(): void {
+    for (const { near, far } of this.#pairs) {
+      near.destroy()
+      far.destroy()
+    }
+    this.#pairs.clear()
+  }
+
+  async close(): Promise<void> {
+    this.cut()
+    await new Promise(done => this.#server.close(done))
+  }
+
+  #accept(near: Socket): void {
+    const far = connect(this.#targetPort, '127.0.0.1')
+    const pair = { near, far }
+    this.#pairs.add(pair)
+    const end = () => {
+      near.destroy()
+      far.destroy()
+      this.#pairs.delete(pair)
+    }
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.setNoDelay(true)
+      from.on('data', chunk => this.#pass(chunk, to))
+      from.on('error', end)
+      from.on('close', end)
+    }
+    if (this.#frozen) {
+      near.pause()
+      far.pause()
+    }
+  }
+
+  #pass(chunk: Buffer, to: Socket): void {
+    if (this.#frozen || to.destroyed) return
+    if (this.#latencyMs === 0) to.write(chunk)
+    else setTimeout(() => !to.destroyed && to.write(chunk), this.#latencyMs)
+  }
+}

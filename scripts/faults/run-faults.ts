@@ -1,0 +1,233 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { migrate } from '../../src/processes/migrate.ts'
+import { Api } from '../support/api.ts'
+import { runChecks } from '../support/run-checks.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { type Attempt, Clients, type Menu } from './clients.ts'
+import { Cluster } from './cluster.ts'
+import { type Complaints, type Fault, type Surroundings, untilTrue } from './faults.ts'
+import { Postgres } from './postgres.ts'
+import { Proxy } from './proxy.ts'
+
+/** What one fault did. */
+export interface FaultResult {
+  fault: string
+  /** requests answered 202 or 200, refused (4xx or 503), and left without an answer or with another 5xx */
+  acknowledged: number
+  refused: number
+  unanswered: number
+  /** from the fault's end until an order went from its POST to PREPARING again; null when it did not within a minute */
+  healthyMs: number | null
+  /** longest time from PLACED to its next status, of the orders placed since the fault began */
+  slowestMs: number
+  complaints: Complaints
+}
+
+export interface Verdict {
+  results: FaultResult[]
+  /** acknowledged orders or changes that are not in the database */
+  lost: string[]
+  /** requests that made more than one order */
+  duplicated: string[]
+  /** broken promises, crashes, and what faults complained of */
+  violations: string[]
+  attempts: number
+}
+
+const ITEM_COUNT = 8
+const STOCK = 1_000_000
+const HEALTHY_TIMEOUT_MS = 60_000
+const DRAIN_TIMEOUT_MS = 120_000
+
+export interface RunOptions {
+  seed: number
+  faults: readonly Fault[]
+  /** rounds of all faults go on until this is over */
+  untilMs: number
+  folder: string
+  onProgress: (line: string) => void
+}
+
+/**
+ * Runs faults against 2 APIs, 2 dispatchers and 3 workers on a real Postgres behind a proxy, with clients that write
+ * down every answer; then lets everything finish and compares.
+ */
+export async function runFaults({ seed, faults, untilMs, folder, onProgress }: RunOptions): Promise<Verdict> {
+  mkdirSync(folder, { recursive: true })
+  const postgres = await Postgres.start(join(folder, 'database'))
+  await migrate(postgres.url, pino({ level: 'warn' }))
+  const proxy = await Proxy.listen(postgres.port)
+  const throughProxy = new URL(postgres.url)
+  throughProxy.port = String(proxy.port)
+  const cluster = await Cluster.start(throughProxy.href, join(folder, 'processes.log'))
+  const random = new SeededRandom(seed, 'faults')
+  const menu = await addMenu(cluster)
+  const clients = new Clients(cluster, menu, new SeededRandom(seed, 'clients'))
+  const surroundings: Surroundings = { cluster, postgres, proxy, clients, menu, random }
+  const results: FaultResult[] = []
+  const violations: string[] = []
+  try {
+    clients.start()
+    const started = Date.now()
+    do {
+      for (const fault of random.shuffled(faults)) {
+        const result = await runFault(fault, surroundings)
+        violations.push(
+          ...result.complaints.map(complaint => `${fault.name}: ${complaint}`),
+          ...(await brokenPromises(postgres, fault.name)),
+        )
+        results.push(result)
+        onProgress(describe(result))
+        if (results.length >= faults.length && Date.now() - started > untilMs) break
+      }
+    } while (Date.now() - started < untilMs)
+    await clients.stop()
+    if (!(await untilDrained(postgres))) violations.push('the slow path did not drain')
+    violations.push(...(await brokenPromises(postgres, 'the end')), ...cluster.crashes)
+    return {
+      results,
+      violations,
+      ...(await compare(postgres, clients.attempts)),
+      attempts: clients.attempts.length,
+    }
+  } finally {
+    await clients.stop()
+    await cluster.stop()
+    await proxy.close()
+    await postgres.destroy()
+  }
+}
+
+async function runFault(fault: Fault, surroundings: Surroundings): Promise<FaultResult> {
+  const { clients, postgres } = surroundings
+  const began = new Date()
+  const before = clients.attempts.length
+  const complaints = await fault.run(surroundings)
+  const ended = Date.now()
+  const isHealthy = await untilTrue(HEALTHY_TIMEOUT_MS, () => probe(surroundings))
+  const healthyMs = isHealthy ? Date.now() - ended : null
+  const slowestMs = await slowestSince(postgres, began)
+  const attempts = clients.attempts.slice(before)
+  const count = (is: (attempt: Attempt) => boolean) => attempts.filter(is).length
+  return {
+    fault: fault.name,
+    acknowledged: count(({ status }) => status === 202 || status === 200),
+    refused: count(({ status }) => (status >= 400 && status < 500) || status === 503),
+    unanswered: count(({ status }) => status === 0 || (status >= 500 && status !== 503)),
+    healthyMs,
+    slowestMs,
+    complaints: isHealthy ? complaints : [...complaints, 'not healthy again within a minute'],
+  }
+}
+
+/** Whether an order placed now is prepared: API, dispatcher and workers all do their part. */
+async function probe({ clients, postgres }: Surroundings): Promise<boolean> {
+  const { status, order_id } = await clients.place()
+  if (status !== 202) return false
+  return await untilTrue(20_000, async () => {
+    const rows = await postgres.query(`select 1 from orders where order_id = $1 and status <> 'PLACED'`, [
+      order_id,
+    ])
+    return rows.length === 1
+  })
+}
+
+/** Waits for the orders placed since, dead letters aside, and says which took longest. */
+async function slowestSince(postgres: Postgres, since: Date): Promise<number> {
+  const until = new Date()
+  await untilTrue(HEALTHY_TIMEOUT_MS, async () => {
+    const rows = await postgres.query(
+      `select 1 from orders where status = 'PLACED' and placed_at between $1 and $2
+        and order_id not in (select order_id from dead_letters where order_id is not null) limit 1`,
+      [since, until],
+    )
+    return rows.length === 0
+  })
+  const [row] = await postgres.query<{ ms: number }>(
+    `select coalesce(max(extract(epoch from coalesce(next.at, now()) - placed.at) * 1000), 0)::float8 as ms
+    from order_transitions as placed
+    left join order_transitions as next on next.order_id = placed.order_id and next.seq = 2
+    where placed.seq = 1 and placed.at between $1 and $2
+      and placed.order_id not in (select order_id from dead_letters where order_id is not null)`,
+    [since, until],
+  )
+  return row?.ms ?? 0
+}
+
+async function brokenPromises(postgres: Postgres, when: string): Promise<string[]> {
+  const client = await postgres.connect()
+  try {
+    const results = await runChecks(client)
+    return results.flatMap(({ name, rows }) =>
+      rows.map(row => `after ${when}: ops.${name} ${JSON.stringify(row)}`),
+    )
+  } finally {
+    await client.end()
+  }
+}
+
+async function untilDrained(postgres: Postgres): Promise<boolean> {
+  return await untilTrue(DRAIN_TIMEOUT_MS, async () => {
+    const rows = await postgres.query(
+      `select 1 from outbox_events where dispatched_at is null
+      union all select 1 from pgboss.job where state < 'completed' and name not like '\\_\\_pgboss%' limit 1`,
+    )
+    return rows.length === 0
+  })
+}
+
+/** What clients were told, against what is there. */
+async function compare(
+  postgres: Postgres,
+  attempts: readonly Attempt[],
+): Promise<Pick<Verdict, 'lost' | 'duplicated'>> {
+  const orders = await postgres.query<{ order_id: string; customer_id: string; statuses: string[] }>(
+    `select order_id, customer_id, (select array_agg(to_status) from order_transitions as t where t.order_id = o.order_id) as statuses
+    from orders as o`,
+  )
+  const byId = new Map(orders.map(order => [order.order_id, order]))
+  const lost = attempts.flatMap(({ kind, status, order_id = '' }) => {
+    const statuses = byId.get(order_id)?.statuses ?? []
+    if (kind === 'place')
+      return status === 202 && statuses.length === 0 ? [`order ${order_id} was accepted`] : []
+    const promised = kind === 'cancel' ? 'CANCELLED' : 'OUT_FOR_DELIVERY'
+    return status === 200 && !statuses.includes(promised)
+      ? [`order ${order_id} was said to be ${promised}`]
+      : []
+  })
+  const byTag = Map.groupBy(
+    orders.filter(({ customer_id }) => customer_id),
+    ({ customer_id }) => customer_id,
+  )
+  const duplicated = [...byTag].flatMap(([tag, its]) =>
+    its.length > 1 ? [`request ${tag} made ${its.length} orders`] : [],
+  )
+  return { lost, duplicated }
+}
+
+async function addMenu(cluster: Cluster): Promise<Menu> {
+  const api = new Api(`http://127.0.0.1:${cluster.of('api')[0]?.port}`)
+  const { restaurant_id } = await api.addRestaurant({ name: 'Faults', currency: 'EUR' })
+  const menu_item_ids: string[] = []
+  for (let number = 0; number < ITEM_COUNT; number++) {
+    const item = { name: `Dish ${number}`, price: '9.50', available_qty: STOCK, low_stock_threshold: 0 }
+    menu_item_ids.push((await api.addMenuItem(restaurant_id, item)).menu_item_id)
+  }
+  return { restaurant_id, menu_item_ids }
+}
+
+function describe({
+  fault,
+  acknowledged,
+  refused,
+  unanswered,
+  healthyMs,
+  slowestMs,
+  complaints,
+}: FaultResult): string {
+  const healthy = healthyMs === null ? 'not healthy' : `healthy after ${(healthyMs / 1_000).toFixed(1)} s`
+  const numbers = `${acknowledged} acknowledged, ${refused} refused, ${unanswered} unanswered`
+  return `${fault}: ${numbers}, ${healthy}, slowest order ${(slowestMs / 1_000).toFixed(1)} s${complaints.length ? `; ${complaints.join('; ')}` : ''}`
+}
