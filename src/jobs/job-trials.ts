@@ -1,9 +1,12 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 
+/** How a job was being worked: with others of its batch, or by itself. */
+export type Trial = 'together' | 'alone'
+
 /**
- * Which job a worker is at, of those it takes one by one because an earlier attempt ended badly. Written before the
- * job is touched and outside of its transaction: when the process dies, the job that it died of is known.
+ * Which jobs a worker is at, of those that were begun before. Written before they are touched and outside of their
+ * transaction: when the process dies, what it died of is known to be among them.
  */
 export class JobTrials {
   readonly #database: Database
@@ -14,18 +17,18 @@ export class JobTrials {
     this.#queue = queue
   }
 
-  /** The jobs among these that a process was at when it died. */
-  async unfinished(jobIds: readonly string[]): Promise<Set<string>> {
-    const rows = await this.#database.query<{ job_id: string }>(unfinishedSql, [this.#queue, jobIds])
-    return new Set(rows.map(row => row.job_id))
+  /** Those among these jobs that a process was at when it died, or lost its database. */
+  async unfinished(jobIds: readonly string[]): Promise<Map<string, Trial>> {
+    const rows = await this.#database.query<{ job_id: string; alone: boolean }>(unfinishedSql, [
+      this.#queue,
+      jobIds,
+    ])
+    return new Map(rows.map(({ job_id, alone }) => [job_id, alone ? 'alone' : 'together']))
   }
 
-  /**
-   * On disk when it resolves, whatever becomes of the transaction that the job runs in.
-   * @param previousId the job before it, which the process has survived
-   */
-  async begin(jobId: string, previousId: string | undefined): Promise<void> {
-    await this.#database.execute(beginSql, [this.#queue, jobId, previousId ?? null])
+  /** On disk when it resolves, whatever becomes of the transaction that the jobs run in. */
+  async begin(jobIds: readonly string[], trial: Trial): Promise<void> {
+    await this.#database.execute(beginSql, [this.#queue, jobIds, trial === 'alone'])
   }
 
   /** With the transaction of the jobs' outcome. */
@@ -35,21 +38,19 @@ export class JobTrials {
 }
 
 const unfinishedSql = `
-  select job_id
+  select job_id, alone
   from job_trials
   where queue = $1
     and job_id = any($2::uuid[])
 `
 
 const beginSql = `
-  with survived as (
-    delete from job_trials
-    where queue = $1
-      and job_id = $3
-  )
-  insert into job_trials (queue, job_id)
-  values ($1, $2)
-  on conflict do nothing
+  insert into job_trials (queue, job_id, alone)
+  select $1, job_id, $3
+  from unnest($2::uuid[]) as job (job_id)
+  order by job_id
+  on conflict (queue, job_id) do update
+  set alone = excluded.alone, begun_at = clock_timestamp()
 `
 
 const endSql = `

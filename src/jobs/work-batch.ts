@@ -1,4 +1,5 @@
 import type { Job, PgBoss } from 'pg-boss'
+import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { Logger } from '../platform/log.ts'
@@ -8,6 +9,7 @@ import type { JobTrials } from './job-trials.ts'
 type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[]) => Promise<void>
 
 export interface BatchOptions<Data> {
+  database: Database
   boss: PgBoss
   queue: string
   work: BatchWork<Data>
@@ -24,77 +26,105 @@ class WorkerDied extends Error {
   }
 }
 
-/**
- * Works a batch so that one poisonous job costs its neighbours nothing: all at once first; when that fails, each job
- * alone, and those that fail alone are failed alone (their retries, their backoff, their dead letter).
- *
- * A job that was begun before (`retryCount`) may be the one that its process died of, with all of its batch: such jobs
- * are taken one by one, each written down first. One that a process died of is failed unless it is alone, so that
- * the next death costs nobody else an attempt; its attempts count, so that it ends as a dead letter.
- *
- * Atomic: effects, completions and failures commit together, in the transaction that pg-boss opened for the batch.
- * @throws when the database is away: then pg-boss fails the batch, and all of it is retried
- */
-export async function workBatch<Data>(tx: Tx, jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
-  const unsuspected = jobs.filter(({ retryCount }) => retryCount === 0)
-  const suspects = jobs.filter(({ retryCount }) => retryCount > 0)
-  if (unsuspected.length > 0) await workTogether(tx, unsuspected, options)
-  if (suspects.length > 0) await workSuspects(tx, suspects, jobs.length > 1, options)
-}
+/** A job went to another worker, because this one was silent for too long: its work here must not stand. */
+class ClaimLost extends Error {
+  override name = 'ClaimLost'
 
-async function workTogether<Data>(tx: Tx, jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
-  const { queue, work, log } = options
-  try {
-    await tx.savepoint(() => work(tx, jobs))
-  } catch (error) {
-    if (isUnavailable(error)) throw error
-    const [only] = jobs
-    if (only && jobs.length === 1) return await failJob(tx, only, error, options)
-    log.warn({ queue, jobs: jobs.length, error: String(error) }, 'batch failed; trying its jobs one by one')
-    for (const job of jobs) await workAlone(tx, job, options)
+  constructor(lost: number, queue: string) {
+    super(`${lost} of the jobs of ${queue} belong to another worker by now`)
   }
 }
 
-async function workSuspects<Data>(
-  tx: Tx,
-  suspects: Job<Data>[],
+/**
+ * Works a batch so that one poisonous job costs its neighbours nothing: all at once first; when that fails, each job
+ * alone, in a transaction of its own, and those that fail alone are failed alone (their retries, their backoff, their
+ * dead letter). Own transactions, because locks are taken in order within one piece of work, not across several.
+ *
+ * A job that was begun before (`retryCount`) may be what its process died of: such jobs are written down first. Those
+ * that a process died with are taken one by one; one that it died of alone is failed unless nobody else is in the
+ * batch, so that the next death costs no other job an attempt. Its attempts count, so that it ends as a dead letter.
+ *
+ * Atomic: effects and completion of a job commit together, and only while the job is still this worker's.
+ * @throws DatabaseUnavailable: then pg-boss fails what is left of the batch, which is retried
+ */
+export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
+  const fresh = jobs.filter(({ retryCount }) => retryCount === 0)
+  const retried = jobs.filter(({ retryCount }) => retryCount > 0)
+  if (fresh.length > 0) await workTogether(fresh, options)
+  if (retried.length > 0) await workRetried(retried, jobs.length > 1, options)
+}
+
+async function workRetried<Data>(
+  jobs: Job<Data>[],
   inCompany: boolean,
   options: BatchOptions<Data>,
 ): Promise<void> {
   const { trials } = options
-  const ids = suspects.map(({ id }) => id)
-  const culprits = await trials.unfinished(ids)
-  let previousId: string | undefined
-  for (const job of suspects) {
-    if (inCompany && culprits.has(job.id)) {
-      await failJob(tx, job, new WorkerDied(), options)
+  const unfinished = await trials.unfinished(idsOf(jobs))
+  const unsuspected = jobs.filter(({ id }) => !unfinished.has(id))
+  if (unsuspected.length > 0) {
+    await trials.begin(idsOf(unsuspected), 'together')
+    await workTogether(unsuspected, options)
+  }
+  for (const job of jobs.filter(({ id }) => unfinished.has(id))) {
+    if (inCompany && unfinished.get(job.id) === 'alone') {
+      await failJob(job, new WorkerDied(), options)
     } else {
-      await trials.begin(job.id, previousId)
-      previousId = job.id
-      await workAlone(tx, job, options)
+      await trials.begin([job.id], 'alone')
+      await workAlone(job, options)
     }
   }
-  await trials.end(tx, ids)
 }
 
-async function workAlone<Data>(tx: Tx, job: Job<Data>, options: BatchOptions<Data>): Promise<void> {
+async function workTogether<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   try {
-    await tx.savepoint(() => options.work(tx, [job]))
+    await settle(jobs, options)
   } catch (error) {
     if (isUnavailable(error)) throw error
-    await failJob(tx, job, error, options)
+    const { queue, log } = options
+    if (jobs.length > 1)
+      log.warn({ queue, jobs: jobs.length, error: String(error) }, 'batch failed; trying its jobs one by one')
+    for (const job of jobs) await workAlone(job, options)
   }
 }
 
-async function failJob<Data>(
-  tx: Tx,
-  job: Job<Data>,
-  error: unknown,
-  { boss, queue, log }: BatchOptions<Data>,
-): Promise<void> {
-  await boss.fail(queue, job, error as object, { db: tx })
+async function workAlone<Data>(job: Job<Data>, options: BatchOptions<Data>): Promise<void> {
+  try {
+    await settle([job], options)
+  } catch (error) {
+    if (isUnavailable(error)) throw error
+    if (error instanceof ClaimLost)
+      options.log.warn({ job_id: job.id, retry_count: job.retryCount }, error.message)
+    else await failJob(job, error, options)
+  }
+}
+
+/** Effects, completion and the end of their trial, in one transaction. */
+async function settle<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
+  const { database, boss, queue, work, trials } = options
+  await database.transaction(async tx => {
+    await work(tx, jobs)
+    // The job objects, not their ids: pg-boss then completes only the attempts that this worker was given.
+    const completion = await boss.complete(queue, jobs, undefined, { db: tx })
+    // The type leaves out what the call answers.
+    const { affected } = completion as { affected: number }
+    if (affected < jobs.length) throw new ClaimLost(jobs.length - affected, queue)
+    if (jobs.some(({ retryCount }) => retryCount > 0)) await trials.end(tx, idsOf(jobs))
+  })
+}
+
+async function failJob<Data>(job: Job<Data>, error: unknown, options: BatchOptions<Data>): Promise<void> {
+  const { database, boss, queue, trials, log } = options
+  await database.transaction(async tx => {
+    await boss.fail(queue, job, error as object, { db: tx })
+    await trials.end(tx, [job.id])
+  })
   log.error(
     { queue, job_id: job.id, retry_count: job.retryCount, error: String(error) },
     `${queue}: job failed`,
   )
+}
+
+function idsOf(jobs: readonly Job<unknown>[]): string[] {
+  return jobs.map(({ id }) => id)
 }

@@ -53,15 +53,9 @@ export async function consumeEvents<Type extends EventType>(
     failpoint('worker.before-commit', orderIds)
   }
 
-  const batchOptions = { boss, queue, work, trials: new JobTrials(database, queue), log }
-  const options = {
-    ...polling,
-    batchSize,
-    localConcurrency,
-    transactional: true,
-    transactionTimeoutSeconds: 0,
-  } as const
-  await boss.work(queue, options, (jobs: Job<EventOf>[], db) => workBatch(db as Tx, jobs, batchOptions))
+  const batchOptions = { database, boss, queue, work, trials: new JobTrials(database, queue), log }
+  const options = { ...polling, batchSize, localConcurrency }
+  await boss.work(queue, options, (jobs: Job<EventOf>[]) => workBatch(jobs, batchOptions))
 }
 
 function logHandled(

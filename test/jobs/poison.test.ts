@@ -64,9 +64,60 @@ describe('a poisonous job', () => {
       return job?.state === 'retry' && job
     })
     expect(job.output?.message).to.equal('cannot stomach this order')
-    for (const neighbour of neighbours)
-      expect(await jobOf(neighbour)).to.include({ state: 'completed', retry_count: 0 })
+    for (const neighbour of neighbours) {
+      await until('its neighbour is done', async () => (await jobOf(neighbour))?.state === 'completed')
+      expect(await jobOf(neighbour)).to.include({ retry_count: 0 })
+    }
     expect(await stockOf(database, menu)).to.deep.equal([97])
+  })
+
+  it('leaves no locks between jobs that are tried one by one, so that two workers never wait crosswise', async () => {
+    const lockable: number[] = []
+    const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
+      if (events.length > 1) throw new Error('one by one, please')
+      const items = await database.query('select 1 from menu_items for update skip locked')
+      lockable.push(items.length)
+      return await stockJobs['inventory.deduct'](tx, events)
+    }
+    await consumeEvents(database, boss, 'inventory.deduct', handler, quiet)
+    await until('all are deducted', async () => (await stockOf(database, menu))[0] === 96)
+    expect(lockable).to.deep.equal([1, 1, 1, 1])
+  })
+
+  it('is no poison when it meets a deadlock: all is done again at once, and no retry is counted', async () => {
+    let deadlocks = 0
+    const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
+      const handled = await stockJobs['inventory.deduct'](tx, events)
+      if (deadlocks++ < 2) await tx.execute(`do $$ begin raise 'deadlock' using errcode = '40P01'; end $$`)
+      return handled
+    }
+    await consumeEvents(database, boss, 'inventory.deduct', handler, quiet)
+    await until('all are deducted', async () => (await stockOf(database, menu))[0] === 96)
+    expect(await jobOf(poison)).to.include({ state: 'completed', retry_count: 0 })
+    expect(deadlocks).to.equal(3)
+  })
+
+  it('has no effect by a worker that it was taken from', async () => {
+    let worked = 0
+    const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
+      const handled = await stockJobs['inventory.deduct'](tx, events)
+      // As when this worker was frozen, and its job was given to another one meanwhile.
+      await database.execute(
+        `update pgboss.job set retry_count = retry_count + 1 where data ->> 'order_id' = $1 and retry_count = 0`,
+        [poison],
+      )
+      worked++
+      return handled
+    }
+    await consumeEvents(database, boss, 'inventory.deduct', handler, quiet)
+    await until('the neighbours are deducted', async () => (await stockOf(database, menu))[0] === 97)
+    await until('all were tried', () => worked === 5)
+    await boss.offWork('inventory.deduct', { wait: true })
+    expect(await jobOf(poison)).to.include({ state: 'active', retry_count: 1 })
+    expect(
+      await database.query('select 1 from stock_movements where order_id = $1', [poison]),
+      'its stock movements',
+    ).to.deep.equal([])
   })
 
   it('lies in dead_letters when its retries are used up, and its order still holds no stock', async () => {
