@@ -46,39 +46,54 @@ await runScript(async () => {
     folder,
     onProgress: line => console.error(line),
   })
-  const isGood = verdict.lost.length + verdict.duplicated.length + verdict.violations.length === 0
+  const { results, violations } = verdict
+  const wrongs = [
+    ...results.flatMap(({ lost, duplicated, violations }) => [...lost, ...duplicated, ...violations]),
+    ...violations,
+  ]
   console.log(`\n${report(verdict)}`)
+  for (const wrong of wrongs) console.log(`  ${wrong}`)
   if (options.json)
     writeFileSync(options.json, `${JSON.stringify({ seed: options.seed, ...verdict }, null, 2)}\n`)
-  if (isGood) rmSync(folder, { recursive: true, force: true })
-  return isGood ? 0 : 1
+  if (wrongs.length === 0) rmSync(folder, { recursive: true, force: true })
+  return wrongs.length === 0 ? 0 : 1
 })
 
-function report({ results, lost, duplicated, violations, attempts }: Verdict): string {
-  const byFault = Map.groupBy(results, ({ fault }) => fault)
-  const rows = [...byFault].map(([fault, its]) => [
-    fault,
-    String(its.length),
-    String(sum(its, 'acknowledged')),
-    String(sum(its, 'refused')),
-    String(sum(its, 'unanswered')),
-    seconds(Math.max(...its.map(({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY))),
-    seconds(Math.max(...its.map(({ slowestMs }) => slowestMs))),
-  ])
-  const head = ['fault', 'runs', 'acknowledged', 'refused', 'unanswered', 'healthy after', 'slowest order']
-  const table = plainTable(['left', 'right', 'right', 'right', 'right', 'right', 'right'], head, rows)
+const columns: [title: string, of: (results: FaultResult[]) => string][] = [
+  ['runs', its => String(its.length)],
+  ['acknowledged', its => total(its, ({ acknowledged }) => acknowledged)],
+  ['refused', its => total(its, ({ refused }) => refused)],
+  ['unanswered', its => total(its, ({ unanswered }) => unanswered)],
+  ['recovered', its => total(its, ({ recovered }) => recovered)],
+  ['lost', its => total(its, ({ lost }) => lost.length)],
+  ['duplicated', its => total(its, ({ duplicated }) => duplicated.length)],
+  ['violations', its => total(its, ({ violations }) => violations.length)],
+  ['healthy after', its => longest(its, ({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY)],
+  ['slowest order', its => longest(its, ({ slowestMs }) => slowestMs)],
+]
+
+function report({ results, violations, attempts }: Verdict): string {
+  const rows = [...Map.groupBy(results, ({ fault }) => fault)]
+  const table = plainTable(
+    ['left', ...columns.map(() => 'right' as const)],
+    ['fault', ...columns.map(([title]) => title)],
+    [...rows, ['all', results] as const].map(([fault, its]) => [fault, ...columns.map(([, of]) => of(its))]),
+  )
   const slow = results.filter(({ slowestMs }) => slowestMs > RESCUE_BAR_MS).length
   return [
     table,
     '',
-    `${attempts} requests: ${lost.length} lost, ${duplicated.length} duplicated, ${violations.length} violations`,
+    `${attempts} requests; at the end, ${violations.length} violations that belong to no fault`,
     `${slow} of ${results.length} faults held an order up for more than ${RESCUE_BAR_MS / 1_000} s`,
-    ...[...lost, ...duplicated, ...violations].map(line => `  ${line}`),
   ].join('\n')
 }
 
-function sum(results: readonly FaultResult[], figure: 'acknowledged' | 'refused' | 'unanswered'): number {
-  return results.reduce((total, result) => total + result[figure], 0)
+function total(results: readonly FaultResult[], figure: (result: FaultResult) => number): string {
+  return String(results.reduce((sum, result) => sum + figure(result), 0))
+}
+
+function longest(results: readonly FaultResult[], ms: (result: FaultResult) => number): string {
+  return seconds(Math.max(...results.map(ms)))
 }
 
 function seconds(ms: number): string {

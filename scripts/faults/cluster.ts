@@ -26,6 +26,8 @@ export interface Member {
   /** it is meant to end: that is no crash, whatever its exit code */
   expectedToEnd: boolean
   failpoints: string
+  /** how often a process of its kind died at a failpoint */
+  trapped: number
 }
 
 /** All roles as processes, each started again when it ends, as an orchestrator would. */
@@ -55,6 +57,7 @@ export class Cluster {
           inRotation: false,
           expectedToEnd: false,
           failpoints: '',
+          trapped: 0,
         })
       }
     }
@@ -136,8 +139,9 @@ export class Cluster {
     Object.defineProperty(child, 'isUp', { get: () => isUp })
     child.once('exit', (code, signal) => {
       member.inRotation = false
-      const trapped = failpoints.includes('=kill') && signal === 'SIGKILL'
-      if (!member.expectedToEnd && !trapped && !this.#stopping)
+      const wasTrapped = !member.expectedToEnd && failpoints.includes('=kill') && signal === 'SIGKILL'
+      if (wasTrapped) member.trapped++
+      else if (!member.expectedToEnd && !this.#stopping)
         this.crashes.push(`${role} ${index} ended by itself (${code ?? signal})`)
       if (!this.#stopping) setTimeout(() => !this.#stopping && this.#spawn(member), RESTART_MS)
     })

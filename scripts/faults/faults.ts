@@ -42,16 +42,20 @@ const trap = (role: Role, failpoint: string): Fault => ({
   name: `trap-${failpoint}`,
   about: `kill -9 of every ${role} at ${failpoint}`,
   run: async ({ cluster, random, clients }) => {
-    for (const member of cluster.of(role))
-      await cluster.restart(member, `${failpoint}=kill#${random.integer(1, 5)}`)
-    const pids = cluster.of(role).map(({ child }) => child?.pid)
-    await untilTrue(60_000, async () => {
+    const members = cluster.of(role)
+    const before = members.map(({ trapped }) => trapped)
+    for (const member of members)
+      await cluster.restart(member, `${failpoint}=kill#${random.integer(1, TRAP_HITS)}`)
+    const haveSprung = await untilTrue(TRAP_TIMEOUT_MS, async () => {
       await clients.place()
-      return cluster.of(role).every(({ child }, index) => child?.pid !== pids[index])
+      return members.every(({ trapped }, index) => trapped > (before[index] ?? 0))
     })
-    return []
+    return haveSprung ? [] : ['a trap did not spring']
   },
 })
+
+const TRAP_HITS = 5
+const TRAP_TIMEOUT_MS = 60_000
 
 /** Longer than a heartbeat of pg-boss's (10 s) and its supervision. */
 const FREEZE_MS = 16_000
@@ -289,7 +293,7 @@ const poisonExits: Fault = {
 }
 
 /** How long handlers fail in the storm. */
-const STORM_MS = 20_000
+const STORM_MS = 60_000
 
 const retryStorm: Fault = {
   name: 'retry-storm',

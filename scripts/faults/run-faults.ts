@@ -7,7 +7,7 @@ import { runChecks } from '../support/run-checks.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { type Attempt, Clients, type Menu } from './clients.ts'
 import { Cluster } from './cluster.ts'
-import { type Complaints, type Fault, type Surroundings, untilTrue } from './faults.ts'
+import { type Fault, type Surroundings, untilTrue } from './faults.ts'
 import { Postgres } from './postgres.ts'
 import { Proxy } from './proxy.ts'
 
@@ -18,22 +18,30 @@ export interface FaultResult {
   acknowledged: number
   refused: number
   unanswered: number
+  /** acknowledged orders or changes that are not in the database, when all is over */
+  lost: string[]
+  /** requests that made more than one order */
+  duplicated: string[]
+  /** orders that the slow path had finished with when all was over, a dead letter included */
+  recovered: number
+  /** broken promises, and what the fault complained of */
+  violations: string[]
   /** from the fault's end until an order went from its POST to PREPARING again; null when it did not within a minute */
   healthyMs: number | null
   /** longest time from PLACED to its next status, of the orders placed since the fault began */
   slowestMs: number
-  complaints: Complaints
 }
 
 export interface Verdict {
   results: FaultResult[]
-  /** acknowledged orders or changes that are not in the database */
-  lost: string[]
-  /** requests that made more than one order */
-  duplicated: string[]
-  /** broken promises, crashes, and what faults complained of */
+  /** what no fault can be blamed for: crashes, broken promises at the very end */
   violations: string[]
   attempts: number
+}
+
+/** A fault's figures before the end is known: which attempts were made during it, and what is told of it so far. */
+interface FaultRun extends Omit<FaultResult, 'lost' | 'duplicated' | 'recovered'> {
+  attempts: Attempt[]
 }
 
 const ITEM_COUNT = 8
@@ -66,49 +74,49 @@ export async function runFaults({ seed, faults, untilMs, folder, onProgress }: R
   const menu = await addMenu(cluster)
   const clients = new Clients(cluster, menu, new SeededRandom(seed, 'clients'))
   const surroundings: Surroundings = { cluster, postgres, proxy, clients, menu, random }
-  const results: FaultResult[] = []
+  const runs: FaultRun[] = []
   const violations: string[] = []
-  try {
-    clients.start()
-    const started = Date.now()
-    do {
-      for (const fault of random.shuffled(faults)) {
-        const result = await runFault(fault, surroundings)
-        violations.push(
-          ...result.complaints.map(complaint => `${fault.name}: ${complaint}`),
-          ...(await brokenPromises(postgres, fault.name)),
-        )
-        results.push(result)
-        onProgress(describe(result))
-        if (results.length >= faults.length && Date.now() - started > untilMs) break
-      }
-    } while (Date.now() - started < untilMs)
-    await clients.stop()
-    if (!(await untilDrained(postgres))) violations.push('the slow path did not drain')
-    violations.push(...(await brokenPromises(postgres, 'the end')), ...cluster.crashes)
-    return {
-      results,
-      violations,
-      ...(await compare(postgres, clients.attempts)),
-      attempts: clients.attempts.length,
-    }
-  } finally {
+  async function stop(): Promise<void> {
     await clients.stop()
     await cluster.stop()
     await proxy.close()
     await postgres.destroy()
   }
+  const stopEarly = () => void stop().finally(() => process.exit(130))
+  process.once('SIGINT', stopEarly).once('SIGTERM', stopEarly)
+  try {
+    clients.start()
+    const started = Date.now()
+    do {
+      for (const fault of random.shuffled(faults)) {
+        const run = await runFault(fault, surroundings)
+        runs.push(run)
+        onProgress(describe(run))
+        if (runs.length >= faults.length && Date.now() - started > untilMs) break
+      }
+    } while (Date.now() - started < untilMs)
+    await clients.stop()
+    if (!(await untilDrained(postgres))) violations.push('the slow path did not drain')
+    violations.push(...(await brokenPromises(postgres)), ...cluster.crashes)
+    const results = await judge(postgres, runs)
+    return { results, violations, attempts: clients.attempts.length }
+  } finally {
+    process.off('SIGINT', stopEarly).off('SIGTERM', stopEarly)
+    await stop()
+  }
 }
 
-async function runFault(fault: Fault, surroundings: Surroundings): Promise<FaultResult> {
+async function runFault(fault: Fault, surroundings: Surroundings): Promise<FaultRun> {
   const { clients, postgres } = surroundings
   const began = new Date()
   const before = clients.attempts.length
-  const complaints = await fault.run(surroundings)
+  const violations = await fault.run(surroundings)
   const ended = Date.now()
   const isHealthy = await untilTrue(HEALTHY_TIMEOUT_MS, () => probe(surroundings))
   const healthyMs = isHealthy ? Date.now() - ended : null
+  if (!isHealthy) violations.push('not healthy again within a minute')
   const slowestMs = await slowestSince(postgres, began)
+  violations.push(...(await brokenPromises(postgres)))
   const attempts = clients.attempts.slice(before)
   const count = (is: (attempt: Attempt) => boolean) => attempts.filter(is).length
   return {
@@ -118,7 +126,8 @@ async function runFault(fault: Fault, surroundings: Surroundings): Promise<Fault
     unanswered: count(({ status }) => status === 0 || (status >= 500 && status !== 503)),
     healthyMs,
     slowestMs,
-    complaints: isHealthy ? complaints : [...complaints, 'not healthy again within a minute'],
+    violations,
+    attempts,
   }
 }
 
@@ -156,13 +165,11 @@ async function slowestSince(postgres: Postgres, since: Date): Promise<number> {
   return row?.ms ?? 0
 }
 
-async function brokenPromises(postgres: Postgres, when: string): Promise<string[]> {
+async function brokenPromises(postgres: Postgres): Promise<string[]> {
   const client = await postgres.connect()
   try {
     const results = await runChecks(client)
-    return results.flatMap(({ name, rows }) =>
-      rows.map(row => `after ${when}: ops.${name} ${JSON.stringify(row)}`),
-    )
+    return results.flatMap(({ name, rows }) => rows.map(row => `ops.${name} ${JSON.stringify(row)}`))
   } finally {
     await client.end()
   }
@@ -178,33 +185,45 @@ async function untilDrained(postgres: Postgres): Promise<boolean> {
   })
 }
 
-/** What clients were told, against what is there. */
-async function compare(
-  postgres: Postgres,
-  attempts: readonly Attempt[],
-): Promise<Pick<Verdict, 'lost' | 'duplicated'>> {
-  const orders = await postgres.query<{ order_id: string; customer_id: string; statuses: string[] }>(
-    `select order_id, customer_id, (select array_agg(to_status) from order_transitions as t where t.order_id = o.order_id) as statuses
-    from orders as o`,
+interface Outcome {
+  order_id: string
+  customer_id: string
+  statuses: string[]
+  is_finished: boolean
+}
+
+/** What clients were told during each fault, against what is there in the end. */
+async function judge(postgres: Postgres, runs: readonly FaultRun[]): Promise<FaultResult[]> {
+  const orders = await postgres.query<Outcome>(
+    `select order_id, customer_id,
+      (select array_agg(to_status) from order_transitions as t where t.order_id = o.order_id) as statuses,
+      status <> 'PLACED' or exists (select 1 from dead_letters as d where d.order_id = o.order_id) as is_finished
+    from orders as o
+    where customer_id is not null`,
   )
   const byId = new Map(orders.map(order => [order.order_id, order]))
-  const lost = attempts.flatMap(({ kind, status, order_id = '' }) => {
-    const statuses = byId.get(order_id)?.statuses ?? []
-    if (kind === 'place')
-      return status === 202 && statuses.length === 0 ? [`order ${order_id} was accepted`] : []
-    const promised = kind === 'cancel' ? 'CANCELLED' : 'OUT_FOR_DELIVERY'
-    return status === 200 && !statuses.includes(promised)
-      ? [`order ${order_id} was said to be ${promised}`]
-      : []
-  })
-  const byTag = Map.groupBy(
-    orders.filter(({ customer_id }) => customer_id),
-    ({ customer_id }) => customer_id,
-  )
-  const duplicated = [...byTag].flatMap(([tag, its]) =>
-    its.length > 1 ? [`request ${tag} made ${its.length} orders`] : [],
-  )
-  return { lost, duplicated }
+  const byTag = Map.groupBy(orders, ({ customer_id }) => customer_id)
+  return runs.map(({ attempts, ...run }) => ({
+    ...run,
+    lost: attempts.flatMap(attempt => lossOf(attempt, byId)),
+    duplicated: attempts.flatMap(({ kind, tag }) => {
+      const made = kind === 'place' ? (byTag.get(tag)?.length ?? 0) : 0
+      return made > 1 ? [`request ${tag} made ${made} orders`] : []
+    }),
+    recovered: attempts.filter(
+      ({ kind, tag }) => kind === 'place' && byTag.get(tag)?.every(order => order.is_finished),
+    ).length,
+  }))
+}
+
+function lossOf({ kind, status, order_id = '' }: Attempt, byId: ReadonlyMap<string, Outcome>): string[] {
+  const statuses = byId.get(order_id)?.statuses ?? []
+  if (kind === 'place')
+    return status === 202 && statuses.length === 0 ? [`order ${order_id} was accepted`] : []
+  const promised = kind === 'cancel' ? 'CANCELLED' : 'OUT_FOR_DELIVERY'
+  return status === 200 && !statuses.includes(promised)
+    ? [`order ${order_id} was said to be ${promised}`]
+    : []
 }
 
 async function addMenu(cluster: Cluster): Promise<Menu> {
@@ -218,16 +237,10 @@ async function addMenu(cluster: Cluster): Promise<Menu> {
   return { restaurant_id, menu_item_ids }
 }
 
-function describe({
-  fault,
-  acknowledged,
-  refused,
-  unanswered,
-  healthyMs,
-  slowestMs,
-  complaints,
-}: FaultResult): string {
+function describe(run: FaultRun): string {
+  const { fault, acknowledged, refused, unanswered, healthyMs, slowestMs, violations } = run
   const healthy = healthyMs === null ? 'not healthy' : `healthy after ${(healthyMs / 1_000).toFixed(1)} s`
   const numbers = `${acknowledged} acknowledged, ${refused} refused, ${unanswered} unanswered`
-  return `${fault}: ${numbers}, ${healthy}, slowest order ${(slowestMs / 1_000).toFixed(1)} s${complaints.length ? `; ${complaints.join('; ')}` : ''}`
+  const complaints = violations.map(violation => `\n  ${violation}`).join('')
+  return `${fault}: ${numbers}, ${healthy}, slowest order ${(slowestMs / 1_000).toFixed(1)} s${complaints}`
 }
