@@ -54,11 +54,20 @@ export class Clients {
   }
 
   /** Places one order now. @returns the attempt, also when it fails */
-  async place(menuItemId?: string, quantity = 1): Promise<Attempt> {
+  async place(menuItemId = this.#random.pick(this.#menu.menu_item_ids)): Promise<Attempt> {
+    return await this.#place([menuItemId])
+  }
+
+  /** Places an order for one of each item of the menu. */
+  async placeEverything(): Promise<Attempt> {
+    return await this.#place(this.#menu.menu_item_ids)
+  }
+
+  async #place(menuItemIds: readonly string[]): Promise<Attempt> {
     const tag = randomUUID()
-    const { restaurant_id, menu_item_ids } = this.#menu
-    const menu_item_id = menuItemId ?? this.#random.pick(menu_item_ids)
-    const body = { restaurant_id, items: [{ menu_item_id, quantity }], customer_id: tag }
+    const { restaurant_id } = this.#menu
+    const items = menuItemIds.map(menu_item_id => ({ menu_item_id, quantity: 1 }))
+    const body = { restaurant_id, items, customer_id: tag }
     return await this.#attempt('place', tag, undefined, 'POST', '/api/v1/orders', body)
   }
 

@@ -92,7 +92,7 @@ export class Cluster {
 
   async untilReady(member: Member): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS
-    while (!(await isReady(member))) {
+    while (!this.#stopping && !(await isReady(member))) {
       if (Date.now() > deadline) throw new Error(`${member.role} ${member.index} does not become ready`)
       await delay(POLL_MS)
     }
@@ -111,6 +111,13 @@ export class Cluster {
       }),
     )
     this.#log.end()
+  }
+
+  /** Back into rotation when it is ready. */
+  #spawnAgain(member: Member): void {
+    if (this.#stopping) return
+    this.#spawn(member)
+    void this.untilReady(member).catch(error => this.crashes.push(String(error)))
   }
 
   #spawn(member: Member): void {
@@ -143,7 +150,7 @@ export class Cluster {
       if (wasTrapped) member.trapped++
       else if (!member.expectedToEnd && !this.#stopping)
         this.crashes.push(`${role} ${index} ended by itself (${code ?? signal})`)
-      if (!this.#stopping) setTimeout(() => !this.#stopping && this.#spawn(member), RESTART_MS)
+      if (!this.#stopping) setTimeout(() => this.#spawnAgain(member), RESTART_MS)
     })
   }
 }

@@ -59,16 +59,27 @@ const TRAP_TIMEOUT_MS = 60_000
 
 /** Longer than a heartbeat of pg-boss's (10 s) and its supervision. */
 const FREEZE_MS = 16_000
+/** A frozen worker may hold up others by its locks for so long. */
+const FROZEN_LOCKS_MS = 5_000
 
 const freezeWorker: Fault = {
   name: 'freeze-worker',
-  about: `SIGSTOP of a worker for ${FREEZE_MS / 1_000} s, past its heartbeat, then SIGCONT`,
-  run: async ({ cluster, random }) => {
-    const { child } = random.pick(cluster.of('worker'))
-    child?.kill('SIGSTOP')
-    await delay(FREEZE_MS)
-    child?.kill('SIGCONT')
-    return []
+  about: `SIGSTOP of a worker that holds locks, for ${FREEZE_MS / 1_000} s, past its heartbeat, then SIGCONT`,
+  run: async surroundings => {
+    const { cluster, random, clients, postgres } = surroundings
+    const member = random.pick(cluster.of('worker'))
+    await cluster.restart(member, `worker.effect-written=freeze#${random.integer(1, TRAP_HITS)}`)
+    const isFrozen = await untilTrue(TRAP_TIMEOUT_MS, async () => {
+      await clients.place()
+      return await isSilentInTransaction(postgres)
+    })
+    if (!isFrozen) return ['the worker did not freeze']
+    const began = Date.now()
+    const order = await clients.placeEverything()
+    const isFree = await untilPrepared(postgres, order, FROZEN_LOCKS_MS)
+    await delay(Math.max(0, began + FREEZE_MS - Date.now()))
+    member.child?.kill('SIGCONT')
+    return isFree ? [] : [`its locks held up others for more than ${FROZEN_LOCKS_MS / 1_000} s`]
   },
 }
 
@@ -384,6 +395,28 @@ async function settled(postgres: Postgres, orderIds: string[]): Promise<{ status
     return rows.every(({ status }) => status !== 'PLACED')
   })
   return rows
+}
+
+async function isSilentInTransaction(postgres: Postgres): Promise<boolean> {
+  const rows = await postgres.query(
+    `select 1 from pg_stat_activity where application_name = 'comanda-worker' and state = 'idle in transaction'
+      and state_change < clock_timestamp() - interval '0.5 s'`,
+  )
+  return rows.length > 0
+}
+
+/** @returns whether the order has left PLACED in time */
+export async function untilPrepared(
+  postgres: Postgres,
+  { order_id }: { order_id: string | undefined },
+  timeoutMs: number,
+): Promise<boolean> {
+  return await untilTrue(timeoutMs, async () => {
+    const rows = await postgres.query(`select 1 from orders where order_id = $1 and status <> 'PLACED'`, [
+      order_id,
+    ])
+    return rows.length === 1
+  })
 }
 
 /** @returns whether it came true in time */

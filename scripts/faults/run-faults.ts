@@ -7,7 +7,7 @@ import { runChecks } from '../support/run-checks.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { type Attempt, Clients, type Menu } from './clients.ts'
 import { Cluster } from './cluster.ts'
-import { type Fault, type Surroundings, untilTrue } from './faults.ts'
+import { type Fault, type Surroundings, untilPrepared, untilTrue } from './faults.ts'
 import { Postgres } from './postgres.ts'
 import { Proxy } from './proxy.ts'
 
@@ -47,6 +47,7 @@ interface FaultRun extends Omit<FaultResult, 'lost' | 'duplicated' | 'recovered'
 const ITEM_COUNT = 8
 const STOCK = 1_000_000
 const HEALTHY_TIMEOUT_MS = 60_000
+const PROBE_TIMEOUT_MS = 20_000
 const DRAIN_TIMEOUT_MS = 120_000
 
 export interface RunOptions {
@@ -133,14 +134,8 @@ async function runFault(fault: Fault, surroundings: Surroundings): Promise<Fault
 
 /** Whether an order placed now is prepared: API, dispatcher and workers all do their part. */
 async function probe({ clients, postgres }: Surroundings): Promise<boolean> {
-  const { status, order_id } = await clients.place()
-  if (status !== 202) return false
-  return await untilTrue(20_000, async () => {
-    const rows = await postgres.query(`select 1 from orders where order_id = $1 and status <> 'PLACED'`, [
-      order_id,
-    ])
-    return rows.length === 1
-  })
+  const order = await clients.place()
+  return order.status === 202 && (await untilPrepared(postgres, order, PROBE_TIMEOUT_MS))
 }
 
 /** Waits for the orders placed since, dead letters aside, and says which took longest. */

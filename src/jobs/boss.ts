@@ -13,9 +13,12 @@ import {
 /** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
 export type BossRole = 'migrator' | 'producer' | 'consumer'
 
-/** Together with the heartbeat of 10 s: the jobs of a dead worker run elsewhere within 15 s. */
-const SUPERVISE_INTERVAL_SECONDS = 2
-const MONITOR_INTERVAL_SECONDS = 3
+/**
+ * Together with the heartbeat of 10 s, the first retry's 1 to 2 s and the polling: the jobs of a dead worker run elsewhere
+ * within 15 s. Each pass walks indexes of unfinished jobs only, and one of all workers makes it.
+ */
+const SUPERVISE_INTERVAL_SECONDS = 1
+const MONITOR_INTERVAL_SECONDS = 1
 const NEVER_SECONDS = 86_400
 
 const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {

@@ -66,6 +66,6 @@ export const pruneQueue = {
 /** How a worker sleeps: NOTIFY wakes it at once; polling finds what became due or was not notified. */
 export const polling = {
   pollingIntervalSeconds: 1,
-  notifyPollingIntervalSeconds: 2,
+  notifyPollingIntervalSeconds: 1,
   burstWhenBatchFull: true,
 } as const

@@ -18,7 +18,7 @@ const failpoints = [
 type Failpoint = (typeof failpoints)[number]
 
 interface Trap {
-  action: 'kill' | 'throw'
+  action: 'kill' | 'freeze' | 'throw'
   /** only when one of the subjects is this */
   subject: string | undefined
   /** hits that pass before it springs */
@@ -29,12 +29,13 @@ const traps = new Map<Failpoint, Trap>()
 
 /**
  * Arms failpoints: `worker.effect-written=kill#3,dispatcher.claimed=throw` springs the first at its third hit and the
- * second at every hit; `worker.begun=kill:ID` springs when ID is among what the place is about.
+ * second at every hit; `worker.begun=kill:ID` springs when ID is among what the place is about. `freeze` stops the
+ * process as a SIGSTOP does, until a SIGCONT.
  * @throws ConfigurationError with what cannot be read
  */
 export function armFailpoints(specification: string): void {
   for (const part of specification.split(',').filter(part => part !== '')) {
-    const match = /^([\w.-]+)=(kill|throw)(?:#(\d+))?(?::(\S+))?$/.exec(part)
+    const match = /^([\w.-]+)=(kill|freeze|throw)(?:#(\d+))?(?::(\S+))?$/.exec(part)
     const name = match?.[1] as Failpoint
     if (!match || !failpoints.includes(name)) throw new ConfigurationError(`FAILPOINTS: cannot read ${part}`)
     traps.set(name, {
@@ -53,6 +54,7 @@ export function failpoint(name: Failpoint, subjects: () => readonly string[] = (
   const trap = traps.get(name)
   if (!trap || (trap.subject !== undefined && !subjects().includes(trap.subject))) return
   if (trap.passes-- > 0) return
-  if (trap.action === 'kill') process.kill(process.pid, 'SIGKILL')
-  throw new Error(`failpoint ${name}`)
+  if (trap.action === 'throw') throw new Error(`failpoint ${name}`)
+  process.kill(process.pid, trap.action === 'kill' ? 'SIGKILL' : 'SIGSTOP')
+  traps.delete(name)
 }

@@ -1,0 +1,77 @@
+import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import { startDispatcher } from '../../src/processes/dispatcher.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { type Child, killChildren, startChild } from '../support/child.ts'
+import { quiet } from '../support/log.ts'
+import { expectPromisesKept } from '../support/promises.ts'
+import { addMenu, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
+import { openTestDatabase, testConfig } from '../support/system.ts'
+import { until, untilSlowly } from '../support/until.ts'
+
+describe('a worker that freezes in the middle of its work', () => {
+  let database: Database
+  let url: string
+  let close: () => Promise<void>
+  let menu: Menu
+  let frozen: Child
+  let takenByFrozen: string
+  const services: Service[] = []
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    url = test.url
+    close = test.close
+    menu = await addMenu(database, 100)
+    services.push(await startDispatcher(testConfig, url, quiet))
+    takenByFrozen = await place(database, menu)
+    // It has written its effect, and holds the locks of the order and of the item.
+    frozen = startChild(['src/main.ts', 'worker'], {
+      DATABASE_URL: url,
+      FAILPOINTS: 'worker.effect-written=freeze',
+    })
+    await until('it sits in its transaction, saying nothing', async () => {
+      const silent = await database.query(
+        `select 1 from pg_stat_activity
+        where datname = current_database() and application_name = 'comanda-worker'
+          and state = 'idle in transaction' and state_change < clock_timestamp() - interval '0.5 s'`,
+      )
+      return silent.length > 0
+    })
+    services.push(await startWorker(testConfig, url, quiet))
+  })
+  after(async () => {
+    killChildren()
+    for (const service of services) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    await close()
+  })
+
+  it('does not hold up another order for the same item', async () => {
+    const other = await place(database, menu)
+    await until('it is prepared', async () => (await statusOf(database, other)) === 'PREPARING')
+    expect(await statusOf(database, takenByFrozen)).to.equal('PLACED')
+  })
+
+  it('loses its job to another worker', async function () {
+    this.timeout(60_000)
+    await untilSlowly(
+      'it is prepared too',
+      async () => (await statusOf(database, takenByFrozen)) === 'PREPARING',
+    )
+  })
+
+  it('neither settles nor repeats it when it wakes', async () => {
+    frozen.signal('SIGCONT')
+    await until('it has noticed', () =>
+      /lost|terminat|cannot be reached/.test(frozen.output() + frozen.errors()),
+    )
+    const next = await place(database, menu)
+    await until('another order is prepared', async () => (await statusOf(database, next)) === 'PREPARING')
+    frozen.signal('SIGTERM')
+    await frozen.ended
+    expect(await stockOf(database, menu)).to.deep.equal([97])
+    await expectPromisesKept(database)
+  })
+})

@@ -1,0 +1,203 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import type { Database } from '../../src/db/database.ts'
+import { stockJobs } from '../../src/inventory/stock-jobs.ts'
+import type { OrderStatus } from '../../src/orders/order.ts'
+import { orderJobs } from '../../src/orders/order-jobs.ts'
+import { appendEvents } from '../../src/outbox/append-event.ts'
+import type { EventHandler } from '../../src/outbox/consume-events.ts'
+import type { EventOf, EventType } from '../../src/outbox/events.ts'
+import { routing } from '../../src/outbox/routing.ts'
+import type { ApiClient } from '../support/api-client.ts'
+import { type Menu, stockOf } from '../support/slow-path.ts'
+import type { OrderModel } from './order-model.ts'
+
+/** The system that is compared with the model: its API for real; its jobs are delivered by hand, in any order. */
+export interface RealSystem {
+  api: ApiClient
+  database: Database
+  menu: Menu
+  /** in the order they were placed, as in the model */
+  orderIds: string[]
+}
+
+type Command = fc.AsyncCommand<OrderModel, RealSystem>
+
+const MAX_QUANTITY = 3
+const MAX_BATCH_COUNT = 6
+
+const handlers: Record<string, EventHandler<never>> = { ...stockJobs, ...orderJobs }
+
+class Place implements Command {
+  readonly wanted: number[]
+
+  constructor(wanted: number[]) {
+    this.wanted = wanted
+  }
+
+  check(): boolean {
+    return true
+  }
+
+  async run(model: OrderModel, real: RealSystem): Promise<void> {
+    const { api, menu, orderIds } = real
+    const lines = this.wanted.flatMap((quantity, item): [string, number][] =>
+      quantity > 0 ? [[menu.menu_item_ids[item] ?? '', quantity]] : [],
+    )
+    const { order_id } = await api.place(menu.restaurant_id, ...lines)
+    orderIds.push(order_id)
+    model.place(this.wanted)
+    await expectAlike(model, real, orderIds.length - 1)
+  }
+
+  toString(): string {
+    return `place [${this.wanted.join(', ')}]`
+  }
+}
+
+class Ask implements Command {
+  readonly place: number
+  readonly to: OrderStatus
+  readonly byCancelCall: boolean
+
+  constructor(place: number, to: OrderStatus, byCancelCall: boolean) {
+    this.place = place
+    this.to = to
+    this.byCancelCall = byCancelCall && to === 'CANCELLED'
+  }
+
+  check({ orders }: OrderModel): boolean {
+    return orders.length > 0
+  }
+
+  async run(model: OrderModel, real: RealSystem): Promise<void> {
+    const index = this.place % model.orders.length
+    const path = `/api/v1/orders/${real.orderIds[index]}`
+    const { status, body } = this.byCancelCall
+      ? await real.api.call('POST', `${path}/cancel`)
+      : await real.api.call('PATCH', `${path}/status`, { status: this.to })
+    const wanted = model.ask(index, this.to)
+    expect(status, JSON.stringify(body)).to.equal(wanted.status)
+    if (wanted.problem) expect(body['type']).to.match(new RegExp(`${wanted.problem}$`))
+    else expect(body['status']).to.equal(this.to)
+    await expectAlike(model, real, index)
+  }
+
+  toString(): string {
+    return `${this.byCancelCall ? 'cancel' : `patch to ${this.to}`} order ${this.place}`
+  }
+}
+
+/** Some jobs of one queue, worked in one transaction: any of those ever queued, in any order, as often as it comes. */
+class Deliver implements Command {
+  readonly type: EventType
+  readonly places: number[]
+
+  constructor(type: EventType, places: number[]) {
+    this.type = type
+    this.places = places
+  }
+
+  check({ events }: OrderModel): boolean {
+    return events.some(({ type }) => type === this.type)
+  }
+
+  async run(model: OrderModel, real: RealSystem): Promise<void> {
+    const candidates = [...model.events.keys()].filter(index => model.events[index]?.type === this.type)
+    const chosen = [...new Set(this.places.map(place => candidates[place % candidates.length] ?? 0))]
+    await deliver(model, real, this.type, chosen)
+  }
+
+  toString(): string {
+    return `deliver ${this.type} [${this.places.join(', ')}]`
+  }
+}
+
+export const commands = [
+  fc
+    .array(fc.nat(MAX_QUANTITY), { minLength: 2, maxLength: 2 })
+    .filter(wanted => wanted.some(quantity => quantity > 0))
+    .map(wanted => new Place(wanted)),
+  fc
+    .tuple(
+      fc.nat(20),
+      fc.constantFrom('PREPARING', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED'),
+      fc.boolean(),
+    )
+    .map(([place, to, byCancelCall]) => new Ask(place, to, byCancelCall)),
+  ...(Object.keys(routing) as EventType[])
+    .filter(type => routing[type].length > 0)
+    .map(type =>
+      fc
+        .array(fc.nat(20), { minLength: 1, maxLength: MAX_BATCH_COUNT })
+        .map(places => new Deliver(type, places)),
+    ),
+] as fc.Arbitrary<Command>[]
+
+/** Delivers what has not been delivered, oldest first, until nothing follows. */
+export async function deliverTheRest(model: OrderModel, real: RealSystem): Promise<void> {
+  for (let index = 0; index < model.events.length; index++) {
+    const event = model.events[index]
+    if (event && !event.isHandled && routing[event.type].length > 0)
+      await deliver(model, real, event.type, [index])
+  }
+}
+
+async function deliver(
+  model: OrderModel,
+  real: RealSystem,
+  type: EventType,
+  indexes: number[],
+): Promise<void> {
+  const events = await Promise.all(indexes.map(index => eventAt(model, real, index)))
+  const [queue = ''] = routing[type]
+  await real.database.transaction(async tx => {
+    const handled = await handlers[queue]?.(tx, events as EventOf<never>[])
+    await appendEvents(tx, handled?.events ?? [])
+  })
+  for (const index of indexes) model.handle(index)
+  for (const index of indexes) await expectAlike(model, real, model.events[index]?.order ?? 0)
+}
+
+/** The real event that one of the model's stands for: there is exactly one of its type an order. */
+async function eventAt(model: OrderModel, { database, orderIds }: RealSystem, index: number) {
+  const event = model.events[index]
+  const events = await database.query<EventOf>(
+    `select event_id, restaurant_id, type, order_id, payload, trace_context
+    from outbox_events
+    where order_id = $1 and type = $2`,
+    [orderIds[event?.order ?? 0], event?.type],
+  )
+  expect(events, `events ${event?.type} of order ${event?.order}`).to.have.length(1)
+  return events[0]
+}
+
+/** One order, all of the stock, and the events that were written about the order. */
+async function expectAlike(model: OrderModel, { database, menu, orderIds }: RealSystem, index: number) {
+  const orderId = orderIds[index]
+  const order = model.orders[index]
+  const [[found], stock] = await Promise.all([
+    database.query(
+      `select status,
+        (select array_agg(to_status order by seq) from order_transitions as t where t.order_id = o.order_id) as history,
+        (select array_agg(type order by type) from outbox_events as e where e.order_id = o.order_id) as events,
+        (select array_agg(distinct kind order by kind) from stock_movements as m where m.order_id = o.order_id) as movements
+      from orders as o
+      where order_id = $1`,
+      [orderId],
+    ),
+    stockOf(database, menu),
+  ])
+  expect(found).to.deep.equal({
+    status: order?.status,
+    history: order?.history,
+    events: model.events
+      .filter(event => event.order === index)
+      .map(({ type }) => type)
+      .toSorted(),
+    movements: { untouched: null, taken: ['DEDUCT'], 'given back': ['DEDUCT', 'RESTORE'] }[
+      order?.stock ?? 'untouched'
+    ],
+  })
+  expect(stock, 'stock').to.deep.equal(model.stock)
+}

@@ -1,0 +1,49 @@
+import { randomInt } from 'node:crypto'
+import fc from 'fast-check'
+import { startBoss } from '../../src/jobs/boss.ts'
+import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
+import { quiet } from '../support/log.ts'
+import { expectPromisesKept } from '../support/promises.ts'
+import { addMenu } from '../support/slow-path.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { commands, deliverTheRest, type RealSystem } from './commands.ts'
+import { OrderModel } from './order-model.ts'
+
+/** `MODEL_SEED` and `MODEL_SEQUENCES` repeat a run, or make a longer one: `npm run test:model`. */
+const seed = Number(process.env['MODEL_SEED'] ?? randomInt(2 ** 31))
+const numRuns = Number(process.env['MODEL_SEQUENCES'] ?? 1_000)
+const MAX_COMMAND_COUNT = 25
+/** Two items, little of each: orders run short. */
+const STOCK = [5, 8]
+
+describe('the model', () => {
+  let system: TestSystem
+
+  before(async () => {
+    system = await startSystem(['api'])
+  })
+  after(() => system.stop())
+
+  it(`and the system agree after every step of ${numRuns} random sequences (MODEL_SEED=${seed})`, async function () {
+    this.timeout(numRuns * 1_000)
+    const { api, database } = system
+    const property = fc.asyncProperty(
+      fc.commands(commands, { maxCommands: MAX_COMMAND_COUNT }),
+      async sequence => {
+        const model = new OrderModel(STOCK)
+        const real: RealSystem = { api, database, menu: await addMenu(database, ...STOCK), orderIds: [] }
+        await fc.asyncModelRun(() => ({ model, real }), sequence)
+        await deliverTheRest(model, real)
+      },
+    )
+    await fc.assert(property, { seed, numRuns })
+  })
+
+  it('leaves every promise kept, when the queues deliver it all once more', async () => {
+    const { database } = system
+    const boss = await startBoss(database, 'producer', 'test', quiet)
+    while ((await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))).claimed > 0);
+    await boss.stop({ graceful: false })
+    await expectPromisesKept(database)
+  })
+})

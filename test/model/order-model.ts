@@ -1,0 +1,109 @@
+import type { OrderStatus } from '../../src/orders/order.ts'
+import type { EventType } from '../../src/outbox/events.ts'
+
+/**
+ * What Comanda should do, said a second time and as simply as possible: no locks, no retries, no SQL, no batches. It
+ * shares nothing with the code it is compared with.
+ */
+
+interface ModelOrder {
+  status: OrderStatus
+  /** portions wanted of each item of the menu, 0 for none */
+  wanted: number[]
+  stock: 'untouched' | 'taken' | 'given back'
+  history: OrderStatus[]
+}
+
+/** An event that must stand in the outbox, exactly once. */
+interface ModelEvent {
+  type: EventType
+  /** index of the order */
+  order: number
+  isHandled: boolean
+}
+
+/** The answer of an API call: its status, and the code of the problem when there is one. */
+export interface ModelReply {
+  status: number
+  problem?: string
+}
+
+const next: Record<string, string> = {
+  PREPARING: 'OUT_FOR_DELIVERY',
+  OUT_FOR_DELIVERY: 'DELIVERED',
+}
+
+export class OrderModel {
+  readonly stock: number[]
+  readonly orders: ModelOrder[] = []
+  readonly events: ModelEvent[] = []
+
+  constructor(stock: readonly number[]) {
+    this.stock = [...stock]
+  }
+
+  place(wanted: number[]): void {
+    this.orders.push({ status: 'PLACED', wanted, stock: 'untouched', history: ['PLACED'] })
+    this.#tell('order.placed.v1', this.orders.length - 1)
+  }
+
+  /** A client's PATCH, or its cancellation. */
+  ask(index: number, to: OrderStatus): ModelReply {
+    const { status } = this.#order(index)
+    if (status === to) return { status: 200 }
+    if (status === 'PLACED' && to === 'PREPARING') return { status: 409, problem: 'inventory-pending' }
+    const isAlive = status !== 'DELIVERED' && status !== 'CANCELLED'
+    const isLegal = to === 'CANCELLED' ? isAlive : next[status] === to
+    if (!isLegal) return { status: 409, problem: 'illegal-transition' }
+    this.#move(index, to)
+    return { status: 200 }
+  }
+
+  /** A job is worked: for the first time, again, late, or before others that were there earlier. */
+  handle(index: number): void {
+    const event = this.events[index]
+    if (!event || event.isHandled) return
+    event.isHandled = true
+    const order = this.#order(event.order)
+    if (event.type === 'order.placed.v1' && order.status === 'PLACED') this.#deduct(event.order)
+    if (event.type === 'inventory.deducted.success.v1' && order.status === 'PLACED')
+      this.#move(event.order, 'PREPARING')
+    if (event.type === 'inventory.deducted.failed.v1' && order.status === 'PLACED')
+      this.#move(event.order, 'CANCELLED')
+    if (event.type === 'order.cancelled.v1' && order.stock === 'taken') {
+      order.stock = 'given back'
+      for (const [item, quantity] of order.wanted.entries()) this.#changeStock(item, quantity)
+    }
+  }
+
+  #deduct(index: number): void {
+    const order = this.#order(index)
+    if (order.wanted.some((quantity, item) => quantity > (this.stock[item] ?? 0)))
+      return this.#tell('inventory.deducted.failed.v1', index)
+    order.stock = 'taken'
+    for (const [item, quantity] of order.wanted.entries()) this.#changeStock(item, -quantity)
+    this.#tell('inventory.deducted.success.v1', index)
+  }
+
+  #move(index: number, to: OrderStatus): void {
+    const order = this.#order(index)
+    order.status = to
+    order.history.push(to)
+    if (to === 'CANCELLED') this.#tell('order.cancelled.v1', index)
+    else this.#tell(`order.status.${to.toLowerCase()}.v1` as EventType, index)
+  }
+
+  #tell(type: EventType, order: number): void {
+    this.events.push({ type, order, isHandled: false })
+  }
+
+  #changeStock(item: number, delta: number): void {
+    this.stock[item] = (this.stock[item] ?? 0) + delta
+  }
+
+  #order(index: number): ModelOrder {
+    const order = this.orders[index]
+    if (!order) throw new Error(`the model has no order ${index}`)
+    return order
+  }
+}
