@@ -19,7 +19,7 @@ export interface Surroundings {
 }
 
 /** What went wrong by the fault's own measure; empty when nothing. */
-export type Complaints = string[]
+type Complaints = string[]
 
 export interface Fault {
   name: string

@@ -92,14 +92,10 @@ export class Database implements Sql {
     return rowCount ?? 0
   }
 
-  /** The shape that pg-boss takes as its `db`. */
+  /** One statement that is its own transaction, tried again like {@link transaction}. The shape that pg-boss takes as its `db`. */
   async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
     this.#refuseWhenFull()
-    try {
-      return await this.#pool.query(namedStatement(text, values))
-    } catch (error) {
-      throw translateSqlError(error)
-    }
+    return await retrying(() => this.#pool.query(namedStatement(text, values)))
   }
 
   /**
@@ -108,7 +104,7 @@ export class Database implements Sql {
    * @throws DatabaseUnavailable when the database is away or stays contended; nothing is then known to be changed
    */
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+    return await retrying(async () => {
       const transaction = await this.beginTransaction()
       try {
         const result = await work(transaction.db)
@@ -116,10 +112,9 @@ export class Database implements Sql {
         return result
       } catch (error) {
         await transaction.rollback(error)
-        if (!isRetryable(error) || attempt === MAX_ATTEMPT_COUNT) throw translateSqlError(error)
-        await delay(RETRY_BASE_MS * 2 ** attempt * Math.random())
+        throw error
       }
-    }
+    })
   }
 
   /** For pg-boss's transactional workers; everybody else uses {@link transaction}. */
@@ -161,6 +156,18 @@ export class Database implements Sql {
   #refuseWhenFull(): void {
     if (this.#pool.waitingCount >= MAX_WAITING_COUNT)
       throw new Overloaded('The queue for database connections')
+  }
+}
+
+/** Runs what Postgres undid for another's sake again, a few times, after a pause that is no two callers' the same. */
+async function retrying<T>(attemptIt: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptIt()
+    } catch (error) {
+      if (!isRetryable(error) || attempt === MAX_ATTEMPT_COUNT) throw translateSqlError(error)
+      await delay(RETRY_BASE_MS * 2 ** attempt * Math.random())
+    }
   }
 }
 

@@ -1,6 +1,9 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
 import { errorCode } from '../../src/db/sql-errors.ts'
+import { deductStock } from '../../src/inventory/deduct-stock.ts'
+import { decideTransition } from '../../src/orders/order.ts'
+import { saveTransitions } from '../../src/orders/save-transitions.ts'
 import { ExpectedError } from '../../src/platform/errors.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
@@ -164,6 +167,42 @@ describe('interleavings of the slow path with clients', () => {
     const statuses = await Promise.all(orders.map(order => statusOf(database, order)))
     expect(statuses.filter(status => status === 'PREPARING')).to.have.length(7)
     expect(statuses.filter(status => status === 'CANCELLED')).to.have.length(13)
+  })
+
+  it('takes the locks of items in one order, so that deductions never deadlock', async () => {
+    const broad = await addMenu(database, ...Array.from({ length: 12 }, () => 1_000))
+    const backwards = { ...broad, menu_item_ids: broad.menu_item_ids.toReversed() }
+    const orders = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => place(database, index % 2 ? broad : backwards)),
+    )
+    let attempts = 0
+    await Promise.all(
+      orders.map(async order => {
+        const events = await eventsOf(database, order, 'order.placed.v1')
+        await database.transaction(async tx => {
+          attempts++
+          await deductStock(tx, events)
+        })
+      }),
+    )
+    expect(attempts, 'transactions, those that were tried again included').to.equal(60)
+  })
+
+  it('writes no transition of an order that is not what it was decided on', async () => {
+    await cancel(database, orderId)
+    const order = {
+      order_id: orderId,
+      restaurant_id: menu.restaurant_id,
+      status: 'PLACED',
+      version: 2,
+    } as const
+    const transition = decideTransition(order, { to: 'PREPARING', actor: 'system' })
+    if (!transition) throw new Error('no transition was decided')
+    const saved = database.transaction(tx =>
+      saveTransitions(tx, [{ transition, trace: { request_id: 'test' } }], new Date()),
+    )
+    expect(String(await saved.catch((error: unknown) => error))).to.match(/changed under its lock/)
+    expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])
   })
 
   it('keeps its promises when clients, jobs and duplicates of jobs meet at random', async () => {
