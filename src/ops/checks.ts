@@ -7,6 +7,9 @@ import type { View } from './view.ts'
 /**
  * One view a promise (design §2); each returns no rows while it holds. They may be run under load: each statement sees
  * one snapshot, and what is still under way is no violation.
+ *
+ * Tables are held against their sums by full joins, which are hashed or merged: a plan made while statistics are old
+ * could otherwise go through one side for each row of the other.
  */
 
 /** Longest a committed event may wait for a dispatcher before that counts as a fault. */
@@ -78,14 +81,14 @@ export const checks: View[] = [
     comment: 'Items whose stock is not the sum of their movements',
     columns: { ...item, available_qty: 'what is said to be on hand', ledger_qty: 'sum of its movements' },
     sql: `
-      select i.menu_item_id, i.restaurant_id, i.available_qty, coalesce(m.ledger_qty, 0)
+      select menu_item_id, restaurant_id, i.available_qty, coalesce(m.ledger_qty, 0)
       from menu_items as i
-      left join (
+      full join (
         select menu_item_id, restaurant_id, sum(delta) as ledger_qty
         from stock_movements
         group by menu_item_id, restaurant_id
       ) as m using (menu_item_id, restaurant_id)
-      where i.available_qty <> coalesce(m.ledger_qty, 0)`,
+      where i.available_qty is distinct from coalesce(m.ledger_qty, 0)`,
   },
   {
     name: 'check_order_effects',
@@ -98,16 +101,16 @@ export const checks: View[] = [
       moved_qty: 'sum of the order’s movements of it',
     },
     sql: `
-      select o.order_id, o.restaurant_id, o.status, i.menu_item_id, i.quantity, coalesce(m.moved_qty, 0)
-      from orders as o
-      join order_items as i using (order_id, restaurant_id)
-      left join (
+      select order_id, restaurant_id, o.status, menu_item_id, coalesce(i.quantity, 0), coalesce(m.moved_qty, 0)
+      from order_items as i
+      full join (
         select order_id, restaurant_id, menu_item_id, sum(delta) as moved_qty
         from stock_movements
         where order_id is not null
         group by order_id, restaurant_id, menu_item_id
       ) as m using (order_id, restaurant_id, menu_item_id)
-      where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -i.quantity end
+      join orders as o using (order_id, restaurant_id)
+      where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -coalesce(i.quantity, 0) end
         and not (o.status in ('PLACED', 'CANCELLED') and ${underWay})`,
   },
   {
@@ -217,9 +220,9 @@ export const checks: View[] = [
       last_status: 'where the last leads',
     },
     sql: `
-      select o.order_id, o.restaurant_id, o.status, h.steps, h.last_seq, h.last_status
+      select order_id, restaurant_id, o.status, h.steps, h.last_seq, h.last_status
       from orders as o
-      left join (
+      full join (
         select order_id, restaurant_id, count(*) as steps, max(seq) as last_seq,
           (array_agg(to_status order by seq desc))[1] as last_status,
           bool_and(
