@@ -20,6 +20,19 @@ Exits with 1 when anything was lost or doubled, or a promise was broken.`,
   example: 'npm run test:faults -- --seed 7 --minutes 10',
 }
 
+const columns: [title: string, of: (results: FaultResult[]) => string][] = [
+  ['runs', its => String(its.length)],
+  ['acknowledged', its => total(its, ({ acknowledged }) => acknowledged)],
+  ['refused', its => total(its, ({ refused }) => refused)],
+  ['unanswered', its => total(its, ({ unanswered }) => unanswered)],
+  ['recovered', its => total(its, ({ recovered }) => recovered)],
+  ['lost', its => total(its, ({ lost }) => lost.length)],
+  ['duplicated', its => total(its, ({ duplicated }) => duplicated.length)],
+  ['violations', its => total(its, ({ violations }) => violations.length)],
+  ['healthy after', its => longest(its, ({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY)],
+  ['slowest order', its => longest(its, ({ slowestMs }) => slowestMs)],
+]
+
 await runScript(async () => {
   const options = readOptions(
     command,
@@ -58,19 +71,6 @@ await runScript(async () => {
   if (wrongs.length === 0) rmSync(folder, { recursive: true, force: true })
   return wrongs.length === 0 ? 0 : 1
 })
-
-const columns: [title: string, of: (results: FaultResult[]) => string][] = [
-  ['runs', its => String(its.length)],
-  ['acknowledged', its => total(its, ({ acknowledged }) => acknowledged)],
-  ['refused', its => total(its, ({ refused }) => refused)],
-  ['unanswered', its => total(its, ({ unanswered }) => unanswered)],
-  ['recovered', its => total(its, ({ recovered }) => recovered)],
-  ['lost', its => total(its, ({ lost }) => lost.length)],
-  ['duplicated', its => total(its, ({ duplicated }) => duplicated.length)],
-  ['violations', its => total(its, ({ violations }) => violations.length)],
-  ['healthy after', its => longest(its, ({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY)],
-  ['slowest order', its => longest(its, ({ slowestMs }) => slowestMs)],
-]
 
 function report({ results, violations, attempts }: Verdict): string {
   const rows = [...Map.groupBy(results, ({ fault }) => fault)]

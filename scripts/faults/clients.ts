@@ -23,7 +23,7 @@ export interface Menu {
 
 const REQUEST_TIMEOUT_MS = 20_000
 /** Pause of a client between two orders, on average. */
-const MEAN_PAUSE_MS = 120
+const MEAN_PAUSE_MS = 300
 const CLIENT_COUNT = 6
 
 /** Clients that place orders, and cancel or deliver some of them, for as long as they are not stopped; each attempt is written down. */

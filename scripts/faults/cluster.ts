@@ -148,7 +148,8 @@ export class Cluster {
       member.inRotation = false
       const wasTrapped = !member.expectedToEnd && failpoints.includes('=kill') && signal === 'SIGKILL'
       if (wasTrapped) member.trapped++
-      else if (!member.expectedToEnd && !this.#stopping)
+      // One that could not start, because the database went away meanwhile, says so and is started again.
+      else if (!member.expectedToEnd && isUp && !this.#stopping)
         this.crashes.push(`${role} ${index} ended by itself (${code ?? signal})`)
       if (!this.#stopping) setTimeout(() => this.#spawnAgain(member), RESTART_MS)
     })

@@ -23,12 +23,26 @@ const legalSteps = Object.entries(transitions)
   .flatMap(([from, tos]) => tos.map(to => `('${from}', '${to}')`))
   .join(', ')
 
-/** The jobs `j` of an event `e` in a queue `r.queue`: the first, whose id is the event's, and those that redrives made. */
-const jobsOfEvent = `
-  j.name = r.queue
-  and (
-    j.id = e.event_id
-    or j.id in (select l.redriven_job_id from dead_letters as l where l.event_id = e.event_id and l.queue = r.queue)
+/**
+ * Whether an event `e` has a job `j` like this in a queue `r.queue`: the first, whose id is the event's, or one that a
+ * redrive made. Two questions, each answered by the jobs' key: asked as one, all jobs of the queue would be read.
+ */
+const hasJob = (like: string) => `(
+    exists (
+      select 1
+      from pgboss.job as j
+      where j.name = r.queue
+        and j.id = e.event_id
+        and ${like}
+    )
+    or exists (
+      select 1
+      from dead_letters as l
+      join pgboss.job as j on j.id = l.redriven_job_id and j.name = l.queue
+      where l.event_id = e.event_id
+        and l.queue = r.queue
+        and ${like}
+    )
   )`
 
 /** A dead letter of the event that is on its way to our own record. */
@@ -41,26 +55,20 @@ const deadLetterUnderWay = `
       and d.data ->> 'event_id' = e.event_id::text
   )`
 
-/** Whether anything is still to happen for an order, or has been given up and lies with the operators. */
-const underWay = `
-  exists (
-    select 1
-    from outbox_events as e
-    left join (values ${routes}) as r (type, queue) using (type)
-    where e.order_id = o.order_id
-      and (
-        e.dispatched_at is null
-        or exists (select 1 from pgboss.job as j where ${jobsOfEvent} and j.state < 'completed')
-        or ${deadLetterUnderWay}
-        or exists (
-          select 1
-          from dead_letters as l
-          where l.event_id = e.event_id
-            and l.queue = r.queue
-            and l.fate <> 'REDRIVEN'
-        )
-      )
-  )`
+/** Orders for which something is still to happen, or has been given up and lies with the operators. */
+const ordersUnderWay = `
+        select order_id
+        from outbox_events
+        where dispatched_at is null
+        union
+        select (data ->> 'order_id')::uuid
+        from pgboss.job
+        where state < 'completed'
+          and name in (select queue from (values ${routes}) as r (type, queue) union select '${DEAD_LETTER_QUEUE}')
+        union
+        select order_id
+        from dead_letters
+        where fate <> 'REDRIVEN'`
 
 const item = { menu_item_id: 'the item', restaurant_id: 'its restaurant' }
 const order = { order_id: 'the order', restaurant_id: 'its restaurant', status: 'its status' }
@@ -109,9 +117,11 @@ export const checks: View[] = [
         where order_id is not null
         group by order_id, restaurant_id, menu_item_id
       ) as m using (order_id, restaurant_id, menu_item_id)
-      join orders as o using (order_id, restaurant_id)
+      full join orders as o using (order_id, restaurant_id)
+      full join (${ordersUnderWay}
+      ) as under_way using (order_id)
       where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -coalesce(i.quantity, 0) end
-        and not (o.status in ('PLACED', 'CANCELLED') and ${underWay})`,
+        and (under_way.order_id is null or o.status not in ('PLACED', 'CANCELLED'))`,
   },
   {
     name: 'check_effects_once',
@@ -183,7 +193,7 @@ export const checks: View[] = [
           where p.event_id = e.event_id
             and p.consumer = r.queue
         )
-        and not exists (select 1 from pgboss.job as j where ${jobsOfEvent} and j.state <> 'completed')
+        and not ${hasJob("j.state <> 'completed'")}
         and not ${deadLetterUnderWay}
         and not exists (
           select 1

@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { inventoryEntities } from '../inventory/inventory-entities.ts'
 import type { Config } from '../platform/config.ts'
-import { type Logger } from '../platform/log.ts'
+import { DatabaseUnavailable } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 
 /** A running role. */
 export interface Service {
@@ -15,14 +17,36 @@ export class NotMigrated extends Error {
   override name = 'NotMigrated'
 }
 
+const RECONNECT_MS = 500
+
 /**
- * The pool of one role.
+ * The pool of one role. A database that is away while the process starts is waited for, up to `DATABASE_WAIT_MS`.
+ * @throws DatabaseUnavailable when it stays away
  * @throws NotMigrated naming what is missing
  */
 export async function openDatabase(
   config: Config,
   url: string,
   role: 'api' | 'dispatcher' | 'worker',
+  poolCount: number,
+  log: Logger,
+): Promise<Database> {
+  const deadline = Date.now() + config.DATABASE_WAIT_MS
+  for (;;) {
+    try {
+      return await openMigrated(config, url, role, poolCount, log)
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailable) || Date.now() > deadline) throw error
+      log.warn({ cause: String(error.cause) }, 'the database cannot be reached yet; waiting for it')
+      await delay(RECONNECT_MS)
+    }
+  }
+}
+
+async function openMigrated(
+  config: Config,
+  url: string,
+  role: string,
   poolCount: number,
   log: Logger,
 ): Promise<Database> {
@@ -34,8 +58,12 @@ export async function openDatabase(
     entities: inventoryEntities,
     log,
   })
-  const missing = await pendingMigrations(database)
-  if (missing.length === 0) return database
-  await database.close()
-  throw new NotMigrated(`the database lacks ${missing.join(', ')}: run \`npm run migrate\` first`)
+  try {
+    const missing = await pendingMigrations(database)
+    if (missing.length === 0) return database
+    throw new NotMigrated(`the database lacks ${missing.join(', ')}: run \`npm run migrate\` first`)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }

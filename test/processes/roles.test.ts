@@ -35,8 +35,12 @@ describe('the roles, each its own process', () => {
     })
   }
 
-  it('say in one line that the database cannot be reached', async () => {
-    const child = start('api', { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' })
+  it('wait for a database that is away, and say in one line that it stays away', async () => {
+    const child = start('api', {
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+      DATABASE_WAIT_MS: '800',
+    })
+    await child.untilOutput(/the database cannot be reached yet; waiting for it/)
     expect(await child.ended).to.equal(1)
     expect(child.errors()).to.match(/^comanda: The database cannot be reached[^\n]*ECONNREFUSED[^\n]*\n$/)
   })

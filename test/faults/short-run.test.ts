@@ -1,0 +1,48 @@
+import { randomInt } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { expect } from 'chai'
+import { faults } from '../../scripts/faults/faults.ts'
+import { runFaults } from '../../scripts/faults/run-faults.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+/** `FAULTS_SEED` repeats a run. All faults: `npm run test:faults`. */
+const seed = Number(process.env['FAULTS_SEED'] ?? randomInt(1_000_000_000))
+
+const CHOSEN = [
+  'kill-api',
+  'kill-dispatcher',
+  'trap-dispatcher.jobs-inserted',
+  'trap-worker.after-commit',
+  'terminate-backends',
+  'kill-postgres',
+  'rolling-restart',
+  'hot-item',
+]
+
+describe('two APIs, two dispatchers and three workers', () => {
+  it(`lose nothing and double nothing under a short run of faults (FAULTS_SEED=${seed})`, async function () {
+    this.timeout(400_000)
+    const folder = temporaryFolder()
+    const chosen = faults.filter(({ name }) => CHOSEN.includes(name))
+    const progress: string[] = []
+    const { results, violations } = await runFaults({
+      seed,
+      faults: chosen,
+      untilMs: 0,
+      folder,
+      onProgress: line => progress.push(line),
+    })
+    const wrongs = results.flatMap(({ lost, duplicated, violations }) => [
+      ...lost,
+      ...duplicated,
+      ...violations,
+    ])
+    expect([...wrongs, ...violations], progress.join('\n')).to.deep.equal([])
+    expect(results.map(({ fault }) => fault)).to.have.members(CHOSEN)
+    expect(
+      results.every(({ acknowledged }) => acknowledged > 0),
+      progress.join('\n'),
+    ).to.equal(true)
+    rmSync(folder, { recursive: true, force: true })
+  })
+})
