@@ -1,14 +1,7 @@
 import { type ConstructorOptions, type Db, PgBoss, type Queue } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../platform/log.ts'
-import {
-  DEAD_LETTER_QUEUE,
-  deadLetterQueue,
-  eventQueues,
-  PRUNE_QUEUE,
-  PRUNE_SCHEDULE,
-  pruneQueue,
-} from './catalogue.ts'
+import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues, housekeepingQueues } from './catalogue.ts'
 
 /** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
 export type BossRole = 'migrator' | 'producer' | 'consumer'
@@ -66,8 +59,10 @@ export async function createQueues(boss: PgBoss): Promise<void> {
     const { batchSize: _, localConcurrency: __, ...options } = queue
     await createOrUpdate(boss, name, options)
   }
-  await createOrUpdate(boss, PRUNE_QUEUE, pruneQueue)
-  await boss.schedule(PRUNE_QUEUE, PRUNE_SCHEDULE, null, { missed: 'once' })
+  for (const [name, { cron, ...options }] of Object.entries(housekeepingQueues)) {
+    await createOrUpdate(boss, name, options)
+    await boss.schedule(name, cron, null, { missed: 'once' })
+  }
 }
 
 async function createOrUpdate(boss: PgBoss, name: string, options: Omit<Queue, 'name'>): Promise<void> {

@@ -46,13 +46,8 @@ export const deadLetterQueue = {
   notify: true,
 } as const satisfies Omit<Queue, 'name'>
 
-/** Housekeeping, by the clock. */
-export const PRUNE_QUEUE = 'maintenance.prune'
-/** When it runs: cron, UTC. */
-export const PRUNE_SCHEDULE = '17 * * * *'
-
 /** One run at a time; one that was missed is made up for once. */
-export const pruneQueue = {
+const housekeepingQueue = {
   policy: 'exclusive',
   retryLimit: 3,
   retryDelay: 60,
@@ -62,6 +57,22 @@ export const pruneQueue = {
   deleteAfterSeconds: 7 * DAY_SECONDS,
   deadLetter: DEAD_LETTER_QUEUE,
 } as const satisfies Omit<Queue, 'name'>
+
+/** Housekeeping, by the clock: each queue with its schedule (cron, UTC). */
+export const housekeepingQueues = {
+  'maintenance.prune': { ...housekeepingQueue, cron: '17 * * * *' },
+  'maintenance.reconcile-stock': { ...housekeepingQueue, cron: '*/5 * * * *' },
+  'maintenance.watch-dead-letters': { ...housekeepingQueue, cron: '*/5 * * * *' },
+} as const
+
+export type HousekeepingName = keyof typeof housekeepingQueues
+
+/** Every queue there is. */
+export const queueNames: readonly string[] = [
+  ...Object.keys(eventQueues),
+  DEAD_LETTER_QUEUE,
+  ...Object.keys(housekeepingQueues),
+]
 
 /** How a worker sleeps: NOTIFY wakes it at once; polling finds what became due or was not notified. */
 export const polling = {

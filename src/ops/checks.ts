@@ -1,7 +1,7 @@
 import { DEAD_LETTER_QUEUE } from '../jobs/catalogue.ts'
 import { transitions } from '../orders/order.ts'
-import { routing } from '../outbox/routing.ts'
 import { OUTBOX_RETENTION_DAYS } from './retention.ts'
+import { routesSql } from './routes-sql.ts'
 import type { View } from './view.ts'
 
 /**
@@ -14,10 +14,6 @@ import type { View } from './view.ts'
 
 /** Longest a committed event may wait for a dispatcher before that counts as a fault. */
 const DISPATCH_BOUND_SECONDS = 60
-
-const routes = Object.entries(routing)
-  .flatMap(([type, queues]) => queues.map(queue => `('${type}', '${queue}')`))
-  .join(', ')
 
 const legalSteps = Object.entries(transitions)
   .flatMap(([from, tos]) => tos.map(to => `('${from}', '${to}')`))
@@ -64,7 +60,7 @@ const ordersUnderWay = `
         select (data ->> 'order_id')::uuid
         from pgboss.job
         where state < 'completed'
-          and name in (select queue from (values ${routes}) as r (type, queue) union select '${DEAD_LETTER_QUEUE}')
+          and name in (select queue from (values ${routesSql}) as r (type, queue) union select '${DEAD_LETTER_QUEUE}')
         union
         select order_id
         from dead_letters
@@ -185,7 +181,7 @@ export const checks: View[] = [
     sql: `
       select e.event_id, e.type, e.order_id, r.queue
       from outbox_events as e
-      join (values ${routes}) as r (type, queue) using (type)
+      join (values ${routesSql}) as r (type, queue) using (type)
       where e.dispatched_at is not null
         and not exists (
           select 1
@@ -211,10 +207,10 @@ export const checks: View[] = [
     sql: `
       select (j.data ->> 'event_id')::uuid, j.name, count(*)
       from pgboss.job as j
-      left join (values ${routes}) as r (type, queue)
+      left join (values ${routesSql}) as r (type, queue)
         on r.type = j.data ->> 'type'
         and r.queue = j.name
-      where j.name in (select queue from (values ${routes}) as r (type, queue))
+      where j.name in (select queue from (values ${routesSql}) as r (type, queue))
         and j.state < 'completed'
       group by j.data ->> 'event_id', j.name
       having count(*) > 1
@@ -260,7 +256,7 @@ export const checks: View[] = [
       select j.id, j.name, j.completed_on
       from pgboss.job as j
       where j.state = 'failed'
-        and j.name in (select queue from (values ${routes}) as r (type, queue))
+        and j.name in (select queue from (values ${routesSql}) as r (type, queue))
         and not exists (
           select 1
           from dead_letters as l

@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
+import { LastMinute } from '../platform/last-minute.ts'
 import type { Logger } from '../platform/log.ts'
 import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
 
@@ -23,6 +24,7 @@ export class Dispatcher {
   #stopping = false
   #woken = false
   #interrupt: (() => void) | undefined
+  readonly #dispatched = new LastMinute()
 
   constructor(database: Database, boss: PgBoss, log: Logger) {
     this.#database = database
@@ -41,6 +43,11 @@ export class Dispatcher {
   wake(): void {
     this.#woken = true
     this.#interrupt?.()
+  }
+
+  /** Events that this process has moved to their queues in the last minute. */
+  dispatchedLastMinute(): number {
+    return this.#dispatched.count()
   }
 
   /** Resolves when the batch in hand has been committed. */
@@ -72,6 +79,7 @@ export class Dispatcher {
       const batch: DispatchedBatch = await this.#database.transaction(tx =>
         dispatchBatch(tx, this.#boss, BATCH_COUNT, this.#log),
       )
+      this.#dispatched.add(batch.claimed - batch.quarantined)
       if (this.#stopping || (batch.claimed < BATCH_COUNT && !this.#woken)) return
     }
   }

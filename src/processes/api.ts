@@ -12,6 +12,7 @@ import { createMetrics } from '../http/metrics.ts'
 import { openApiDocument } from '../http/openapi.ts'
 import type { Route } from '../http/route.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
+import { Heartbeat } from '../ops/heartbeat.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
@@ -78,9 +79,11 @@ export async function startApi(
     },
   )
   server.on('clientError', answerClientError)
+  const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
   try {
     await listen(server, config)
   } catch (error) {
+    await heartbeat.stop()
     await database.close()
     throw error
   }
@@ -89,7 +92,7 @@ export async function startApi(
     url: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`,
     stop: async timeoutMs => {
       state.draining = true
-      await closeServer(server, timeoutMs)
+      await Promise.all([closeServer(server, timeoutMs), heartbeat.stop()])
       await database.close()
     },
   }

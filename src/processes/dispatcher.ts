@@ -1,4 +1,5 @@
 import { startBoss } from '../jobs/boss.ts'
+import { Heartbeat } from '../ops/heartbeat.ts'
 import { Dispatcher } from '../outbox/dispatcher.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
@@ -14,9 +15,12 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   const boss = await startBoss(database, 'producer', 'dispatcher', log)
   const dispatcher = new Dispatcher(database, boss, log)
   await dispatcher.start()
+  const dispatchedLastMinute = () => dispatcher.dispatchedLastMinute()
+  const heartbeat = await Heartbeat.start(database, { role: 'dispatcher', dispatchedLastMinute }, log)
   return {
     wake: () => dispatcher.wake(),
     stop: async () => {
+      await heartbeat.stop()
       await dispatcher.stop()
       await boss.stop()
       await database.close()

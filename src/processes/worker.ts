@@ -1,10 +1,15 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
+import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { startBoss } from '../jobs/boss.ts'
-import { DEAD_LETTER_QUEUE, PRUNE_QUEUE, polling, type QueueName } from '../jobs/catalogue.ts'
+import { DEAD_LETTER_QUEUE, type HousekeepingName, polling, type QueueName } from '../jobs/catalogue.ts'
+import { type QueueStarters, QueueSwitch } from '../jobs/queue-switch.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
+import { Heartbeat } from '../ops/heartbeat.ts'
 import { prune } from '../ops/prune.ts'
+import { reconcileStock } from '../ops/reconcile-stock.ts'
+import { watchDeadLetters } from '../ops/watch-dead-letters.ts'
 import { orderJobs } from '../orders/order-jobs.ts'
 import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
 import type { Config } from '../platform/config.ts'
@@ -14,26 +19,51 @@ import { openDatabase, type Service } from './service.ts'
 /** Who works which queue: every queue of the catalogue has a handler, or this does not compile. */
 const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, EventHandler<never>>
 
-const DEAD_LETTER_BATCH_COUNT = 50
-const PRUNE_POLL_SECONDS = 30
+/** What is done by the clock; a job's output is what it returns. */
+const chores: Record<HousekeepingName, (database: Database, log: Logger) => Promise<object>> = {
+  'maintenance.prune': (database, log) => prune(database, new Date(), log),
+  'maintenance.reconcile-stock': reconcileStock,
+  'maintenance.watch-dead-letters': watchDeadLetters,
+}
 
-/** Works every queue. */
+const DEAD_LETTER_BATCH_COUNT = 50
+const HOUSEKEEPING_POLL_SECONDS = 30
+
+/** Works every queue that operators have not paused. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
   const boss = await startBoss(database, 'consumer', 'worker', log)
-  for (const [queue, handle] of Object.entries(handlers)) {
-    await consumeEvents(database, boss, queue as QueueName, handle as EventHandler<never>, log)
-  }
-  await consumeDeadLetters(boss, log)
-  await boss.work(PRUNE_QUEUE, { pollingIntervalSeconds: PRUNE_POLL_SECONDS }, () =>
-    prune(database, new Date(), log),
+  const queues = new QueueSwitch(boss, starters(database, boss, log), log)
+  const heartbeat = await Heartbeat.start(
+    database,
+    { role: 'worker', workingOn: () => queues.inHand(), onBeat: paused => queues.apply(paused) },
+    log,
   )
   return {
     stop: async timeoutMs => {
+      await heartbeat.stop()
       await boss.stop({ graceful: true, timeout: timeoutMs })
       await database.close()
     },
   }
+}
+
+function starters(database: Database, boss: PgBoss, log: Logger): QueueStarters {
+  const housekeeping = { pollingIntervalSeconds: HOUSEKEEPING_POLL_SECONDS } as const
+  return new Map([
+    ...Object.entries(handlers).map(
+      ([queue, handle]) =>
+        [
+          queue,
+          () => consumeEvents(database, boss, queue as QueueName, handle as EventHandler<never>, log),
+        ] as const,
+    ),
+    [DEAD_LETTER_QUEUE, () => consumeDeadLetters(boss, log)],
+    ...Object.entries(chores).map(
+      ([queue, chore]) =>
+        [queue, async () => void (await boss.work(queue, housekeeping, () => chore(database, log)))] as const,
+    ),
+  ])
 }
 
 async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {

@@ -1,0 +1,68 @@
+import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import { reconcileStock } from '../../src/ops/reconcile-stock.ts'
+import { quiet, recordingLog } from '../support/log.ts'
+import { addMenu, deduct, type Menu, place } from '../support/slow-path.ts'
+import { openTestDatabase } from '../support/system.ts'
+
+describe('the reconciliation of stock with its ledger', () => {
+  let database: Database
+  let close: () => Promise<void>
+  let menu: Menu
+
+  beforeEach(async () => {
+    ;({ database, close } = await openTestDatabase())
+    menu = await addMenu(database, 10, 20)
+    await deduct(database, await place(database, menu, 2))
+    await makeOld()
+  })
+  afterEach(() => close())
+
+  /** As if the movements so far had been ten minutes ago. */
+  async function makeOld(): Promise<void> {
+    await database.execute(
+      `update stock_movements set movement_id = uuidv7(interval '-10 minutes') where movement_id > uuidv7(interval '-5 minutes')`,
+    )
+  }
+
+  const checkpoints = async () =>
+    await database.query<{ ledger_qty: number }>(
+      'select ledger_qty from stock_checkpoints order by menu_item_id',
+    )
+
+  it('finds nothing where stock is the sum of its movements, and moves the checkpoints on', async () => {
+    expect(await reconcileStock(database, quiet)).to.deep.equal({ items: 2, differing: [] })
+    expect(await checkpoints()).to.deep.equal([{ ledger_qty: 8 }, { ledger_qty: 18 }])
+    await deduct(database, await place(database, menu, 3))
+    await makeOld()
+    expect(await reconcileStock(database, quiet)).to.deep.equal({ items: 2, differing: [] })
+    expect(await checkpoints()).to.deep.equal([{ ledger_qty: 5 }, { ledger_qty: 15 }])
+  })
+
+  it('leaves movements out of a checkpoint that others may still overtake', async () => {
+    await deduct(database, await place(database, menu, 3))
+    await reconcileStock(database, quiet)
+    expect(await checkpoints()).to.deep.equal([{ ledger_qty: 8 }, { ledger_qty: 18 }])
+  })
+
+  it('names an item whose stock was changed past the ledger, and leaves it as it is', async () => {
+    const [item] = menu.menu_item_ids
+    await reconcileStock(database, quiet)
+    await database.execute('update menu_items set available_qty = 9 where menu_item_id = $1', [item])
+    const { log, lines } = recordingLog()
+    expect((await reconcileStock(database, log)).differing).to.deep.equal([
+      { menu_item_id: item, on_hand: 9, ledger_qty: 8 },
+    ])
+    expect(lines.at(-1)?.msg).to.equal('stock is not the sum of its ledger')
+    expect((await reconcileStock(database, quiet)).differing).to.have.length(1)
+  })
+
+  it('names an item of which a movement from before the checkpoint is gone', async () => {
+    await reconcileStock(database, quiet)
+    const [item] = menu.menu_item_ids
+    await database.execute(`delete from stock_movements where menu_item_id = $1 and kind = 'DEDUCT'`, [item])
+    expect((await reconcileStock(database, quiet)).differing).to.deep.equal([
+      { menu_item_id: item, on_hand: 8, ledger_qty: 10 },
+    ])
+  })
+})
