@@ -18,6 +18,11 @@ export interface DeadLetterFilter {
   until?: Date
 }
 
+/** Decided ones too: for looking, never for changing. */
+export interface DeadLetterSearch extends DeadLetterFilter {
+  decided?: boolean
+}
+
 export interface DeadLetter {
   dead_letter_id: string
   queue: string
@@ -28,17 +33,19 @@ export interface DeadLetter {
   error: { message?: string } | null
   attempts: number
   dead_at: Date
+  fate: 'OPEN' | 'REDRIVEN' | 'DISCARDED'
   /** from before what is remembered of processed events: working it again could have its effect twice */
   beyond_horizon: boolean
 }
 
-/** Open dead letters, oldest first. @param limit rows, 1..10000 */
+/** Dead letters, oldest first; open ones, unless those are wanted too that have been decided on. @param limit rows, 1..10000 */
 export async function findDeadLetters(
   sql: Sql,
-  filter: DeadLetterFilter,
+  search: DeadLetterSearch,
   limit: number,
 ): Promise<DeadLetter[]> {
-  return await sql.query<DeadLetter>(`${findSql} limit $6`, filterValues(filter, limit))
+  const fates = search.decided ? ['OPEN', 'REDRIVEN', 'DISCARDED'] : ['OPEN']
+  return await sql.query<DeadLetter>(`${findSql} limit $6`, [...filterValues(search), limit, fates])
 }
 
 /** What became of the letters that were asked for. */
@@ -89,7 +96,11 @@ export async function discardDeadLetters(
 }
 
 async function lockDeadLetters(tx: Tx, filter: DeadLetterFilter, limit: number): Promise<DeadLetter[]> {
-  return await tx.query<DeadLetter>(`${findSql} limit $6 for update`, filterValues(filter, limit))
+  return await tx.query<DeadLetter>(`${findSql} limit $6 for update`, [
+    ...filterValues(filter),
+    limit,
+    ['OPEN'],
+  ])
 }
 
 async function decide(
@@ -101,15 +112,15 @@ async function decide(
   if (decided !== letters.length) throw new Error(`decided ${decided} of ${letters.length} dead letters`)
 }
 
-function filterValues({ ids, type, error, since, until }: DeadLetterFilter, limit: number): unknown[] {
-  return [ids ?? null, type ?? null, error ?? null, since ?? null, until ?? null, limit]
+function filterValues({ ids, type, error, since, until }: DeadLetterFilter): unknown[] {
+  return [ids ?? null, type ?? null, error ?? null, since ?? null, until ?? null]
 }
 
 const findSql = `
-  select dead_letter_id, queue, event_id, event_type, order_id, data, error, attempts, dead_at,
+  select dead_letter_id, queue, event_id, event_type, order_id, data, error, attempts, dead_at, fate,
     coalesce(uuid_extract_timestamp(event_id) < now() - interval '${REPLAY_HORIZON_DAYS} days', false) as beyond_horizon
   from dead_letters
-  where fate = 'OPEN'
+  where fate = any($7::text[])
     and ($1::uuid[] is null or dead_letter_id = any($1) or job_id = any($1) or event_id = any($1) or order_id = any($1))
     and ($2::text is null or event_type = $2)
     and ($3::text is null or position(lower($3) in lower(error::text)) > 0)

@@ -5,7 +5,7 @@ import { newId } from '../platform/ids.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** How often a process says that it is alive, and learns which queues are paused: one statement. */
-const HEARTBEAT_SECONDS = 5
+export const HEARTBEAT_SECONDS = 5
 /** A process that has missed three is silent. */
 export const SILENT_AFTER_SECONDS = 3 * HEARTBEAT_SECONDS
 const FORGET_AFTER_DAYS = 1

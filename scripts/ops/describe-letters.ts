@@ -1,0 +1,26 @@
+import type { DeadLetter } from '../../src/ops/dead-letters.ts'
+import { field, type Row, rowsTable } from './rows-table.ts'
+
+/** A line a dead letter. */
+export function describeLetters(letters: readonly DeadLetter[]): string {
+  const rows = letters.map(letter => ({ ...letter }))
+  const columns = {
+    'dead letter': field('dead_letter_id'),
+    queue: field('queue'),
+    event: field('event_type'),
+    order: field('order_id'),
+    attempts: field('attempts'),
+    died: field('dead_at'),
+    error: (row: Row) => `${row['beyond_horizon'] ? '(too old) ' : ''}${messageOf(row['error'])}`,
+  }
+  const decided = letters.some(({ fate }) => fate !== 'OPEN')
+  return rowsTable(
+    rows,
+    decided ? { ...columns, fate: field('fate') } : columns,
+    'No open dead letter is meant.',
+  )
+}
+
+function messageOf(error: unknown): string {
+  return (error as DeadLetter['error'])?.message ?? ''
+}

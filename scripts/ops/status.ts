@@ -1,0 +1,162 @@
+import { clearScreenDown, cursorTo } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Database } from '../../src/db/database.ts'
+import { duration, flag, readOptions } from '../support/read-options.ts'
+import { jsonOption, withDatabase } from './ops-database.ts'
+import { field, type Row, rowsTable, seconds, shortTime } from './rows-table.ts'
+
+const command = {
+  name: 'npm run ops -- status',
+  summary: 'Everything on one screen: what needs somebody, the outbox, the queues, the processes.',
+  example: 'npm run ops -- status --watch',
+}
+
+interface Status {
+  at: string
+  /** what needs an operator, in words; empty while all is well */
+  troubles: string[]
+  outbox: Row
+  queues: Row[]
+  workers: Row[]
+  stuck_orders: Row[]
+}
+
+export async function status(args: readonly string[]): Promise<number> {
+  const options = readOptions(
+    command,
+    {
+      watch: flag('draw it again and again, until Ctrl-C'),
+      every: duration('pause between two looks', '2s', 100, 3_600_000),
+      ...jsonOption,
+    },
+    args,
+  )
+  if (options === null) return 0
+  return await withDatabase(async database => {
+    for (;;) {
+      const seen = await readStatus(database)
+      if (options.watch && process.stdout.isTTY) cursorTo(process.stdout, 0, 0)
+      console.log(options.json ? JSON.stringify(seen) : describeStatus(seen))
+      if (!options.watch) return 0
+      if (process.stdout.isTTY) clearScreenDown(process.stdout)
+      await delay(options.every)
+    }
+  })
+}
+
+/** One snapshot, so that its parts agree. */
+async function readStatus(database: Database): Promise<Status> {
+  return await database.transaction(async tx => {
+    await tx.execute('set transaction isolation level repeatable read read only')
+    const queues = await tx.query<Row>('select * from ops.queues')
+    const [outbox = {}] = await tx.query<Row>('select * from ops.outbox')
+    const workers = await tx.query<Row>(
+      `select * from ops.workers where state <> 'STOPPED' order by role, host, pid`,
+    )
+    const stuck = await tx.query<Row>(
+      `select reason, coalesce(queue, '') as queue, count(*)::integer as orders, max(stuck_seconds) as longest_seconds,
+        min(error) as an_error
+      from ops.stuck_orders
+      group by reason, queue
+      order by reason, queue`,
+    )
+    const [stock = {}] = await tx.query<Row>(
+      'select count(*)::integer as differing from ops.stock where on_hand <> ledger_qty',
+    )
+    const troubles = findTroubles(queues, outbox, workers, stuck, Number(stock['differing']))
+    return { at: new Date().toISOString(), troubles, outbox, queues, workers, stuck_orders: stuck }
+  })
+}
+
+function findTroubles(
+  queues: readonly Row[],
+  outbox: Row,
+  workers: readonly Row[],
+  stuck: readonly Row[],
+  differing: number,
+): string[] {
+  const sum = (rows: readonly Row[], name: string) =>
+    rows.reduce((total, row) => total + Number(row[name]), 0)
+  const live = (role: string) => workers.some(row => row['role'] === role && row['state'] === 'LIVE')
+  const orders = sum(stuck, 'orders')
+  const letters = sum(queues, 'dead_letters')
+  const paused = queues.filter(row => row['paused_at'] !== null).map(row => row['queue'])
+  const silent = workers.filter(row => row['state'] === 'SILENT').length
+  return [
+    orders > 0 && `${orders} orders are stuck: select * from ops.stuck_orders`,
+    letters > 0 && `${letters} dead letters are open: npm run ops -- dead-letters`,
+    Number(outbox['quarantined']) > 0 &&
+      `${String(outbox['quarantined'])} events are quarantined: npm run ops -- quarantine list`,
+    differing > 0 &&
+      `${differing} items differ from their ledger: select * from ops.check_stock_is_its_ledger`,
+    paused.length > 0 && `paused: ${paused.join(', ')}`,
+    !live('dispatcher') && 'no dispatcher lives',
+    !live('worker') && 'no worker lives',
+    silent > 0 && `${silent} processes have fallen silent`,
+  ].filter(trouble => trouble !== false)
+}
+
+function describeStatus({ at, troubles, outbox, queues, workers, stuck_orders }: Status): string {
+  const pending = Number(outbox['pending'])
+  const oldest = outbox['oldest_pending_seconds']
+  const well = troubles.length === 0
+  return [
+    `${at}  ${well ? 'all is well' : `${troubles.length} to look at`}`,
+    ...troubles.map(trouble => `  ! ${trouble}`),
+    '',
+    `outbox  ${pending} pending${oldest === null ? '' : `, the oldest for ${shortTime(Number(oldest))}`}; in the last minute ${String(outbox['written_last_minute'])} written, ${String(outbox['dispatched_last_minute'])} dispatched; ${String(outbox['quarantined'])} quarantined`,
+    '',
+    queueTable(queues),
+    '',
+    rowsTable(
+      workers,
+      {
+        process: field('role'),
+        host: field('host'),
+        pid: field('pid'),
+        version: field('version'),
+        state: field('state'),
+        heartbeat: seconds('heartbeat_age_seconds'),
+        'works on': field('working_on'),
+      },
+      'No process lives.',
+    ),
+    ...(stuck_orders.length > 0
+      ? [
+          '',
+          rowsTable(
+            stuck_orders,
+            {
+              'stuck orders': field('orders'),
+              reason: field('reason'),
+              queue: field('queue'),
+              longest: seconds('longest_seconds'),
+              'an error': field('an_error'),
+            },
+            '',
+          ),
+        ]
+      : []),
+  ].join('\n')
+}
+
+/** One line a queue. */
+export function queueTable(queues: readonly Row[]): string {
+  return rowsTable(
+    queues,
+    {
+      queue: row => `${String(row['queue'])}${row['paused_at'] === null ? '' : ' (paused)'}`,
+      ready: field('ready'),
+      deferred: field('deferred'),
+      retrying: field('retrying'),
+      active: field('active'),
+      failed: field('failed'),
+      'done/min': field('done_last_minute'),
+      oldest: seconds('oldest_ready_seconds'),
+      'wait p95': seconds('wait_p95_seconds'),
+      'run p95': seconds('run_p95_seconds'),
+      'dead letters': field('dead_letters'),
+    },
+    'There are no queues: run `npm run migrate`.',
+  )
+}

@@ -1,0 +1,258 @@
+import { expect } from 'chai'
+import { pauseQueue, resumeQueue, workersFollow } from '../../src/ops/pause-queue.ts'
+import { newId } from '../../src/platform/ids.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { quiet } from '../support/log.ts'
+import { addMenu, type Menu, place, statusOf } from '../support/slow-path.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+import { type Ended, spawnScript } from './spawn-script.ts'
+
+type Json = Record<string, unknown>
+
+describe('npm run ops', function () {
+  // Each command is a process of its own.
+  this.timeout(60_000)
+
+  let system: TestSystem
+  let menu: Menu
+
+  before(async () => {
+    system = await startSystem(['dispatcher', 'worker'])
+    menu = await addMenu(system.database, 1_000)
+  })
+  after(() => system.stop())
+
+  const ops = (...args: string[]): Promise<Ended> =>
+    spawnScript('ops', args, { DATABASE_URL: system.url }).ended
+
+  async function done(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await ops(...args)
+    expect(status, stdout + stderr).to.equal(0)
+    return stdout
+  }
+  const json = async <T = Json[]>(...args: string[]) => JSON.parse(await done(...args, '--json')) as T
+  const audits = () =>
+    system.database.query<{ action: string; actor: string; reason: string; details: Json }>(
+      'select action, actor, reason, details from ops_audit order by audit_id',
+    )
+  const prepared = (order: string) =>
+    until('it is prepared', async () => (await statusOf(system.database, order)) === 'PREPARING')
+
+  const operator = { actor: 'test', reason: 'test' }
+  async function hold(queue: string): Promise<void> {
+    await system.database.transaction(tx => pauseQueue(tx, queue, operator))
+    await until('it is paused', () => workersFollow(system.database, queue, true))
+  }
+  async function letGo(queue: string): Promise<void> {
+    await system.database.transaction(tx => resumeQueue(tx, queue, operator))
+  }
+
+  it('lists its commands, and names them when it is given another', async () => {
+    expect(await done('--help')).to.match(/status \[--watch\] +everything on one screen/)
+    const { status, stderr } = await ops('cook')
+    expect(status).to.equal(1)
+    expect(stderr).to.match(/^comanda: there is no command "cook"; there are status, order[^\n]*\n$/)
+  })
+
+  it('status: shows the outbox, the queues and the processes on one screen', async () => {
+    const screen = await done('status')
+    expect(screen)
+      .to.contain('all is well')
+      .and.match(/outbox {2}0 pending/)
+    expect(screen).to.match(/inventory\.deduct +0 +0/)
+    expect(screen).to.match(/dispatcher +\S+ +\d+ +0\.1\.0 +LIVE/)
+    const seen = await json<{ troubles: string[]; queues: Json[] }>('status')
+    expect(seen.troubles).to.deep.equal([])
+    expect(seen.queues[0]).to.have.property('oldest_ready_seconds')
+  })
+
+  it('status --watch: looks again and again', async () => {
+    const { child, ended } = spawnScript('ops', ['status', '--watch', '--every', '100ms', '--json'], {
+      DATABASE_URL: system.url,
+    })
+    let looks = 0
+    child.stdout?.on('data', (chunk: Buffer) => (looks += chunk.toString().split('\n').length - 1))
+    await until('it has looked three times', () => looks >= 3)
+    child.kill('SIGTERM')
+    await ended
+  })
+
+  it('order: tells what happened to one, and says when there is none', async () => {
+    const order = await place(system.database, menu)
+    await prepared(order)
+    expect(await done('order', order))
+      .to.contain('PLACED → PREPARING')
+      .and.contain('DEDUCT -1 Pizza')
+    const { timeline } = await json<{ timeline: Json[] }>('order', order)
+    expect(timeline.map(({ what }) => what)).to.include('inventory.deduct completed')
+    for (const [id, message] of [
+      [newId(), 'no order has the id'],
+      ['12', '"12" is not the id of an order'],
+    ] as const) {
+      const { status, stderr } = await ops('order', id)
+      expect(status).to.equal(1)
+      expect(stderr).to.contain(message)
+    }
+  })
+
+  it('queues: is ops.queues', async () => {
+    expect(await done('queues')).to.match(/order\.prepare +0/)
+    expect((await json('queues')).map(({ queue }) => queue)).to.include('maintenance.reconcile-stock')
+  })
+
+  it('pause and resume: reach every worker, outlive its restart, and lose nothing', async () => {
+    const paused = await done(
+      'pause',
+      'inventory.deduct',
+      '--reason',
+      'the supplier counts',
+      '--actor',
+      'ada',
+    )
+    expect(paused).to.contain('inventory.deduct is paused; every worker follows')
+    const order = await place(system.database, menu)
+    await until('its job waits', async () => {
+      const rows = await system.database.query('select 1 from ops.queues where ready = 1')
+      return rows.length === 1
+    })
+    // One that starts now must find the queue paused.
+    const another = await startWorker(testConfig, system.url, quiet)
+    try {
+      expect(await done('status')).to.contain('paused: inventory.deduct')
+      expect((await json('queues')).find(({ queue }) => queue === 'inventory.deduct')).to.include({
+        ready: 1,
+      })
+      expect(await statusOf(system.database, order)).to.equal('PLACED')
+      expect(await done('pause', 'inventory.deduct', '--reason', 'again')).to.contain('was paused already')
+      expect(await done('resume', 'inventory.deduct', '--reason', 'counted', '--actor', 'ada')).to.contain(
+        'is worked again; every worker follows',
+      )
+      await prepared(order)
+    } finally {
+      await another.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    }
+    expect((await audits()).slice(-2)).to.deep.equal([
+      {
+        action: 'pause',
+        actor: 'ada',
+        reason: 'the supplier counts',
+        details: { queue: 'inventory.deduct' },
+      },
+      { action: 'resume', actor: 'ada', reason: 'counted', details: { queue: 'inventory.deduct' } },
+    ])
+  })
+
+  it('changes nothing without a reason, and names the queues there are', async () => {
+    for (const [args, message] of [
+      [['pause', 'inventory.deduct'], '--reason is needed'],
+      [['retry', newId()], '--reason is needed'],
+      [['quarantine', 'release', '--all'], '--reason is needed'],
+      [['pause', 'kitchen', '--reason', 'x'], 'there is no queue "kitchen"; the queues are inventory.deduct'],
+      [['quarantine', 'release', '--reason', 'x'], 'either --id or --all is needed'],
+      [['quarantine'], 'quarantine takes `list` or `release`'],
+    ] as const) {
+      const { status, stderr } = await ops(...args)
+      expect(status).to.equal(1)
+      expect(stderr)
+        .to.match(/^comanda: [^\n]*\n$/)
+        .and.contain(message)
+    }
+    expect((await json('queues')).every(queue => queue['paused_at'] === null)).to.equal(true)
+  })
+
+  it('retry: has a job tried at once that waits for its next attempt', async () => {
+    await hold('order.prepare')
+    const order = await place(system.database, menu)
+    const [job] = await until('its job is there', async () => {
+      const jobs = await system.database.query<{ id: string }>(
+        `update pgboss.job set state = 'retry', retry_count = 5, start_after = now() + interval '1 hour'
+        where name = 'order.prepare' and data ->> 'order_id' = $1 returning id`,
+        [order],
+      )
+      return jobs.length === 1 && jobs
+    })
+    await letGo('order.prepare')
+    expect(await done('retry', job?.id ?? '', '--reason', 'the lock is gone')).to.contain('due now')
+    await prepared(order)
+    expect((await audits()).at(-1)).to.deep.include({ action: 'retry', reason: 'the lock is gone' })
+    const { status, stderr } = await ops('retry', job?.id ?? '', '--reason', 'again')
+    expect(status).to.equal(1)
+    expect(stderr).to.contain('nothing was changed: the job is completed')
+    expect((await ops('retry', newId(), '--reason', 'x')).stderr).to.contain('no queue has a job')
+  })
+
+  it('retry, dead-letters, redrive: give a job that has failed for good to its queue again', async () => {
+    const failed = await failedOrder()
+    expect(await done('dead-letters'))
+      .to.contain(failed.order)
+      .and.contain('broken')
+    expect(await json('dead-letters')).to.have.length(1)
+    expect(await done('redrive', '--preview')).to.contain(failed.order)
+    expect(await done('retry', failed.job, '--reason', 'mended')).to.contain('was a dead letter')
+    await prepared(failed.order)
+    expect(await done('dead-letters')).to.contain('No open dead letter')
+    expect(await json('dead-letters', '--all')).to.have.length(1)
+
+    const another = await failedOrder()
+    expect(await done('redrive', '--id', another.order, '--reason', 'mended')).to.contain(
+      '1 dead letters given to their queues again',
+    )
+    await prepared(another.order)
+    expect((await ops('retry', another.job, '--reason', 'x')).stderr).to.contain('has been redriven')
+  })
+
+  it('quarantine: lists events that were put aside, and gives them to the dispatcher again', async () => {
+    const [order] = await system.database.query<{ order_id: string; event_id: string }>(
+      `insert into outbox_events (event_id, restaurant_id, type, order_id, payload)
+      select uuidv7(), restaurant_id, 'order.placed.v9', order_id, payload from outbox_events
+      where type = 'order.placed.v1' limit 1 returning order_id, event_id`,
+    )
+    await until('it is put aside', async () => {
+      const rows = await system.database.query('select 1 from ops.quarantined_events')
+      return rows.length === 1
+    })
+    expect(await done('quarantine', 'list')).to.contain('unknown event type order.placed.v9')
+    await system.database.execute(`update outbox_events set type = 'order.placed.v1' where event_id = $1`, [
+      order?.event_id,
+    ])
+    const released = await done(
+      'quarantine',
+      'release',
+      '--id',
+      order?.order_id ?? '',
+      '--reason',
+      'it is v1',
+    )
+    expect(released).to.contain('1 events given to the dispatcher again')
+    await until('it is dispatched', async () => {
+      const rows = await system.database.query('select 1 from outbox_events where dispatched_at is null')
+      return rows.length === 0
+    })
+    expect((await audits()).at(-1)).to.deep.include({
+      action: 'release',
+      details: { events: [order?.event_id] },
+    })
+  })
+
+  /** An order of which a job has become a dead letter. */
+  async function failedOrder(): Promise<{ order: string; job: string }> {
+    await hold('order.prepare')
+    const order = await place(system.database, menu)
+    const job = await until('its job is there', async () => {
+      const [job] = await system.database.query<{ id: string; data: object }>(
+        `update pgboss.job set state = 'failed', completed_on = now(), retry_count = 12
+        where name = 'order.prepare' and data ->> 'order_id' = $1 returning id, data`,
+        [order],
+      )
+      return job
+    })
+    await system.database.execute(
+      `insert into dead_letters (dead_letter_id, queue, job_id, event_id, event_type, order_id, data, error, attempts, first_queued_at, dead_at)
+      values (gen_random_uuid(), 'order.prepare', $1, $1, 'inventory.deducted.success.v1', $2, $3, '{"message":"broken"}', 13, now(), now())`,
+      [job.id, order, job.data],
+    )
+    await letGo('order.prepare')
+    return { order, job: job.id }
+  }
+})
