@@ -5,8 +5,9 @@ import { ExpectedError } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
 import { jsonBody } from './body.ts'
+import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
-import { problemOf, RETRY_AFTER_SECONDS } from './problem.ts'
+import { problemOf, retryAfterSeconds } from './problem.ts'
 import type { Route } from './route.ts'
 
 export interface AppOptions {
@@ -14,13 +15,15 @@ export interface AppOptions {
   /** pages beside the API: health, metrics, documentation */
   pages: Router[]
   metrics: HttpMetrics
+  /** whether what changes something must say by which key it may be sent again */
+  requireIdempotencyKey?: boolean
   log: Logger
 }
 
 /** The Koa application: every answer that is not a success is a problem document. */
-export function createApp({ routes, pages, metrics, log }: AppOptions): Koa {
+export function createApp({ routes, pages, metrics, requireIdempotencyKey = false, log }: AppOptions): Koa {
   const app = new Koa()
-  const api = apiRouter(routes)
+  const api = apiRouter(routes, requireIdempotencyKey)
   const routers = [api, ...pages]
   app.use(identifyRequest())
   app.use(metrics.middleware())
@@ -48,7 +51,7 @@ export function createApp({ routes, pages, metrics, log }: AppOptions): Koa {
   return app
 }
 
-function apiRouter(routes: readonly Route[]): Router {
+function apiRouter(routes: readonly Route[], requireIdempotencyKey: boolean): Router {
   const router = new Router()
   const readBody = jsonBody()
   for (const route of routes) {
@@ -58,6 +61,13 @@ function apiRouter(routes: readonly Route[]): Router {
         params: ctx['params'],
         body: bodyOf(ctx, route),
         requestId: ctx.state['requestId'],
+        idempotencyKey:
+          route.method === 'get'
+            ? undefined
+            : parseIdempotencyKey(
+                ctx.req.headers['idempotency-key'] as string | undefined,
+                requireIdempotencyKey,
+              ),
       })
       ctx.status = route.status
       ctx.set(headers)
@@ -112,7 +122,8 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
         requestId,
       )
   ctx.status = problem.status
-  if (problem.status === 503) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS))
+  const retryAfter = retryAfterSeconds(expected?.code ?? 'internal')
+  if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
   ctx.body = problem
   ctx.type = 'application/problem+json'
 }

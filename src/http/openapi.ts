@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import { createDocument } from 'zod-openapi'
-import { type ProblemCode, problemOf, problemSchema, problems } from './problem.ts'
+import { idempotencyKeyHeader } from './idempotency.ts'
+import { type ProblemCode, problemOf, problemSchema, problems, retryAfterSeconds } from './problem.ts'
 import type { Route } from './route.ts'
 
 const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
@@ -24,11 +26,38 @@ const withBody: DocumentedError[] = [
   { code: 'payload-too-large', detail: 'A body may have 262144 bytes', fields: { limit_bytes: 262_144 } },
 ]
 
+/** What those that change something may answer. */
+const changing: DocumentedError[] = [
+  {
+    code: 'idempotency-key-invalid',
+    detail: 'An Idempotency-Key has 1 to 255 visible ASCII characters, and comes once',
+  },
+  {
+    code: 'idempotency-key-in-flight',
+    detail:
+      'A request with this Idempotency-Key is being carried out; send it again in a moment for its answer',
+  },
+  {
+    code: 'idempotency-key-reused',
+    detail: 'This Idempotency-Key was sent with another request before; choose a new key for a new request',
+  },
+]
+
+const keyMissing: DocumentedError = {
+  code: 'idempotency-key-missing',
+  detail: 'This call needs an Idempotency-Key header, so that it can be sent again safely',
+}
+
+/** What depends on how the API is configured. */
+export interface DocumentOptions {
+  requireIdempotencyKey?: boolean
+}
+
 /** The OpenAPI 3.1 document, made of the same schemas that check requests. */
-export function openApiDocument(routes: readonly Route[], version: string) {
+export function openApiDocument(routes: readonly Route[], version: string, options: DocumentOptions = {}) {
   const paths: Record<string, Record<string, object>> = {}
   for (const route of routes) {
-    paths[route.path] = { ...paths[route.path], [route.method]: operation(route) }
+    paths[route.path] = { ...paths[route.path], [route.method]: operation(route, options) }
   }
   return createDocument({
     openapi: '3.1.0',
@@ -49,36 +78,63 @@ export function openApiDocument(routes: readonly Route[], version: string) {
   })
 }
 
-function operation(route: Route) {
+function operation(route: Route, { requireIdempotencyKey = false }: DocumentOptions) {
+  const isChange = route.method !== 'get'
+  const changeHeaders = z.object({
+    'Idempotency-Key': requireIdempotencyKey ? idempotencyKeyHeader : idempotencyKeyHeader.optional(),
+  })
   const { params, body, errors, operationId, summary, description, tag } = route
   return {
     operationId,
     summary,
     description,
     tags: [tag],
-    ...(params ? { requestParams: { path: params } } : {}),
+    requestParams: { ...(params ? { path: params } : {}), ...(isChange ? { header: changeHeaders } : {}) },
     ...(body
       ? { requestBody: { required: !route.bodyOptional, content: { 'application/json': { schema: body } } } }
       : {}),
-    responses: { ...success(route), ...failures([...errors, ...(body ? withBody : []), ...everyOperation]) },
+    responses: {
+      ...success(route, isChange),
+      ...failures([
+        ...errors,
+        ...(body ? withBody : []),
+        ...(isChange ? changing : []),
+        ...(isChange && requireIdempotencyKey ? [keyMissing] : []),
+        ...everyOperation,
+      ]),
+    },
   }
 }
 
-function success({ status, statusDescription, replySchema, replyExample, replyHeaders = {} }: Route) {
-  const headers = Object.entries(replyHeaders).map(([name, description]) => [
-    name,
-    { description, schema: { type: 'string' } },
-  ])
+function success(
+  { status, statusDescription, replySchema, replyExample, replyHeaders = {} }: Route,
+  isChange: boolean,
+) {
+  const headers = Object.entries(replyHeaders).map(([name, description]) => [name, header(description)])
   return {
     [status]: {
       description: statusDescription,
-      headers: { 'X-Request-Id': requestIdHeader, ...Object.fromEntries(headers) },
+      headers: {
+        'X-Request-Id': requestIdHeader,
+        ...Object.fromEntries(headers),
+        ...(isChange ? { 'Idempotency-Replayed': replayedHeader } : {}),
+      },
       content: { 'application/json': { schema: replySchema, example: replyExample } },
     },
   }
 }
 
-const requestIdHeader = { description: 'Names this request in the log', schema: { type: 'string' } }
+/** A header that the answer always has. */
+function header(description: string) {
+  return { description, required: true, schema: { type: 'string' } } as const
+}
+
+const requestIdHeader = header('Names this request in the log')
+const retryAfterHeader = header('Seconds')
+const replayedHeader = {
+  description: '`true` when this is the answer to an earlier request with the same Idempotency-Key',
+  schema: { type: 'string', enum: ['true'] },
+} as const
 
 /** One response a status, with an example for each code that has it. */
 function failures(errors: DocumentedError[]) {
@@ -90,14 +146,19 @@ function failures(errors: DocumentedError[]) {
         description: those.map(({ code }) => problems[code].title).join('; '),
         headers: {
           'X-Request-Id': requestIdHeader,
-          ...(status === 503
-            ? { 'Retry-After': { description: 'Seconds', schema: { type: 'string' } } }
-            : {}),
+          ...retryAfterHeaders(those),
         },
         content: { 'application/problem+json': { schema: problemSchema, examples: examples(those) } },
       },
     ]),
   )
+}
+
+/** Promised where each problem of the status has it. */
+function retryAfterHeaders(errors: DocumentedError[]) {
+  const those = errors.filter(({ code }) => retryAfterSeconds(code) !== undefined)
+  if (those.length === 0) return {}
+  return { 'Retry-After': { ...retryAfterHeader, required: those.length === errors.length } }
 }
 
 function examples(errors: DocumentedError[]) {

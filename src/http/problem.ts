@@ -20,6 +20,10 @@ export const problems = {
   'restaurant-not-found': { status: 404, title: 'No such restaurant' },
   'menu-item-not-found': { status: 404, title: 'No such menu item' },
   'order-not-found': { status: 404, title: 'No such order' },
+  'idempotency-key-missing': { status: 400, title: 'The request needs an Idempotency-Key' },
+  'idempotency-key-invalid': { status: 400, title: 'The Idempotency-Key cannot be used' },
+  'idempotency-key-in-flight': { status: 409, title: 'The same request is being carried out' },
+  'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
   'inventory-pending': { status: 409, title: 'Stock has not been deducted yet' },
   'illegal-transition': { status: 409, title: 'The order cannot go there from where it is' },
   overloaded: { status: 503, title: 'Too much to do at the moment' },
@@ -31,8 +35,15 @@ export const problems = {
   internal: { status: 500, title: 'Something went wrong here' },
 } as const satisfies Record<ProblemCode, { status: number; title: string }>
 
-/** Seconds after which a 503 may be tried again. */
-export const RETRY_AFTER_SECONDS = 1
+/** Seconds after which a request may be sent again, where that helps. */
+const RETRY_AFTER_SECONDS = 1
+
+/** The `Retry-After` of a problem, in seconds; undefined where sending the same again does not help. */
+export function retryAfterSeconds(code: ProblemCode): number | undefined {
+  return problems[code].status === 503 || code === 'idempotency-key-in-flight'
+    ? RETRY_AFTER_SECONDS
+    : undefined
+}
 
 export const problemSchema = z
   .looseObject({

@@ -6,17 +6,16 @@ import {
   type ResourceKind,
   ValidationFailed,
 } from '../platform/errors.ts'
+import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
+import type { RouteReply } from './route-reply.ts'
 
 /** What a handler gets: parsed and checked. */
 interface RouteRequest<Params, Body> {
   params: Params
   body: Body
   requestId: string
-}
-
-interface RouteReply<Reply> {
-  body: Reply
-  headers?: Record<string, string>
+  /** when it came with a key: what it changes is to be changed once */
+  idempotency: IdempotentRequest | undefined
 }
 
 /** One operation of the API: what serves it and what documents it, so that the two cannot part. */
@@ -51,6 +50,7 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown>, 'handl
     params: Record<string, string>
     body: unknown
     requestId: string
+    idempotencyKey: string | undefined
   }): Promise<RouteReply<unknown>>
 }
 
@@ -58,13 +58,25 @@ export function route<Params, Body, Reply>(spec: RouteSpec<Params, Body, Reply>)
   const { handle, ...rest } = spec
   return {
     ...rest,
-    serve: ({ params, body, requestId }) =>
-      handle({
-        params: parseParams(spec.params, spec.resource, params),
-        body: (spec.body ? parseBody(spec.body, body) : undefined) as Body,
-        requestId,
-      }),
+    serve: ({ params: givenParams, body: givenBody, requestId, idempotencyKey: key }) => {
+      const params = parseParams(spec.params, spec.resource, givenParams)
+      const body = (spec.body ? parseBody(spec.body, givenBody) : undefined) as Body
+      const idempotency = key === undefined ? undefined : identify(spec, key, params, body)
+      return handle({ params, body, requestId, idempotency })
+    },
   }
+}
+
+/** Until callers are told apart, all of them share their keys. */
+const ANYONE = 'anyone'
+
+function identify(
+  { method, path }: { method: string; path: string },
+  key: string,
+  params: unknown,
+  body: unknown,
+): IdempotentRequest {
+  return { caller: ANYONE, key, fingerprint: fingerprintOf(method, path, params, body) }
 }
 
 function parseParams<Params>(

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { answerOnce } from '../http/idempotency.ts'
 import { type Route, route } from '../http/route.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { addMenuItem } from './add-menu-item.ts'
@@ -37,9 +38,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
         created_at: '2026-11-22T18:00:00.000Z',
       },
       errors: [invalid('/currency', 'must be an ISO 4217 code like EUR')],
-      handle: async ({ body }) => ({
-        body: presentRestaurant(await database.transaction(tx => addRestaurant(tx, body))),
-      }),
+      handle: ({ body, idempotency }) =>
+        answerOnce(database, idempotency, 201, async tx => ({
+          body: presentRestaurant(await addRestaurant(tx, body)),
+        })),
     }),
     route({
       method: 'post',
@@ -63,9 +65,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
           fields: { id: demoIds.order },
         },
       ],
-      handle: async ({ params, body }) => ({
-        body: presentMenuItem(await database.transaction(tx => addMenuItem(tx, { ...params, ...body }))),
-      }),
+      handle: ({ params, body, idempotency }) =>
+        answerOnce(database, idempotency, 201, async tx => ({
+          body: presentMenuItem(await addMenuItem(tx, { ...params, ...body })),
+        })),
     }),
     route({
       method: 'get',

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../platform/log.ts'
-import { OUTBOX_RETENTION_DAYS, PROCESSED_RETENTION_DAYS } from './retention.ts'
+import { IDEMPOTENCY_RETENTION_DAYS, OUTBOX_RETENTION_DAYS, PROCESSED_RETENTION_DAYS } from './retention.ts'
 
 /** Rows a statement: short transactions, so that nobody waits and vacuum keeps up. */
 const BATCH_COUNT = 2_000
@@ -49,6 +49,20 @@ const tables = [
         select ctid
         from job_trials
         where begun_at < $1
+        limit $2
+      ))`,
+    bound: (time: Date) => time,
+  },
+  {
+    name: 'idempotency_keys',
+    days: IDEMPOTENCY_RETENTION_DAYS,
+    sql: `
+      delete from idempotency_keys
+      where ctid = any(array(
+        select ctid
+        from idempotency_keys
+        where created_at < $1
+        order by created_at
         limit $2
       ))`,
     bound: (time: Date) => time,

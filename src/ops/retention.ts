@@ -9,3 +9,5 @@ export const OUTBOX_RETENTION_DAYS = 30
 export const REPLAY_HORIZON_DAYS = 30
 /** The record of what each consumer has processed: longer than any replay reaches back. */
 export const PROCESSED_RETENTION_DAYS = 45
+/** How long an `Idempotency-Key` names its request. */
+export const IDEMPOTENCY_RETENTION_DAYS = 1

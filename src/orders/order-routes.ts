@@ -1,5 +1,13 @@
 import type { Database } from '../db/database.ts'
+import type { Tx } from '../db/transaction.ts'
+import {
+  answerOnce,
+  findAnswer,
+  IdempotencyKeyInFlight,
+  type IdempotentRequest,
+} from '../http/idempotency.ts'
 import { type Route, route } from '../http/route.ts'
+import type { RouteReply } from '../http/route-reply.ts'
 import type { WakeDispatcher } from '../outbox/wake.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { newId } from '../platform/ids.ts'
@@ -18,6 +26,7 @@ import {
   presentPlacedOrder,
 } from './order-contract.ts'
 import { readOrder } from './order-queries.ts'
+import type { PlacedOrder, PlaceOrder } from './place-order.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 
 export interface OrderRoutesOptions {
@@ -31,14 +40,29 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
   /** Runs a change and answers with the order as that change left it. */
   async function change(
     orderId: string,
-    work: Parameters<typeof database.transaction<boolean>>[0],
-  ): Promise<{ body: OrderReply }> {
-    const { changed, order } = await database.transaction(async tx => ({
-      changed: await work(tx),
-      order: await readOrder(tx, orderId),
-    }))
-    if (changed) wakeDispatcher()
-    return { body: presentOrder(order) }
+    idempotency: IdempotentRequest | undefined,
+    work: (tx: Tx) => Promise<boolean>,
+  ): Promise<RouteReply<OrderReply>> {
+    return await answerOnce(database, idempotency, 200, async tx => {
+      if (await work(tx)) tx.afterCommit(wakeDispatcher)
+      return { body: presentOrder(await readOrder(tx, orderId)) }
+    })
+  }
+
+  async function place(request: PlaceOrder): Promise<RouteReply<PlacedOrderReply>> {
+    const { idempotency } = request
+    try {
+      const order = await placement.place(request)
+      wakeDispatcher()
+      return placedReply(order)
+    } catch (error) {
+      const earlier =
+        idempotency && error instanceof IdempotencyKeyInFlight
+          ? await findAnswer<PlacedOrderReply>(database, idempotency)
+          : undefined
+      if (earlier) return earlier
+      throw error
+    }
   }
 
   return [
@@ -64,11 +88,13 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
           fields: { id: demoIds.margherita },
         },
       ],
-      handle: async ({ body, requestId }) => {
-        const order = await placement.place({ ...body, order_id: newId(), trace: { request_id: requestId } })
-        wakeDispatcher()
-        return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
-      },
+      handle: ({ body, requestId, idempotency }) =>
+        place({
+          ...body,
+          order_id: newId(),
+          trace: { request_id: requestId },
+          ...(idempotency ? { idempotency: { ...idempotency, status: 202, reply: placedReply } } : {}),
+        }),
     }),
     route({
       method: 'get',
@@ -116,9 +142,9 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
           },
         },
       ],
-      handle: ({ params: { order_id }, body: { status }, requestId }) => {
+      handle: ({ params: { order_id }, body: { status }, requestId, idempotency }) => {
         const request = { order_id, trace: { request_id: requestId } }
-        return change(order_id, tx =>
+        return change(order_id, idempotency, tx =>
           status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
         )
       },
@@ -140,10 +166,16 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
       replySchema: orderReply,
       replyExample: cancelledExample,
       errors: [badReason, noOrder, illegal],
-      handle: ({ params: { order_id }, body: { reason }, requestId }) =>
-        change(order_id, tx => cancelOrder(tx, { order_id, reason, trace: { request_id: requestId } })),
+      handle: ({ params: { order_id }, body: { reason }, requestId, idempotency }) =>
+        change(order_id, idempotency, tx =>
+          cancelOrder(tx, { order_id, reason, trace: { request_id: requestId } }),
+        ),
     }),
   ]
+}
+
+function placedReply(order: PlacedOrder): RouteReply<PlacedOrderReply> {
+  return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
 }
 
 const placedAt = '2026-11-22T18:30:00.000Z'

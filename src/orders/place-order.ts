@@ -1,4 +1,6 @@
 import type { Sql } from '../db/transaction.ts'
+import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
+import type { RouteReply } from '../http/route-reply.ts'
 import { appendEventsSql, outboxRows } from '../outbox/append-event.ts'
 import { type EventOf, newEvent, type TraceContext } from '../outbox/events.ts'
 import { type ExpectedError, type FieldError, NotFound, ValidationFailed } from '../platform/errors.ts'
@@ -12,6 +14,13 @@ export interface PlaceOrder {
   customer_id?: string | undefined
   notes?: string | undefined
   trace: TraceContext
+  /** placed at most once by its key, together with the answer to it */
+  idempotency?: PlacementKey | undefined
+}
+
+interface PlacementKey extends IdempotentRequest {
+  status: number
+  reply: (order: PlacedOrder) => RouteReply<unknown>
 }
 
 /** An order as it was written, amounts in minor units. */
@@ -43,7 +52,8 @@ interface MenuLine {
  * Places orders: each with its items (name and price as they are now), its first transition and its
  * `order.placed.v1`. Touches no stock.
  * Atomic: one statement writes the whole batch, all of it or nothing. A bad order is answered on its own and is not
- * part of it. Idempotent by `order_id`.
+ * part of it; nor is one whose key is taken (IdempotencyKeyInFlight): findAnswer has what was answered to that key.
+ * Idempotent by `order_id`.
  * @returns an outcome a request, in their order
  */
 export async function placeOrders(sql: Sql, requests: readonly PlaceOrder[]): Promise<PlacementOutcome[]> {
@@ -53,11 +63,16 @@ export async function placeOrders(sql: Sql, requests: readonly PlaceOrder[]): Pr
   const placed = requests.flatMap((request, index) => {
     const outcome = outcomes[index]
     return outcome && !(outcome instanceof Error)
-      ? [{ order: outcome, event: placedEvent(outcome, request.trace) }]
+      ? [{ order: outcome, event: placedEvent(outcome, request.trace), key: request.idempotency }]
       : []
   })
-  if (placed.length > 0) await writeOrders(sql, placed)
-  return outcomes
+  if (placed.length === 0) return outcomes
+  const written = await writeOrders(sql, placed)
+  return outcomes.map((outcome, index) => {
+    const isTaken =
+      requests[index]?.idempotency && !(outcome instanceof Error) && !written.has(outcome.order_id)
+    return isTaken ? new IdempotencyKeyInFlight() : outcome
+  })
 }
 
 /** Pure: merges lines of the same item, checks them against the menu, adds up. */
@@ -131,19 +146,33 @@ async function readMenu(sql: Sql, requests: readonly PlaceOrder[]): Promise<Map<
   return new Map(lines.map(line => [menuKey(line.restaurant_id, line.menu_item_id), line]))
 }
 
-async function writeOrders(
-  sql: Sql,
-  placed: readonly { order: PlacedOrder; event: EventOf }[],
-): Promise<void> {
-  const orders = placed.map(({ order: { items: _, ...order } }) => order)
+interface Placement {
+  order: PlacedOrder
+  event: EventOf
+  key: PlacementKey | undefined
+}
+
+/** @returns ids of the keyed orders that were written now: the keys of the others are taken */
+async function writeOrders(sql: Sql, placed: readonly Placement[]): Promise<Set<string>> {
+  const keys = placed.flatMap(({ order, key }) => (key ? [keyRow(order, key)] : []))
+  const orders = placed.map(({ order: { items: _, ...order }, key }) =>
+    key ? { ...order, keyed: true } : order,
+  )
   const items = placed.flatMap(({ order: { order_id, restaurant_id, items } }) =>
     items.map(item => ({ order_id, restaurant_id, ...item })),
   )
-  await sql.execute(placeSql, [
-    JSON.stringify(orders),
-    JSON.stringify(items),
-    outboxRows(placed.map(({ event }) => event)),
-  ])
+  const values = [JSON.stringify(orders), JSON.stringify(items), outboxRows(placed.map(({ event }) => event))]
+  if (keys.length === 0) {
+    await sql.execute(placeSql, values)
+    return new Set()
+  }
+  const written = await sql.query<{ order_id: string }>(placeKeyedSql, [...values, JSON.stringify(keys)])
+  return new Set(written.map(({ order_id }) => order_id))
+}
+
+function keyRow(order: PlacedOrder, { caller, key, fingerprint, status, reply }: PlacementKey) {
+  const { body, headers = {} } = reply(order)
+  return { caller, key, fingerprint, status, headers, body, order_id: order.order_id }
 }
 
 const menuSql = `
@@ -156,13 +185,18 @@ const menuSql = `
     and m.restaurant_id = wanted.restaurant_id
 `
 
-/** Placed again under the same id (a retry after a lost answer), an order keeps its first event and nothing doubles. */
-const placeSql = `
-  with placed as (
+/**
+ * Placed again under the same id (a retry after a lost answer), an order keeps its first event and nothing doubles.
+ * @param before common table expressions that come first
+ * @param condition which of the orders `o`, in SQL
+ */
+const placeSqlWhere = (before: string, condition: string) => `
+  with ${before}placed as (
     insert into orders (order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, placed_at, updated_at)
     select order_id, restaurant_id, 'PLACED', 1, currency, total_minor, customer_id, notes, placed_at, placed_at
     from json_to_recordset($1::text::json) as o (order_id uuid, restaurant_id uuid, currency text, total_minor bigint,
-      customer_id text, notes text, placed_at timestamptz)
+      customer_id text, notes text, placed_at timestamptz, keyed boolean)
+    where ${condition}
     on conflict do nothing
     returning order_id, restaurant_id, placed_at
   ), items as (
@@ -177,4 +211,23 @@ const placeSql = `
     from placed
   )
   ${appendEventsSql('$3', 'null', 'order_id in (select order_id from placed)')}
+`
+
+const placeSql = placeSqlWhere('', 'true')
+
+/** Keys are taken in one order, so that two batches with the same keys never wait for each other crosswise. */
+const takeKeys = `
+  keys as (
+    insert into idempotency_keys (caller, key, fingerprint, status, headers, body, order_id)
+    select caller, key, fingerprint, status, headers, body, order_id
+    from json_to_recordset($4::text::json) as k (caller text, key text, fingerprint text, status smallint,
+      headers json, body json, order_id uuid)
+    order by caller, key
+    on conflict do nothing
+    returning order_id
+  ), `
+
+const placeKeyedSql = `
+  ${placeSqlWhere(takeKeys, 'o.keyed is null or o.order_id in (select order_id from keys)')}
+  returning order_id
 `

@@ -1,4 +1,5 @@
 import type { Sql } from '../db/transaction.ts'
+import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
 import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
 
@@ -23,6 +24,8 @@ export class PlacementQueue {
   readonly #sql: Sql
   readonly #maxBatchCount: number
   readonly #waiting: Waiting[] = []
+  /** keys of orders that wait or are being written */
+  readonly #keys = new Set<string>()
   #inFlight = 0
 
   /** @param maxBatchCount orders in one statement */
@@ -31,8 +34,28 @@ export class PlacementQueue {
     this.#maxBatchCount = maxBatchCount
   }
 
-  /** @throws what is wrong with this order, Overloaded when too many wait, DatabaseUnavailable */
+  /**
+   * @throws what is wrong with this order, IdempotencyKeyInFlight when its key is taken, Overloaded when too many wait,
+   *   DatabaseUnavailable
+   */
   async place(request: PlaceOrder): Promise<PlacedOrder> {
+    return request.idempotency
+      ? await this.#placeOnce(request, request.idempotency)
+      : await this.#enqueue(request)
+  }
+
+  async #placeOnce(request: PlaceOrder, { caller, key }: IdempotentRequest): Promise<PlacedOrder> {
+    const name = JSON.stringify([caller, key])
+    if (this.#keys.has(name)) throw new IdempotencyKeyInFlight()
+    this.#keys.add(name)
+    try {
+      return await this.#enqueue(request)
+    } finally {
+      this.#keys.delete(name)
+    }
+  }
+
+  async #enqueue(request: PlaceOrder): Promise<PlacedOrder> {
     if (this.#waiting.length >= MAX_WAITING_COUNT) throw new Overloaded('The queue for new orders')
     return await new Promise<PlacedOrder>((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })

@@ -59,10 +59,15 @@ export async function startApi(
     routes,
     pages: [
       healthPages(readinessChecks(database, state)),
-      documentationPages(openApiDocument(routes, packageJson.version)),
+      documentationPages(
+        openApiDocument(routes, packageJson.version, {
+          requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
+        }),
+      ),
       metrics.page,
     ],
     metrics,
+    requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
     log,
   })
   const serve = app.callback()

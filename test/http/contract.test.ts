@@ -7,6 +7,7 @@ import { demoIds } from '../../src/platform/demo-ids.ts'
 import { apiRoutes } from '../../src/processes/api.ts'
 import { deduct, prepare } from '../support/slow-path.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { until } from '../support/until.ts'
 import { exampleOf, fieldsOf, type OpenApiDocument, operationsOf } from './operations.ts'
 import { ResponseValidator } from './response-validator.ts'
 import { type RawReply, send } from './send.ts'
@@ -42,8 +43,11 @@ describe('the OpenAPI document', () => {
   it('describes each parameter of each path, with an example', () => {
     for (const { path, parameters } of operations) {
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-      expect(parameters.map(({ name }) => name)).to.deep.equal(inPath)
-      for (const { schema } of parameters) expect(exampleOf(document, schema)).to.be.a('string')
+      expect(parameters.filter(({ in: place }) => place === 'path').map(({ name }) => name)).to.deep.equal(
+        inPath,
+      )
+      for (const { in: place, schema } of parameters)
+        if (place === 'path') expect(exampleOf(document, schema)).to.be.a('string')
     }
   })
 
@@ -236,12 +240,56 @@ describe('a running API against its document', () => {
     await call('getOrder', { id: tooMany.body['order_id'] ?? '' })
   }
 
+  /** Each of the refusals that a key can meet with. */
+  async function callWithKeys(operationId: string): Promise<void> {
+    const withKey = (key: string) => ({ ...json, 'idempotency-key': key })
+    const { id, body } = await callable(operationId)
+    await call(operationId, { id, body, headers: withKey('not one') })
+
+    const used = uuidv7()
+    await system.database.execute(
+      `insert into idempotency_keys (caller, key, fingerprint, status, headers, body)
+      values ('anyone', $1, 'of another request', 200, '{}', '{}')`,
+      [used],
+    )
+    await call(operationId, { id, body, headers: withKey(used) })
+
+    const headers = withKey(uuidv7())
+    const gate = await system.database.beginTransaction()
+    await gate.db.query('lock table idempotency_keys in exclusive mode')
+    const first = call(operationId, { id, body, headers })
+    await until('the first is about to be remembered', async () => {
+      const rows = await system.database.query(
+        `select 1 from pg_locks where not granted and relation = 'idempotency_keys'::regclass`,
+      )
+      return rows.length > 0
+    })
+    expect((await call(operationId, { id, body, headers })).status).to.equal(409)
+    await gate.rollback()
+    expect((await first).status).to.be.below(300)
+    expect((await call(operationId, { id, body, headers })).headers).to.include({
+      'idempotency-replayed': 'true',
+    })
+  }
+
+  /** What makes the operation succeed. */
+  async function callable(operationId: string): Promise<{ id: string; body: unknown }> {
+    const { restaurant_id } = await system.api.addRestaurant()
+    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
+    const body = exampleOf(document, validator.operation(operationId).bodySchema ?? {})
+    if (operationId === 'placeOrder') {
+      return { id: '', body: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] } }
+    }
+    return { id: operationId === 'addMenuItem' ? restaurant_id : await prepared(), body }
+  }
+
   async function callEachWithRefusal(): Promise<void> {
     const body = { surprise: 1 }
-    for (const { operationId, parameters, bodySchema } of validator.operations.values()) {
+    for (const { operationId, method, parameters, bodySchema } of validator.operations.values()) {
       const id = uuidv7()
       const right = bodySchema && exampleOf(document, bodySchema)
-      if (parameters.length > 0) await call(operationId, { id, body: right })
+      if (method !== 'GET') await callWithKeys(operationId)
+      if (parameters.some(({ in: place }) => place === 'path')) await call(operationId, { id, body: right })
       if (!bodySchema) continue
       await call(operationId, { id, body })
       await call(operationId, { id, body: '{' })

@@ -10,7 +10,7 @@ export interface Schema {
 
 interface Response {
   description: string
-  headers: Record<string, object>
+  headers: Record<string, { required?: boolean }>
   content: Record<string, { example?: unknown; examples?: Record<string, { value: unknown }> }>
 }
 

@@ -75,5 +75,6 @@ const contentsSql = `
     (select count(*) from order_items) as order_items,
     (select count(*) from order_transitions) as order_transitions,
     (select count(*) from outbox_events) as outbox_events,
+    (select count(*) from idempotency_keys) as idempotency_keys,
     (select array_agg(status order by order_id) from orders) as statuses
 `

@@ -17,7 +17,9 @@ describe('pruning', () => {
     close = test.close
   })
   after(() => close())
-  beforeEach(() => database.execute('truncate outbox_events, processed_events, dead_letters, job_trials'))
+  beforeEach(() =>
+    database.execute('truncate outbox_events, processed_events, dead_letters, job_trials, idempotency_keys'),
+  )
 
   /** Events of so many days ago, whose ids say so. */
   async function insertEvents(
@@ -71,11 +73,24 @@ describe('pruning', () => {
     expect(await countOf('dead_letters')).to.equal(1)
   })
 
+  it('forgets the keys of requests after 24 hours', async () => {
+    await database.execute(
+      `insert into idempotency_keys (caller, key, fingerprint, status, headers, body, created_at)
+      select 'anyone', hours::text, '', 200, '{}', '{}', $1::timestamptz - hours * interval '1 hour'
+      from unnest(array[1, 23, 25, 48]) as age (hours)`,
+      [now],
+    )
+    expect(await prune(database, now, quiet)).to.include({ idempotency_keys: 2 })
+    const left = await database.query('select key from idempotency_keys order by key')
+    expect(left).to.deep.equal([{ key: '1' }, { key: '23' }])
+  })
+
   it('does nothing when there is nothing to do', async () => {
     expect(await prune(database, now, quiet)).to.deep.equal({
       outbox_events: 0,
       processed_events: 0,
       job_trials: 0,
+      idempotency_keys: 0,
     })
   })
 })

@@ -32,6 +32,7 @@ describe('configuration', () => {
     ['DISPATCHER_POOL_COUNT', 'many'],
     ['WORKER_POOL_COUNT', '1'],
     ['PLACEMENT_BATCH_COUNT', '0'],
+    ['REQUIRE_IDEMPOTENCY_KEY', 'perhaps'],
     ['DATABASE_TIMEOUT_MS', '1s'],
     ['SHUTDOWN_TIMEOUT_MS', '0'],
   ]

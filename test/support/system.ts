@@ -54,14 +54,16 @@ type Role = 'api' | 'dispatcher' | 'worker'
 export async function startSystem(
   roles: Role[] = ['api', 'dispatcher', 'worker'],
   log: Logger = quiet,
+  overrides: Partial<Config> = {},
 ): Promise<TestSystem> {
+  const config = { ...testConfig, ...overrides }
   const { url, database, close } = await openTestDatabase()
   const services: Service[] = []
   let baseUrl = ''
-  if (roles.includes('worker')) services.push(await startWorker(testConfig, url, log))
-  if (roles.includes('dispatcher')) services.push(await startDispatcher(testConfig, url, log))
+  if (roles.includes('worker')) services.push(await startWorker(config, url, log))
+  if (roles.includes('dispatcher')) services.push(await startDispatcher(config, url, log))
   if (roles.includes('api')) {
-    const api = await startApi(testConfig, url, log)
+    const api = await startApi(config, url, log)
     baseUrl = api.url
     services.push(api)
   }
