@@ -61,6 +61,7 @@ function apiRouter(routes: readonly Route[], requireIdempotencyKey: boolean): Ro
         params: ctx['params'],
         body: bodyOf(ctx, route),
         requestId: ctx.state['requestId'],
+        ifMatch: ctx.req.headers['if-match'],
         idempotencyKey:
           route.method === 'get'
             ? undefined

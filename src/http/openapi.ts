@@ -43,6 +43,12 @@ const changing: DocumentedError[] = [
   },
 ]
 
+const stale: DocumentedError = {
+  code: 'stale-version',
+  detail: 'The order has changed since: it is at "3" now; look at it and decide anew',
+  fields: { current_etag: '"3"' },
+}
+
 const keyMissing: DocumentedError = {
   code: 'idempotency-key-missing',
   detail: 'This call needs an Idempotency-Key header, so that it can be sent again safely',
@@ -78,10 +84,17 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
   })
 }
 
+const ifMatchHeader = z.string().meta({
+  description: 'The `ETag` that you have seen: if it is another by now, nothing is changed',
+})
+
 function operation(route: Route, { requireIdempotencyKey = false }: DocumentOptions) {
   const isChange = route.method !== 'get'
-  const changeHeaders = z.object({
-    'Idempotency-Key': requireIdempotencyKey ? idempotencyKeyHeader : idempotencyKeyHeader.optional(),
+  const headers = z.object({
+    ...(isChange
+      ? { 'Idempotency-Key': requireIdempotencyKey ? idempotencyKeyHeader : idempotencyKeyHeader.optional() }
+      : {}),
+    ...(route.conditional ? { 'If-Match': ifMatchHeader.optional() } : {}),
   })
   const { params, body, errors, operationId, summary, description, tag } = route
   return {
@@ -89,7 +102,7 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
     summary,
     description,
     tags: [tag],
-    requestParams: { ...(params ? { path: params } : {}), ...(isChange ? { header: changeHeaders } : {}) },
+    requestParams: { ...(params ? { path: params } : {}), ...(isChange ? { header: headers } : {}) },
     ...(body
       ? { requestBody: { required: !route.bodyOptional, content: { 'application/json': { schema: body } } } }
       : {}),
@@ -99,6 +112,7 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
         ...errors,
         ...(body ? withBody : []),
         ...(isChange ? changing : []),
+        ...(route.conditional ? [stale] : []),
         ...(isChange && requireIdempotencyKey ? [keyMissing] : []),
         ...everyOperation,
       ]),

@@ -26,6 +26,7 @@ export const problems = {
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
   'inventory-pending': { status: 409, title: 'Stock has not been deducted yet' },
   'illegal-transition': { status: 409, title: 'The order cannot go there from where it is' },
+  'stale-version': { status: 412, title: 'It has changed since you looked' },
   overloaded: { status: 503, title: 'Too much to do at the moment' },
   'not-ready': { status: 503, title: 'Not ready to take requests' },
   'database-unavailable': { status: 503, title: 'The database cannot be reached' },

@@ -6,6 +6,7 @@ import {
   type ResourceKind,
   ValidationFailed,
 } from '../platform/errors.ts'
+import { acceptedVersions } from './etag.ts'
 import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
 import type { RouteReply } from './route-reply.ts'
 
@@ -14,6 +15,8 @@ interface RouteRequest<Params, Body> {
   params: Params
   body: Body
   requestId: string
+  /** versions that may be changed, by `If-Match`; undefined: any */
+  versions: number[] | undefined
   /** when it came with a key: what it changes is to be changed once */
   idempotency: IdempotentRequest | undefined
 }
@@ -38,6 +41,8 @@ export interface RouteSpec<Params, Body, Reply> {
   replySchema: z.ZodType<Reply>
   replyExample: Reply
   replyHeaders?: Record<string, string>
+  /** it takes `If-Match` */
+  conditional?: boolean
   /** the errors it may answer besides those of every operation */
   errors: { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
   handle: (request: RouteRequest<Params, Body>) => Promise<RouteReply<Reply>>
@@ -51,6 +56,7 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown>, 'handl
     body: unknown
     requestId: string
     idempotencyKey: string | undefined
+    ifMatch: string | undefined
   }): Promise<RouteReply<unknown>>
 }
 
@@ -58,11 +64,11 @@ export function route<Params, Body, Reply>(spec: RouteSpec<Params, Body, Reply>)
   const { handle, ...rest } = spec
   return {
     ...rest,
-    serve: ({ params: givenParams, body: givenBody, requestId, idempotencyKey: key }) => {
+    serve: ({ params: givenParams, body: givenBody, requestId, idempotencyKey: key, ifMatch }) => {
       const params = parseParams(spec.params, spec.resource, givenParams)
       const body = (spec.body ? parseBody(spec.body, givenBody) : undefined) as Body
       const idempotency = key === undefined ? undefined : identify(spec, key, params, body)
-      return handle({ params, body, requestId, idempotency })
+      return handle({ params, body, requestId, idempotency, versions: acceptedVersions(ifMatch) })
     },
   }
 }

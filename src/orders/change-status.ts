@@ -1,6 +1,7 @@
 import type { Tx } from '../db/transaction.ts'
 import { appendEvents } from '../outbox/append-event.ts'
 import type { TraceContext } from '../outbox/events.ts'
+import { StaleVersion } from '../platform/errors.ts'
 import { lockOrder } from './lock-orders.ts'
 import { decideTransition, type OrderStatus } from './order.ts'
 import { saveTransitions } from './save-transitions.ts'
@@ -9,17 +10,20 @@ export interface ChangeStatus {
   order_id: string
   to: OrderStatus
   reason?: string | undefined
+  /** the versions it may be changed from; left out, any */
+  versions?: readonly number[] | undefined
   trace: TraceContext
 }
 
 /**
  * Moves an order on behalf of a client, with its event. Asked for the state it is in already, nothing happens.
  * @returns whether the order changed
- * @throws NotFound, IllegalTransition, InventoryPending
+ * @throws NotFound, StaleVersion, IllegalTransition, InventoryPending
  */
 export async function changeStatus(tx: Tx, request: ChangeStatus): Promise<boolean> {
-  const { order_id, to, reason, trace } = request
+  const { order_id, to, reason, versions, trace } = request
   const order = await lockOrder(tx, order_id)
+  if (versions && !versions.includes(order.version)) throw new StaleVersion('order', order.version)
   const transition = decideTransition(order, { to, actor: 'client', reason })
   if (!transition) return false
   const events = await saveTransitions(tx, [{ transition, trace }], new Date())

@@ -7,6 +7,7 @@ export interface OrderRecord {
   order_id: string
   restaurant_id: string
   status: OrderStatus
+  version: number
   currency: string
   total_minor: number
   customer_id: string | null
@@ -34,7 +35,7 @@ export async function readOrder(sql: Sql, orderId: string): Promise<OrderRecord>
 }
 
 const readSql = `
-  select order_id, restaurant_id, status, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
+  select order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
     placed_at, updated_at,
     (
       select json_agg(json_build_object('menu_item_id', menu_item_id, 'name', name, 'price_minor', price_minor,

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
+import { etagOf } from '../http/etag.ts'
 import {
   answerOnce,
   findAnswer,
@@ -25,7 +26,7 @@ import {
   presentOrder,
   presentPlacedOrder,
 } from './order-contract.ts'
-import { readOrder } from './order-queries.ts'
+import { type OrderRecord, readOrder } from './order-queries.ts'
 import type { PlacedOrder, PlaceOrder } from './place-order.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 
@@ -45,7 +46,7 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
   ): Promise<RouteReply<OrderReply>> {
     return await answerOnce(database, idempotency, 200, async tx => {
       if (await work(tx)) tx.afterCommit(wakeDispatcher)
-      return { body: presentOrder(await readOrder(tx, orderId)) }
+      return orderReplyOf(await readOrder(tx, orderId))
     })
   }
 
@@ -110,7 +111,8 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
       replySchema: orderReply,
       replyExample: orderExample,
       errors: [noOrder],
-      handle: async ({ params }) => ({ body: presentOrder(await readOrder(database, params.order_id)) }),
+      replyHeaders: versionHeader,
+      handle: async ({ params }) => orderReplyOf(await readOrder(database, params.order_id)),
     }),
     route({
       method: 'patch',
@@ -127,6 +129,8 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
       statusDescription: 'The order as it is now',
       replySchema: orderReply,
       replyExample: orderExample,
+      replyHeaders: versionHeader,
+      conditional: true,
       errors: [
         badStatus,
         noOrder,
@@ -142,8 +146,8 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
           },
         },
       ],
-      handle: ({ params: { order_id }, body: { status }, requestId, idempotency }) => {
-        const request = { order_id, trace: { request_id: requestId } }
+      handle: ({ params: { order_id }, body: { status }, requestId, versions, idempotency }) => {
+        const request = { order_id, versions, trace: { request_id: requestId } }
         return change(order_id, idempotency, tx =>
           status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
         )
@@ -165,10 +169,12 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
       statusDescription: 'The order, CANCELLED',
       replySchema: orderReply,
       replyExample: cancelledExample,
+      replyHeaders: versionHeader,
+      conditional: true,
       errors: [badReason, noOrder, illegal],
-      handle: ({ params: { order_id }, body: { reason }, requestId, idempotency }) =>
+      handle: ({ params: { order_id }, body: { reason }, requestId, versions, idempotency }) =>
         change(order_id, idempotency, tx =>
-          cancelOrder(tx, { order_id, reason, trace: { request_id: requestId } }),
+          cancelOrder(tx, { order_id, reason, versions, trace: { request_id: requestId } }),
         ),
     }),
   ]
@@ -177,6 +183,12 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
 function placedReply(order: PlacedOrder): RouteReply<PlacedOrderReply> {
   return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
 }
+
+function orderReplyOf(order: OrderRecord): RouteReply<OrderReply> {
+  return { body: presentOrder(order), headers: { ETag: etagOf(order.version) } }
+}
+
+const versionHeader = { ETag: 'Version of the order, for `If-Match`' }
 
 const placedAt = '2026-11-22T18:30:00.000Z'
 const preparedAt = '2026-11-22T18:30:00.012Z'

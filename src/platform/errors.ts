@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'idempotency-key-in-flight'
   | 'idempotency-key-reused'
   | 'illegal-transition'
+  | 'stale-version'
   | 'overloaded'
   | 'not-ready'
   | 'database-unavailable'
@@ -70,6 +71,21 @@ export class NotFound extends ExpectedError {
 
   constructor(kind: ResourceKind, id: string) {
     super(`${kind}-not-found`, `No ${kind.replace('-', ' ')} has the id ${id}`, { id })
+  }
+}
+
+/** What was to be changed has changed meanwhile. */
+export class StaleVersion extends ExpectedError {
+  override name = 'StaleVersion'
+
+  constructor(what: string, version: number) {
+    super(
+      'stale-version',
+      `The ${what} has changed since: it is at "${version}" now; look at it and decide anew`,
+      {
+        current_etag: `"${version}"`,
+      },
+    )
   }
 }
 

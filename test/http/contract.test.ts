@@ -299,6 +299,9 @@ describe('a running API against its document', () => {
     await call('placeOrder', {
       body: { restaurant_id: uuidv7(), items: [{ menu_item_id: uuidv7(), quantity: 1 }] },
     })
+    const stale = { ...json, 'if-match': '"7"' }
+    await call('changeOrderStatus', { id: await placed(), body: { status: 'CANCELLED' }, headers: stale })
+    await call('cancelOrder', { id: await placed(), body: {}, headers: stale })
     await call('changeOrderStatus', { id: await placed(), body: { status: 'PREPARING' } })
     const id = await prepared()
     await call('changeOrderStatus', { id, body: { status: 'PLACED' } })

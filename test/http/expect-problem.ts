@@ -29,6 +29,7 @@ const statuses = {
   'idempotency-key-reused': 422,
   'inventory-pending': 409,
   'illegal-transition': 409,
+  'stale-version': 412,
   overloaded: 503,
   'not-ready': 503,
   'database-unavailable': 503,
