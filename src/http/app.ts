@@ -59,6 +59,8 @@ function apiRouter(routes: readonly Route[], requireIdempotencyKey: boolean): Ro
     const serve: Middleware = async ctx => {
       const { body, headers = {} } = await route.serve({
         params: ctx['params'],
+        path: ctx.path,
+        query: route.query ? ctx.query : {},
         body: bodyOf(ctx, route),
         requestId: ctx.state['requestId'],
         ifMatch: ctx.req.headers['if-match'],

@@ -43,6 +43,19 @@ const changing: DocumentedError[] = [
   },
 ]
 
+const inQuery: DocumentedError[] = [
+  {
+    code: 'query-invalid',
+    detail: 'limit: must be a whole number from 1 to 100',
+    fields: { errors: [{ parameter: 'limit', detail: 'must be a whole number from 1 to 100' }] },
+  },
+  {
+    code: 'cursor-invalid',
+    detail:
+      'This cursor was not given out for this list; start again without one, and follow the Link headers',
+  },
+]
+
 const stale: DocumentedError = {
   code: 'stale-version',
   detail: 'The order has changed since: it is at "3" now; look at it and decide anew',
@@ -77,6 +90,7 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
     servers: [{ url: '/', description: 'this server' }],
     tags: [
       { name: 'Orders', description: 'Place, follow, move on and cancel orders' },
+      { name: 'Restaurants', description: 'Restaurants and their menus' },
       { name: 'Inventory', description: 'Restaurants, their menus and what is in stock' },
     ],
     security: [],
@@ -96,13 +110,17 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
       : {}),
     ...(route.conditional ? { 'If-Match': ifMatchHeader.optional() } : {}),
   })
-  const { params, body, errors, operationId, summary, description, tag } = route
+  const { params, query, body, errors, operationId, summary, description, tag } = route
   return {
     operationId,
     summary,
     description,
     tags: [tag],
-    requestParams: { ...(params ? { path: params } : {}), ...(isChange ? { header: headers } : {}) },
+    requestParams: {
+      ...(params ? { path: params } : {}),
+      ...(query ? { query } : {}),
+      ...(isChange ? { header: headers } : {}),
+    },
     ...(body
       ? { requestBody: { required: !route.bodyOptional, content: { 'application/json': { schema: body } } } }
       : {}),
@@ -113,6 +131,7 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
         ...(body ? withBody : []),
         ...(isChange ? changing : []),
         ...(route.conditional ? [stale] : []),
+        ...(query ? inQuery : []),
         ...(isChange && requireIdempotencyKey ? [keyMissing] : []),
         ...everyOperation,
       ]),
@@ -121,16 +140,28 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
 }
 
 function success(
-  { status, statusDescription, replySchema, replyExample, replyHeaders = {} }: Route,
+  {
+    status,
+    statusDescription,
+    replySchema,
+    replyExample,
+    replyHeaders = {},
+    optionalReplyHeaders = {},
+  }: Route,
   isChange: boolean,
 ) {
   const headers = Object.entries(replyHeaders).map(([name, description]) => [name, header(description)])
+  const optional = Object.entries(optionalReplyHeaders).map(([name, description]) => [
+    name,
+    { ...header(description), required: false },
+  ])
   return {
     [status]: {
       description: statusDescription,
       headers: {
         'X-Request-Id': requestIdHeader,
         ...Object.fromEntries(headers),
+        ...Object.fromEntries(optional),
         ...(isChange ? { 'Idempotency-Replayed': replayedHeader } : {}),
       },
       content: { 'application/json': { schema: replySchema, example: replyExample } },

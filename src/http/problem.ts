@@ -13,6 +13,8 @@ export type ProblemCode =
 export const problems = {
   'malformed-json': { status: 400, title: 'The body is not JSON' },
   'validation-failed': { status: 422, title: 'The request has values that cannot be accepted' },
+  'query-invalid': { status: 400, title: 'The query has values that cannot be accepted' },
+  'cursor-invalid': { status: 400, title: 'The cursor is not one of this list' },
   'unsupported-media-type': { status: 415, title: 'The body is not of an accepted type' },
   'payload-too-large': { status: 413, title: 'The body is too large' },
   'route-not-found': { status: 404, title: 'There is nothing at this path' },
@@ -62,7 +64,12 @@ export const problemSchema = z
         z.object({
           pointer: z
             .string()
+            .optional()
             .meta({ description: 'JSON Pointer (RFC 6901) into the body', example: '/items/0/quantity' }),
+          parameter: z
+            .string()
+            .optional()
+            .meta({ description: 'Name of the query parameter, when it is about one', example: 'limit' }),
           detail: z.string().meta({ example: 'must not be less than 1' }),
         }),
       )

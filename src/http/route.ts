@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import {
   type ErrorCode,
+  ExpectedError,
   type FieldError,
   NotFound,
   type ResourceKind,
@@ -11,8 +12,11 @@ import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
 import type { RouteReply } from './route-reply.ts'
 
 /** What a handler gets: parsed and checked. */
-interface RouteRequest<Params, Body> {
+interface RouteRequest<Params, Query, Body> {
   params: Params
+  query: Query
+  /** as it was sent, with the ids in it */
+  path: string
   body: Body
   requestId: string
   /** versions that may be changed, by `If-Match`; undefined: any */
@@ -22,7 +26,7 @@ interface RouteRequest<Params, Body> {
 }
 
 /** One operation of the API: what serves it and what documents it, so that the two cannot part. */
-export interface RouteSpec<Params, Body, Reply> {
+export interface RouteSpec<Params, Query, Body, Reply> {
   method: 'get' | 'post' | 'patch'
   /** OpenAPI form, e.g. `/api/v1/orders/{order_id}` */
   path: string
@@ -33,6 +37,7 @@ export interface RouteSpec<Params, Body, Reply> {
   params?: z.ZodType<Params>
   /** what the id in the path is of: one that is no UUID names nothing, which is 404 */
   resource?: ResourceKind
+  query?: z.ZodObject & z.ZodType<Query>
   body?: z.ZodType<Body>
   /** the body may be left out: then it is `{}` */
   bodyOptional?: boolean
@@ -41,18 +46,22 @@ export interface RouteSpec<Params, Body, Reply> {
   replySchema: z.ZodType<Reply>
   replyExample: Reply
   replyHeaders?: Record<string, string>
+  /** headers that not every such answer has */
+  optionalReplyHeaders?: Record<string, string>
   /** it takes `If-Match` */
   conditional?: boolean
   /** the errors it may answer besides those of every operation */
   errors: { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
-  handle: (request: RouteRequest<Params, Body>) => Promise<RouteReply<Reply>>
+  handle: (request: RouteRequest<Params, Query, Body>) => Promise<RouteReply<Reply>>
 }
 
 /** A spec with its types closed over: what the app and the document work with. */
-export interface Route extends Omit<RouteSpec<unknown, unknown, unknown>, 'handle'> {
-  /** @throws ValidationFailed, or what the handler throws */
+export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown>, 'handle'> {
+  /** @throws ValidationFailed, query-invalid, or what the handler throws */
   serve(request: {
     params: Record<string, string>
+    path: string
+    query: Record<string, unknown>
     body: unknown
     requestId: string
     idempotencyKey: string | undefined
@@ -60,15 +69,33 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown>, 'handl
   }): Promise<RouteReply<unknown>>
 }
 
-export function route<Params, Body, Reply>(spec: RouteSpec<Params, Body, Reply>): Route {
+export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query, Body, Reply>): Route {
   const { handle, ...rest } = spec
   return {
     ...rest,
-    serve: ({ params: givenParams, body: givenBody, requestId, idempotencyKey: key, ifMatch }) => {
+    serve: ({
+      params: givenParams,
+      path,
+      query: givenQuery,
+      body: givenBody,
+      requestId,
+      idempotencyKey,
+      ifMatch,
+    }) => {
       const params = parseParams(spec.params, spec.resource, givenParams)
+      const query = (spec.query ? parseQuery(spec.query, givenQuery) : undefined) as Query
       const body = (spec.body ? parseBody(spec.body, givenBody) : undefined) as Body
-      const idempotency = key === undefined ? undefined : identify(spec, key, params, body)
-      return handle({ params, body, requestId, idempotency, versions: acceptedVersions(ifMatch) })
+      const idempotency =
+        idempotencyKey === undefined ? undefined : identify(spec, idempotencyKey, params, body)
+      return handle({
+        params,
+        path,
+        query,
+        body,
+        requestId,
+        idempotency,
+        versions: acceptedVersions(ifMatch),
+      })
     },
   }
 }
@@ -93,6 +120,27 @@ function parseParams<Params>(
   const result = schema?.safeParse(values)
   if (result?.error && resource) throw new NotFound(resource, Object.values(values).join('/'))
   return result?.data as Params
+}
+
+/** @throws query-invalid naming the parameters */
+function parseQuery<Output>(schema: z.ZodType<Output>, value: Record<string, unknown>): Output {
+  const result = schema.safeParse(value, { reportInput: true })
+  if (result.success) return result.data
+  const errors = result.error.issues.slice(0, MAX_ERROR_COUNT).flatMap(issue =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map(parameter => ({
+          parameter: readable(parameter),
+          detail: 'is not a known parameter',
+        }))
+      : [
+          {
+            parameter: String(issue.path[0]),
+            detail: Array.isArray(issue.input) ? 'must come once' : detailOf(issue),
+          },
+        ],
+  )
+  const [first] = errors
+  throw new ExpectedError('query-invalid', `${first?.parameter}: ${first?.detail}`, { errors })
 }
 
 /** Errors that one answer names. */
@@ -123,10 +171,9 @@ function detailOf(issue: z.core.$ZodIssue): string {
 
 /** RFC 6901, section 3. What cannot be shown is shown as U+FFFD. */
 function escapePointer(segment: string): string {
-  return segment
-    .slice(0, 100)
-    .toWellFormed()
-    .replaceAll('\u0000', '\uFFFD')
-    .replaceAll('~', '~0')
-    .replaceAll('/', '~1')
+  return readable(segment).replaceAll('~', '~0').replaceAll('/', '~1')
+}
+
+function readable(name: string): string {
+  return name.slice(0, 100).toWellFormed().replaceAll('\u0000', '\uFFFD')
 }

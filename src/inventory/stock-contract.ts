@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { currency, id, moneyInput, moneyOutput, text, timestamp, wholeNumber } from '../http/fields.ts'
+import { pageFields } from '../http/page.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
@@ -47,6 +48,8 @@ export const addMenuItemBody = z
     low_stock_threshold: threshold.optional(),
   })
   .meta({ id: 'AddMenuItem' })
+
+export const listQuery = z.strictObject(pageFields)
 
 export const restaurantReply = z
   .object({

@@ -1,4 +1,4 @@
-import type { Tx } from '../db/transaction.ts'
+import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import { type MenuItem, MenuItemEntity, type Restaurant } from './inventory-entities.ts'
 
@@ -14,3 +14,55 @@ export async function readMenuItem(
   if (!item?.restaurant) throw new NotFound('menu-item', menuItemId)
   return { ...item, restaurant: item.restaurant }
 }
+
+/** @throws NotFound */
+export async function readRestaurant(sql: Sql, restaurantId: string): Promise<Restaurant> {
+  const [restaurant] = await sql.query<Restaurant>(restaurantSql, [restaurantId])
+  if (!restaurant) throw new NotFound('restaurant', restaurantId)
+  return restaurant
+}
+
+/** Restaurants in the order they were added. @param after id to go on after */
+export async function listRestaurants(
+  sql: Sql,
+  after: string | undefined,
+  count: number,
+): Promise<Restaurant[]> {
+  return await sql.query<Restaurant>(restaurantsSql, [after ?? NIL, count])
+}
+
+/** Items of a restaurant's menu in the order they were added. @param after id to go on after */
+export async function listMenu(
+  sql: Sql,
+  restaurant: Restaurant,
+  after: string | undefined,
+  count: number,
+): Promise<(MenuItem & { restaurant: Restaurant })[]> {
+  const items = await sql.query<MenuItem>(menuSql, [restaurant.restaurant_id, after ?? NIL, count])
+  return items.map(item => ({ ...item, restaurant }))
+}
+
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+const restaurantSql = `
+  select restaurant_id, name, currency, created_at
+  from restaurants
+  where restaurant_id = $1
+`
+
+const restaurantsSql = `
+  select restaurant_id, name, currency, created_at
+  from restaurants
+  where restaurant_id > $1
+  order by restaurant_id
+  limit $2
+`
+
+const menuSql = `
+  select menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, created_at, updated_at
+  from menu_items
+  where restaurant_id = $1
+    and menu_item_id > $2
+  order by menu_item_id
+  limit $3
+`

@@ -1,5 +1,8 @@
+import { z } from 'zod'
 import type { Database } from '../db/database.ts'
+import type { Cursors } from '../http/cursor.ts'
 import { answerOnce } from '../http/idempotency.ts'
+import { pageHeaders, readPage } from '../http/page.ts'
 import { type Route, route } from '../http/route.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { addMenuItem } from './add-menu-item.ts'
@@ -7,19 +10,73 @@ import { addRestaurant } from './add-restaurant.ts'
 import {
   addMenuItemBody,
   addRestaurantBody,
+  listQuery,
   type MenuItemReply,
   menuItemParams,
   menuItemReply,
   presentMenuItem,
   presentRestaurant,
+  type RestaurantReply,
   restaurantParams,
   restaurantReply,
 } from './stock-contract.ts'
-import { readMenuItem } from './stock-queries.ts'
+import { listMenu, listRestaurants, readMenuItem, readRestaurant } from './stock-queries.ts'
 
 /** Restaurants, their menus, and what is in stock. */
-export function stockRoutes({ database }: { database: Database }): Route[] {
+export function stockRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
   return [
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants',
+      operationId: 'listRestaurants',
+      summary: 'List restaurants',
+      description: 'In the order they were added, in pages: follow `Link`.',
+      tag: 'Restaurants',
+      query: listQuery,
+      status: 200,
+      statusDescription: 'A page of restaurants',
+      replySchema: z.array(restaurantReply),
+      replyExample: [restaurantExample],
+      optionalReplyHeaders: pageHeaders,
+      errors: [],
+      handle: ({ path, query }) =>
+        readPage({
+          cursors,
+          path,
+          query,
+          read: (after, count) => listRestaurants(database, after?.[0], count),
+          positionOf: ({ restaurant_id }) => [restaurant_id],
+          present: presentRestaurant,
+        }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants/{restaurant_id}/menu',
+      operationId: 'getMenu',
+      summary: 'Look at a menu',
+      description: 'Items in the order they were added, with what is on hand, in pages: follow `Link`.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      query: listQuery,
+      status: 200,
+      statusDescription: 'A page of the menu',
+      replySchema: z.array(menuItemReply),
+      replyExample: [menuItemExample],
+      optionalReplyHeaders: pageHeaders,
+      errors: [noRestaurant],
+      handle: async ({ params: { restaurant_id }, path, query }) => {
+        const restaurant = await readRestaurant(database, restaurant_id)
+        return await readPage({
+          cursors,
+          path,
+          query,
+          read: (after, count) => listMenu(database, restaurant, after?.[0], count),
+          positionOf: ({ menu_item_id }) => [menu_item_id],
+          present: presentMenuItem,
+        })
+      },
+    }),
     route({
       method: 'post',
       path: '/api/v1/inventory/add/restaurant',
@@ -31,12 +88,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       status: 201,
       statusDescription: 'Added',
       replySchema: restaurantReply,
-      replyExample: {
-        restaurant_id: demoIds.restaurant,
-        name: 'Trattoria Bella Vista',
-        currency: 'EUR',
-        created_at: '2026-11-22T18:00:00.000Z',
-      },
+      replyExample: restaurantExample,
       errors: [invalid('/currency', 'must be an ISO 4217 code like EUR')],
       handle: ({ body, idempotency }) =>
         answerOnce(database, idempotency, 201, async tx => ({
@@ -57,14 +109,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'Added',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      errors: [
-        invalid('/available_qty', 'must not be less than 0'),
-        {
-          code: 'restaurant-not-found',
-          detail: `No restaurant has the id ${demoIds.order}`,
-          fields: { id: demoIds.order },
-        },
-      ],
+      errors: [invalid('/available_qty', 'must not be less than 0'), noRestaurant],
       handle: ({ params, body, idempotency }) =>
         answerOnce(database, idempotency, 201, async tx => ({
           body: presentMenuItem(await addMenuItem(tx, { ...params, ...body })),
@@ -103,6 +148,19 @@ function invalid(pointer: string, detail: string) {
     detail: `${pointer}: ${detail}`,
     fields: { errors: [{ pointer, detail }] },
   }
+}
+
+const noRestaurant = {
+  code: 'restaurant-not-found' as const,
+  detail: `No restaurant has the id ${demoIds.order}`,
+  fields: { id: demoIds.order },
+}
+
+const restaurantExample: RestaurantReply = {
+  restaurant_id: demoIds.restaurant,
+  name: 'Trattoria Bella Vista',
+  currency: 'EUR',
+  created_at: '2026-11-22T18:00:00.000Z',
 }
 
 const menuItemExample: MenuItemReply = {

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { currency, id, moneyOutput, text, timestamp, wholeNumber } from '../http/fields.ts'
+import { pageFields } from '../http/page.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
+import type { ListedOrder } from './list-orders.ts'
 import { OUT_OF_STOCK, orderStatuses } from './order.ts'
 import type { OrderRecord } from './order-queries.ts'
 import type { PlacedOrder } from './place-order.ts'
@@ -15,6 +17,7 @@ const orderId = id('order', demoIds.order)
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)
 const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Portions', example: 1 })
+const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-22T18:30:00Z' })
 const status = z
   .enum(orderStatuses, { error: `must be one of ${orderStatuses.join(', ')}` })
   .meta({ description: 'Where the order is', example: 'PREPARING' })
@@ -101,6 +104,39 @@ export const placedOrderReply = z
   })
   .meta({ id: 'PlacedOrder' })
 
+export const listOrdersQuery = z.strictObject({
+  restaurant_id: restaurantId.optional(),
+  status: z
+    .string('must come once')
+    .transform(value => value.split(','))
+    .pipe(z.array(status).max(orderStatuses.length, 'must not name a status twice'))
+    .optional()
+    .meta({
+      description: 'One status, or several with commas',
+      example: ['PLACED', 'PREPARING'],
+      param: { style: 'form', explode: false },
+      override: { type: 'array', items: { type: 'string', enum: [...orderStatuses] }, minItems: 1 },
+    }),
+  customer_id: text(100).optional().meta({ description: "The customer's id in your system" }),
+  placed_from: moment.optional().meta({ description: 'Placed at this time or after it' }),
+  placed_before: moment.optional().meta({ description: 'Placed before this time' }),
+  ...pageFields,
+})
+
+export const listedOrderReply = z
+  .object({
+    order_id: orderId,
+    restaurant_id: restaurantId,
+    status,
+    total_amount: totals.total_amount,
+    currency,
+    customer_id: z.string().nullable().meta({ example: 'customer-42' }),
+    cancellation_reason: z.string().nullable().meta({ example: null }),
+    placed_at: totals.placed_at,
+    updated_at: timestamp('When it last changed'),
+  })
+  .meta({ id: 'ListedOrder' })
+
 export const orderReply = z
   .object({
     order_id: orderId,
@@ -123,6 +159,7 @@ export const orderReply = z
   .meta({ id: 'Order' })
 
 export type PlacedOrderReply = z.infer<typeof placedOrderReply>
+export type ListedOrderReply = z.infer<typeof listedOrderReply>
 export type OrderReply = z.infer<typeof orderReply>
 
 export function presentPlacedOrder(order: PlacedOrder): PlacedOrderReply {
@@ -164,6 +201,21 @@ export function presentOrder(order: OrderRecord): OrderReply {
     shortages,
     updated_at: order.updated_at.toISOString(),
     timeline: order.timeline.map(step => ({ ...step, at: new Date(step.at).toISOString() })),
+  }
+}
+
+export function presentListedOrder(order: ListedOrder): ListedOrderReply {
+  const { order_id, restaurant_id, status, total_minor, currency, customer_id, cancellation_reason } = order
+  return {
+    order_id,
+    restaurant_id,
+    status,
+    total_amount: formatMoney(total_minor, currency),
+    currency,
+    customer_id,
+    cancellation_reason,
+    placed_at: order.placed_at.toISOString(),
+    updated_at: order.updated_at.toISOString(),
   }
 }
 

@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
+import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import {
   answerOnce,
@@ -7,6 +9,7 @@ import {
   IdempotencyKeyInFlight,
   type IdempotentRequest,
 } from '../http/idempotency.ts'
+import { pageHeaders, readPage } from '../http/page.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import type { WakeDispatcher } from '../outbox/wake.ts'
@@ -14,15 +17,20 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { newId } from '../platform/ids.ts'
 import { cancelOrder } from './cancel-order.ts'
 import { changeStatus } from './change-status.ts'
+import { listOrders } from './list-orders.ts'
 import {
   cancelOrderBody,
   changeStatusBody,
+  type ListedOrderReply,
+  listedOrderReply,
+  listOrdersQuery,
   type OrderReply,
   orderParams,
   orderReply,
   type PlacedOrderReply,
   placedOrderReply,
   placeOrderBody,
+  presentListedOrder,
   presentOrder,
   presentPlacedOrder,
 } from './order-contract.ts'
@@ -33,11 +41,12 @@ import type { PlacementQueue } from './placement-queue.ts'
 export interface OrderRoutesOptions {
   database: Database
   placement: PlacementQueue
+  cursors: Cursors
   wakeDispatcher: WakeDispatcher
 }
 
 /** Everything a client can do with orders. None of it waits for the slow path. */
-export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutesOptions): Route[] {
+export function orderRoutes({ database, placement, cursors, wakeDispatcher }: OrderRoutesOptions): Route[] {
   /** Runs a change and answers with the order as that change left it. */
   async function change(
     orderId: string,
@@ -96,6 +105,41 @@ export function orderRoutes({ database, placement, wakeDispatcher }: OrderRoutes
           trace: { request_id: requestId },
           ...(idempotency ? { idempotency: { ...idempotency, status: 202, reply: placedReply } } : {}),
         }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/orders',
+      operationId: 'listOrders',
+      summary: 'List orders',
+      description:
+        'Newest first, in pages: follow `Link`. Orders that are placed meanwhile do not shift the pages.',
+      tag: 'Orders',
+      query: listOrdersQuery,
+      status: 200,
+      statusDescription: 'A page of orders',
+      replySchema: z.array(listedOrderReply),
+      replyExample: [listedExample],
+      optionalReplyHeaders: pageHeaders,
+      errors: [],
+      handle: ({ path, query }) => {
+        const { restaurant_id, status, customer_id, placed_from, placed_before } = query
+        const filter = {
+          restaurant_ids: restaurant_id === undefined ? undefined : [restaurant_id],
+          statuses: status && [...new Set(status)],
+          customer_id,
+          placed_from,
+          placed_before,
+        }
+        return readPage({
+          cursors,
+          path,
+          query,
+          filters: { restaurant_id, status: status?.join(','), customer_id, placed_from, placed_before },
+          read: (after, count) => listOrders(database, filter, after, count),
+          positionOf: order => [order.position, order.order_id],
+          present: presentListedOrder,
+        })
+      },
     }),
     route({
       method: 'get',
@@ -215,6 +259,19 @@ const orderExample: OrderReply = {
     { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
     { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
   ],
+}
+
+const { order_id, restaurant_id, status, total_amount, currency, placed_at } = orderExample
+const listedExample: ListedOrderReply = {
+  order_id,
+  restaurant_id,
+  status,
+  total_amount,
+  currency,
+  customer_id: 'customer-42',
+  cancellation_reason: null,
+  placed_at,
+  updated_at: preparedAt,
 }
 
 const cancelledAt = '2026-11-22T18:32:10.250Z'

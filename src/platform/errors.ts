@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'malformed-request'
   | 'malformed-json'
   | 'validation-failed'
+  | 'query-invalid'
+  | 'cursor-invalid'
   | 'unsupported-media-type'
   | 'payload-too-large'
   | 'route-not-found'

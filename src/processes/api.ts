@@ -6,6 +6,7 @@ import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { createApp } from '../http/app.ts'
 import { answerClientError } from '../http/client-error.ts'
+import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/docs.ts'
 import { healthPages } from '../http/health.ts'
 import { createMetrics } from '../http/metrics.ts'
@@ -51,6 +52,7 @@ export async function startApi(
   const state = { draining: false }
   const routes = apiRoutes({
     database,
+    cursors: await Cursors.open(database),
     placement: new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT),
     wakeDispatcher: wake ?? wakeByNotify(database, log),
   })

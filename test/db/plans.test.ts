@@ -26,12 +26,19 @@ describe('plans on a fresh database', () => {
       const { restaurant_id } = await api.client.addRestaurant()
       const item = await api.client.addItem(restaurant_id, ORDER_COUNT - 10)
       const orders = await Promise.all(
-        Array.from({ length: ORDER_COUNT }, () => api.client.place(restaurant_id, [item.menu_item_id, 1])),
+        Array.from(
+          { length: ORDER_COUNT },
+          async () => await placeFor(api.client, 'c', restaurant_id, item.menu_item_id),
+        ),
       )
       await until('all orders are decided', async () => {
         const statuses = await Promise.all(orders.map(({ order_id }) => api.client.order(order_id)))
         return statuses.every(({ status }) => status !== 'PLACED')
       })
+      for (const filter of lists(restaurant_id)) {
+        const { body } = await api.client.call<object[]>('GET', `${filter}limit=5`)
+        expect(body.length, filter).to.be.within(1, 5)
+      }
     } finally {
       await api.stop()
     }
@@ -39,13 +46,47 @@ describe('plans on a fresh database', () => {
     const scans = await until('the statistics have arrived', async () => {
       const rows = await database.query<{ name: string; seq_tup_read: number; idx_scan: number }>(
         `select relname as name, seq_tup_read, idx_scan from pg_stat_user_tables
-        where relname in ('orders', 'order_items', 'menu_items', 'outbox_events', 'stock_movements') or relname like 'j%'`,
+        where relname in ('orders', 'order_items', 'menu_items', 'restaurants', 'outbox_events', 'stock_movements') or relname like 'j%'`,
       )
       return rows.some(({ name, idx_scan }) => name === 'orders' && idx_scan >= ORDER_COUNT) && rows
     })
     expect(scans.filter(({ seq_tup_read }) => seq_tup_read > 0)).to.deep.equal([])
   })
 })
+
+async function placeFor(
+  client: ApiClient,
+  customer_id: string,
+  restaurant_id: string,
+  menu_item_id: string,
+): Promise<{ order_id: string }> {
+  const items = [{ menu_item_id, quantity: 1 }]
+  const { body } = await client.call<{ order_id: string }>('POST', '/api/v1/orders', {
+    restaurant_id,
+    items,
+    customer_id,
+  })
+  return body
+}
+
+/** Every way to list, with and without each filter. */
+function lists(restaurantId: string): string[] {
+  const filters = [
+    '',
+    'status=PREPARING&',
+    'status=PREPARING,CANCELLED&',
+    'placed_from=2020-01-01T00:00:00Z&',
+  ]
+  return [
+    ...filters.flatMap(filter => [
+      `/api/v1/orders?${filter}`,
+      `/api/v1/orders?restaurant_id=${restaurantId}&${filter}`,
+      `/api/v1/orders?customer_id=c&${filter}`,
+    ]),
+    '/api/v1/restaurants?',
+    `/api/v1/restaurants/${restaurantId}/menu?`,
+  ]
+}
 
 async function startOnlyApi(url: string): Promise<{ client: ApiClient; stop: () => Promise<void> }> {
   const api = await startApi(testConfig, url, quiet)

@@ -123,13 +123,18 @@ describe('a running API against its document', () => {
   /** Calls an operation and holds the answer against the document. */
   async function call(
     operationId: string,
-    { id = '', body, headers = json }: { id?: string; body?: unknown; headers?: Record<string, string> } = {},
+    {
+      id = '',
+      query = '',
+      body,
+      headers = json,
+    }: { id?: string; query?: string; body?: unknown; headers?: Record<string, string> } = {},
   ): Promise<RawReply & { body: Record<string, string> }> {
     const { method, path } = validator.operation(operationId)
     const text = typeof body === 'string' ? body : JSON.stringify(body)
     const reply = await send(system.api.baseUrl, {
       method,
-      path: path.replace(/\{\w+\}/, id),
+      path: path.replace(/\{\w+\}/, id) + query,
       ...(text === undefined ? {} : { headers, body: text }),
     })
     validator.expectDocumented(operationId, reply)
@@ -228,6 +233,9 @@ describe('a running API against its document', () => {
     const { order_id: id = '' } = order.body
     expect(order.headers.location).to.equal(`/api/v1/orders/${id}`)
     await call('getOrder', { id })
+    await call('listOrders', { query: `?restaurant_id=${restaurant_id}` })
+    await call('listRestaurants')
+    await call('getMenu', { id: restaurant_id })
     await call('cancelOrder', { id })
     await call('cancelOrder', { id, body: { reason: 'twice' } })
     await call('getOrder', { id })
@@ -289,6 +297,11 @@ describe('a running API against its document', () => {
       const id = uuidv7()
       const right = bodySchema && exampleOf(document, bodySchema)
       if (method !== 'GET') await callWithKeys(operationId)
+      if (parameters.some(({ in: place }) => place === 'query')) {
+        const { restaurant_id } = await system.api.addRestaurant()
+        await call(operationId, { id: restaurant_id, query: '?limit=101' })
+        await call(operationId, { id: restaurant_id, query: '?cursor=x' })
+      }
       if (parameters.some(({ in: place }) => place === 'path')) await call(operationId, { id, body: right })
       if (!bodySchema) continue
       await call(operationId, { id, body })

@@ -54,6 +54,14 @@ export const operations: DescribedOperation[] = [
       '/notes': { wrong: wrongTexts(500) },
     },
   },
+  { operationId: 'listOrders', method: 'GET', path: '/api/v1/orders' },
+  { operationId: 'listRestaurants', method: 'GET', path: '/api/v1/restaurants' },
+  {
+    operationId: 'getMenu',
+    method: 'GET',
+    path: '/api/v1/restaurants/{restaurant_id}/menu',
+    resource: 'restaurant',
+  },
   { operationId: 'getOrder', method: 'GET', path: '/api/v1/orders/{order_id}', resource: 'order' },
   {
     operationId: 'changeOrderStatus',

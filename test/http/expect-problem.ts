@@ -16,6 +16,8 @@ const INTERNALS = [
 const statuses = {
   'malformed-json': 400,
   'validation-failed': 422,
+  'query-invalid': 400,
+  'cursor-invalid': 400,
   'unsupported-media-type': 415,
   'payload-too-large': 413,
   'route-not-found': 404,

@@ -1,0 +1,58 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Sql } from '../db/transaction.ts'
+import { ExpectedError } from '../platform/errors.ts'
+
+const SIGNATURE_BYTES = 16
+
+/** Places in lists, opaque to callers and signed: what comes back is what was given out, for the same list. */
+export class Cursors {
+  readonly #secret: Buffer
+
+  constructor(secret: Buffer) {
+    this.#secret = secret
+  }
+
+  /** With the secret that every API process of this database has. */
+  static async open(sql: Sql): Promise<Cursors> {
+    const [secret] = await sql.query<{ value: Buffer }>(secretSql)
+    if (!secret) throw new Error('api_secrets has no cursor secret: was its row deleted?')
+    return new Cursors(secret.value)
+  }
+
+  /**
+   * @param list what the cursor is good for: the list with its filters
+   * @param position values of the last row that was shown, in the list's order
+   */
+  issue(list: string, position: readonly string[]): string {
+    const payload = Buffer.from(JSON.stringify(position))
+    return Buffer.concat([this.#sign(list, payload), payload]).toString('base64url')
+  }
+
+  /** @throws cursor-invalid when it was not issued for this list */
+  read(list: string, cursor: string): string[] {
+    const bytes = Buffer.from(cursor, 'base64url')
+    const [signature, payload] = [bytes.subarray(0, SIGNATURE_BYTES), bytes.subarray(SIGNATURE_BYTES)]
+    const isOurs =
+      signature.length === SIGNATURE_BYTES &&
+      timingSafeEqual(signature, this.#sign(list, payload)) &&
+      bytes.toString('base64url') === cursor
+    if (isOurs) return JSON.parse(payload.toString()) as string[]
+    throw new ExpectedError(
+      'cursor-invalid',
+      'This cursor was not given out for this list; start again without one, and follow the Link headers',
+    )
+  }
+
+  #sign(list: string, payload: Buffer): Buffer {
+    const hmac = createHmac('sha256', this.#secret)
+      .update(`${Buffer.byteLength(list)}:${list}`)
+      .update(payload)
+    return hmac.digest().subarray(0, SIGNATURE_BYTES)
+  }
+}
+
+const secretSql = `
+  select value
+  from api_secrets
+  where name = 'cursor'
+`

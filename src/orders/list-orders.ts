@@ -1,0 +1,91 @@
+import type { Sql } from '../db/transaction.ts'
+import { type OrderStatus, orderStatuses } from './order.ts'
+
+/** Which orders a list has; what is left out does not narrow. */
+export interface OrderFilter {
+  restaurant_ids?: readonly string[] | undefined
+  statuses?: readonly OrderStatus[] | undefined
+  customer_id?: string | undefined
+  /** placed at or after, RFC 3339 */
+  placed_from?: string | undefined
+  /** placed before */
+  placed_before?: string | undefined
+}
+
+/** An order as lists show it, its amount in minor units. */
+export interface ListedOrder {
+  order_id: string
+  restaurant_id: string
+  status: OrderStatus
+  currency: string
+  total_minor: number
+  customer_id: string | null
+  cancellation_reason: string | null
+  placed_at: Date
+  updated_at: Date
+  /** `placed_at` to the microsecond, as the database has it */
+  position: string
+}
+
+/**
+ * Orders, the newest first. Whatever the filter, each page is read from the end of an index: for each restaurant and
+ * status its newest, of which the newest are taken.
+ * @param after `position` and id of the order to go on after
+ * @param count rows, 1..101
+ */
+export async function listOrders(
+  sql: Sql,
+  filter: OrderFilter,
+  after: readonly string[] | undefined,
+  count: number,
+): Promise<ListedOrder[]> {
+  const { restaurant_ids, statuses = orderStatuses, customer_id, placed_from, placed_before } = filter
+  // One bound for both: beside a second one, the index scan may start from that, and read all that lies between.
+  const [position, order_id] = after ?? [placed_before ?? 'infinity', NIL]
+  const bounds = [statuses, placed_from ?? '-infinity', position, order_id, count]
+  if (customer_id !== undefined)
+    return await sql.query<ListedOrder>(ofCustomerSql, [...bounds, customer_id, restaurant_ids ?? null])
+  return restaurant_ids
+    ? await sql.query<ListedOrder>(ofRestaurantsSql, [...bounds, restaurant_ids])
+    : await sql.query<ListedOrder>(ofAllSql, bounds)
+}
+
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+const columns = `
+  order_id, restaurant_id, status, currency, total_minor, customer_id, cancellation_reason, placed_at, updated_at,
+  to_char(placed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position`
+
+const newest = (condition: string) => `
+  select order_id, restaurant_id, status, currency, total_minor, customer_id, cancellation_reason, placed_at, updated_at
+  from orders
+  where ${condition}
+    and placed_at >= $2::timestamptz
+    and (placed_at, order_id) < ($3::timestamptz, $4::uuid)
+  order by placed_at desc, order_id desc
+  limit $5`
+
+const ofAllSql = `
+  select ${columns}
+  from unnest($1::text[]) as wanted (wanted_status)
+  cross join lateral (${newest('status = wanted_status')}) as newest
+  order by newest.placed_at desc, order_id desc
+  limit $5
+`
+
+const ofRestaurantsSql = `
+  select ${columns}
+  from unnest($6::uuid[]) as restaurant (wanted_id)
+  cross join unnest($1::text[]) as wanted (wanted_status)
+  cross join lateral (${newest('restaurant_id = wanted_id and status = wanted_status')}) as newest
+  order by newest.placed_at desc, order_id desc
+  limit $5
+`
+
+const ofCustomerSql = `
+  select ${columns}
+  from (
+    ${newest('customer_id = $6 and status = any($1::text[]) and ($7::uuid[] is null or restaurant_id = any($7))')}
+  ) as newest
+  order by newest.placed_at desc, order_id desc
+`
