@@ -26,6 +26,7 @@ export const problems = {
   'idempotency-key-invalid': { status: 400, title: 'The Idempotency-Key cannot be used' },
   'idempotency-key-in-flight': { status: 409, title: 'The same request is being carried out' },
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
+  'restaurant-inactive': { status: 409, title: 'The restaurant takes no orders' },
   'inventory-pending': { status: 409, title: 'Stock has not been deducted yet' },
   'illegal-transition': { status: 409, title: 'The order cannot go there from where it is' },
   'stale-version': { status: 412, title: 'It has changed since you looked' },

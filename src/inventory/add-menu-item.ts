@@ -1,7 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
-import { NotFound, ValidationFailed } from '../platform/errors.ts'
+import { NotFound } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
-import { currencyDecimals, formatMoney, MAX_PRICE_MINOR, parseMoney } from '../platform/money.ts'
 import {
   type MenuItem,
   MenuItemEntity,
@@ -9,6 +8,7 @@ import {
   RestaurantEntity,
   StockMovementEntity,
 } from './inventory-entities.ts'
+import { priceMinor } from './price-minor.ts'
 
 export interface AddMenuItem {
   menu_item_id?: string
@@ -46,6 +46,8 @@ export async function addMenuItem(
     price_minor: priceMinor(price, restaurant.currency),
     available_qty,
     low_stock_threshold,
+    deactivated_at: null,
+    version: 1,
     created_at: now,
     updated_at: now,
   }
@@ -58,11 +60,4 @@ export async function addMenuItem(
     delta: available_qty,
   })
   return { ...item, restaurant }
-}
-
-function priceMinor(price: string | number, currency: string): number {
-  const minor = parseMoney(price, currency)
-  if (minor !== null) return minor
-  const detail = `must be an amount in ${currency}: at most ${currencyDecimals(currency)} decimals, at most ${formatMoney(MAX_PRICE_MINOR, currency)}`
-  throw new ValidationFailed([{ pointer: '/price', detail }])
 }

@@ -16,7 +16,14 @@ export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Res
   const { restaurant_id = newId(), name, currency } = request
   if (!isCurrency(currency))
     throw new ValidationFailed([{ pointer: '/currency', detail: `${currency} is not an ISO 4217 currency` }])
-  const restaurant = { restaurant_id, name, currency, created_at: new Date() }
+  const restaurant = {
+    restaurant_id,
+    name,
+    currency,
+    deactivated_at: null,
+    version: 1,
+    created_at: new Date(),
+  }
   await tx.entities.insert(RestaurantEntity, restaurant)
   return restaurant
 }

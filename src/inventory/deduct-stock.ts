@@ -5,11 +5,12 @@ import type { Handled } from '../outbox/consume-events.ts'
 import { type EventOf, follow, newEvent } from '../outbox/events.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
-import { allocate } from './stock.ts'
+import { allocate, crossings } from './stock.ts'
 
 /**
  * Deducts the stock of placed orders, all or nothing an order, in the order they arrived. An order that is not PLACED
- * any more (it was cancelled first) takes nothing. Short stock is an outcome, told by its event, not an error.
+ * any more (it was cancelled first) takes nothing. Short stock is an outcome, told by its event, not an error. An item
+ * that goes below its threshold is told of, once.
  */
 export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]): Promise<Handled> {
   const [orders, fresh] = await Promise.all([
@@ -29,15 +30,18 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
   })
 
   const demands = due.map(event => event.payload)
-  const available = await lockStock(
+  const onHand = await lockStock(
     tx,
     demands.flatMap(({ restaurant_id, items }) => items.map(item => ({ restaurant_id, ...item }))),
   )
-  const allocations = allocate(demands, available)
+  const allocations = allocate(
+    demands,
+    new Map(Array.from(onHand, ([id, { available_qty }]) => [id, available_qty])),
+  )
   const deducted_at = new Date().toISOString()
 
   const movements = []
-  const following = []
+  const following: EventOf[] = []
   for (const [index, event] of due.entries()) {
     const { event_id, order_id, restaurant_id, payload } = event
     const shortages = allocations[index]?.shortages ?? []
@@ -73,5 +77,15 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
     )
   }
   await moveStock(tx, movements)
+  for (const low of crossings(onHand, movements)) {
+    // Told along with the first order that took of it.
+    const event = due.find(({ payload }) =>
+      payload.items.some(item => item.menu_item_id === low.menu_item_id),
+    )
+    if (!event) continue
+    const { restaurant_id } = event
+    const payload = { restaurant_id, ...low, at: deducted_at }
+    following.push(newEvent('inventory.low_stock.v1', payload, follow(event)))
+  }
   return { outcomes, events: following }
 }

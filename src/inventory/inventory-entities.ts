@@ -6,6 +6,10 @@ export interface Restaurant {
   restaurant_id: string
   name: string
   currency: string
+  /** since when it takes no orders */
+  deactivated_at: Date | null
+  /** goes up with each change */
+  version: number
   created_at: Date
 }
 
@@ -16,6 +20,10 @@ export interface MenuItem {
   price_minor: number
   available_qty: number
   low_stock_threshold: number | null
+  /** since when no order takes it */
+  deactivated_at: Date | null
+  /** goes up with each change of its entry; movements of its stock do not count */
+  version: number
   created_at: Date
   updated_at: Date
   restaurant?: Restaurant
@@ -41,6 +49,8 @@ export const RestaurantEntity = new EntitySchema<Restaurant>({
     restaurant_id: { type: 'uuid', primary: true },
     name: { type: 'text' },
     currency: { type: 'text' },
+    deactivated_at: { type: 'timestamptz', nullable: true },
+    version: { type: 'integer' },
     created_at: created,
   },
 })
@@ -55,6 +65,8 @@ export const MenuItemEntity = new EntitySchema<MenuItem>({
     price_minor: { type: 'bigint' },
     available_qty: { type: 'integer' },
     low_stock_threshold: { type: 'integer', nullable: true },
+    deactivated_at: { type: 'timestamptz', nullable: true },
+    version: { type: 'integer' },
     created_at: created,
     updated_at: created,
   },

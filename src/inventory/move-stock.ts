@@ -7,8 +7,10 @@ export interface StockMovement {
   menu_item_id: string
   order_id: string | null
   event_id: string | null
-  kind: 'DEDUCT' | 'RESTORE'
+  kind: 'DEDUCT' | 'RESTORE' | 'RESTOCK'
   delta: number
+  /** in words, of a restock */
+  reason?: string
 }
 
 /**
@@ -27,7 +29,7 @@ const moveSql = `
   with line as (
     select *
     from json_to_recordset($1::text::json) as line (movement_id uuid, restaurant_id uuid, menu_item_id uuid,
-      order_id uuid, event_id uuid, kind text, delta integer)
+      order_id uuid, event_id uuid, kind text, delta integer, reason text)
   ), total as (
     select menu_item_id, restaurant_id, sum(delta)::integer as delta
     from line
@@ -41,8 +43,8 @@ const moveSql = `
       and menu_items.restaurant_id = total.restaurant_id
     returning menu_items.menu_item_id
   )
-  insert into stock_movements (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta)
-  select movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta
+  insert into stock_movements (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason)
+  select movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason
   from line
   where menu_item_id in (select menu_item_id from moved)
 `

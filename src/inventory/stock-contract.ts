@@ -4,10 +4,10 @@ import { pageFields } from '../http/page.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
+import { MAX_STOCK } from './stock.ts'
 
 /** The shapes of restaurants and menu items on the wire. */
 
-const MAX_STOCK = 1_000_000_000
 const DEFAULT_CURRENCY = 'EUR'
 
 const restaurantId = id('restaurant', demoIds.restaurant)
@@ -22,6 +22,11 @@ const threshold = wholeNumber(0, MAX_STOCK).meta({
   description: 'Below this, stock counts as low',
   example: 3,
 })
+
+const active = z.boolean('must be true or false')
+
+const NOTHING = 'must have at least one property'
+const isAnything = (body: object) => Object.keys(body).length > 0
 
 export const restaurantParams = z.strictObject({ restaurant_id: restaurantId })
 export const menuItemParams = z.strictObject({ menu_item_id: menuItemId })
@@ -49,6 +54,38 @@ export const addMenuItemBody = z
   })
   .meta({ id: 'AddMenuItem' })
 
+export const changeRestaurantBody = z
+  .strictObject({
+    name: restaurantName.optional(),
+    active: active
+      .optional()
+      .meta({ description: 'false: it takes no orders, until it is active again', example: true }),
+  })
+  .refine(isAnything, NOTHING)
+  .meta({ id: 'ChangeRestaurant', minProperties: 1 })
+
+export const changeMenuItemBody = z
+  .strictObject({
+    name: itemName.optional(),
+    price: moneyInput.optional(),
+    low_stock_threshold: threshold
+      .nullable()
+      .optional()
+      .meta({ description: 'Below this, stock counts as low; null: never', example: 3 }),
+    active: active
+      .optional()
+      .meta({ description: 'false: no order takes it, until it is active again', example: true }),
+  })
+  .refine(isAnything, NOTHING)
+  .meta({ id: 'ChangeMenuItem', minProperties: 1 })
+
+export const restockBody = z
+  .strictObject({
+    quantity: wholeNumber(1, MAX_STOCK).meta({ description: 'Portions that have come', example: 20 }),
+    reason: text(200).meta({ description: 'Why, for the ledger', example: 'delivery of Tuesday' }),
+  })
+  .meta({ id: 'Restock' })
+
 export const listQuery = z.strictObject(pageFields)
 
 export const restaurantReply = z
@@ -56,6 +93,7 @@ export const restaurantReply = z
     restaurant_id: restaurantId,
     name: restaurantName,
     currency,
+    active: active.meta({ description: 'It takes orders', example: true }),
     created_at: timestamp('When it was added'),
   })
   .meta({ id: 'Restaurant' })
@@ -69,6 +107,7 @@ export const menuItemReply = z
     currency,
     available_qty: availableQty,
     low_stock_threshold: threshold.nullable(),
+    active: active.meta({ description: 'Orders may take it', example: true }),
     created_at: timestamp('When it was added'),
     updated_at: timestamp('When its stock or its entry last changed'),
   })
@@ -81,9 +120,16 @@ export function presentRestaurant({
   restaurant_id,
   name,
   currency,
+  deactivated_at,
   created_at,
 }: Restaurant): RestaurantReply {
-  return { restaurant_id, name, currency, created_at: created_at.toISOString() }
+  return {
+    restaurant_id,
+    name,
+    currency,
+    active: deactivated_at === null,
+    created_at: created_at.toISOString(),
+  }
 }
 
 export function presentMenuItem(item: MenuItem & { restaurant: Restaurant }): MenuItemReply {
@@ -97,6 +143,7 @@ export function presentMenuItem(item: MenuItem & { restaurant: Restaurant }): Me
     currency,
     available_qty,
     low_stock_threshold,
+    active: item.deactivated_at === null,
     created_at: item.created_at.toISOString(),
     updated_at: item.updated_at.toISOString(),
   }

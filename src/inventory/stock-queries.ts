@@ -45,13 +45,13 @@ export async function listMenu(
 const NIL = '00000000-0000-0000-0000-000000000000'
 
 const restaurantSql = `
-  select restaurant_id, name, currency, created_at
+  select restaurant_id, name, currency, deactivated_at, version, created_at
   from restaurants
   where restaurant_id = $1
 `
 
 const restaurantsSql = `
-  select restaurant_id, name, currency, created_at
+  select restaurant_id, name, currency, deactivated_at, version, created_at
   from restaurants
   where restaurant_id > $1
   order by restaurant_id
@@ -59,7 +59,8 @@ const restaurantsSql = `
 `
 
 const menuSql = `
-  select menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, created_at, updated_at
+  select menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, deactivated_at, version,
+    created_at, updated_at
   from menu_items
   where restaurant_id = $1
     and menu_item_id > $2

@@ -1,15 +1,23 @@
 import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import type { Cursors } from '../http/cursor.ts'
+import { etagOf } from '../http/etag.ts'
 import { answerOnce } from '../http/idempotency.ts'
 import { pageHeaders, readPage } from '../http/page.ts'
 import { type Route, route } from '../http/route.ts'
+import type { RouteReply } from '../http/route-reply.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
+import { changeMenuItem } from './change-menu-item.ts'
+import { changeRestaurant } from './change-restaurant.ts'
+import type { MenuItem, Restaurant } from './inventory-entities.ts'
+import { restock } from './restock.ts'
 import {
   addMenuItemBody,
   addRestaurantBody,
+  changeMenuItemBody,
+  changeRestaurantBody,
   listQuery,
   type MenuItemReply,
   menuItemParams,
@@ -19,6 +27,7 @@ import {
   type RestaurantReply,
   restaurantParams,
   restaurantReply,
+  restockBody,
 } from './stock-contract.ts'
 import { listMenu, listRestaurants, readMenuItem, readRestaurant } from './stock-queries.ts'
 
@@ -48,6 +57,45 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
           positionOf: ({ restaurant_id }) => [restaurant_id],
           present: presentRestaurant,
         }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants/{restaurant_id}',
+      operationId: 'getRestaurant',
+      summary: 'Look at a restaurant',
+      description: 'Its currency holds for every price on its menu.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      status: 200,
+      statusDescription: 'The restaurant',
+      replySchema: restaurantReply,
+      replyExample: restaurantExample,
+      replyHeaders: versionHeader,
+      errors: [noRestaurant],
+      handle: async ({ params }) => restaurantReplyOf(await readRestaurant(database, params.restaurant_id)),
+    }),
+    route({
+      method: 'patch',
+      path: '/api/v1/restaurants/{restaurant_id}',
+      operationId: 'changeRestaurant',
+      summary: 'Change a restaurant',
+      description: 'While it is not `active`, it takes no orders; those that it has go on.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      body: changeRestaurantBody,
+      status: 200,
+      statusDescription: 'The restaurant as it is now',
+      replySchema: restaurantReply,
+      replyExample: restaurantExample,
+      replyHeaders: versionHeader,
+      conditional: true,
+      errors: [invalid('/active', 'must be true or false'), noRestaurant],
+      handle: ({ params, body, versions, idempotency }) =>
+        answerOnce(database, idempotency, 200, async tx =>
+          restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, versions })),
+        ),
     }),
     route({
       method: 'get',
@@ -128,16 +176,54 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       statusDescription: 'The item',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      errors: [
-        {
-          code: 'menu-item-not-found',
-          detail: `No menu item has the id ${demoIds.order}`,
-          fields: { id: demoIds.order },
-        },
-      ],
-      handle: async ({ params }) => ({
-        body: presentMenuItem(await database.transaction(tx => readMenuItem(tx, params.menu_item_id))),
-      }),
+      replyHeaders: versionHeader,
+      errors: [noMenuItem],
+      handle: async ({ params }) =>
+        menuItemReplyOf(await database.transaction(tx => readMenuItem(tx, params.menu_item_id))),
+    }),
+    route({
+      method: 'patch',
+      path: '/api/v1/inventory/{menu_item_id}',
+      operationId: 'changeMenuItem',
+      summary: 'Change a menu item',
+      description:
+        'What is left out stays. Orders that were placed keep the name and the price that they were placed with. Stock is not changed here: see restock.',
+      tag: 'Inventory',
+      params: menuItemParams,
+      resource: 'menu-item',
+      body: changeMenuItemBody,
+      status: 200,
+      statusDescription: 'The item as it is now',
+      replySchema: menuItemReply,
+      replyExample: menuItemExample,
+      replyHeaders: versionHeader,
+      conditional: true,
+      errors: [invalid('/active', 'must be true or false'), noMenuItem],
+      handle: ({ params, body, versions, idempotency }) =>
+        answerOnce(database, idempotency, 200, async tx =>
+          menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, versions })),
+        ),
+    }),
+    route({
+      method: 'post',
+      path: '/api/v1/inventory/{menu_item_id}/restock',
+      operationId: 'restockItem',
+      summary: 'Put portions in stock',
+      description: 'Adds to what is on hand, with a line in the ledger that says why.',
+      tag: 'Inventory',
+      params: menuItemParams,
+      resource: 'menu-item',
+      body: restockBody,
+      status: 200,
+      statusDescription: 'The item as it is now',
+      replySchema: menuItemReply,
+      replyExample: menuItemExample,
+      replyHeaders: versionHeader,
+      errors: [invalid('/quantity', 'must not be less than 1'), noMenuItem],
+      handle: ({ params, body, idempotency }) =>
+        answerOnce(database, idempotency, 200, async tx =>
+          menuItemReplyOf(await restock(tx, { ...params, ...body })),
+        ),
     }),
   ]
 }
@@ -150,6 +236,22 @@ function invalid(pointer: string, detail: string) {
   }
 }
 
+function menuItemReplyOf(item: MenuItem & { restaurant: Restaurant }): RouteReply<MenuItemReply> {
+  return { body: presentMenuItem(item), headers: { ETag: etagOf(item.version) } }
+}
+
+function restaurantReplyOf(restaurant: Restaurant): RouteReply<RestaurantReply> {
+  return { body: presentRestaurant(restaurant), headers: { ETag: etagOf(restaurant.version) } }
+}
+
+const versionHeader = { ETag: 'Version of the entry, for `If-Match`; movements of stock do not change it' }
+
+const noMenuItem = {
+  code: 'menu-item-not-found' as const,
+  detail: `No menu item has the id ${demoIds.order}`,
+  fields: { id: demoIds.order },
+}
+
 const noRestaurant = {
   code: 'restaurant-not-found' as const,
   detail: `No restaurant has the id ${demoIds.order}`,
@@ -160,6 +262,7 @@ const restaurantExample: RestaurantReply = {
   restaurant_id: demoIds.restaurant,
   name: 'Trattoria Bella Vista',
   currency: 'EUR',
+  active: true,
   created_at: '2026-11-22T18:00:00.000Z',
 }
 
@@ -171,6 +274,7 @@ const menuItemExample: MenuItemReply = {
   currency: 'EUR',
   available_qty: 10,
   low_stock_threshold: 3,
+  active: true,
   created_at: '2026-11-22T18:00:00.000Z',
   updated_at: '2026-11-22T18:00:00.000Z',
 }

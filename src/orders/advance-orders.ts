@@ -1,6 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
 import type { Handled } from '../outbox/consume-events.ts'
-import { type EventOf, type EventType, follow } from '../outbox/events.ts'
+import { type EventOf, follow, type OrderEvent } from '../outbox/events.ts'
 import { decideTransition, type OrderState, type TransitionRequest } from './order.ts'
 import { saveTransitions, type TransitionToSave } from './save-transitions.ts'
 
@@ -8,7 +8,7 @@ import { saveTransitions, type TransitionToSave } from './save-transitions.ts'
  * Moves the locked orders of these events on from PLACED, as `ask` says. An order that has left PLACED already (it was
  * cancelled meanwhile) is left alone: that is how every interleaving with a cancellation ends well.
  */
-export async function advanceOrders<Type extends EventType>(
+export async function advanceOrders<Type extends OrderEvent>(
   tx: Tx,
   orders: ReadonlyMap<string, OrderState>,
   events: readonly EventOf<Type>[],

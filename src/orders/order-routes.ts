@@ -93,6 +93,10 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       errors: [
         notOnMenu,
         {
+          code: 'restaurant-inactive',
+          detail: 'The restaurant takes no orders at the moment',
+        },
+        {
           code: 'restaurant-not-found',
           detail: `No restaurant has the id ${demoIds.margherita}`,
           fields: { id: demoIds.margherita },

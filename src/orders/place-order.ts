@@ -3,7 +3,13 @@ import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempote
 import type { RouteReply } from '../http/route-reply.ts'
 import { appendEventsSql, outboxRows } from '../outbox/append-event.ts'
 import { type EventOf, newEvent, type TraceContext } from '../outbox/events.ts'
-import { type ExpectedError, type FieldError, NotFound, ValidationFailed } from '../platform/errors.ts'
+import {
+  type ExpectedError,
+  type FieldError,
+  NotFound,
+  RestaurantInactive,
+  ValidationFailed,
+} from '../platform/errors.ts'
 import { formatMoney } from '../platform/money.ts'
 
 export interface PlaceOrder {
@@ -43,9 +49,13 @@ interface MenuLine {
   menu_item_id: string
   /** null: no such restaurant */
   currency: string | null
+  /** it takes orders */
+  is_open: boolean
   /** null: not on that restaurant's menu */
   name: string | null
   price_minor: number | null
+  /** orders may take it */
+  is_active: boolean
 }
 
 /**
@@ -88,9 +98,15 @@ function decidePlacement(
   for (const [index, { menu_item_id, quantity }] of request.items.entries()) {
     const line = menu.get(menuKey(restaurant_id, menu_item_id))
     if (!line?.currency) return new NotFound('restaurant', restaurant_id)
+    if (!line.is_open) return new RestaurantInactive()
     currency = line.currency
     const merged = items.get(menu_item_id)
     if (merged) merged.quantity += quantity
+    else if (line.name !== null && !line.is_active)
+      errors.push({
+        pointer: `/items/${index}/menu_item_id`,
+        detail: `${line.name} is not to be had at the moment`,
+      })
     else if (line.name !== null && line.price_minor !== null) {
       items.set(menu_item_id, {
         menu_item_id,
@@ -176,7 +192,8 @@ function keyRow(order: PlacedOrder, { caller, key, fingerprint, status, reply }:
 }
 
 const menuSql = `
-  select wanted.restaurant_id, wanted.menu_item_id, r.currency, m.name, m.price_minor
+  select wanted.restaurant_id, wanted.menu_item_id, r.currency, r.deactivated_at is null as is_open,
+    m.name, m.price_minor, m.deactivated_at is null as is_active
   from unnest($1::uuid[], $2::uuid[]) as wanted (restaurant_id, menu_item_id)
   left join restaurants as r
     on r.restaurant_id = wanted.restaurant_id

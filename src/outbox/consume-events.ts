@@ -41,7 +41,7 @@ export async function consumeEvents<Type extends EventType>(
     for (const event of events) checkEvent(event)
     // Arrival order: ids sort by time, and fetching does not promise an order within a batch.
     events.sort((a, b) => (a.event_id < b.event_id ? -1 : 1))
-    const orderIds = () => events.map(event => event.order_id)
+    const orderIds = () => events.flatMap(event => event.order_id ?? [])
     failpoint('worker.begun', orderIds)
     const { outcomes, events: following } = await handle(tx, events as EventOf<Type>[])
     failpoint('worker.effect-written', orderIds)

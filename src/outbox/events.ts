@@ -39,6 +39,14 @@ export const eventCatalogue = {
       .array(z.object({ menu_item_id: id, name: z.string(), requested_qty: z.int(), available_qty: z.int() }))
       .min(1),
   }),
+  'inventory.low_stock.v1': z.object({
+    restaurant_id: id,
+    menu_item_id: id,
+    name: z.string(),
+    available_qty: z.int(),
+    low_stock_threshold: z.int(),
+    at,
+  }),
   'order.status.preparing.v1': statusChange,
   'order.status.out_for_delivery.v1': statusChange,
   'order.status.delivered.v1': statusChange,
@@ -58,23 +66,30 @@ export interface TraceContext {
   traceparent?: string
 }
 
+/** Events that are about no order. */
+type StockEvent = 'inventory.low_stock.v1'
+/** Events that are about an order. */
+export type OrderEvent = Exclude<EventType, StockEvent>
+type OrderIdOf<Type extends EventType> = Type extends StockEvent ? null : string
+
 /** An event as it stands in the outbox and in job data. */
 export interface EventOf<Type extends EventType = EventType> {
   event_id: string
   type: Type
   restaurant_id: string
-  order_id: string
+  order_id: OrderIdOf<Type>
   payload: Payload<Type>
   trace_context: TraceContext
 }
 
-/** A new event about an order, with an id that sorts by time. */
+/** A new event, with an id that sorts by time. */
 export function newEvent<Type extends EventType>(
   type: Type,
   payload: Payload<Type>,
   trace_context: TraceContext,
 ): EventOf<Type> {
-  const { order_id, restaurant_id } = payload
+  const { restaurant_id } = payload
+  const order_id = ('order_id' in payload ? payload.order_id : null) as OrderIdOf<Type>
   return { event_id: newId(), type, restaurant_id, order_id, payload, trace_context }
 }
 

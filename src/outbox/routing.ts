@@ -7,6 +7,7 @@ export const routing = {
   'inventory.deducted.success.v1': ['order.prepare'],
   'inventory.deducted.failed.v1': ['order.reject'],
   'order.cancelled.v1': ['inventory.restore'],
+  'inventory.low_stock.v1': [],
   'order.status.preparing.v1': [],
   'order.status.out_for_delivery.v1': [],
   'order.status.delivered.v1': [],

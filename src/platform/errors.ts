@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'restaurant-not-found'
   | 'menu-item-not-found'
   | 'order-not-found'
+  | 'restaurant-inactive'
   | 'inventory-pending'
   | 'idempotency-key-missing'
   | 'idempotency-key-invalid'
@@ -73,6 +74,15 @@ export class NotFound extends ExpectedError {
 
   constructor(kind: ResourceKind, id: string) {
     super(`${kind}-not-found`, `No ${kind.replace('-', ' ')} has the id ${id}`, { id })
+  }
+}
+
+/** The restaurant takes no orders for now. */
+export class RestaurantInactive extends ExpectedError {
+  override name = 'RestaurantInactive'
+
+  constructor() {
+    super('restaurant-inactive', 'The restaurant takes no orders at the moment')
   }
 }
 

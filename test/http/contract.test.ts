@@ -236,6 +236,10 @@ describe('a running API against its document', () => {
     await call('listOrders', { query: `?restaurant_id=${restaurant_id}` })
     await call('listRestaurants')
     await call('getMenu', { id: restaurant_id })
+    await call('getRestaurant', { id: restaurant_id })
+    await call('changeRestaurant', { id: restaurant_id, body: { name: 'Osteria', active: true } })
+    await call('changeMenuItem', { id: menu_item_id, body: { price: 3, low_stock_threshold: null } })
+    await call('restockItem', { id: menu_item_id, body: { quantity: 2, reason: 'delivery' } })
     await call('cancelOrder', { id })
     await call('cancelOrder', { id, body: { reason: 'twice' } })
     await call('getOrder', { id })
@@ -288,7 +292,9 @@ describe('a running API against its document', () => {
     if (operationId === 'placeOrder') {
       return { id: '', body: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] } }
     }
-    return { id: operationId === 'addMenuItem' ? restaurant_id : await prepared(), body }
+    if (['addMenuItem', 'changeRestaurant'].includes(operationId)) return { id: restaurant_id, body }
+    if (['changeMenuItem', 'restockItem'].includes(operationId)) return { id: menu_item_id, body }
+    return { id: await prepared(), body }
   }
 
   async function callEachWithRefusal(): Promise<void> {
@@ -315,6 +321,17 @@ describe('a running API against its document', () => {
     const stale = { ...json, 'if-match': '"7"' }
     await call('changeOrderStatus', { id: await placed(), body: { status: 'CANCELLED' }, headers: stale })
     await call('cancelOrder', { id: await placed(), body: {}, headers: stale })
+    const closed = await system.api.addRestaurant()
+    const item = await system.api.addItem(closed.restaurant_id, 1)
+    await call('changeMenuItem', { id: item.menu_item_id, body: { active: true }, headers: stale })
+    await call('changeRestaurant', { id: closed.restaurant_id, body: { active: true }, headers: stale })
+    await call('changeRestaurant', { id: closed.restaurant_id, body: { active: false } })
+    await call('placeOrder', {
+      body: {
+        restaurant_id: closed.restaurant_id,
+        items: [{ menu_item_id: item.menu_item_id, quantity: 1 }],
+      },
+    })
     await call('changeOrderStatus', { id: await placed(), body: { status: 'PREPARING' } })
     const id = await prepared()
     await call('changeOrderStatus', { id, body: { status: 'PLACED' } })

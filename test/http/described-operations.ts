@@ -4,6 +4,7 @@ import type { RawRequest } from './send.ts'
 import {
   type WrongValue,
   wrongAmounts,
+  wrongBooleans,
   wrongChoices,
   wrongCurrencies,
   wrongIds,
@@ -101,6 +102,46 @@ export const operations: DescribedOperation[] = [
       '/price': { wrong: wrongAmounts('must be an amount in EUR: at most 2 decimals, at most 10000000.00') },
       '/available_qty': { required: true, wrong: wrongWholeNumbers(0, MAX_STOCK) },
       '/low_stock_threshold': { wrong: wrongWholeNumbers(0, MAX_STOCK) },
+    },
+  },
+  {
+    operationId: 'getRestaurant',
+    method: 'GET',
+    path: '/api/v1/restaurants/{restaurant_id}',
+    resource: 'restaurant',
+  },
+  {
+    operationId: 'changeRestaurant',
+    method: 'PATCH',
+    path: '/api/v1/restaurants/{restaurant_id}',
+    resource: 'restaurant',
+    body: () => ({ name: 'Osteria', active: true }),
+    fields: { '/name': { wrong: wrongTexts(200) }, '/active': { wrong: wrongBooleans() } },
+  },
+  {
+    operationId: 'changeMenuItem',
+    method: 'PATCH',
+    path: '/api/v1/inventory/{menu_item_id}',
+    resource: 'menu-item',
+    body: () => ({ name: 'Pizza', price: '9.50', low_stock_threshold: 3, active: true }),
+    fields: {
+      '/name': { wrong: wrongTexts(200) },
+      '/price': { wrong: wrongAmounts('must be an amount in EUR: at most 2 decimals, at most 10000000.00') },
+      '/low_stock_threshold': {
+        wrong: wrongWholeNumbers(0, MAX_STOCK).filter(({ json }) => json !== 'null'),
+      },
+      '/active': { wrong: wrongBooleans() },
+    },
+  },
+  {
+    operationId: 'restockItem',
+    method: 'POST',
+    path: '/api/v1/inventory/{menu_item_id}/restock',
+    resource: 'menu-item',
+    body: () => ({ quantity: 5, reason: 'delivery' }),
+    fields: {
+      '/quantity': { required: true, wrong: wrongWholeNumbers(1, MAX_STOCK) },
+      '/reason': { required: true, wrong: wrongTexts(200) },
     },
   },
   {

@@ -29,6 +29,7 @@ const statuses = {
   'idempotency-key-invalid': 400,
   'idempotency-key-in-flight': 409,
   'idempotency-key-reused': 422,
+  'restaurant-inactive': 409,
   'inventory-pending': 409,
   'illegal-transition': 409,
   'stale-version': 412,

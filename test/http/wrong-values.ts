@@ -75,6 +75,10 @@ export function wrongWholeNumbers(min: number, max: number): WrongValue[] {
   ]
 }
 
+export function wrongBooleans(): WrongValue[] {
+  return [...allBut(['boolean'], 'must be true or false'), wrong('"true"', 'must be true or false')]
+}
+
 export function wrongIds(): WrongValue[] {
   const detail = 'must be a UUID'
   const id = '019a0000-0000-7000-8000-000000000001'

@@ -1,0 +1,35 @@
+import type { Tx } from '../db/transaction.ts'
+import { ValidationFailed } from '../platform/errors.ts'
+import type { MenuItem, Restaurant } from './inventory-entities.ts'
+import { lockStock } from './lock-stock.ts'
+import { moveStock } from './move-stock.ts'
+import { MAX_STOCK } from './stock.ts'
+import { readMenuItem } from './stock-queries.ts'
+
+export interface Restock {
+  menu_item_id: string
+  /** units that have come, at least 1 */
+  quantity: number
+  reason: string
+}
+
+/**
+ * Puts units in stock, with a line in the ledger that says why.
+ * @throws NotFound, ValidationFailed when there would be too many
+ */
+export async function restock(
+  tx: Tx,
+  { menu_item_id, quantity, reason }: Restock,
+): Promise<MenuItem & { restaurant: Restaurant }> {
+  const { restaurant_id } = await readMenuItem(tx, menu_item_id)
+  const onHand =
+    (await lockStock(tx, [{ menu_item_id, restaurant_id }])).get(menu_item_id)?.available_qty ?? 0
+  if (onHand + quantity > MAX_STOCK) {
+    const detail = `must not be more than ${MAX_STOCK - onHand}: there are ${onHand} on hand`
+    throw new ValidationFailed([{ pointer: '/quantity', detail }])
+  }
+  await moveStock(tx, [
+    { restaurant_id, menu_item_id, order_id: null, event_id: null, kind: 'RESTOCK', delta: quantity, reason },
+  ])
+  return await readMenuItem(tx, menu_item_id)
+}

@@ -1,0 +1,197 @@
+import { expect } from 'chai'
+import { v7 as uuidv7 } from 'uuid'
+import type { MenuItemReply } from '../../src/inventory/stock-contract.ts'
+import type { Reply } from '../support/api-client.ts'
+import { expectPromisesKept } from '../support/promises.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe('changing stock and menus over HTTP', () => {
+  let system: TestSystem
+  let restaurantId: string
+  let item: MenuItemReply
+
+  before(async () => {
+    system = await startSystem()
+  })
+  after(() => system.stop())
+  beforeEach(async () => {
+    restaurantId = (await system.api.addRestaurant()).restaurant_id
+    item = await system.api.addItem(restaurantId, 10)
+  })
+  afterEach(() => expectPromisesKept(system.database))
+
+  const path = () => `/api/v1/inventory/${item.menu_item_id}`
+  const change = (body: object, headers = {}): Promise<Reply<MenuItemReply>> =>
+    system.api.call('PATCH', path(), body, headers)
+  const restock = (quantity: number): Promise<Reply<MenuItemReply>> =>
+    system.api.call('POST', `${path()}/restock`, { quantity, reason: 'delivery' })
+
+  function order(quantity: number): Promise<Reply> {
+    const items = [{ menu_item_id: item.menu_item_id, quantity }]
+    return system.api.call('POST', '/api/v1/orders', { restaurant_id: restaurantId, items })
+  }
+
+  /** Takes so many, and waits until they are gone. */
+  async function take(quantity: number): Promise<void> {
+    const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, quantity])
+    await system.api.untilStatus(order_id, 'PREPARING')
+  }
+
+  async function lowStockEvents(): Promise<object[]> {
+    const rows = await system.database.query<{ payload: object; order_id: unknown }>(
+      `select payload - 'at' as payload, order_id from outbox_events
+      where type = 'inventory.low_stock.v1' and restaurant_id = $1 order by event_id`,
+      [restaurantId],
+    )
+    for (const { order_id } of rows) expect(order_id).to.equal(null)
+    return rows.map(({ payload }) => payload)
+  }
+
+  const low = (available_qty: number) => ({
+    restaurant_id: restaurantId,
+    menu_item_id: item.menu_item_id,
+    name: 'Pizza',
+    available_qty,
+    low_stock_threshold: 5,
+  })
+
+  it('restocks with a line in the ledger that says why', async () => {
+    const { status, body } = await restock(7)
+    expect([status, body.available_qty]).to.deep.equal([200, 17])
+    const ledger = await system.database.query(
+      'select kind, delta, reason from stock_movements where menu_item_id = $1 order by movement_id',
+      [item.menu_item_id],
+    )
+    expect(ledger).to.deep.equal([
+      { kind: 'INITIAL', delta: 10, reason: null },
+      { kind: 'RESTOCK', delta: 7, reason: 'delivery' },
+    ])
+  })
+
+  it('loses no restock beside orders, whoever comes first', async () => {
+    await Promise.all([
+      ...Array.from({ length: 10 }, () => order(1)),
+      ...Array.from({ length: 10 }, () => restock(3)),
+    ])
+    await system.api.untilStock(item.menu_item_id, 30)
+  })
+
+  it('keeps stock within what can be counted', async () => {
+    const reply = await restock(1_000_000_000)
+    expect(reply.status).to.equal(422)
+    expect(JSON.stringify(reply.body)).to.include('must not be more than 999999990: there are 10 on hand')
+    expect((await restock(999_999_990)).body.available_qty).to.equal(1_000_000_000)
+  })
+
+  it('changes what is given and leaves the rest, stock above all', async () => {
+    const { body } = await change({ price: '12.00', low_stock_threshold: 4 })
+    expect(body).to.include({
+      name: 'Pizza',
+      price: '12.00',
+      low_stock_threshold: 4,
+      active: true,
+      available_qty: 10,
+    })
+    expect((await change({ name: 'Calzone', low_stock_threshold: null })).body).to.include({
+      name: 'Calzone',
+      price: '12.00',
+      low_stock_threshold: null,
+    })
+    expect(await system.api.item(item.menu_item_id)).to.include({ name: 'Calzone', price: '12.00' })
+    const stock = await system.api.call('PATCH', path(), { available_qty: 99 })
+    expect(stock.status).to.equal(422)
+    expect((await change({})).status).to.equal(422)
+    expect((await change({ price: '1.234' })).status).to.equal(422)
+    expect((await system.api.call('PATCH', `/api/v1/inventory/${uuidv7()}`, { name: 'x' })).status).to.equal(
+      404,
+    )
+  })
+
+  it('never touches orders that were placed', async () => {
+    const placed = await system.api.place(restaurantId, [item.menu_item_id, 2])
+    await change({ name: 'Calzone', price: '99.00' })
+    const before = await system.api.order(placed.order_id)
+    expect(before).to.deep.include({ total_amount: '19.00', items: placed.items })
+    await system.api.untilStatus(placed.order_id, 'PREPARING')
+    const { items, total_amount } = await system.api.order(placed.order_id)
+    expect({ items, total_amount }).to.deep.equal({ items: placed.items, total_amount: '19.00' })
+  })
+
+  it('takes the version that was seen for a change, and movements of stock do not count', async () => {
+    const { headers } = await system.api.call('GET', path())
+    const seen = { 'if-match': String(headers.get('etag')) }
+    await take(1)
+    await restock(1)
+    expect((await change({ price: 1 }, seen)).status).to.equal(200)
+    const stale = await change({ price: 2 }, seen)
+    expect(stale.status).to.equal(412)
+    expect(stale.body).to.include({ code: 'stale-version', current_etag: '"2"' })
+  })
+
+  it('tells once that stock is low, and again only after it has been back', async () => {
+    await change({ low_stock_threshold: 5 })
+    await take(5)
+    expect(await lowStockEvents()).to.deep.equal([])
+    await take(1)
+    await take(1)
+    expect(await lowStockEvents()).to.deep.equal([low(4)])
+    await restock(1)
+    await take(1)
+    expect(await lowStockEvents()).to.deep.equal([low(4)])
+    await restock(3)
+    await take(3)
+    expect(await lowStockEvents()).to.deep.equal([low(4), low(3)])
+  })
+
+  it('tells once when many orders cross the threshold together, and again after a cancellation gave back', async () => {
+    await change({ low_stock_threshold: 5 })
+    const orders = await Promise.all(Array.from({ length: 10 }, () => order(1)))
+    await system.api.untilStock(item.menu_item_id, 0)
+    expect(await lowStockEvents()).to.have.lengthOf(1)
+    for (const { body } of orders) await system.api.cancel(String(body['order_id']))
+    await system.api.untilStock(item.menu_item_id, 10)
+    await take(6)
+    expect(await lowStockEvents()).to.have.lengthOf(2)
+  })
+
+  it('gives the dispatcher nothing to do for an event that nobody consumes', async () => {
+    await change({ low_stock_threshold: 5 })
+    await take(6)
+    await until('it is dispatched', async () => {
+      const rows = await system.database.query(
+        `select 1 from outbox_events where type = 'inventory.low_stock.v1' and restaurant_id = $1 and dispatched_at is not null`,
+        [restaurantId],
+      )
+      return rows.length === 1
+    })
+  })
+
+  it('refuses orders for what is not active, and takes them again when it is', async () => {
+    await change({ active: false })
+    const refused = await order(1)
+    expect(refused.status).to.equal(422)
+    expect(refused.body['errors']).to.deep.equal([
+      { pointer: '/items/0/menu_item_id', detail: 'Pizza is not to be had at the moment' },
+    ])
+    await change({ active: true })
+    expect((await order(1)).status).to.equal(202)
+
+    const restaurant = `/api/v1/restaurants/${restaurantId}`
+    expect((await system.api.call('PATCH', restaurant, { active: false })).body).to.include({ active: false })
+    const closed = await order(1)
+    expect([closed.status, closed.body['code']]).to.deep.equal([409, 'restaurant-inactive'])
+    await system.api.call('PATCH', restaurant, { active: true, name: 'Osteria' })
+    expect((await order(1)).status).to.equal(202)
+    expect((await system.api.call('GET', restaurant)).body).to.include({ active: true, name: 'Osteria' })
+  })
+
+  it('goes on with orders that were placed while it was active', async () => {
+    const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 1])
+    await change({ active: false })
+    await system.api.call('PATCH', `/api/v1/restaurants/${restaurantId}`, { active: false })
+    await system.api.untilStatus(order_id, 'PREPARING')
+    await system.api.cancel(order_id)
+    await system.api.untilStock(item.menu_item_id, 10)
+  })
+})
