@@ -11,6 +11,7 @@ import { documentationPages } from '../http/docs.ts'
 import { healthPages } from '../http/health.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { openApiDocument } from '../http/openapi.ts'
+import { problemPages } from '../http/problem-pages.ts'
 import type { Route } from '../http/route.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
@@ -66,6 +67,7 @@ export async function startApi(
           requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
         }),
       ),
+      problemPages(),
       metrics.page,
     ],
     metrics,
