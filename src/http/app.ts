@@ -4,6 +4,7 @@ import helmet from 'koa-helmet'
 import { ExpectedError } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
+import { type Authenticator, admit } from './authenticate.ts'
 import { jsonBody } from './body.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
@@ -12,8 +13,10 @@ import type { Route } from './route.ts'
 
 export interface AppOptions {
   routes: readonly Route[]
-  /** pages beside the API: health, metrics, documentation */
-  pages: Router[]
+  /** pages beside the API: for everybody, for every caller, and for operators */
+  pages: { open: Router[]; callers: Router[]; operators: Router[] }
+  /** left out, everybody may do everything */
+  authenticator?: Authenticator | undefined
   metrics: HttpMetrics
   /** whether what changes something must say by which key it may be sent again */
   requireIdempotencyKey?: boolean
@@ -21,10 +24,11 @@ export interface AppOptions {
 }
 
 /** The Koa application: every answer that is not a success is a problem document. */
-export function createApp({ routes, pages, metrics, requireIdempotencyKey = false, log }: AppOptions): Koa {
+export function createApp(options: AppOptions): Koa {
+  const { routes, pages, authenticator, metrics, requireIdempotencyKey = false, log } = options
   const app = new Koa()
-  const api = apiRouter(routes, requireIdempotencyKey)
-  const routers = [api, ...pages]
+  const api = apiRouter(routes, authenticator, requireIdempotencyKey)
+  const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
   app.use(identifyRequest())
   app.use(metrics.middleware())
   app.use(answerErrors(log))
@@ -43,7 +47,9 @@ export function createApp({ routes, pages, metrics, requireIdempotencyKey = fals
     }),
   )
   app.use(requireHost())
-  for (const router of pages) app.use(router.routes())
+  for (const router of pages.open) app.use(router.routes())
+  for (const router of pages.callers) app.use(guarded(router, admit(authenticator)))
+  for (const router of pages.operators) app.use(guarded(router, admit(authenticator, 'ops')))
   app.use(api.routes())
   app.use(refuseUnrouted(routers))
   // What still gets here broke while an answer was on its way out: there is nobody left to tell but the log.
@@ -51,7 +57,23 @@ export function createApp({ routes, pages, metrics, requireIdempotencyKey = fals
   return app
 }
 
-function apiRouter(routes: readonly Route[], requireIdempotencyKey: boolean): Router {
+/** The pages of a router, for those who are let in. */
+function guarded(router: Router, guard: Middleware): Middleware {
+  const serve = router.routes()
+  return async (ctx, next) => {
+    if (!router.match(ctx.path, ctx.method).route) return await next()
+    await guard(ctx, async () => {
+      // Which route answers is found anew behind the guard.
+      await serve(ctx as never, next)
+    })
+  }
+}
+
+function apiRouter(
+  routes: readonly Route[],
+  authenticator: Authenticator | undefined,
+  requireIdempotencyKey: boolean,
+): Router {
   const router = new Router()
   const readBody = jsonBody()
   for (const route of routes) {
@@ -63,6 +85,7 @@ function apiRouter(routes: readonly Route[], requireIdempotencyKey: boolean): Ro
         query: route.query ? ctx.query : {},
         body: bodyOf(ctx, route),
         requestId: ctx.state['requestId'],
+        caller: ctx.state['caller'],
         ifMatch: ctx.req.headers['if-match'],
         idempotencyKey:
           route.method === 'get'
@@ -76,7 +99,9 @@ function apiRouter(routes: readonly Route[], requireIdempotencyKey: boolean): Ro
       ctx.set(headers)
       ctx.body = body
     }
-    router.register(path, [route.method], route.body ? [readBody, serve] : serve)
+    // Strangers are turned away before a byte of their body is read.
+    const enter = admit(authenticator, route.scope)
+    router.register(path, [route.method], route.body ? [enter, readBody, serve] : [enter, serve])
   }
   return router
 }

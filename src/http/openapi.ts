@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { createDocument } from 'zod-openapi'
+import type { Config } from '../platform/config.ts'
 import { idempotencyKeyHeader } from './idempotency.ts'
 import { type ProblemCode, problemOf, problemSchema, problems, retryAfterSeconds } from './problem.ts'
 import type { Route } from './route.ts'
@@ -43,6 +44,32 @@ const changing: DocumentedError[] = [
   },
 ]
 
+const guarded: DocumentedError[] = [
+  { code: 'unauthenticated', detail: 'Send an `Authorization: Bearer …` header' },
+]
+const forbidden = { code: 'forbidden', detail: 'This call needs a scope which you have not' } as const
+const authUnavailable: DocumentedError = {
+  code: 'auth-unavailable',
+  detail: 'The keys of the token issuer cannot be fetched just now',
+}
+
+function bearerScheme(mode: 'jwt' | 'api-key') {
+  const description =
+    mode === 'jwt'
+      ? 'A token of the issuer, with the scopes in `scope`'
+      : 'A key that `npm run keys` has made, with the scopes it was made with'
+  return {
+    securitySchemes: {
+      bearer: {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: mode === 'jwt' ? 'JWT' : 'API key',
+        description,
+      },
+    },
+  } as const
+}
+
 const inQuery: DocumentedError[] = [
   {
     code: 'query-invalid',
@@ -68,9 +95,7 @@ const keyMissing: DocumentedError = {
 }
 
 /** What depends on how the API is configured. */
-export interface DocumentOptions {
-  requireIdempotencyKey?: boolean
-}
+export type DocumentOptions = Partial<Pick<Config, 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE'>>
 
 /** The OpenAPI 3.1 document, made of the same schemas that check requests. */
 export function openApiDocument(routes: readonly Route[], version: string, options: DocumentOptions = {}) {
@@ -94,6 +119,9 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
       { name: 'Inventory', description: 'Restaurants, their menus and what is in stock' },
     ],
     security: [],
+    ...(options.AUTH_MODE && options.AUTH_MODE !== 'none'
+      ? { components: bearerScheme(options.AUTH_MODE) }
+      : {}),
     paths,
   })
 }
@@ -102,7 +130,10 @@ const ifMatchHeader = z.string().meta({
   description: 'The `ETag` that you have seen: if it is another by now, nothing is changed',
 })
 
-function operation(route: Route, { requireIdempotencyKey = false }: DocumentOptions) {
+function operation(
+  route: Route,
+  { REQUIRE_IDEMPOTENCY_KEY: requireIdempotencyKey = false, AUTH_MODE = 'none' }: DocumentOptions,
+) {
   const isChange = route.method !== 'get'
   const headers = z.object({
     ...(isChange
@@ -116,6 +147,7 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
     summary,
     description,
     tags: [tag],
+    ...(AUTH_MODE === 'none' ? {} : { security: [{ bearer: [route.scope] }] }),
     requestParams: {
       ...(params ? { path: params } : {}),
       ...(query ? { query } : {}),
@@ -133,6 +165,10 @@ function operation(route: Route, { requireIdempotencyKey = false }: DocumentOpti
         ...(route.conditional ? [stale] : []),
         ...(query ? inQuery : []),
         ...(isChange && requireIdempotencyKey ? [keyMissing] : []),
+        ...(AUTH_MODE === 'none'
+          ? []
+          : [...guarded, { ...forbidden, fields: { required_scope: route.scope } }]),
+        ...(AUTH_MODE === 'jwt' ? [authUnavailable] : []),
         ...everyOperation,
       ]),
     },

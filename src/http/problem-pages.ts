@@ -32,6 +32,19 @@ const explanations: Record<ProblemCode, Explanation> = {
     means: 'The body has more bytes than are taken; `limit_bytes` says how many are.',
     toDo: 'Split what you send into several requests.',
   },
+  unauthenticated: {
+    means: 'The request has no token, or one that is wrong, expired, revoked, or not for this API.',
+    toDo: 'Send a valid one as `Authorization: Bearer …`. Tokens in the path or the query are not looked at.',
+  },
+  forbidden: {
+    means:
+      'You are known, but may not do this: `required_scope` is missing, or you are bound to restaurants.',
+    toDo: 'Ask whoever gave you the token for one with that scope.',
+  },
+  'auth-unavailable': {
+    means: 'The token may be good, but the keys to check it with cannot be fetched just now.',
+    toDo: 'Wait for as long as `Retry-After` says and try again.',
+  },
   'route-not-found': {
     means: 'There is nothing at this path.',
     toDo: 'Check the path; /docs has those that there are.',

@@ -7,6 +7,7 @@ import {
   type ResourceKind,
   ValidationFailed,
 } from '../platform/errors.ts'
+import type { Caller, Scope } from './caller.ts'
 import { acceptedVersions } from './etag.ts'
 import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
 import type { RouteReply } from './route-reply.ts'
@@ -19,6 +20,7 @@ interface RouteRequest<Params, Query, Body> {
   path: string
   body: Body
   requestId: string
+  caller: Caller
   /** versions that may be changed, by `If-Match`; undefined: any */
   versions: number[] | undefined
   /** when it came with a key: what it changes is to be changed once */
@@ -31,6 +33,8 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   /** OpenAPI form, e.g. `/api/v1/orders/{order_id}` */
   path: string
   operationId: string
+  /** what a caller needs for it */
+  scope: Scope
   summary: string
   description: string
   tag: string
@@ -64,6 +68,7 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown
     query: Record<string, unknown>
     body: unknown
     requestId: string
+    caller: Caller
     idempotencyKey: string | undefined
     ifMatch: string | undefined
   }): Promise<RouteReply<unknown>>
@@ -79,6 +84,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       query: givenQuery,
       body: givenBody,
       requestId,
+      caller,
       idempotencyKey,
       ifMatch,
     }) => {
@@ -86,13 +92,14 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       const query = (spec.query ? parseQuery(spec.query, givenQuery) : undefined) as Query
       const body = (spec.body ? parseBody(spec.body, givenBody) : undefined) as Body
       const idempotency =
-        idempotencyKey === undefined ? undefined : identify(spec, idempotencyKey, params, body)
+        idempotencyKey === undefined ? undefined : identify(spec, caller, idempotencyKey, params, body)
       return handle({
         params,
         path,
         query,
         body,
         requestId,
+        caller,
         idempotency,
         versions: acceptedVersions(ifMatch),
       })
@@ -100,16 +107,14 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
   }
 }
 
-/** Until callers are told apart, all of them share their keys. */
-const ANYONE = 'anyone'
-
 function identify(
   { method, path }: { method: string; path: string },
+  caller: Caller,
   key: string,
   params: unknown,
   body: unknown,
 ): IdempotentRequest {
-  return { caller: ANYONE, key, fingerprint: fingerprintOf(method, path, params, body) }
+  return { caller: caller.id, key, fingerprint: fingerprintOf(method, path, params, body) }
 }
 
 function parseParams<Params>(

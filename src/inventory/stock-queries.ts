@@ -22,13 +22,21 @@ export async function readRestaurant(sql: Sql, restaurantId: string): Promise<Re
   return restaurant
 }
 
-/** Restaurants in the order they were added. @param after id to go on after */
+/**
+ * Restaurants in the order they were added.
+ * @param after id to go on after
+ * @param among the only ones there are; undefined: all
+ */
 export async function listRestaurants(
   sql: Sql,
   after: string | undefined,
   count: number,
+  among?: ReadonlySet<string>,
 ): Promise<Restaurant[]> {
-  return await sql.query<Restaurant>(restaurantsSql, [after ?? NIL, count])
+  const bounds = [after ?? NIL, count]
+  return among
+    ? await sql.query<Restaurant>(restaurantsAmongSql, [...bounds, [...among]])
+    : await sql.query<Restaurant>(restaurantsSql, bounds)
 }
 
 /** Items of a restaurant's menu in the order they were added. @param after id to go on after */
@@ -54,6 +62,15 @@ const restaurantsSql = `
   select restaurant_id, name, currency, deactivated_at, version, created_at
   from restaurants
   where restaurant_id > $1
+  order by restaurant_id
+  limit $2
+`
+
+const restaurantsAmongSql = `
+  select restaurant_id, name, currency, deactivated_at, version, created_at
+  from restaurants
+  where restaurant_id = any($3::uuid[])
+    and restaurant_id > $1
   order by restaurant_id
   limit $2
 `

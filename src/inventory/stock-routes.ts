@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { Database } from '../db/database.ts'
+import type { Tx } from '../db/transaction.ts'
+import { type Caller, requireSight, requireUnbound } from '../http/caller.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import { answerOnce } from '../http/idempotency.ts'
@@ -38,6 +40,7 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       method: 'get',
       path: '/api/v1/restaurants',
       operationId: 'listRestaurants',
+      scope: 'inventory:read',
       summary: 'List restaurants',
       description: 'In the order they were added, in pages: follow `Link`.',
       tag: 'Restaurants',
@@ -48,12 +51,12 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyExample: [restaurantExample],
       optionalReplyHeaders: pageHeaders,
       errors: [],
-      handle: ({ path, query }) =>
+      handle: ({ path, query, caller }) =>
         readPage({
           cursors,
           path,
           query,
-          read: (after, count) => listRestaurants(database, after?.[0], count),
+          read: (after, count) => listRestaurants(database, after?.[0], count, caller.restaurants),
           positionOf: ({ restaurant_id }) => [restaurant_id],
           present: presentRestaurant,
         }),
@@ -62,6 +65,7 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       method: 'get',
       path: '/api/v1/restaurants/{restaurant_id}',
       operationId: 'getRestaurant',
+      scope: 'inventory:read',
       summary: 'Look at a restaurant',
       description: 'Its currency holds for every price on its menu.',
       tag: 'Restaurants',
@@ -73,12 +77,16 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyExample: restaurantExample,
       replyHeaders: versionHeader,
       errors: [noRestaurant],
-      handle: async ({ params }) => restaurantReplyOf(await readRestaurant(database, params.restaurant_id)),
+      handle: async ({ params: { restaurant_id }, caller }) => {
+        requireRestaurant(caller, restaurant_id)
+        return restaurantReplyOf(await readRestaurant(database, restaurant_id))
+      },
     }),
     route({
       method: 'patch',
       path: '/api/v1/restaurants/{restaurant_id}',
       operationId: 'changeRestaurant',
+      scope: 'inventory:write',
       summary: 'Change a restaurant',
       description: 'While it is not `active`, it takes no orders; those that it has go on.',
       tag: 'Restaurants',
@@ -92,15 +100,18 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyHeaders: versionHeader,
       conditional: true,
       errors: [invalid('/active', 'must be true or false'), noRestaurant],
-      handle: ({ params, body, versions, idempotency }) =>
-        answerOnce(database, idempotency, 200, async tx =>
+      handle: ({ params, body, caller, versions, idempotency }) => {
+        requireRestaurant(caller, params.restaurant_id)
+        return answerOnce(database, idempotency, 200, async tx =>
           restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, versions })),
-        ),
+        )
+      },
     }),
     route({
       method: 'get',
       path: '/api/v1/restaurants/{restaurant_id}/menu',
       operationId: 'getMenu',
+      scope: 'inventory:read',
       summary: 'Look at a menu',
       description: 'Items in the order they were added, with what is on hand, in pages: follow `Link`.',
       tag: 'Restaurants',
@@ -113,7 +124,8 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyExample: [menuItemExample],
       optionalReplyHeaders: pageHeaders,
       errors: [noRestaurant],
-      handle: async ({ params: { restaurant_id }, path, query }) => {
+      handle: async ({ params: { restaurant_id }, path, query, caller }) => {
+        requireRestaurant(caller, restaurant_id)
         const restaurant = await readRestaurant(database, restaurant_id)
         return await readPage({
           cursors,
@@ -129,6 +141,7 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       method: 'post',
       path: '/api/v1/inventory/add/restaurant',
       operationId: 'addRestaurant',
+      scope: 'inventory:write',
       summary: 'Add a restaurant',
       description: 'Its currency holds for every price on its menu.',
       tag: 'Inventory',
@@ -138,15 +151,18 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replySchema: restaurantReply,
       replyExample: restaurantExample,
       errors: [invalid('/currency', 'must be an ISO 4217 code like EUR')],
-      handle: ({ body, idempotency }) =>
-        answerOnce(database, idempotency, 201, async tx => ({
+      handle: ({ body, caller, idempotency }) => {
+        requireUnbound(caller)
+        return answerOnce(database, idempotency, 201, async tx => ({
           body: presentRestaurant(await addRestaurant(tx, body)),
-        })),
+        }))
+      },
     }),
     route({
       method: 'post',
       path: '/api/v1/inventory/add/{restaurant_id}/item',
       operationId: 'addMenuItem',
+      scope: 'inventory:write',
       summary: 'Add an item to a menu',
       description: 'A price left out is `"0.00"`. Its stock starts with `available_qty`.',
       tag: 'Inventory',
@@ -158,15 +174,18 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       errors: [invalid('/available_qty', 'must not be less than 0'), noRestaurant],
-      handle: ({ params, body, idempotency }) =>
-        answerOnce(database, idempotency, 201, async tx => ({
+      handle: ({ params, body, caller, idempotency }) => {
+        requireRestaurant(caller, params.restaurant_id)
+        return answerOnce(database, idempotency, 201, async tx => ({
           body: presentMenuItem(await addMenuItem(tx, { ...params, ...body })),
-        })),
+        }))
+      },
     }),
     route({
       method: 'get',
       path: '/api/v1/inventory/{menu_item_id}',
       operationId: 'getMenuItem',
+      scope: 'inventory:read',
       summary: 'Look at a menu item and its stock',
       description: 'What is on hand now; orders that are still PLACED have not been deducted yet.',
       tag: 'Inventory',
@@ -178,13 +197,17 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
       errors: [noMenuItem],
-      handle: async ({ params }) =>
-        menuItemReplyOf(await database.transaction(tx => readMenuItem(tx, params.menu_item_id))),
+      handle: async ({ params: { menu_item_id }, caller }) => {
+        const item = await database.transaction(tx => readMenuItem(tx, menu_item_id))
+        requireSight(caller, item.restaurant_id, 'menu-item', menu_item_id)
+        return menuItemReplyOf(item)
+      },
     }),
     route({
       method: 'patch',
       path: '/api/v1/inventory/{menu_item_id}',
       operationId: 'changeMenuItem',
+      scope: 'inventory:write',
       summary: 'Change a menu item',
       description:
         'What is left out stays. Orders that were placed keep the name and the price that they were placed with. Stock is not changed here: see restock.',
@@ -199,15 +222,17 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyHeaders: versionHeader,
       conditional: true,
       errors: [invalid('/active', 'must be true or false'), noMenuItem],
-      handle: ({ params, body, versions, idempotency }) =>
-        answerOnce(database, idempotency, 200, async tx =>
-          menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, versions })),
-        ),
+      handle: ({ params, body, caller, versions, idempotency }) =>
+        answerOnce(database, idempotency, 200, async tx => {
+          if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
+          return menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, versions }))
+        }),
     }),
     route({
       method: 'post',
       path: '/api/v1/inventory/{menu_item_id}/restock',
       operationId: 'restockItem',
+      scope: 'inventory:write',
       summary: 'Put portions in stock',
       description: 'Adds to what is on hand, with a line in the ledger that says why.',
       tag: 'Inventory',
@@ -220,10 +245,11 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
       errors: [invalid('/quantity', 'must not be less than 1'), noMenuItem],
-      handle: ({ params, body, idempotency }) =>
-        answerOnce(database, idempotency, 200, async tx =>
-          menuItemReplyOf(await restock(tx, { ...params, ...body })),
-        ),
+      handle: ({ params, body, caller, idempotency }) =>
+        answerOnce(database, idempotency, 200, async tx => {
+          if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
+          return menuItemReplyOf(await restock(tx, { ...params, ...body }))
+        }),
     }),
   ]
 }
@@ -234,6 +260,15 @@ function invalid(pointer: string, detail: string) {
     detail: `${pointer}: ${detail}`,
     fields: { errors: [{ pointer, detail }] },
   }
+}
+
+function requireRestaurant(caller: Caller, restaurantId: string): void {
+  requireSight(caller, restaurantId, 'restaurant', restaurantId)
+}
+
+async function requireItem(tx: Tx, caller: Caller, menuItemId: string): Promise<void> {
+  const { restaurant_id } = await readMenuItem(tx, menuItemId)
+  requireSight(caller, restaurant_id, 'menu-item', menuItemId)
 }
 
 function menuItemReplyOf(item: MenuItem & { restaurant: Restaurant }): RouteReply<MenuItemReply> {

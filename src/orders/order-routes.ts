@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Database } from '../db/database.ts'
-import type { Tx } from '../db/transaction.ts'
+import type { Sql, Tx } from '../db/transaction.ts'
+import { type Caller, requireSight, sees } from '../http/caller.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import {
@@ -50,13 +51,22 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
   /** Runs a change and answers with the order as that change left it. */
   async function change(
     orderId: string,
+    caller: Caller,
     idempotency: IdempotentRequest | undefined,
     work: (tx: Tx) => Promise<boolean>,
   ): Promise<RouteReply<OrderReply>> {
     return await answerOnce(database, idempotency, 200, async tx => {
+      if (caller.restaurants) await requireOrder(tx, caller, orderId)
       if (await work(tx)) tx.afterCommit(wakeDispatcher)
       return orderReplyOf(await readOrder(tx, orderId))
     })
+  }
+
+  /** @throws NotFound when there is none for this caller */
+  async function requireOrder(sql: Sql, caller: Caller, orderId: string): Promise<OrderRecord> {
+    const order = await readOrder(sql, orderId)
+    requireSight(caller, order.restaurant_id, 'order', orderId)
+    return order
   }
 
   async function place(request: PlaceOrder): Promise<RouteReply<PlacedOrderReply>> {
@@ -80,6 +90,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       method: 'post',
       path: '/api/v1/orders',
       operationId: 'placeOrder',
+      scope: 'orders:write',
       summary: 'Place an order',
       description:
         'Answers as soon as the order and its event are on disk. Stock is deducted behind: the order then becomes PREPARING, or CANCELLED with OUT_OF_STOCK.',
@@ -102,18 +113,21 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
           fields: { id: demoIds.margherita },
         },
       ],
-      handle: ({ body, requestId, idempotency }) =>
-        place({
+      handle: ({ body, requestId, caller, idempotency }) => {
+        requireSight(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
+        return place({
           ...body,
           order_id: newId(),
           trace: { request_id: requestId },
           ...(idempotency ? { idempotency: { ...idempotency, status: 202, reply: placedReply } } : {}),
-        }),
+        })
+      },
     }),
     route({
       method: 'get',
       path: '/api/v1/orders',
       operationId: 'listOrders',
+      scope: 'orders:read',
       summary: 'List orders',
       description:
         'Newest first, in pages: follow `Link`. Orders that are placed meanwhile do not shift the pages.',
@@ -125,10 +139,10 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyExample: [listedExample],
       optionalReplyHeaders: pageHeaders,
       errors: [],
-      handle: ({ path, query }) => {
+      handle: ({ path, query, caller }) => {
         const { restaurant_id, status, customer_id, placed_from, placed_before } = query
         const filter = {
-          restaurant_ids: restaurant_id === undefined ? undefined : [restaurant_id],
+          restaurant_ids: visible(caller, restaurant_id),
           statuses: status && [...new Set(status)],
           customer_id,
           placed_from,
@@ -149,6 +163,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       method: 'get',
       path: '/api/v1/orders/{order_id}',
       operationId: 'getOrder',
+      scope: 'orders:read',
       summary: 'Look at an order',
       description: 'The order with its items, as they were when it was placed, and every status it has had.',
       tag: 'Orders',
@@ -160,12 +175,14 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyExample: orderExample,
       errors: [noOrder],
       replyHeaders: versionHeader,
-      handle: async ({ params }) => orderReplyOf(await readOrder(database, params.order_id)),
+      handle: async ({ params: { order_id }, caller }) =>
+        orderReplyOf(await requireOrder(database, caller, order_id)),
     }),
     route({
       method: 'patch',
       path: '/api/v1/orders/{order_id}/status',
       operationId: 'changeOrderStatus',
+      scope: 'orders:status',
       summary: 'Move an order on',
       description:
         'PREPARING → OUT_FOR_DELIVERY → DELIVERED, or CANCELLED from any of them but DELIVERED. Asked for the status it has, nothing changes. PREPARING comes by itself.',
@@ -194,9 +211,9 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
           },
         },
       ],
-      handle: ({ params: { order_id }, body: { status }, requestId, versions, idempotency }) => {
+      handle: ({ params: { order_id }, body: { status }, requestId, caller, versions, idempotency }) => {
         const request = { order_id, versions, trace: { request_id: requestId } }
-        return change(order_id, idempotency, tx =>
+        return change(order_id, caller, idempotency, tx =>
           status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
         )
       },
@@ -205,6 +222,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       method: 'post',
       path: '/api/v1/orders/{order_id}/cancel',
       operationId: 'cancelOrder',
+      scope: 'orders:write',
       summary: 'Cancel an order',
       description:
         'The order is CANCELLED at once; stock that was deducted for it comes back behind. Cancelled again, it stays as it is.',
@@ -220,12 +238,18 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyHeaders: versionHeader,
       conditional: true,
       errors: [badReason, noOrder, illegal],
-      handle: ({ params: { order_id }, body: { reason }, requestId, versions, idempotency }) =>
-        change(order_id, idempotency, tx =>
+      handle: ({ params: { order_id }, body: { reason }, requestId, caller, versions, idempotency }) =>
+        change(order_id, caller, idempotency, tx =>
           cancelOrder(tx, { order_id, reason, versions, trace: { request_id: requestId } }),
         ),
     }),
   ]
+}
+
+/** The restaurants to list: those that were asked for, as far as the caller sees them. */
+function visible(caller: Caller, restaurantId: string | undefined): string[] | undefined {
+  if (restaurantId === undefined) return caller.restaurants && [...caller.restaurants]
+  return sees(caller, restaurantId) ? [restaurantId] : []
 }
 
 function placedReply(order: PlacedOrder): RouteReply<PlacedOrderReply> {

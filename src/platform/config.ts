@@ -3,6 +3,8 @@ import { z } from 'zod'
 
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
+const yesOrNo = z.stringbool({ error: 'must be true or false' }).default(false)
+
 const environment = z.object({
   PORT: count(0, 65_535).default(8000).describe('TCP port of the API; 0 picks a free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address the API listens on'),
@@ -27,6 +29,25 @@ const environment = z.object({
     .stringbool({ error: 'must be true or false' })
     .default(false)
     .describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
+  AUTH_MODE: z
+    .enum(['none', 'jwt', 'api-key'])
+    .default('none')
+    .describe(
+      'who may call: `none` lets everybody, `jwt` takes tokens, `api-key` takes keys of `npm run keys`',
+    ),
+  ALLOW_INSECURE: yesOrNo.describe('lets `AUTH_MODE=none` listen on an address that others can reach'),
+  JWT_ISSUER: z.string().min(1).optional().describe('`iss` that tokens must have'),
+  JWT_AUDIENCE: z.string().min(1).optional().describe('`aud` that tokens must have'),
+  JWT_JWKS_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+    .optional()
+    .describe('where the issuer publishes its public keys; or else `JWT_PUBLIC_KEY`'),
+  JWT_PUBLIC_KEY: z.string().min(1).optional().describe("the issuer's public key, as PEM"),
+  JWT_ALGORITHM: z
+    .enum(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'])
+    .default('RS256')
+    .describe('the algorithm that tokens are signed with; no other is taken'),
+  REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
   FAILPOINTS: z
     .string()
     .default('')

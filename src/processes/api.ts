@@ -5,6 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { createApp } from '../http/app.ts'
+import type { Authenticator } from '../http/authenticate.ts'
 import { answerClientError } from '../http/client-error.ts'
 import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/docs.ts'
@@ -20,6 +21,7 @@ import { PlacementQueue } from '../orders/placement-queue.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
 import { type Config, ConfigurationError } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { chooseAuthenticator } from './choose-authenticator.ts'
 import { openDatabase, type Service } from './service.ts'
 
 export interface ApiService extends Service {
@@ -41,7 +43,7 @@ export function apiRoutes(options: OrderRoutesOptions): Route[] {
 /**
  * Serves the API.
  * @param wake how dispatchers are woken; left out, those of other processes, by NOTIFY
- * @throws ConfigurationError naming PORT when the port is taken
+ * @throws ConfigurationError naming PORT when the port is taken, HOST when strangers could call
  */
 export async function startApi(
   config: Config,
@@ -51,6 +53,13 @@ export async function startApi(
 ): Promise<ApiService> {
   const database = await openDatabase(config, url, 'api', config.API_POOL_COUNT, log)
   const state = { draining: false }
+  let authenticator: Authenticator | undefined
+  try {
+    authenticator = await chooseAuthenticator(config, database)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
   const routes = apiRoutes({
     database,
     cursors: await Cursors.open(database),
@@ -60,16 +69,12 @@ export async function startApi(
   const metrics = createMetrics()
   const app = createApp({
     routes,
-    pages: [
-      healthPages(readinessChecks(database, state)),
-      documentationPages(
-        openApiDocument(routes, packageJson.version, {
-          requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
-        }),
-      ),
-      problemPages(),
-      metrics.page,
-    ],
+    authenticator,
+    pages: {
+      open: [healthPages(readinessChecks(database, state)), problemPages()],
+      callers: [documentationPages(openApiDocument(routes, packageJson.version, config))],
+      operators: [metrics.page],
+    },
     metrics,
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
     log,

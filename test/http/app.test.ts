@@ -32,6 +32,7 @@ describe('the app', () => {
           method: 'get',
           path: '/things/{thing_id}',
           operationId: 'getThing',
+          scope: 'orders:read',
           summary: 'Get',
           description: 'Gets.',
           tag: 'Things',
@@ -44,7 +45,7 @@ describe('the app', () => {
           handle: async () => ({ body: await handle() }),
         }),
       ],
-      pages: [healthPages({ database: () => readiness() }), metrics.page],
+      pages: { open: [healthPages({ database: () => readiness() })], callers: [], operators: [metrics.page] },
       metrics,
       log: recording.log,
     })

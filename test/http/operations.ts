@@ -21,6 +21,8 @@ export interface Operation {
   parameters: { in: string; name: string; schema: Schema }[]
   bodySchema: Schema | undefined
   responses: Record<string, Response>
+  /** what a caller needs, when callers are told apart */
+  scope: string | undefined
 }
 
 /** As zod-openapi makes it, or as it comes over HTTP. */
@@ -29,18 +31,22 @@ export type OpenApiDocument = object
 export function operationsOf(document: OpenApiDocument): Operation[] {
   const { paths = {} } = document as { paths?: object }
   return Object.entries(paths).flatMap(([path, methods]: [string, Record<string, DocumentedOperation>]) =>
-    Object.entries(methods).map(([method, { operationId, parameters = [], requestBody, responses }]) => ({
-      operationId,
-      method: method.toUpperCase(),
-      path,
-      parameters,
-      bodySchema: requestBody?.content['application/json'].schema,
-      responses,
-    })),
+    Object.entries(methods).map(
+      ([method, { operationId, parameters = [], requestBody, responses, security }]) => ({
+        operationId,
+        method: method.toUpperCase(),
+        path,
+        parameters,
+        bodySchema: requestBody?.content['application/json'].schema,
+        responses,
+        scope: security?.[0]?.bearer[0],
+      }),
+    ),
   )
 }
 
 interface DocumentedOperation extends Pick<Operation, 'operationId' | 'responses'> {
+  security?: { bearer: [scope: string] }[]
   parameters?: Operation['parameters']
   requestBody?: { content: { 'application/json': { schema: Schema } } }
 }

@@ -1,0 +1,51 @@
+import type { Context, Middleware } from 'koa'
+import { ExpectedError } from '../platform/errors.ts'
+import { ANYONE, type Caller, requireScope, type Scope } from './caller.ts'
+
+/**
+ * Finds out who holds a token.
+ * @returns undefined when the token is good for nothing, for whatever reason
+ * @throws auth-unavailable when that cannot be found out just now
+ */
+export type Authenticator = (token: string) => Promise<Caller | undefined>
+
+/** Longest token, in characters. */
+const MAX_TOKEN_LENGTH = 4_096
+const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
+
+/**
+ * Lets callers pass who have the scope, and leaves who it is in `ctx.state.caller`. Without an authenticator everybody
+ * is the same caller. A token is taken from the `Authorization` header and from nowhere else: paths and queries end up
+ * in logs.
+ * @param scope undefined: any caller will do
+ */
+export function admit(authenticator: Authenticator | undefined, scope?: Scope): Middleware {
+  if (!authenticator) {
+    return async (ctx, next) => {
+      ctx.state['caller'] = ANYONE
+      await next()
+    }
+  }
+  return async (ctx, next) => {
+    const caller = await identify(ctx, authenticator)
+    if (scope) requireScope(caller, scope)
+    ctx.state['caller'] = caller
+    await next()
+  }
+}
+
+async function identify(ctx: Context, authenticator: Authenticator): Promise<Caller> {
+  const header = ctx.req.headers.authorization
+  if (header === undefined) {
+    ctx.set('WWW-Authenticate', 'Bearer')
+    throw new ExpectedError('unauthenticated', 'Send an `Authorization: Bearer …` header')
+  }
+  const [, token = ''] = (header.length <= MAX_TOKEN_LENGTH && BEARER.exec(header)) || []
+  const caller = token === '' ? undefined : await authenticator(token)
+  if (caller) return caller
+  ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"')
+  throw new ExpectedError(
+    'unauthenticated',
+    'The token is not valid, not valid any more, or not for this API',
+  )
+}

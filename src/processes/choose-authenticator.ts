@@ -1,0 +1,59 @@
+import { isIPv4 } from 'node:net'
+import type { Database } from '../db/database.ts'
+import { apiKeyAuthenticator } from '../http/api-keys.ts'
+import type { Authenticator } from '../http/authenticate.ts'
+import { jwtAuthenticator } from '../http/jwt.ts'
+import { type Config, ConfigurationError } from '../platform/config.ts'
+
+/**
+ * How callers are told apart, by `AUTH_MODE`.
+ * @returns undefined when everybody may call
+ * @throws ConfigurationError when strangers could, or when what the mode needs is missing
+ */
+export async function chooseAuthenticator(
+  config: Config,
+  database: Database,
+): Promise<Authenticator | undefined> {
+  switch (config.AUTH_MODE) {
+    case 'none':
+      refuseStrangers(config)
+      return undefined
+    case 'api-key':
+      return apiKeyAuthenticator(database)
+    case 'jwt':
+      return await jwt(config)
+  }
+}
+
+function refuseStrangers({ HOST, ALLOW_INSECURE }: Config): void {
+  if (isLoopback(HOST) || ALLOW_INSECURE) return
+  throw new ConfigurationError(
+    `HOST: ${HOST} can be reached by others, and AUTH_MODE=none lets everybody in; set AUTH_MODE to jwt or api-key, or ALLOW_INSECURE=true when something else keeps strangers out`,
+  )
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+async function jwt(config: Config): Promise<Authenticator> {
+  const {
+    JWT_ISSUER: issuer,
+    JWT_AUDIENCE: audience,
+    JWT_JWKS_URL: jwksUrl,
+    JWT_PUBLIC_KEY: publicKey,
+  } = config
+  if (issuer === undefined) throw new ConfigurationError('JWT_ISSUER: is needed for AUTH_MODE=jwt')
+  if (audience === undefined) throw new ConfigurationError('JWT_AUDIENCE: is needed for AUTH_MODE=jwt')
+  if ((jwksUrl === undefined) === (publicKey === undefined))
+    throw new ConfigurationError(
+      'JWT_JWKS_URL: either this or JWT_PUBLIC_KEY is needed for AUTH_MODE=jwt, and not both',
+    )
+  try {
+    return await jwtAuthenticator({ issuer, audience, jwksUrl, publicKey, algorithm: config.JWT_ALGORITHM })
+  } catch (error) {
+    throw new ConfigurationError(`JWT_PUBLIC_KEY: is no public key for ${config.JWT_ALGORITHM} in PEM`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,238 @@
+import { expect } from 'chai'
+import { v7 as uuidv7 } from 'uuid'
+import { apiKeyAuthenticator, createApiKey, revokeApiKey } from '../../src/http/api-keys.ts'
+import { type Scope, scopes } from '../../src/http/caller.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { type DescribedOperation, type Ids, json, operations, pathOf } from './described-operations.ts'
+import { expectProblem } from './expect-problem.ts'
+import { operationsOf } from './operations.ts'
+import { type RawReply, send } from './send.ts'
+
+describe('who may do what, with API keys', () => {
+  let system: TestSystem
+  let own: Ids
+  let foreign: Ids
+  let admin: string
+  /** what each operation asks for, as the document says it */
+  let needed: Map<string, string>
+
+  before(async () => {
+    system = await startSystem(['api'], undefined, { AUTH_MODE: 'api-key' })
+    admin = await keyFor([...scopes])
+    own = await addEverything()
+    foreign = await addEverything()
+    const document = await get('/openapi.json', admin)
+    needed = new Map(
+      operationsOf(JSON.parse(document.text) as object).map(({ operationId, scope }) => [
+        operationId,
+        scope ?? '',
+      ]),
+    )
+  })
+  after(() => system.stop())
+
+  async function keyFor(scopes: Scope[], restaurant_ids?: string[]): Promise<string> {
+    return (await createApiKey(system.database, { name: 'test', scopes, restaurant_ids })).key
+  }
+
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+  const get = (path: string, key: string) =>
+    send(system.api.baseUrl, { method: 'GET', path, headers: bearer(key) })
+
+  async function post(path: string, body: object): Promise<Record<string, string>> {
+    const headers = { ...json, ...bearer(admin) }
+    const reply = await send(system.api.baseUrl, {
+      method: 'POST',
+      path,
+      headers,
+      body: JSON.stringify(body),
+    })
+    expect(reply.status, reply.text).to.be.within(200, 299)
+    return JSON.parse(reply.text) as Record<string, string>
+  }
+
+  async function addEverything(): Promise<Ids> {
+    const { restaurant_id = '' } = await post('/api/v1/inventory/add/restaurant', { name: 'Trattoria' })
+    const item = { name: 'Pizza', available_qty: 1_000 }
+    const { menu_item_id = '' } = await post(`/api/v1/inventory/add/${restaurant_id}/item`, item)
+    const items = [{ menu_item_id, quantity: 1 }]
+    const { order_id = '' } = await post('/api/v1/orders', { restaurant_id, items })
+    return { restaurant_id, menu_item_id, order_id }
+  }
+
+  /** An operation, as it would succeed if it may. */
+  async function perform(
+    { method, path, body, operationId }: DescribedOperation,
+    ids: Ids,
+    headers: Record<string, string>,
+  ): Promise<RawReply> {
+    const content = operationId === 'changeOrderStatus' ? { status: 'CANCELLED' } : body?.(ids)
+    return await send(system.api.baseUrl, {
+      method,
+      path: pathOf({ path }, ids),
+      ...(content ? { headers: { ...json, ...headers }, body: JSON.stringify(content) } : { headers }),
+    })
+  }
+
+  it('is said in the document for each operation', () => {
+    expect([...needed.keys()]).to.have.members(operations.map(({ operationId }) => operationId))
+    for (const [operationId, scope] of needed) expect(scopes, operationId).to.include(scope)
+  })
+
+  it('lets nobody in who has no key, or one that is none', async () => {
+    const revoked = await createApiKey(system.database, { name: 'test', scopes: [...scopes] })
+    await revokeApiKey(system.database, revoked.key_id)
+    const strangers: Record<string, string>[] = [
+      {},
+      bearer(''),
+      bearer('comanda_'),
+      bearer(`comanda_${'A'.repeat(43)}`),
+      bearer(`${admin}x`),
+      bearer(admin.slice(0, -1)),
+      bearer(`${admin}, ${admin}`),
+      bearer('x'.repeat(5_000)),
+      bearer(revoked.key),
+      { authorization: admin },
+      { authorization: `Basic ${Buffer.from(`x:${admin}`).toString('base64')}` },
+      { cookie: `authorization=Bearer ${admin}` },
+    ]
+    for (const operation of operations) {
+      for (const headers of strangers) {
+        const reply = await perform(operation, own, headers)
+        expectProblem(reply, { code: 'unauthenticated' })
+        expect(reply.headers['www-authenticate']).to.match(/^Bearer/)
+      }
+    }
+  })
+
+  it('lets each scope do what it is for, and nothing else: every operation by every scope', async () => {
+    for (const scope of scopes) {
+      const key = await keyFor([scope])
+      for (const operation of operations) {
+        const reply = await perform(operation, own, bearer(key))
+        const what = `${operation.operationId} with ${scope}: ${reply.text}`
+        if (needed.get(operation.operationId) === scope) expect(reply.status, what).to.be.within(200, 299)
+        else {
+          expectProblem(reply, { code: 'forbidden' })
+          expect(JSON.parse(reply.text), what).to.include({
+            required_scope: needed.get(operation.operationId),
+          })
+        }
+      }
+      const metrics = await get('/metrics', key)
+      expect(metrics.status).to.equal(scope === 'ops' ? 200 : 403)
+    }
+  })
+
+  it('lets a bound caller do everything within its restaurant', async () => {
+    const key = await keyFor([...scopes], [own.restaurant_id])
+    for (const operation of operations) {
+      const reply = await perform(operation, own, bearer(key))
+      if (operation.operationId === 'addRestaurant') expectProblem(reply, { code: 'forbidden' })
+      else expect(reply.status, `${operation.operationId}: ${reply.text}`).to.be.within(200, 299)
+    }
+  })
+
+  it('shows a bound caller nothing of another restaurant: the same answers as for what does not exist', async () => {
+    const key = await keyFor([...scopes], [own.restaurant_id])
+    const nothing = { restaurant_id: uuidv7(), menu_item_id: uuidv7(), order_id: uuidv7() }
+    const before = await contents()
+    for (const operation of operations) {
+      if (operation.operationId === 'addRestaurant') continue
+      const seen = await perform(operation, foreign, bearer(key))
+      const unknown = await perform(operation, nothing, bearer(key))
+      expect(anonymous(seen, foreign), operation.operationId).to.deep.equal(anonymous(unknown, nothing))
+      if (operation.path.includes('{')) expect(seen.status, operation.operationId).to.equal(404)
+    }
+    expect(await contents()).to.deep.equal(before)
+  })
+
+  it('lists nothing of another restaurant, whatever the filter', async () => {
+    const key = await keyFor([...scopes], [own.restaurant_id])
+    for (const path of [
+      '/api/v1/orders?limit=100',
+      '/api/v1/orders?status=PLACED,CANCELLED&limit=100',
+      '/api/v1/orders?customer_id=customer-42&limit=100',
+      `/api/v1/orders?restaurant_id=${foreign.restaurant_id}`,
+      `/api/v1/orders?restaurant_id=${foreign.restaurant_id}&customer_id=customer-42`,
+      '/api/v1/restaurants',
+    ]) {
+      const { status, text } = await get(path, key)
+      expect(status).to.equal(200)
+      for (const id of Object.values(foreign)) expect(text, path).not.to.include(id)
+      if (!path.includes('restaurant_id=')) expect(text, path).to.include(own.restaurant_id)
+    }
+  })
+
+  it('takes a line of another restaurant for one that does not exist', async () => {
+    const key = await keyFor(['orders:write'], [own.restaurant_id])
+    const place = operations.find(({ operationId }) => operationId === 'placeOrder')
+    if (!place) throw new Error('there is no placeOrder')
+    const stolen = { ...own, menu_item_id: foreign.menu_item_id }
+    const unknown = { ...own, menu_item_id: uuidv7() }
+    const [seen, not] = [
+      await perform(place, stolen, bearer(key)),
+      await perform(place, unknown, bearer(key)),
+    ]
+    expectProblem(seen, { code: 'validation-failed' })
+    expect(anonymous(seen, stolen)).to.deep.equal(anonymous(not, unknown))
+  })
+
+  it('keeps the idempotency keys of callers apart', async () => {
+    const mine = await keyFor(['orders:write'], [own.restaurant_id])
+    const theirs = await keyFor(['orders:write'], [foreign.restaurant_id])
+    const place = operations.find(({ operationId }) => operationId === 'placeOrder')
+    if (!place) throw new Error('there is no placeOrder')
+    const idempotency = { 'idempotency-key': 'the-same' }
+    const first = await perform(place, own, { ...bearer(mine), ...idempotency })
+    const second = await perform(place, foreign, { ...bearer(theirs), ...idempotency })
+    expect([first.status, second.status]).to.deep.equal([202, 202])
+    for (const id of Object.values(own)) expect(second.text).not.to.include(id)
+  })
+
+  it('shows strangers health and the catalogue of problems, and no documentation, document or metrics', async () => {
+    for (const path of ['/healthz', '/readyz', '/problems', '/problems/forbidden'])
+      expect((await send(system.api.baseUrl, { method: 'GET', path })).status, path).to.equal(200)
+    const reader = await keyFor(['orders:read'])
+    for (const path of ['/docs', '/docs/assets/swagger-ui-bundle.js', '/openapi.json', '/metrics', '/']) {
+      for (const method of ['GET', 'HEAD']) {
+        const reply = await send(system.api.baseUrl, { method, path })
+        expect(reply.status, `${method} ${path}`).to.equal(401)
+      }
+      if (path !== '/metrics' && path !== '/') expect((await get(path, reader)).status, path).to.equal(200)
+    }
+  })
+
+  it('stores no key, only its hash', async () => {
+    const rows = await system.database.query<{ row: string }>('select k::text as row from api_keys as k')
+    expect(rows.length).to.be.above(5)
+    for (const { row } of rows) expect(row).not.to.include(admin.slice(8)).and.not.to.include('comanda_')
+  })
+
+  it('forgets a revoked key within 60 s', async () => {
+    let now = 0
+    const authenticate = apiKeyAuthenticator(system.database, () => now)
+    const { key, key_id } = await createApiKey(system.database, { name: 'test', scopes: ['ops'] })
+    expect(await authenticate(key)).to.include({ id: `key:${key_id}` })
+    await revokeApiKey(system.database, key_id)
+    now += 60_000
+    expect(await authenticate(key)).to.equal(undefined)
+  })
+
+  /** What an answer says when ids of things and of the request are taken out. */
+  function anonymous({ status, headers, text }: RawReply, ids: Ids): object {
+    const plain = Object.values(ids)
+      .reduce((rest, id) => rest.replaceAll(id, '<id>'), text)
+      .replaceAll(String(headers['x-request-id']), '<request>')
+    const { 'x-request-id': _, date: __, 'content-length': ___, ...others } = headers
+    return { status, headers: others, text: plain }
+  }
+
+  async function contents(): Promise<unknown> {
+    return await system.database.query(
+      `select (select count(*) from orders) as orders, (select count(*) from menu_items) as items,
+        (select sum(version) from orders) as versions, (select sum(version) from menu_items) as changes,
+        (select sum(version) from restaurants) as restaurants, (select count(*) from stock_movements) as movements`,
+    )
+  }
+})
