@@ -15,6 +15,8 @@ export interface AppOptions {
   routes: readonly Route[]
   /** pages beside the API: for everybody, for every caller, and for operators */
   pages: { open: Router[]; callers: Router[]; operators: Router[] }
+  /** what each caller may send, after it is known */
+  rateLimit?: Middleware | undefined
   /** left out, everybody may do everything */
   authenticator?: Authenticator | undefined
   metrics: HttpMetrics
@@ -25,9 +27,9 @@ export interface AppOptions {
 
 /** The Koa application: every answer that is not a success is a problem document. */
 export function createApp(options: AppOptions): Koa {
-  const { routes, pages, authenticator, metrics, requireIdempotencyKey = false, log } = options
+  const { pages, authenticator, metrics, log } = options
   const app = new Koa()
-  const api = apiRouter(routes, authenticator, requireIdempotencyKey)
+  const api = apiRouter(options)
   const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
   app.use(identifyRequest())
   app.use(metrics.middleware())
@@ -47,6 +49,7 @@ export function createApp(options: AppOptions): Koa {
     }),
   )
   app.use(requireHost())
+  app.use(limitPath())
   for (const router of pages.open) app.use(router.routes())
   for (const router of pages.callers) app.use(guarded(router, admit(authenticator)))
   for (const router of pages.operators) app.use(guarded(router, admit(authenticator, 'ops')))
@@ -69,11 +72,7 @@ function guarded(router: Router, guard: Middleware): Middleware {
   }
 }
 
-function apiRouter(
-  routes: readonly Route[],
-  authenticator: Authenticator | undefined,
-  requireIdempotencyKey: boolean,
-): Router {
+function apiRouter({ routes, authenticator, rateLimit, requireIdempotencyKey = false }: AppOptions): Router {
   const router = new Router()
   const readBody = jsonBody()
   for (const route of routes) {
@@ -100,8 +99,8 @@ function apiRouter(
       ctx.body = body
     }
     // Strangers are turned away before a byte of their body is read.
-    const enter = admit(authenticator, route.scope)
-    router.register(path, [route.method], route.body ? [enter, readBody, serve] : [enter, serve])
+    const enter = [admit(authenticator, route.scope), ...(rateLimit ? [rateLimit] : [])]
+    router.register(path, [route.method], route.body ? [...enter, readBody, serve] : [...enter, serve])
   }
   return router
 }
@@ -154,6 +153,16 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
   ctx.body = problem
   ctx.type = 'application/problem+json'
+}
+
+const MAX_URL_LENGTH = 8_192
+
+function limitPath(): Middleware {
+  return async (ctx, next) => {
+    if (ctx.url.length > MAX_URL_LENGTH)
+      throw new ExpectedError('path-too-long', `A path and its query may have ${MAX_URL_LENGTH} characters`)
+    await next()
+  }
 }
 
 /** RFC 9112, section 3.2. Node's own check answers without a body. */

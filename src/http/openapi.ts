@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { createDocument } from 'zod-openapi'
-import type { Config } from '../platform/config.ts'
+import { type Config, rateLimitOf } from '../platform/config.ts'
 import { idempotencyKeyHeader } from './idempotency.ts'
 import { type ProblemCode, problemOf, problemSchema, problems, retryAfterSeconds } from './problem.ts'
 import type { Route } from './route.ts'
@@ -70,6 +70,12 @@ function bearerScheme(mode: 'jwt' | 'api-key') {
   } as const
 }
 
+const rateLimited: DocumentedError = {
+  code: 'rate-limited',
+  detail: 'You may send 6000 requests in 60 s; go on in 12 s',
+  fields: { limit_count: 6_000, window_seconds: 60 },
+}
+
 const inQuery: DocumentedError[] = [
   {
     code: 'query-invalid',
@@ -95,7 +101,9 @@ const keyMissing: DocumentedError = {
 }
 
 /** What depends on how the API is configured. */
-export type DocumentOptions = Partial<Pick<Config, 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE'>>
+export type DocumentOptions = Partial<
+  Pick<Config, 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE'>
+>
 
 /** The OpenAPI 3.1 document, made of the same schemas that check requests. */
 export function openApiDocument(routes: readonly Route[], version: string, options: DocumentOptions = {}) {
@@ -130,10 +138,8 @@ const ifMatchHeader = z.string().meta({
   description: 'The `ETag` that you have seen: if it is another by now, nothing is changed',
 })
 
-function operation(
-  route: Route,
-  { REQUIRE_IDEMPOTENCY_KEY: requireIdempotencyKey = false, AUTH_MODE = 'none' }: DocumentOptions,
-) {
+function operation(route: Route, options: DocumentOptions) {
+  const { REQUIRE_IDEMPOTENCY_KEY: requireIdempotencyKey = false, AUTH_MODE = 'none' } = options
   const isChange = route.method !== 'get'
   const headers = z.object({
     ...(isChange
@@ -169,6 +175,7 @@ function operation(
           ? []
           : [...guarded, { ...forbidden, fields: { required_scope: route.scope } }]),
         ...(AUTH_MODE === 'jwt' ? [authUnavailable] : []),
+        ...(rateLimitOf(options) === undefined ? [] : [rateLimited]),
         ...everyOperation,
       ]),
     },
@@ -237,7 +244,7 @@ function failures(errors: DocumentedError[]) {
 
 /** Promised where each problem of the status has it. */
 function retryAfterHeaders(errors: DocumentedError[]) {
-  const those = errors.filter(({ code }) => retryAfterSeconds(code) !== undefined)
+  const those = errors.filter(({ code }) => code === 'rate-limited' || retryAfterSeconds(code) !== undefined)
   if (those.length === 0) return {}
   return { 'Retry-After': { ...retryAfterHeader, required: those.length === errors.length } }
 }

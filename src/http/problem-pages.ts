@@ -45,6 +45,14 @@ const explanations: Record<ProblemCode, Explanation> = {
     means: 'The token may be good, but the keys to check it with cannot be fetched just now.',
     toDo: 'Wait for as long as `Retry-After` says and try again.',
   },
+  'rate-limited': {
+    means: 'You have sent more requests in a minute than you may. This one was not looked at.',
+    toDo: 'Wait for as long as `Retry-After` says. `RateLimit` tells with each answer how many are left.',
+  },
+  'path-too-long': {
+    means: 'The path and its query have more characters than are taken.',
+    toDo: 'Send less in the query; follow `Link` headers as they are.',
+  },
   'route-not-found': {
     means: 'There is nothing at this path.',
     toDo: 'Check the path; /docs has those that there are.',

@@ -7,6 +7,7 @@ const BATCH_COUNT = 2_000
 /** Rows of a table a run; what is left waits for the next. */
 const MAX_RUN_COUNT = 2_000_000
 const TRIAL_RETENTION_DAYS = 1
+const RATE_LIMIT_RETENTION_DAYS = 1
 const DAY_MS = 86_400_000
 
 /** What is pruned: by the time in its id, or by a time of its own. */
@@ -52,6 +53,19 @@ const tables = [
         limit $2
       ))`,
     bound: (time: Date) => time,
+  },
+  {
+    name: 'rate_limits',
+    days: RATE_LIMIT_RETENTION_DAYS,
+    sql: `
+      delete from rate_limits
+      where ctid = any(array(
+        select ctid
+        from rate_limits
+        where expire < $1
+        limit $2
+      ))`,
+    bound: (time: Date) => time.getTime(),
   },
   {
     name: 'idempotency_keys',

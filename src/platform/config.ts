@@ -47,6 +47,9 @@ const environment = z.object({
     .enum(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'])
     .default('RS256')
     .describe('the algorithm that tokens are signed with; no other is taken'),
+  RATE_LIMIT_PER_MINUTE: count(0, 1_000_000)
+    .optional()
+    .describe('requests that each caller may send in a minute; 0 is any number'),
   REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
   FAILPOINTS: z
     .string()
@@ -54,6 +57,18 @@ const environment = z.object({
     .describe('for tests: where this process is to fail, see src/platform/failpoints.ts'),
   SHUTDOWN_TIMEOUT_MS: count(100, 600_000).default(10_000).describe('longest a graceful stop may take'),
 })
+
+/** What each caller may send in a minute where callers are told apart and nothing else is said. */
+const DEFAULT_RATE_PER_MINUTE = 6_000
+
+/** Requests that each caller may send in a minute; undefined: any number. */
+export function rateLimitOf(
+  config: Partial<Pick<Config, 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE'>>,
+): number | undefined {
+  const { AUTH_MODE = 'none', RATE_LIMIT_PER_MINUTE } = config
+  const limit = RATE_LIMIT_PER_MINUTE ?? (AUTH_MODE === 'none' ? 0 : DEFAULT_RATE_PER_MINUTE)
+  return limit === 0 ? undefined : limit
+}
 
 export type Config = Readonly<z.infer<typeof environment>>
 

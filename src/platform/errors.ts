@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'unauthenticated'
   | 'forbidden'
   | 'auth-unavailable'
+  | 'rate-limited'
+  | 'path-too-long'
   | 'route-not-found'
   | 'method-not-allowed'
   | 'restaurant-not-found'

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -6,20 +6,21 @@ import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { createApp } from '../http/app.ts'
 import type { Authenticator } from '../http/authenticate.ts'
-import { answerClientError } from '../http/client-error.ts'
 import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/docs.ts'
 import { healthPages } from '../http/health.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { openApiDocument } from '../http/openapi.ts'
 import { problemPages } from '../http/problem-pages.ts'
+import { limitRate } from '../http/rate-limit.ts'
 import type { Route } from '../http/route.ts'
+import { createHttpServer } from '../http/server.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
-import { type Config, ConfigurationError } from '../platform/config.ts'
+import { type Config, ConfigurationError, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
 import { openDatabase, type Service } from './service.ts'
@@ -29,10 +30,6 @@ export interface ApiService extends Service {
   url: string
 }
 
-/** A request that has not come whole by then is dropped; so is a connection that sends no next one. */
-const REQUEST_TIMEOUT_MS = 15_000
-const HEADERS_TIMEOUT_MS = 10_000
-const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const READY_CHECK_TIMEOUT_MS = 2_000
 
 /** Every operation of the API. */
@@ -66,10 +63,12 @@ export async function startApi(
     placement: new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT),
     wakeDispatcher: wake ?? wakeByNotify(database, log),
   })
+  const perMinute = rateLimitOf(config)
   const metrics = createMetrics()
   const app = createApp({
     routes,
     authenticator,
+    rateLimit: perMinute === undefined ? undefined : limitRate(database, perMinute),
     pages: {
       open: [healthPages(readinessChecks(database, state)), problemPages()],
       callers: [documentationPages(openApiDocument(routes, packageJson.version, config))],
@@ -94,6 +93,10 @@ export async function startApi(
   )
   server.on('clientError', answerClientError)
   const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
+  const server = createHttpServer((request, response) => {
+    if (state.draining) response.setHeader('Connection', 'close')
+    void serve(request, response)
+  })
   try {
     await listen(server, config)
   } catch (error) {

@@ -224,7 +224,7 @@ describe('who may do what, with API keys', () => {
     const plain = Object.values(ids)
       .reduce((rest, id) => rest.replaceAll(id, '<id>'), text)
       .replaceAll(String(headers['x-request-id']), '<request>')
-    const { 'x-request-id': _, date: __, 'content-length': ___, ...others } = headers
+    const { 'x-request-id': _, date: __, 'content-length': ___, ratelimit: ____, ...others } = headers
     return { status, headers: others, text: plain }
   }
 

@@ -23,6 +23,8 @@ const statuses = {
   unauthenticated: 401,
   forbidden: 403,
   'auth-unavailable': 503,
+  'rate-limited': 429,
+  'path-too-long': 414,
   'route-not-found': 404,
   'method-not-allowed': 405,
   'restaurant-not-found': 404,

@@ -90,6 +90,7 @@ describe('pruning', () => {
       outbox_events: 0,
       processed_events: 0,
       job_trials: 0,
+      rate_limits: 0,
       idempotency_keys: 0,
     })
   })

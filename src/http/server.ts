@@ -1,0 +1,46 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { answerClientError } from './client-error.ts'
+
+/** What one connection may take, and how long. */
+export interface ServerLimits {
+  /** the headers have come whole by then */
+  headersTimeoutMs: number
+  /** the request has come whole by then, or the connection is closed */
+  requestTimeoutMs: number
+  /** how often connections are looked at: a timeout may be overrun by this */
+  checkIntervalMs: number
+  /** an idle connection is kept this long for the next request */
+  keepAliveTimeoutMs: number
+  /** bytes of all headers and the path */
+  maxHeaderBytes: number
+  /** connections at once; the next is closed at once */
+  maxConnectionCount: number
+}
+
+/** Whoever sends slowly is dropped within 15 s. */
+export const serverLimits: ServerLimits = {
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 13_000,
+  checkIntervalMs: 1_000,
+  keepAliveTimeoutMs: 65_000,
+  maxHeaderBytes: 16 * 1024,
+  maxConnectionCount: 5_000,
+}
+
+/** An HTTP server that no client can hold up. What its parser refuses is answered with a problem document too. */
+export function createHttpServer(serve: RequestListener, limits: ServerLimits = serverLimits): Server {
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      maxHeaderSize: limits.maxHeaderBytes,
+      requireHostHeader: false,
+    },
+    serve,
+  )
+  server.maxConnections = limits.maxConnectionCount
+  server.on('clientError', answerClientError)
+  return server
+}

@@ -1,0 +1,142 @@
+import type { Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { expect } from 'chai'
+import { createApiKey } from '../../src/http/api-keys.ts'
+import { createHttpServer, serverLimits } from '../../src/http/server.ts'
+import { rateLimitOf } from '../../src/platform/config.ts'
+import { startApi } from '../../src/processes/api.ts'
+import { ApiClient, type Reply } from '../support/api-client.ts'
+import { quiet } from '../support/log.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe('rate limits', () => {
+  let system: TestSystem
+  const limit = { AUTH_MODE: 'api-key', RATE_LIMIT_PER_MINUTE: 5 } as const
+
+  before(async () => {
+    system = await startSystem(['api'], undefined, limit)
+  })
+  after(() => system.stop())
+
+  async function newCaller(): Promise<(client?: ApiClient) => Promise<Reply>> {
+    const { key } = await createApiKey(system.database, { name: 'test', scopes: ['inventory:read'] })
+    const headers = { authorization: `Bearer ${key}` }
+    return async (client = system.api) => await client.call('GET', '/api/v1/restaurants', undefined, headers)
+  }
+
+  const remaining = ({ headers }: Reply) =>
+    Number(/;r=(\d+);t=\d+$/.exec(headers.get('ratelimit') ?? '')?.[1])
+
+  it('tell how many requests are left, and refuse what is beyond with when to go on', async () => {
+    const call = await newCaller()
+    for (const left of [4, 3, 2, 1, 0]) {
+      const reply = await call()
+      expect([reply.status, remaining(reply)]).to.deep.equal([200, left])
+      expect(reply.headers.get('ratelimit-policy')).to.equal('"default";q=5;w=60')
+    }
+    for (let again = 0; again < 3; again++) {
+      const reply = await call()
+      expect([reply.status, reply.body['code'], remaining(reply)]).to.deep.equal([429, 'rate-limited', 0])
+      expect(Number(reply.headers.get('retry-after'))).to.be.within(1, 60)
+    }
+  })
+
+  it('count each caller for itself', async () => {
+    const [one, other] = [await newCaller(), await newCaller()]
+    for (let count = 0; count < 6; count++) await one()
+    expect((await one()).status).to.equal(429)
+    expect((await other()).status).to.equal(200)
+  })
+
+  it('count over all processes', async () => {
+    const second = await startApi({ ...testConfig, ...limit }, system.url, quiet)
+    try {
+      const call = await newCaller()
+      const clients = [system.api, new ApiClient(second.url)]
+      const replies = await Promise.all(Array.from({ length: 12 }, (_, index) => call(clients[index % 2])))
+      expect(replies.filter(({ status }) => status === 200)).to.have.lengthOf(5)
+    } finally {
+      await second.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    }
+  })
+
+  it('are counted in memory while they cannot be counted in the database', async () => {
+    const call = await newCaller()
+    await call()
+    await system.database.execute('alter table rate_limits rename to no_rate_limits')
+    const replies = await Promise.all(Array.from({ length: 7 }, () => call()))
+    await system.database.execute('alter table no_rate_limits rename to rate_limits')
+    expect(replies.filter(({ status }) => status === 200)).to.have.lengthOf(5)
+    expect(replies.filter(({ status }) => status === 429)).to.have.lengthOf(2)
+  })
+
+  it('are off where callers are not told apart, unless set', () => {
+    expect(rateLimitOf({ AUTH_MODE: 'none' })).to.equal(undefined)
+    expect(rateLimitOf({ AUTH_MODE: 'none', RATE_LIMIT_PER_MINUTE: 7 })).to.equal(7)
+    expect(rateLimitOf({ AUTH_MODE: 'jwt' })).to.equal(6_000)
+    expect(rateLimitOf({ AUTH_MODE: 'jwt', RATE_LIMIT_PER_MINUTE: 0 })).to.equal(undefined)
+  })
+})
+
+describe('a path that is too long', () => {
+  let system: TestSystem
+
+  before(async () => {
+    system = await startSystem(['api'])
+  })
+  after(() => system.stop())
+
+  it('is refused with 414', async () => {
+    const path = `/api/v1/orders?customer_id=${'x'.repeat(8_200)}`
+    const { status, body } = await system.api.call('GET', path)
+    expect([status, body['code']]).to.deep.equal([414, 'path-too-long'])
+  })
+})
+
+describe('a server against slow clients', () => {
+  const SOCKET_COUNT = 500
+  let server: Server
+  let port: number
+
+  before(async () => {
+    const limits = { ...serverLimits, headersTimeoutMs: 200, requestTimeoutMs: 300, checkIntervalMs: 50 }
+    server = createHttpServer((request, response) => {
+      request.resume().on('end', () => response.end('served'))
+    }, limits)
+    await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+    ;({ port } = server.address() as AddressInfo)
+  })
+  after(async () => {
+    server.closeAllConnections()
+    await new Promise(done => server.close(done))
+  })
+
+  const connectionCount = () => new Promise<number>(done => server.getConnections((_, count) => done(count)))
+
+  it('drops 500 that never finish their headers or their body, and serves others meanwhile', async () => {
+    const slow = [
+      'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf',
+    ]
+    const sockets: Socket[] = []
+    const answers = Array.from({ length: SOCKET_COUNT }, async (_, index) => {
+      const socket = connect(port, '127.0.0.1')
+      sockets.push(socket)
+      socket.write(slow[index % 2] ?? '')
+      return await text(socket).catch(() => '')
+    })
+    const served = await fetch(`http://127.0.0.1:${port}`)
+    expect(await served.text()).to.equal('served')
+    for (const answer of await Promise.all(answers))
+      expect(answer).to.match(/^HTTP\/1.1 408 [^]*request-timeout/)
+    for (const socket of sockets) socket.destroy()
+    await until('no slow connection is left', async () => (await connectionCount()) <= 1)
+  })
+
+  it('is within 15 s as it runs', () => {
+    const { headersTimeoutMs, requestTimeoutMs, checkIntervalMs } = serverLimits
+    expect(Math.max(headersTimeoutMs, requestTimeoutMs) + checkIntervalMs).to.be.below(15_000)
+  })
+})
