@@ -25,10 +25,6 @@ const environment = z.object({
   DATABASE_WAIT_MS: count(0, 600_000)
     .default(15_000)
     .describe('longest a starting process waits for a database that is away'),
-  REQUIRE_IDEMPOTENCY_KEY: z
-    .stringbool({ error: 'must be true or false' })
-    .default(false)
-    .describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
   AUTH_MODE: z
     .enum(['none', 'jwt', 'api-key'])
     .default('none')

@@ -79,24 +79,11 @@ export async function startApi(
     log,
   })
   const serve = app.callback()
-  const server = createServer(
-    {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      requireHostHeader: false,
-    },
-    (request, response) => {
-      if (state.draining) response.setHeader('Connection', 'close')
-      void serve(request, response)
-    },
-  )
-  server.on('clientError', answerClientError)
-  const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
   const server = createHttpServer((request, response) => {
     if (state.draining) response.setHeader('Connection', 'close')
     void serve(request, response)
   })
+  const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
   try {
     await listen(server, config)
   } catch (error) {
