@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { faults } from './faults/faults.ts'
@@ -41,10 +41,15 @@ await runScript(async () => {
       minutes: decimalNumber('rounds go on for so long; every fault runs at least once', 0.1, 0, 600),
       only: text('faults, by name and with commas', ''),
       json: text('file for the whole result', ''),
+      report: text('folder with files of --json: prints their table, and runs nothing', ''),
     },
     process.argv.slice(2),
   )
   if (options === null) return 0
+  if (options.report !== '') {
+    console.log(reportOf(options.report))
+    return 0
+  }
   const wanted =
     options.only === '' ? faults : faults.filter(({ name }) => options.only.split(',').includes(name))
   if (wanted.length === 0)
@@ -71,6 +76,20 @@ await runScript(async () => {
   if (wrongs.length === 0) rmSync(folder, { recursive: true, force: true })
   return wrongs.length === 0 ? 0 : 1
 })
+
+/** All runs of a folder in one table. */
+function reportOf(folder: string): string {
+  const verdicts = readdirSync(folder)
+    .filter(name => name.endsWith('.json'))
+    .map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Verdict & { seed: number })
+  const seeds = verdicts.map(({ seed }) => seed).toSorted((a, b) => a - b)
+  const whole = {
+    results: verdicts.flatMap(({ results }) => results),
+    violations: verdicts.flatMap(({ violations }) => violations),
+    attempts: verdicts.reduce((sum, { attempts }) => sum + attempts, 0),
+  }
+  return `seeds ${seeds.join(', ')}\n\n${report(whole)}`
+}
 
 function report({ results, violations, attempts }: Verdict): string {
   const rows = [...Map.groupBy(results, ({ fault }) => fault)]

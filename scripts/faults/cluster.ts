@@ -11,7 +11,7 @@ const counts: Record<Role, number> = { api: 2, dispatcher: 2, worker: 3 }
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const RESTART_MS = 300
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 120_000
 const POLL_MS = 20
 
 /** One process under supervision. */
@@ -39,17 +39,16 @@ export class Cluster {
   readonly #log: WriteStream
   #stopping = false
 
-  private constructor(databaseUrl: string, logFile: string) {
+  constructor(databaseUrl: string, logFile: string) {
     this.#databaseUrl = databaseUrl
     this.#log = createWriteStream(logFile)
   }
 
-  static async start(databaseUrl: string, logFile: string): Promise<Cluster> {
-    const cluster = new Cluster(databaseUrl, logFile)
+  async start(): Promise<void> {
     for (const [role, count] of Object.entries(counts) as [Role, number][]) {
       for (let index = 0; index < count; index++) {
         const port = role === 'api' ? await freePort() : 0
-        cluster.members.push({
+        this.members.push({
           role,
           index,
           port,
@@ -61,9 +60,8 @@ export class Cluster {
         })
       }
     }
-    for (const member of cluster.members) cluster.#spawn(member)
-    await Promise.all(cluster.members.map(member => cluster.untilReady(member)))
-    return cluster
+    for (const member of this.members) this.#spawn(member)
+    await Promise.all(this.members.map(member => this.untilReady(member)))
   }
 
   of(role: Role): Member[] {

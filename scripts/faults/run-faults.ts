@@ -70,15 +70,12 @@ export async function runFaults({ seed, faults, untilMs, folder, onProgress }: R
   const proxy = await Proxy.listen(postgres.port)
   const throughProxy = new URL(postgres.url)
   throughProxy.port = String(proxy.port)
-  const cluster = await Cluster.start(throughProxy.href, join(folder, 'processes.log'))
-  const random = new SeededRandom(seed, 'faults')
-  const menu = await addMenu(cluster)
-  const clients = new Clients(cluster, menu, new SeededRandom(seed, 'clients'))
-  const surroundings: Surroundings = { cluster, postgres, proxy, clients, menu, random }
+  const cluster = new Cluster(throughProxy.href, join(folder, 'processes.log'))
+  let clients: Clients | undefined
   const runs: FaultRun[] = []
   const violations: string[] = []
   async function stop(): Promise<void> {
-    await clients.stop()
+    await clients?.stop()
     await cluster.stop()
     await proxy.close()
     await postgres.destroy()
@@ -86,6 +83,11 @@ export async function runFaults({ seed, faults, untilMs, folder, onProgress }: R
   const stopEarly = () => void stop().finally(() => process.exit(130))
   process.once('SIGINT', stopEarly).once('SIGTERM', stopEarly)
   try {
+    await cluster.start()
+    const random = new SeededRandom(seed, 'faults')
+    const menu = await addMenu(cluster)
+    clients = new Clients(cluster, menu, new SeededRandom(seed, 'clients'))
+    const surroundings: Surroundings = { cluster, postgres, proxy, clients, menu, random }
     clients.start()
     const started = Date.now()
     do {
