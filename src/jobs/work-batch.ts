@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { Logger } from '../platform/log.ts'
+import { countFailure, countRetries } from './job-metrics.ts'
 import type { JobTrials } from './job-trials.ts'
 
 /** Works a batch of jobs in `tx`. A throw means: none of it happened, try again. */
@@ -50,6 +51,7 @@ class ClaimLost extends Error {
 export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   const fresh = jobs.filter(({ retryCount }) => retryCount === 0)
   const retried = jobs.filter(({ retryCount }) => retryCount > 0)
+  countRetries(options.queue, retried.length)
   if (fresh.length > 0) await workTogether(fresh, options)
   if (retried.length > 0) await workRetried(retried, jobs.length > 1, options)
 }
@@ -119,6 +121,7 @@ async function failJob<Data>(job: Job<Data>, error: unknown, options: BatchOptio
     await boss.fail(queue, job, error as object, { db: tx })
     await trials.end(tx, [job.id])
   })
+  countFailure(queue)
   log.error(
     { queue, job_id: job.id, retry_count: job.retryCount, error: String(error) },
     `${queue}: job failed`,

@@ -1,6 +1,7 @@
 import type { Sql } from '../db/transaction.ts'
 import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
+import { countTransitions } from './order-metrics.ts'
 import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
 
 /** Items in one statement: bounds its bytes. */
@@ -115,11 +116,17 @@ export class PlacementQueue {
   }
 }
 
+/** Answers each; the metrics count those that were placed, with one addition. */
 function settle(batch: readonly Waiting[], outcomes: readonly PlacementOutcome[]): void {
+  let placed = 0
   for (const [index, { resolve, reject }] of batch.entries()) {
     const outcome = outcomes[index]
     if (outcome === undefined || outcome instanceof ExpectedError)
       reject(outcome ?? new DatabaseUnavailable(undefined))
-    else resolve(outcome)
+    else {
+      placed++
+      resolve(outcome)
+    }
   }
+  countTransitions('PLACED', placed)
 }

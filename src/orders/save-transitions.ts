@@ -1,6 +1,7 @@
 import type { Tx } from '../db/transaction.ts'
 import { type EventOf, type EventType, newEvent, type TraceContext } from '../outbox/events.ts'
 import type { OrderStatus, Transition } from './order.ts'
+import { countStockOuts, countTransitions } from './order-metrics.ts'
 
 /** The event that tells of an order's arrival in a status; an order arrives in PLACED by being placed. */
 const eventOfStatus = {
@@ -41,6 +42,11 @@ export async function saveTransitions(
   const saved = await tx.execute(saveSql, [JSON.stringify(rows)])
   if (saved !== rows.length)
     throw new Error(`saved ${saved} of ${rows.length} transitions: an order changed under its lock`)
+  tx.afterCommit(() => {
+    for (const [status, its] of Map.groupBy(saves, ({ transition }) => transition.to))
+      countTransitions(status, its.length)
+    countStockOuts(saves.filter(({ transition }) => transition.shortages !== null).length)
+  })
   return saves.map(({ transition, trace }) => statusEvent(transition, trace, at))
 }
 

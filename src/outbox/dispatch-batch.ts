@@ -6,6 +6,7 @@ import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import { appendEventsSql, outboxRows } from './append-event.ts'
 import { checkEvent, type EventOf } from './events.ts'
+import { countDispatched } from './outbox-metrics.ts'
 import { routing } from './routing.ts'
 
 export interface DispatchedBatch {
@@ -66,7 +67,10 @@ export async function publishEvents(
     tx.execute(appendEventsSql('$1', 'clock_timestamp()'), [outboxRows(events)]),
     insertJobs(tx, boss, events),
   ])
-  tx.afterCommit(() => logBatch(log, events, []))
+  tx.afterCommit(() => {
+    countDispatched('worker', events.length)
+    logBatch(log, events, [])
+  })
 }
 
 /**

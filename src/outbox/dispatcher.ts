@@ -4,6 +4,7 @@ import type { Listener } from '../db/listener.ts'
 import { LastMinute } from '../platform/last-minute.ts'
 import type { Logger } from '../platform/log.ts'
 import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
+import { countDispatched, countQuarantined } from './outbox-metrics.ts'
 
 /** NOTIFY channel on which a dispatcher is told that events were committed. */
 export const OUTBOX_CHANNEL = 'comanda_outbox'
@@ -80,6 +81,8 @@ export class Dispatcher {
         dispatchBatch(tx, this.#boss, BATCH_COUNT, this.#log),
       )
       this.#dispatched.add(batch.claimed - batch.quarantined)
+      countDispatched('dispatcher', batch.claimed - batch.quarantined)
+      countQuarantined(batch.quarantined)
       if (this.#stopping || (batch.claimed < BATCH_COUNT && !this.#woken)) return
     }
   }

@@ -8,6 +8,11 @@ const yesOrNo = z.stringbool({ error: 'must be true or false' }).default(false)
 const environment = z.object({
   PORT: count(0, 65_535).default(8000).describe('TCP port of the API; 0 picks a free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address the API listens on'),
+  STATUS_PORT: count(0, 65_535)
+    .optional()
+    .describe(
+      'TCP port for `/healthz`, `/readyz` and `/metrics` of a dispatcher or worker; left out, they listen on none',
+    ),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
     .optional()

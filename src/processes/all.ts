@@ -28,9 +28,11 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
   }
   try {
     await migrate(url, log)
+    // The API's port serves the status of all.
+    const quiet = { ...config, STATUS_PORT: undefined }
     if (embedded) await addDemo(url, config, log)
-    started.push(await startWorker(config, url, log.child({ role: 'worker' })))
-    const dispatcher = await startDispatcher(config, url, log.child({ role: 'dispatcher' }))
+    started.push(await startWorker(quiet, url, log.child({ role: 'worker' })))
+    const dispatcher = await startDispatcher(quiet, url, log.child({ role: 'dispatcher' }))
     started.push(dispatcher)
     const api = await startApi(config, url, log.child({ role: 'api' }), () => dispatcher.wake())
     started.push(api)

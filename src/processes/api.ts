@@ -1,14 +1,12 @@
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { Database } from '../db/database.ts'
-import { pendingMigrations } from '../db/migrations.ts'
+import { measurePool } from '../db/pool-metrics.ts'
 import { createApp } from '../http/app.ts'
 import type { Authenticator } from '../http/authenticate.ts'
 import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/docs.ts'
 import { healthPages } from '../http/health.ts'
+import { listen } from '../http/listen.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { openApiDocument } from '../http/openapi.ts'
 import { problemPages } from '../http/problem-pages.ts'
@@ -17,20 +15,20 @@ import type { Route } from '../http/route.ts'
 import { createHttpServer } from '../http/server.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
+import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
-import { type Config, ConfigurationError, rateLimitOf } from '../platform/config.ts'
+import { type Config, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
+import { readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
 
 export interface ApiService extends Service {
   /** where it listens, e.g. `http://127.0.0.1:8000` */
   url: string
 }
-
-const READY_CHECK_TIMEOUT_MS = 2_000
 
 /** Every operation of the API. */
 export function apiRoutes(options: OrderRoutesOptions): Route[] {
@@ -84,56 +82,23 @@ export async function startApi(
     void serve(request, response)
   })
   const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
+  let listening = ''
   try {
-    await listen(server, config)
+    listening = await listen(server, config.HOST, config.PORT, 'PORT')
   } catch (error) {
     await heartbeat.stop()
     await database.close()
     throw error
   }
-  const { port } = server.address() as AddressInfo
+  const stopMeasuring = [measureOps(database, log), measurePool('api', database)]
   return {
-    url: `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`,
+    url: listening,
     stop: async timeoutMs => {
       state.draining = true
+      for (const stop of stopMeasuring) stop()
       await Promise.all([closeServer(server, timeoutMs), heartbeat.stop()])
       await database.close()
     },
-  }
-}
-
-function readinessChecks(database: Database, state: { draining: boolean }) {
-  async function reason(check: () => Promise<string>): Promise<string> {
-    const late = delay(READY_CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
-    return await Promise.race([check().catch(() => 'cannot be reached'), late])
-  }
-  return {
-    drain: async () => (state.draining ? 'this process is stopping' : 'ok'),
-    database: () =>
-      reason(async () => ((await database.query('select 1')).length === 1 ? 'ok' : 'does not answer')),
-    migrations: () =>
-      reason(async () => {
-        const missing = await pendingMigrations(database)
-        return missing.length ? `lacks ${missing.join(', ')}` : 'ok'
-      }),
-  }
-}
-
-async function listen(server: Server, config: Config): Promise<void> {
-  try {
-    await new Promise<void>((done, fail) => server.once('error', fail).listen(config.PORT, config.HOST, done))
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') {
-      throw new ConfigurationError(
-        `PORT: ${config.PORT} on ${config.HOST} is taken by another program; choose another, e.g. PORT=${config.PORT + 1}`,
-      )
-    }
-    if (code === 'EACCES')
-      throw new ConfigurationError(`PORT: ${config.PORT} needs more rights; choose one above 1023`)
-    if (code === 'EADDRNOTAVAIL')
-      throw new ConfigurationError(`HOST: ${config.HOST} is not an address of this machine`)
-    throw error
   }
 }
 

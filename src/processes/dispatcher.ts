@@ -4,6 +4,7 @@ import { Dispatcher } from '../outbox/dispatcher.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { openDatabase, type Service } from './service.ts'
+import { openStatus } from './status.ts'
 
 export interface DispatcherService extends Service {
   wake(): void
@@ -12,6 +13,7 @@ export interface DispatcherService extends Service {
 /** Moves committed events to their queues. */
 export async function startDispatcher(config: Config, url: string, log: Logger): Promise<DispatcherService> {
   const database = await openDatabase(config, url, 'dispatcher', config.DISPATCHER_POOL_COUNT, log)
+  const status = await openStatus(config, 'dispatcher', database, log)
   const boss = await startBoss(database, 'producer', 'dispatcher', log)
   const dispatcher = new Dispatcher(database, boss, log)
   await dispatcher.start()
@@ -20,9 +22,11 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   return {
     wake: () => dispatcher.wake(),
     stop: async () => {
+      status.drain()
       await heartbeat.stop()
       await dispatcher.stop()
       await boss.stop()
+      await status.close()
       await database.close()
     },
   }

@@ -4,6 +4,7 @@ import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { startBoss } from '../jobs/boss.ts'
 import { DEAD_LETTER_QUEUE, type HousekeepingName, polling, type QueueName } from '../jobs/catalogue.ts'
+import { countDeadLetter } from '../jobs/job-metrics.ts'
 import { type QueueStarters, QueueSwitch } from '../jobs/queue-switch.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
@@ -15,6 +16,7 @@ import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { openDatabase, type Service } from './service.ts'
+import { openStatus } from './status.ts'
 
 /** Who works which queue: every queue of the catalogue has a handler, or this does not compile. */
 const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, EventHandler<never>>
@@ -32,6 +34,7 @@ const HOUSEKEEPING_POLL_SECONDS = 30
 /** Works every queue that operators have not paused. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
+  const status = await openStatus(config, 'worker', database, log)
   const boss = await startBoss(database, 'consumer', 'worker', log)
   const queues = new QueueSwitch(boss, starters(database, boss, log), log)
   const heartbeat = await Heartbeat.start(
@@ -41,8 +44,10 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   )
   return {
     stop: async timeoutMs => {
+      status.drain()
       await heartbeat.stop()
       await boss.stop({ graceful: true, timeout: timeoutMs })
+      await status.close()
       await database.close()
     },
   }
@@ -78,6 +83,7 @@ async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {
     await recordDeadLetters(tx, jobs)
     tx.afterCommit(() => {
       for (const { id, sourceName, sourceId } of jobs) {
+        countDeadLetter(sourceName)
         log.error(
           { dead_letter_id: id, queue: sourceName, job_id: sourceId },
           'dead letter: a job used up its retries',

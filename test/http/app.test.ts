@@ -21,6 +21,7 @@ describe('the app', () => {
   /** what the one handler does */
   let handle: () => Promise<Record<string, unknown>>
   let readiness: () => Promise<string>
+  let kitchen = async () => 'ok'
 
   before(async () => {
     const recording = recordingLog()
@@ -45,7 +46,16 @@ describe('the app', () => {
           handle: async () => ({ body: await handle() }),
         }),
       ],
-      pages: { open: [healthPages({ database: () => readiness() })], callers: [], operators: [metrics.page] },
+      pages: {
+        open: [
+          healthPages({
+            database: { check: () => readiness() },
+            kitchen: { check: () => kitchen(), advisory: true },
+          }),
+        ],
+        callers: [],
+        operators: [metrics.page],
+      },
       metrics,
       log: recording.log,
     })
@@ -140,12 +150,20 @@ describe('the app', () => {
     expect(unready.headers['retry-after']).to.equal('1')
     expect(JSON.parse(unready.text)).to.deep.include({
       detail: 'database: cannot be reached',
-      checks: { database: 'cannot be reached' },
+      checks: { database: 'cannot be reached', kitchen: 'ok' },
     })
     readiness = async () => 'ok'
     const ready = await get('/readyz')
     expect(ready.status).to.equal(200)
-    expect(JSON.parse(ready.text)).to.deep.equal({ status: 'ready', checks: { database: 'ok' } })
+    expect(JSON.parse(ready.text)).to.deep.equal({
+      status: 'ready',
+      checks: { database: 'ok', kitchen: 'ok' },
+    })
+    kitchen = async () => 'is closed'
+    const degraded = await get('/readyz')
+    expect(degraded.status).to.equal(200)
+    expect(JSON.parse(degraded.text)).to.deep.include({ status: 'degraded' })
+    kitchen = async () => 'ok'
   })
 
   it('measures requests by method, route and status', async () => {
@@ -189,8 +207,14 @@ describe('the pages of a running API', () => {
   it('say that it is alive and ready', async () => {
     expect((await system.api.call('GET', '/healthz')).body).to.deep.equal({ status: 'ok' })
     expect((await system.api.call('GET', '/readyz')).body).to.deep.equal({
-      status: 'ready',
-      checks: { drain: 'ok', database: 'ok', migrations: 'ok' },
+      status: 'degraded',
+      checks: {
+        drain: 'ok',
+        database: 'ok',
+        migrations: 'ok',
+        queue_schema: 'ok',
+        dispatcher: 'no dispatcher runs: orders are taken and wait',
+      },
     })
   })
 

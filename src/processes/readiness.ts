@@ -1,0 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import bossPackage from 'pg-boss/package.json' with { type: 'json' }
+import type { Database } from '../db/database.ts'
+import { pendingMigrations } from '../db/migrations.ts'
+import type { ReadinessChecks } from '../http/health.ts'
+import { SILENT_AFTER_SECONDS } from '../ops/heartbeat.ts'
+
+const CHECK_TIMEOUT_MS = 2_000
+
+/** What `/readyz` of a role looks at. Only a database that answers is worth asking the rest. */
+export function readinessChecks(database: Database, state: { draining: boolean }): ReadinessChecks {
+  async function reason(check: () => Promise<string>): Promise<string> {
+    const late = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
+    return await Promise.race([check().catch(() => 'cannot be reached'), late])
+  }
+  return {
+    drain: { check: async () => (state.draining ? 'this process is stopping' : 'ok') },
+    database: {
+      check: () =>
+        reason(async () => ((await database.query('select 1')).length === 1 ? 'ok' : 'does not answer')),
+    },
+    migrations: {
+      check: () =>
+        reason(async () => {
+          const missing = await pendingMigrations(database)
+          return missing.length ? `lacks ${missing.join(', ')}` : 'ok'
+        }),
+    },
+    queue_schema: { check: () => reason(() => queueSchema(database)) },
+    dispatcher: { check: () => reason(() => dispatcherHeartbeat(database)), advisory: true },
+  }
+}
+
+async function queueSchema(database: Database): Promise<string> {
+  const [installed] = await database.query<{ found: boolean }>(
+    `select to_regclass('pgboss.version') is not null as found`,
+  )
+  if (!installed?.found) return 'is not there: run `npm run migrate`'
+  const [schema] = await database.query<{ version: number }>('select version from pgboss.version')
+  const wanted = bossPackage.pgboss.schema
+  return schema && schema.version >= wanted
+    ? 'ok'
+    : `is at ${schema?.version}, not ${wanted}: run \`npm run migrate\``
+}
+
+async function dispatcherHeartbeat(database: Database): Promise<string> {
+  const [last] = await database.query<{ age_seconds: number | null }>(heartbeatSql)
+  const age = last?.age_seconds ?? null
+  if (age === null) return 'no dispatcher runs: orders are taken and wait'
+  return age <= SILENT_AFTER_SECONDS ? 'ok' : `was last heard of ${age} s ago: orders are taken and wait`
+}
+
+const heartbeatSql = `
+  select extract(epoch from now() - max(beat_at))::integer as age_seconds
+  from process_heartbeats
+  where role = 'dispatcher'
+    and stopped_at is null
+`

@@ -1,0 +1,127 @@
+import { expect } from 'chai'
+import { parseConfig } from '../../src/platform/config.ts'
+import { startDispatcher } from '../../src/processes/dispatcher.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { type LogLine, quiet, recordingLog } from '../support/log.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe('the status of a role', () => {
+  let system: TestSystem
+  const services: Service[] = []
+
+  before(async () => {
+    system = await startSystem(['api'])
+  })
+  after(async () => {
+    for (const service of services) await service.stop(10_000)
+    await system.stop()
+  })
+
+  const config = parseConfig({ STATUS_PORT: '0' })
+
+  async function start(role: typeof startWorker): Promise<{ client: ApiClient; service: Service }> {
+    const { log, lines } = recordingLog()
+    const service = await role(config, system.url, log)
+    services.push(service)
+    return { client: new ApiClient(urlOf(lines)), service }
+  }
+  const urlOf = (lines: LogLine[]) => String(lines.find(({ msg }) => msg === 'the status is served')?.['url'])
+  const ready = async (client: ApiClient) => (await client.call('GET', '/readyz')).body
+  const metrics = async (client: ApiClient) =>
+    (await client.call<{ text: string }>('GET', '/metrics')).body.text
+
+  it('is served on STATUS_PORT, and nowhere without it', async () => {
+    const { log, lines } = recordingLog()
+    services.push(await startDispatcher(parseConfig({}), system.url, log))
+    expect(urlOf(lines)).to.equal('undefined')
+    for (const role of [startDispatcher, startWorker]) {
+      const { client } = await start(role)
+      expect((await client.call('GET', '/healthz')).status).to.equal(200)
+      expect(await ready(client)).to.deep.equal({
+        status: 'ready',
+        checks: { drain: 'ok', database: 'ok', migrations: 'ok', queue_schema: 'ok', dispatcher: 'ok' },
+      })
+    }
+  })
+
+  it('names the variable when its port is taken', async () => {
+    const taken = new URL(system.api.baseUrl).port
+    const error = await startDispatcher(parseConfig({ STATUS_PORT: taken }), system.url, quiet).then(
+      service => void services.push(service),
+      (error: Error) => error,
+    )
+    expect(error?.message).to.match(/^STATUS_PORT: \d+ on 127\.0\.0\.1 is taken/)
+  })
+
+  it('says that the queue schema is behind, and serves again when it is not', async () => {
+    const { api, database } = system
+    await database.execute('update pgboss.version set version = version - 1')
+    const behind = await api.call('GET', '/readyz')
+    await database.execute('update pgboss.version set version = version + 1')
+    expect(behind.status).to.equal(503)
+    expect(behind.body['detail']).to.match(/^queue_schema: is at \d+, not \d+: run `npm run migrate`$/)
+    expect((await api.call('GET', '/readyz')).status).to.equal(200)
+  })
+
+  it('says that no dispatcher is heard of, while orders are taken all the same', async () => {
+    const { api, database } = system
+    expect(await ready(api)).to.include({ status: 'ready' })
+    await database.execute(`alter table process_heartbeats rename to held_heartbeats`)
+    await database.execute(
+      `create view process_heartbeats as select process_id, role, stopped_at, beat_at - interval '1 minute' as beat_at from held_heartbeats`,
+    )
+    const silent = await api.call<{ status: string; checks: Record<string, string> }>('GET', '/readyz')
+    await database.execute('drop view process_heartbeats')
+    await database.execute(`alter table held_heartbeats rename to process_heartbeats`)
+    expect(silent.status).to.equal(200)
+    expect(silent.body.status).to.equal('degraded')
+    expect(silent.body.checks['dispatcher']).to.match(
+      /^was last heard of 6\d s ago: orders are taken and wait$/,
+    )
+  })
+
+  it('measures the whole way of an order, without an id in any label', async () => {
+    const { api } = system
+    const { restaurant_id } = await api.addRestaurant()
+    const { menu_item_id } = await api.addItem(restaurant_id, 1)
+    const { order_id } = await api.place(restaurant_id, [menu_item_id, 1])
+    await api.untilStatus(order_id, 'PREPARING')
+    const short = await api.place(restaurant_id, [menu_item_id, 1])
+    await api.untilStatus(short.order_id, 'CANCELLED')
+    const text = await until('the figures of the database are as new', async () => {
+      const text = await metrics(api)
+      return /comanda_processes\{role="worker",state="LIVE"\} 1/.test(text) && text
+    })
+    for (const sample of [
+      /http_server_request_duration_seconds_bucket\{[^}]*http_route="\/api\/v1\/orders"[^}]*le="0\.2"\} \d+/,
+      /comanda_order_transitions_total\{status="PLACED"\} \d+/,
+      /comanda_order_transitions_total\{status="PREPARING"\} \d+/,
+      /comanda_stock_outs_total \d+/,
+      /comanda_outbox_dispatched_events_total\{by="dispatcher"\} \d+/,
+      /comanda_outbox_dispatched_events_total\{by="worker"\} \d+/,
+      /comanda_outbox_pending_events \d+/,
+      /comanda_outbox_lag_seconds \d/,
+      /comanda_queue_jobs\{queue="inventory\.deduct",state="ready"\} \d+/,
+      /comanda_queue_wait_p95_seconds\{queue="inventory\.deduct"\} \d/,
+      /comanda_dead_letters_open\{queue="inventory\.deduct"\} 0/,
+      /comanda_stock_differing_items 0/,
+      /comanda_db_pool_connections\{role="api",state="used"\} \d+/,
+      /comanda_db_pool_max_connections\{role="worker"\} 12/,
+      /comanda_database_up 1/,
+      /nodejs_eventloop_delay_p99_seconds \d/,
+      /messaging_process_duration_bucket\{/,
+    ])
+      expect(text).to.match(sample)
+    expect(text).not.to.match(/[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-/)
+    // Prometheus: snake case, and a help text for each.
+    const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
+    for (const [, name = '', type] of names) {
+      expect(name).to.match(/^[a-z][a-z0-9_]*$/)
+      if (type === 'counter') expect(name).to.match(/_total$/)
+      expect(text).to.contain(`# HELP ${name} `)
+    }
+  })
+})
