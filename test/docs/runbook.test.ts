@@ -1,0 +1,227 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect } from 'chai'
+import { startBoss } from '../../src/jobs/boss.ts'
+import { pauseQueue, workersFollow } from '../../src/ops/pause-queue.ts'
+import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
+import { startDispatcher } from '../../src/processes/dispatcher.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { quiet } from '../support/log.ts'
+import { addMenu, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const runbook = readFileSync(join(ROOT, 'docs', 'operations.md'), 'utf8').split('\n## Runbook\n')[1] ?? ''
+
+/** The commands under a heading, in their order. */
+function commandsOf(symptom: string): string[] {
+  const section = runbook.split(`\n### ${symptom}\n`)[1]?.split('\n### ')[0] ?? ''
+  return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'))
+}
+
+describe('the runbook', function () {
+  // Each command is a process of its own.
+  this.timeout(120_000)
+
+  let system: TestSystem
+  let menu: Menu
+  const services: Service[] = []
+
+  async function begin(...roles: Parameters<typeof startSystem>[0] & object): Promise<void> {
+    system = await startSystem(roles)
+    menu = await addMenu(system.database, 10)
+  }
+  async function start(role: typeof startWorker): Promise<void> {
+    services.push(await role(testConfig, system.url, quiet))
+  }
+  afterEach(async () => {
+    for (const service of services.splice(0)) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    await system.stop()
+  })
+
+  /** Runs a command as it stands in the runbook. @returns its exit status and what it printed */
+  async function attempt(
+    command: string,
+    words: Record<string, string> = {},
+  ): Promise<[number | null, string]> {
+    const script = command
+      .replaceAll(/\$([A-Z]+)/g, (_, name: string) => words[name] ?? name)
+      .replace('npm run migrate', `${process.execPath} src/main.ts migrate`)
+      .replace(/npm run (\w+)( --)?/, `${process.execPath} scripts/$1.ts`)
+    const child = spawn('sh', ['-c', `${script} 2>&1`], {
+      cwd: ROOT,
+      env: { ...process.env, DATABASE_URL: system.url, LOG_LEVEL: 'warn' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const status = new Promise<number | null>(done => child.once('close', done))
+    return await Promise.all([status, text(child.stdout)])
+  }
+  async function run(command: string | undefined, words: Record<string, string> = {}): Promise<string> {
+    const [status, output] = await attempt(command ?? 'exit 1', words)
+    expect(status, `${command}\n${output}`).to.equal(0)
+    return output
+  }
+  const prepared = (order: string) =>
+    until('it is prepared', async () => (await statusOf(system.database, order)) === 'PREPARING')
+  const makeOld = () =>
+    system.database.execute(
+      `update pgboss.job set start_after = now() - interval '2 minutes', created_on = now() - interval '2 minutes'`,
+    )
+  const REASON = 'the cause is mended'
+
+  it('orders stay PLACED: no dispatcher, a paused queue, a job that fails', async () => {
+    const [stuck, workers, audit, resume, timeline, job, retry, ...more] = commandsOf('Orders stay PLACED')
+    expect(more).to.deep.equal([])
+    await begin('worker')
+    const { database } = system
+    await database.transaction(tx =>
+      pauseQueue(tx, 'inventory.deduct', { actor: 'ada', reason: 'stocktaking' }),
+    )
+    await until('the worker follows', () => workersFollow(database, 'inventory.deduct', true))
+    const order = await place(database, menu)
+    await database.execute(`update outbox_events set created_at = now() - interval '2 minutes'`)
+    expect(await run(stuck)).to.contain('NOT_DISPATCHED')
+    expect(await run(workers))
+      .to.contain('worker')
+      .and.not.contain('dispatcher')
+    await start(startDispatcher)
+
+    await until('its job is there', async () => (await makeOld()) === 1)
+    expect(await run(stuck)).to.match(/PAUSED.*inventory\.deduct/)
+    expect(await run(audit))
+      .to.contain('ada')
+      .and.contain('stocktaking')
+
+    await database.execute(
+      `update pgboss.job set state = 'retry', retry_count = 4, start_after = now() + interval '9 minutes',
+        output = '{"message":"the lock is held"}'`,
+    )
+    await run(resume, { QUEUE: 'inventory.deduct', REASON })
+    expect(await run(stuck)).to.match(/RETRYING.*the lock is held/)
+    expect(await run(timeline, { ORDER: order })).to.contain('It is stuck: RETRYING')
+    const named = await run(job, { ORDER: order })
+    const [JOB = ''] = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/.exec(named) ?? []
+    expect(named).to.contain('the lock is held')
+    await run(retry, { JOB, REASON })
+    await prepared(order)
+    expect(await run(stuck)).not.to.contain('RETRYING')
+  })
+
+  it('stock looks wrong: changed past its ledger', async () => {
+    const [check, ledger, mend, verify, ...more] = commandsOf('Stock looks wrong')
+    expect(more).to.deep.equal([])
+    await begin('dispatcher', 'worker')
+    await prepared(await place(system.database, menu, 2))
+    const ITEM = menu.menu_item_ids[0] ?? ''
+    await system.database.execute('update menu_items set available_qty = 5')
+    expect(await run(check)).to.contain(ITEM)
+    expect(await run(ledger, { ITEM })).to.match(/DEDUCT.*-2/)
+    expect((await attempt(verify ?? ''))[0]).to.equal(1)
+    await run(mend, { ITEM, REASON })
+    expect(await stockOf(system.database, menu)).to.deep.equal([8])
+    expect(await run(verify)).to.contain('Every promise is kept')
+    const audits = await system.database.query('select action, reason from ops.audit')
+    expect(audits).to.deep.equal([{ action: 'mend stock', reason: REASON }])
+  })
+
+  it('a dead letter appeared: the cause is mended and it is redriven, another is closed', async () => {
+    const [letters, causes, preview, redrive, discard, ...more] = commandsOf('A dead letter appeared')
+    expect(more).to.deep.equal([])
+    await begin('dispatcher', 'worker')
+    const { database } = system
+    await database.execute(`update pgboss.queue set retry_limit = 0 where name = 'inventory.deduct'`)
+    await database.execute(
+      `create function burn() returns trigger language plpgsql as $$ begin raise 'the kitchen burns'; end $$`,
+    )
+    await database.execute('create trigger fire before insert on stock_movements execute function burn()')
+    const lost = async () => {
+      const order = await place(database, menu)
+      await until('it is a dead letter', async () => {
+        const rows = await database.query('select 1 from ops.dead_letters where order_id = $1', [order])
+        return rows.length === 1
+      })
+      return order
+    }
+    // The worker's own queue cache may still have the retries for it; so may the dispatcher's.
+    await database.execute(
+      `create function once() returns trigger language plpgsql as $$ begin new.retry_limit := 0; return new; end $$`,
+    )
+    await database.execute(
+      'create trigger once before insert on pgboss.job for each row execute function once()',
+    )
+    const order = await lost()
+    expect(await run(letters)).to.contain(order)
+    const ERROR = 'the kitchen burns'
+    expect(await run(causes)).to.contain(ERROR)
+    await database.execute('drop trigger fire on stock_movements')
+    expect(await run(preview, { ERROR })).to.contain(order)
+    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters given to their queues again')
+    await prepared(order)
+
+    await database.execute('create trigger fire before insert on stock_movements execute function burn()')
+    const [letter] = await database.query<{ job_id: string }>(
+      'select job_id from ops.dead_letters where order_id = $1',
+      [await lost()],
+    )
+    expect(await run(discard, { JOB: letter?.job_id ?? '', REASON })).to.contain('1 dead letters closed')
+    expect(await run(letters)).to.contain('No open dead letter')
+  })
+
+  it('the outbox grows: no dispatcher, and an event that could not be dispatched', async () => {
+    const [outbox, dispatchers, list, release, ...more] = commandsOf('The outbox grows')
+    expect(more).to.deep.equal([])
+    await begin('worker')
+    const { database } = system
+    const order = await place(database, menu)
+    const odd = await place(database, menu)
+    await database.execute(`update outbox_events set type = 'order.placed.v9' where order_id = $1`, [odd])
+    expect(await run(outbox)).to.match(/pending[^]*│ +2 │/)
+    expect(await run(dispatchers)).not.to.contain('LIVE')
+    await start(startDispatcher)
+    expect(await run(dispatchers)).to.contain('LIVE')
+    await prepared(order)
+    expect(await run(list)).to.contain('unknown event type order.placed.v9')
+    // The version that knows the event.
+    await database.execute(`update outbox_events set type = 'order.placed.v1' where order_id = $1`, [odd])
+    await run(release, { REASON })
+    await prepared(odd)
+    expect(await run(list)).to.contain('No event is quarantined')
+  })
+
+  it('the database was restored from a backup: without the queues', async () => {
+    const [migrate, verify, missing, again, verifyAgain, ...more] = commandsOf(
+      'The database was restored from a backup',
+    )
+    expect(more).to.deep.equal([])
+    await begin()
+    const { database } = system
+    const boss = await startBoss(database, 'producer', 'test', quiet)
+    const order = await place(database, menu)
+    await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))
+    await boss.stop({ graceful: false })
+    await database.execute('drop schema pgboss cascade')
+    await run(migrate)
+    const [status, broken] = await attempt(verify ?? '')
+    expect(status).to.equal(1)
+    expect(broken).to.match(/BROKEN +ops\.check_events_accounted/)
+    expect(await run(missing)).to.match(/order\.placed\.v1.*inventory\.deduct.*1/)
+    await run(again)
+    await start(startDispatcher)
+    await start(startWorker)
+    await prepared(order)
+    expect(await run(verifyAgain)).to.contain('Every promise is kept')
+  })
+})
+
+describe('the alerts', () => {
+  it('lead to entries of the runbook that there are', () => {
+    const alerts = readFileSync(join(ROOT, 'docs', 'monitoring', 'alerts.yml'), 'utf8')
+    const entries = [...alerts.matchAll(/operations\.md, "([^"]+)"/g)].map(([, name = '']) => name)
+    expect(entries.length).to.be.above(5)
+    for (const entry of entries) expect(runbook.toLowerCase()).to.contain(`### ${entry.toLowerCase()}`)
+  })
+})
