@@ -418,12 +418,14 @@ export async function untilPrepared(
   })
 }
 
+const POLL_MS = 100
+
 /** @returns whether it came true in time */
 export async function untilTrue(timeoutMs: number, look: () => Promise<boolean>): Promise<boolean> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
     if (await look().catch(() => false)) return true
     if (Date.now() > deadline) return false
-    await delay(50)
+    await delay(POLL_MS)
   }
 }

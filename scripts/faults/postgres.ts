@@ -12,6 +12,7 @@ const RETRY_MS = 200
 export class Postgres {
   readonly #folder: string
   #server: EmbeddedPostgres
+  #client: Promise<pg.Client> | undefined
 
   private constructor(folder: string, server: EmbeddedPostgres) {
     this.#folder = folder
@@ -58,16 +59,26 @@ export class Postgres {
   }
 
   async destroy(): Promise<void> {
+    await this.#client?.then(
+      client => client.end(),
+      () => undefined,
+    )
     await this.#server.stop()
   }
 
-  /** One statement on a connection of its own. */
+  /** One statement, on a connection that is kept for them; it is made anew when it broke. */
   async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    const client = await this.connect()
+    this.#client ??= this.connect()
+    const client = this.#client
     try {
-      return (await client.query<Row>(sql, values)).rows
-    } finally {
-      await client.end().catch(() => undefined)
+      return (await (await client).query<Row>(sql, values)).rows
+    } catch (error) {
+      if (this.#client === client) this.#client = undefined
+      void client.then(
+        broken => broken.end(),
+        () => undefined,
+      )
+      throw error
     }
   }
 
