@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
+import { expect } from 'chai'
+import packageJson from '../../package.json' with { type: 'json' }
+import { type DocumentOptions, openApiDocument } from '../../src/http/openapi.ts'
+import { apiRoutes } from '../../src/processes/api.ts'
+
+const documentOf = (options?: DocumentOptions) =>
+  openApiDocument(apiRoutes({} as never), packageJson.version, options)
+
+describe('docs/openapi.json', () => {
+  it('is the document as it is served; `npm run openapi` writes it anew', () => {
+    const copy = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'openapi.json'), 'utf8')
+    expect(JSON.parse(copy)).to.deep.equal(JSON.parse(JSON.stringify(documentOf())))
+  })
+
+  const configurations: DocumentOptions[] = [
+    {},
+    { AUTH_MODE: 'jwt', REQUIRE_IDEMPOTENCY_KEY: true },
+    { AUTH_MODE: 'api-key', RATE_LIMIT_PER_MINUTE: 10 },
+  ]
+  for (const options of configurations) {
+    it(`has nothing that Redocly's rules object to, with ${JSON.stringify(options)}`, async () => {
+      const config = await createConfig({ extends: ['recommended-strict'], rules })
+      const source = JSON.stringify(documentOf(options))
+      const problems = await lintFromString({ source, absoluteRef: 'openapi.json', config })
+      expect(
+        problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer}`),
+      ).to.deep.equal([])
+    })
+  }
+})
+
+/** Whoever runs it decides where; and without authentication there is none to describe. */
+const rules = { 'no-server-example.com': 'off', 'security-defined': 'off' } as const
