@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { BenchSystem } from './bench/bench-system.ts'
+import { fillTables } from './bench/fill-tables.ts'
 import { loadTool } from './bench/load.ts'
 import { type Results, ratioRows, reportText } from './bench/report.ts'
-import { type Bench, scenarios } from './bench/scenarios.ts'
+import { type Bench, growthScenarios, scenarios } from './bench/scenarios.ts'
 import { readOptions, text, wholeNumber } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
@@ -31,28 +32,57 @@ await runScript(async () => {
       rounds: wholeNumber('how often each scenario runs', 3, 1, 50),
       seconds: wholeNumber('length of each load', 6, 1, 600),
       only: text('scenarios, by name and with commas', ''),
+      grow: wholeNumber(
+        'old orders in a second system, to compare with; 0 leaves growth out',
+        0,
+        0,
+        20_000_000,
+      ),
+      backlog: wholeNumber('events that wait in drain-long', 1_000_000, 10_000, 20_000_000),
       json: text('file for all figures', 'bench-results/latest.json'),
     },
     process.argv.slice(2),
   )
   if (options === null) return 0
-  const wanted =
-    options.only === '' ? scenarios : scenarios.filter(({ name }) => options.only.split(',').includes(name))
+  const all =
+    options.grow > 0 ? [...scenarios.slice(0, -1), ...growthScenarios, ...scenarios.slice(-1)] : scenarios
+  const wanted = options.only === '' ? all : all.filter(({ name }) => options.only.split(',').includes(name))
   if (wanted.length === 0)
-    throw new ScriptError(`--only has to name some of ${scenarios.map(({ name }) => name).join(', ')}`)
+    throw new ScriptError(`--only has to name some of ${all.map(({ name }) => name).join(', ')}`)
 
   const system = await BenchSystem.create()
+  let grown: Bench['grown']
   try {
-    const bench = { system, menu: await addMenu(system), seconds: options.seconds }
+    if (wanted.some(({ name }) => name.endsWith('-grown'))) grown = await growSystem(options.grow)
+    const menu = await addMenu(system)
+    const bench = { system, menu, seconds: options.seconds, grown, backlogCount: options.backlog }
     const results = await runRounds(bench, wanted, options.rounds)
     console.log(`\n${reportText(wanted, results)}`)
     writeJson(options.json, results)
     console.error(`\nall figures: ${options.json}`)
   } finally {
+    await grown?.system.destroy()
     await system.destroy()
   }
   return 0
 })
+
+async function growSystem(orders: number): Promise<Bench['grown']> {
+  console.error(`filling a second system with ${orders} orders …`)
+  const system = await BenchSystem.create()
+  const client = await system.db.connect()
+  try {
+    await fillTables(client, orders)
+    // What it leaves for operators to find would keep the workers busy here.
+    await client.query(`delete from pgboss.job where state < 'completed'`)
+    await client.query('update outbox_events set dispatched_at = now() where dispatched_at is null')
+  } finally {
+    client.release(true)
+  }
+  const menu = await addMenu(system)
+  await system.run([])
+  return { system, menu }
+}
 
 async function runRounds(bench: Bench, wanted: typeof scenarios, rounds: number): Promise<Results> {
   const results: Results = new Map(wanted.map(({ name }) => [name, []]))

@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type { ClientBase } from 'pg'
 
 const RESTAURANTS = 100
 const ITEMS = 1_000
@@ -8,7 +8,7 @@ const ITEMS = 1_000
  * and the outbox still keep, and some of everything that operators look for. Written in SQL, past the triggers of
  * nothing: there are none.
  */
-export async function fillTables(client: Client, orders: number): Promise<void> {
+export async function fillTables(client: ClientBase, orders: number): Promise<void> {
   await client.query(
     `set synchronous_commit = off; set session_replication_role = replica; set work_mem = '256MB'`,
   )
@@ -18,7 +18,7 @@ export async function fillTables(client: Client, orders: number): Promise<void> 
 }
 
 /** Half of the jobs that the later half of the orders had go back to waiting: no worker has lived for a while. */
-export async function makeBacklog(client: Client): Promise<void> {
+export async function makeBacklog(client: ClientBase): Promise<void> {
   await client.query(
     `update pgboss.job
     set state = 'created', completed_on = null, started_on = null, start_after = now() - interval '10 minutes'

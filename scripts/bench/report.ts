@@ -39,6 +39,20 @@ const ratios: [name: string, over: [string, string], under: [string, string], ba
   ],
   ['end to end ÷ limit', ['end-to-end', 'orders/s'], ['limit', 'orders/s'], '≥ 0.35'],
   ['hot item ÷ uniform, end to end', ['hot-item', 'orders/s'], ['end-to-end', 'orders/s'], '≥ 0.7'],
+  ['goodput under overload ÷ peak', ['overload', 'goodput orders/s'], ['overload', 'peak orders/s'], '≥ 0.8'],
+  [
+    'placement with old orders ÷ without',
+    ['place-128-grown', 'orders/s'],
+    ['place-128', 'orders/s'],
+    '≥ 0.9',
+  ],
+  [
+    'end to end with old orders ÷ without',
+    ['end-to-end-grown', 'orders/s'],
+    ['end-to-end', 'orders/s'],
+    '≥ 0.9',
+  ],
+  ['drain of a long backlog ÷ of a short one', ['drain-long', 'orders/s'], ['drain', 'orders/s'], '≥ 0.8'],
   ['3 items an order ÷ 1, end to end', ['3-items', 'orders/s'], ['end-to-end', 'orders/s'], ''],
   ['20 items an order ÷ 1, end to end', ['20-items', 'orders/s'], ['end-to-end', 'orders/s'], ''],
 ]

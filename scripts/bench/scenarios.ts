@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { addBacklog } from './backlog.ts'
 import type { BenchSystem, Role } from './bench-system.ts'
 import { processUse } from './bench-system.ts'
 import { limitByPg, limitByPgbench, type Menu } from './limit.ts'
@@ -19,6 +20,10 @@ export interface Bench {
   menu: Menu
   /** length of one load, in s */
   seconds: number
+  /** a second system, full of old orders; only when it was asked for */
+  grown?: { system: BenchSystem; menu: Menu } | undefined
+  /** events that wait when the drain of a long backlog begins */
+  backlogCount: number
 }
 
 const ALL: Role[] = ['api', 'dispatcher', 'worker']
@@ -27,6 +32,11 @@ const POLL_MS = 50
 const SINGLE_ORDER_COUNT = 200
 const AT_ONCE_COUNT = 1_000
 const IDLE_SECONDS = 10
+/** Events a second of load, so that the short drain lasts through it. */
+const SHORT_BACKLOG_PER_SECOND = 4_000
+const DRAIN_WARMUP_MS = 1_000
+const OVERLOAD_CONNECTION_COUNT = 2_000
+const AFTER_OVERLOAD_RATE = 100
 
 /** Orders of one line each, over all items of the menu. */
 function singles({ restaurant_id, menu_item_ids }: Menu, lines = 1): string[] {
@@ -206,6 +216,68 @@ async function idle(bench: Bench): Promise<Figures> {
   }
 }
 
+/** The same in the system that is full of old orders. */
+function grown(run: (bench: Bench) => Promise<Figures>) {
+  return async (bench: Bench): Promise<Figures> => {
+    if (!bench.grown) throw new Error('there is no grown system')
+    await bench.system.run([])
+    const figures = await run({ ...bench, ...bench.grown })
+    await bench.grown.system.run([])
+    return figures
+  }
+}
+
+/** Orders prepared a second, while at least `count` wait when it begins. */
+function drain(count: (bench: Bench) => number) {
+  return async (bench: Bench): Promise<Figures> => {
+    const { system, menu, seconds } = bench
+    await clearBacklog(bench)
+    await system.run([])
+    await addBacklog(system, menu, count(bench))
+    const before = await preparedCount(bench)
+    await system.run(['dispatcher', 'worker'])
+    await delay(DRAIN_WARMUP_MS)
+    const begun = await preparedCount(bench)
+    const started = performance.now()
+    await delay(seconds * 1_000)
+    const perSecond = ((await preparedCount(bench)) - begun) / ((performance.now() - started) / 1_000)
+    await clearBacklog(bench)
+    await untilDrained(bench)
+    return { 'orders/s': perSecond, 'prepared in all': (await preparedCount(bench)) - before }
+  }
+}
+
+async function preparedCount({ system }: Bench): Promise<number> {
+  const [row] = await system.query<{ count: string }>(
+    `select count(*) from processed_events where consumer = 'order.prepare'`,
+  )
+  return Number(row?.count)
+}
+
+/**
+ * What the API makes of more than it can take: its peak first, then so many connections, each sending again as soon as it is
+ * answered, that most have to be refused; then a small load again.
+ */
+async function overload(bench: Bench): Promise<Figures> {
+  await clearBacklog(bench)
+  await bench.system.run(['api'])
+  const { baseUrl } = bench.system.api
+  const load = { baseUrl, bodies: singles(bench.menu), seconds: bench.seconds }
+  const peak = await closedLoop({ ...load, connections: 128 })
+  const flood = await closedLoop({ ...load, connections: OVERLOAD_CONNECTION_COUNT })
+  const after = await openLoop({ ...load, connections: 8, rate: AFTER_OVERLOAD_RATE })
+  const refused = flood.errors / bench.seconds
+  return {
+    'peak orders/s': peak.perSecond,
+    'goodput orders/s': flood.perSecond,
+    'offered ÷ peak': (flood.perSecond + refused) / peak.perSecond,
+    'p99 ms': flood.p99Ms,
+    'p99 after it ms': after.p99Ms,
+    'errors after it': after.errors,
+    'API MB': processUse(bench.system.pidOf('api') ?? 0)?.peakRssMb ?? Number.NaN,
+  }
+}
+
 async function memory(bench: Bench): Promise<Figures> {
   await bench.system.run(ALL)
   const peak = (role: Role) => processUse(bench.system.pidOf(role) ?? 0)?.peakRssMb ?? Number.NaN
@@ -266,6 +338,31 @@ export const scenarios: Scenario[] = [
     about: 'the API at 500 connections and 1,000 requests/s, all roles running',
     run: apiAtRate,
   },
+  {
+    name: 'drain',
+    about: 'orders prepared while a few seconds of events wait, the API not running',
+    run: drain(({ seconds }) => SHORT_BACKLOG_PER_SECOND * (seconds + 2)),
+  },
+  { name: 'overload', about: 'more than the API can take: 2,000 connections without a pause', run: overload },
   { name: 'idle', about: 'CPU of each role while nothing happens', run: idle },
   { name: 'memory', about: 'peak resident memory of each role, after all of the above', run: memory },
+]
+
+/** What the size of the tables does; run with `--grow`. */
+export const growthScenarios: Scenario[] = [
+  {
+    name: 'place-128-grown',
+    about: 'placement at 128 connections, the API alone, tables full of old orders',
+    run: grown(placement(128, ['api'])),
+  },
+  {
+    name: 'end-to-end-grown',
+    about: 'first POST to last PREPARING, tables full of old orders',
+    run: grown(endToEnd(singles)),
+  },
+  {
+    name: 'drain-long',
+    about: 'orders prepared while a long backlog waits, the API not running',
+    run: drain(({ backlogCount }) => backlogCount),
+  },
 ]
