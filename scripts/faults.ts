@@ -92,7 +92,11 @@ function reportOf(folder: string): string {
 }
 
 function report({ results, violations, attempts }: Verdict): string {
-  const rows = [...Map.groupBy(results, ({ fault }) => fault)]
+  const byFault = Map.groupBy(results, ({ fault }) => fault)
+  const rows = faults.flatMap(({ name }): [string, FaultResult[]][] => {
+    const its = byFault.get(name)
+    return its ? [[name, its]] : []
+  })
   const table = plainTable(
     ['left', ...columns.map(() => 'right' as const)],
     ['fault', ...columns.map(([title]) => title)],
