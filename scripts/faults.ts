@@ -102,7 +102,7 @@ function report({ results, violations, attempts }: Verdict): string {
     ['fault', ...columns.map(([title]) => title)],
     [...rows, ['all', results] as const].map(([fault, its]) => [fault, ...columns.map(([, of]) => of(its))]),
   )
-  const slow = results.filter(({ slowestMs }) => slowestMs > RESCUE_BAR_MS).length
+  const slow = results.filter(({ slowestMs }) => (slowestMs ?? 0) > RESCUE_BAR_MS).length
   return [
     table,
     '',
@@ -115,8 +115,9 @@ function total(results: readonly FaultResult[], figure: (result: FaultResult) =>
   return String(results.reduce((sum, result) => sum + figure(result), 0))
 }
 
-function longest(results: readonly FaultResult[], ms: (result: FaultResult) => number): string {
-  return seconds(Math.max(...results.map(ms)))
+function longest(results: readonly FaultResult[], ms: (result: FaultResult) => number | null): string {
+  const known = results.map(ms).filter(value => value !== null)
+  return known.length > 0 ? seconds(Math.max(...known)) : ''
 }
 
 function seconds(ms: number): string {

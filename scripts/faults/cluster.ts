@@ -75,16 +75,21 @@ export class Cluster {
     member.child?.kill('SIGKILL')
   }
 
-  /** Takes a process out of rotation, lets it drain, and waits for its successor. @returns its exit code */
+  /**
+   * Takes a process out of rotation, lets it drain, and waits for its successor, unless that is set to fail: it may do so
+   * before it is ready.
+   * @returns its exit code
+   */
   async restart(member: Member, failpoints = ''): Promise<number | null> {
     member.inRotation = false
     member.expectedToEnd = true
     member.failpoints = failpoints
     const { child } = member
+    const isOver = !child || child.exitCode !== null || child.signalCode !== null
     const ended = new Promise<number | null>(done => child?.once('exit', code => done(code)))
     child?.kill('SIGTERM')
-    const code = await ended
-    await this.untilReady(member)
+    const code = isOver ? null : await ended
+    if (failpoints === '') await this.untilReady(member)
     return code
   }
 
@@ -111,11 +116,13 @@ export class Cluster {
     this.#log.end()
   }
 
-  /** Back into rotation when it is ready. */
-  #spawnAgain(member: Member): void {
+  /** Back into rotation when it is ready; unless it ends before that, and another one comes. */
+  async #spawnAgain(member: Member): Promise<void> {
     if (this.#stopping) return
     this.#spawn(member)
-    void this.untilReady(member).catch(error => this.crashes.push(String(error)))
+    const { child } = member
+    while (!this.#stopping && member.child === child && !(await isReady(member))) await delay(POLL_MS)
+    if (member.child === child) member.inRotation = true
   }
 
   #spawn(member: Member): void {
@@ -149,7 +156,7 @@ export class Cluster {
       // One that could not start, because the database went away meanwhile, says so and is started again.
       else if (!member.expectedToEnd && isUp && !this.#stopping)
         this.crashes.push(`${role} ${index} ended by itself (${code ?? signal})`)
-      if (!this.#stopping) setTimeout(() => this.#spawnAgain(member), RESTART_MS)
+      if (!this.#stopping) setTimeout(() => void this.#spawnAgain(member), RESTART_MS)
     })
   }
 }

@@ -24,6 +24,8 @@ type Complaints = string[]
 export interface Fault {
   name: string
   about: string
+  /** its orders are late by what it is, and are not waited for before the next fault */
+  leavesOrdersLate?: boolean
   /** Applies the fault and takes it away again. */
   run: (surroundings: Surroundings) => Promise<Complaints>
 }
@@ -89,6 +91,8 @@ const rollingRestart: Fault = {
     const before = clients.attempts.length
     const codes: string[] = []
     for (const member of cluster.members) {
+      // It may be on its way back from the fault before.
+      await cluster.untilReady(member)
       // An orchestrator takes it out of rotation first, and waits a moment.
       member.inRotation = false
       await delay(50)
@@ -308,6 +312,7 @@ const STORM_MS = 60_000
 const retryStorm: Fault = {
   name: 'retry-storm',
   about: `every deduction fails for ${STORM_MS / 1_000} s; then all of their retries come`,
+  leavesOrdersLate: true,
   run: async ({ postgres }) => {
     await postgres.query(
       `create or replace function storm() returns trigger language plpgsql as $$ begin raise 'storm'; end $$`,
