@@ -53,6 +53,21 @@ module.exports = {
       from: { path: '^src/' },
       to: { path: '^(test|scripts)/' },
     },
+    {
+      name: 'traces-cost-nothing-when-off',
+      comment: 'only import() may load the tracing SDK, and only through trace-sdk.ts',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/platform/trace-sdk\\.ts$', dynamic: false, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'trace-sdk-alone-has-the-sdk',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/platform/trace-sdk\\.ts$' },
+      to: {
+        path: 'node_modules/@opentelemetry/(sdk-trace|exporter-trace|context-async-hooks|core|resources)',
+      },
+    },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-dev-dependencies-in-src',

@@ -3,12 +3,14 @@ import { type Config, ConfigurationError, loadConfig } from './platform/config.t
 import { DatabaseUnavailable } from './platform/errors.ts'
 import { armFailpoints } from './platform/failpoints.ts'
 import { createLogger, type Logger } from './platform/log.ts'
+import type { Tracing } from './platform/trace-sdk.ts'
 import { startAll } from './processes/all.ts'
 import { startApi } from './processes/api.ts'
 import { startDispatcher } from './processes/dispatcher.ts'
 import { stopOnSignal } from './processes/lifecycle.ts'
 import { migrate } from './processes/migrate.ts'
 import { NotMigrated, type Service } from './processes/service.ts'
+import { startTracing } from './processes/start-tracing.ts'
 import { printWelcome } from './processes/welcome.ts'
 import { startWorker } from './processes/worker.ts'
 
@@ -55,6 +57,18 @@ function isForTheReader(error: unknown): error is Error {
   )
 }
 
+/** Longest that the last traces may take to be sent. */
+const LAST_TRACES_MS = 800
+
+function tracedUntilStopped(service: Service, tracing: Tracing): Service {
+  return {
+    stop: async timeoutMs => {
+      await service.stop(timeoutMs)
+      await tracing.stop(LAST_TRACES_MS)
+    },
+  }
+}
+
 async function main(role: string): Promise<void> {
   const config = loadConfig()
   const root = await createLogger(config.LOG_LEVEL)
@@ -76,7 +90,11 @@ async function start(role: string, config: Config, log: Logger): Promise<Service
     await migrate(databaseUrl(config), log)
     return undefined
   }
-  if (Object.hasOwn(roles, role)) return await roles[role as keyof typeof roles](config, log)
+  if (Object.hasOwn(roles, role)) {
+    const tracing = await startTracing(config, role, log)
+    const service = await roles[role as keyof typeof roles](config, log)
+    return tracing ? tracedUntilStopped(service, tracing) : service
+  }
   throw new ConfigurationError(`unknown role ${role}: use ${Object.keys(roles).join(', ')} or migrate`)
 }
 

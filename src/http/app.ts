@@ -4,12 +4,14 @@ import helmet from 'koa-helmet'
 import { ExpectedError } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
+import { isTracing } from '../platform/tracing.ts'
 import { type Authenticator, admit } from './authenticate.ts'
 import { jsonBody } from './body.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { problemOf, retryAfterSeconds } from './problem.ts'
 import type { Route } from './route.ts'
+import { traceRequests } from './trace-requests.ts'
 
 export interface AppOptions {
   routes: readonly Route[]
@@ -32,6 +34,7 @@ export function createApp(options: AppOptions): Koa {
   const api = apiRouter(options)
   const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
   app.use(identifyRequest())
+  if (isTracing()) app.use(traceRequests())
   app.use(metrics.middleware())
   app.use(answerErrors(log))
   app.use(logRequests(log))
@@ -83,7 +86,7 @@ function apiRouter({ routes, authenticator, rateLimit, requireIdempotencyKey = f
         path: ctx.path,
         query: route.query ? ctx.query : {},
         body: bodyOf(ctx, route),
-        requestId: ctx.state['requestId'],
+        trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
         caller: ctx.state['caller'],
         ifMatch: ctx.req.headers['if-match'],
         idempotencyKey:
@@ -182,7 +185,14 @@ function logRequests(log: Logger): Middleware {
       const ms = Math.round((performance.now() - started) * 10) / 10
       ctx.res.once('close', () => {
         log.debug(
-          { request_id: ctx.state['requestId'], method: ctx.method, path: ctx.path, status: ctx.status, ms },
+          {
+            request_id: ctx.state['requestId'],
+            trace_id: ctx.state['traceId'],
+            method: ctx.method,
+            path: ctx.path,
+            status: ctx.status,
+            ms,
+          },
           'request',
         )
       })

@@ -12,6 +12,13 @@ import { acceptedVersions } from './etag.ts'
 import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
 import type { RouteReply } from './route-reply.ts'
 
+/** By what a request, and all that follows from it, is known again. */
+interface RequestTrace {
+  request_id: string
+  /** W3C Trace Context, where traces are on */
+  traceparent?: string
+}
+
 /** What a handler gets: parsed and checked. */
 interface RouteRequest<Params, Query, Body> {
   params: Params
@@ -19,7 +26,7 @@ interface RouteRequest<Params, Query, Body> {
   /** as it was sent, with the ids in it */
   path: string
   body: Body
-  requestId: string
+  trace: RequestTrace
   caller: Caller
   /** versions that may be changed, by `If-Match`; undefined: any */
   versions: number[] | undefined
@@ -67,7 +74,7 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown
     path: string
     query: Record<string, unknown>
     body: unknown
-    requestId: string
+    trace: RequestTrace
     caller: Caller
     idempotencyKey: string | undefined
     ifMatch: string | undefined
@@ -83,7 +90,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       path,
       query: givenQuery,
       body: givenBody,
-      requestId,
+      trace,
       caller,
       idempotencyKey,
       ifMatch,
@@ -98,7 +105,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
         path,
         query,
         body,
-        requestId,
+        trace,
         caller,
         idempotency,
         versions: acceptedVersions(ifMatch),

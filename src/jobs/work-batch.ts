@@ -16,6 +16,8 @@ export interface BatchOptions<Data> {
   work: BatchWork<Data>
   trials: JobTrials
   log: Logger
+  /** what a job is about, for its log lines */
+  fieldsOf: (data: Data) => Record<string, unknown>
 }
 
 /** Whoever takes a job sees that its process died of it. */
@@ -116,14 +118,14 @@ async function settle<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Pro
 }
 
 async function failJob<Data>(job: Job<Data>, error: unknown, options: BatchOptions<Data>): Promise<void> {
-  const { database, boss, queue, trials, log } = options
+  const { database, boss, queue, trials, log, fieldsOf } = options
   await database.transaction(async tx => {
     await boss.fail(queue, job, error as object, { db: tx })
     await trials.end(tx, [job.id])
   })
   countFailure(queue)
   log.error(
-    { queue, job_id: job.id, retry_count: job.retryCount, error: String(error) },
+    { queue, job_id: job.id, ...fieldsOf(job.data), retry_count: job.retryCount, error: String(error) },
     `${queue}: job failed`,
   )
 }

@@ -113,12 +113,12 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
           fields: { id: demoIds.margherita },
         },
       ],
-      handle: ({ body, requestId, caller, idempotency }) => {
+      handle: ({ body, trace, caller, idempotency }) => {
         requireSight(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
         return place({
           ...body,
           order_id: newId(),
-          trace: { request_id: requestId },
+          trace,
           ...(idempotency ? { idempotency: { ...idempotency, status: 202, reply: placedReply } } : {}),
         })
       },
@@ -211,8 +211,8 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
           },
         },
       ],
-      handle: ({ params: { order_id }, body: { status }, requestId, caller, versions, idempotency }) => {
-        const request = { order_id, versions, trace: { request_id: requestId } }
+      handle: ({ params: { order_id }, body: { status }, trace, caller, versions, idempotency }) => {
+        const request = { order_id, versions, trace }
         return change(order_id, caller, idempotency, tx =>
           status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
         )
@@ -238,10 +238,8 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyHeaders: versionHeader,
       conditional: true,
       errors: [badReason, noOrder, illegal],
-      handle: ({ params: { order_id }, body: { reason }, requestId, caller, versions, idempotency }) =>
-        change(order_id, caller, idempotency, tx =>
-          cancelOrder(tx, { order_id, reason, versions, trace: { request_id: requestId } }),
-        ),
+      handle: ({ params: { order_id }, body: { reason }, trace, caller, versions, idempotency }) =>
+        change(order_id, caller, idempotency, tx => cancelOrder(tx, { order_id, reason, versions, trace })),
     }),
   ]
 }

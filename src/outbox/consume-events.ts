@@ -8,6 +8,7 @@ import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import { publishEvents } from './dispatch-batch.ts'
 import { checkEvent, type EventOf, type EventType } from './events.ts'
+import { traceEvents, traceFields } from './trace-events.ts'
 
 /** What came of a batch of events. */
 export interface Handled {
@@ -43,19 +44,32 @@ export async function consumeEvents<Type extends EventType>(
     events.sort((a, b) => (a.event_id < b.event_id ? -1 : 1))
     const orderIds = () => events.flatMap(event => event.order_id ?? [])
     failpoint('worker.begun', orderIds)
-    const { outcomes, events: following } = await handle(tx, events as EventOf<Type>[])
-    failpoint('worker.effect-written', orderIds)
-    tx.afterCommit(() => {
-      logHandled(log, queue, jobs, outcomes)
-      failpoint('worker.after-commit', orderIds)
-    })
-    await publishEvents(tx, boss, following, log)
-    failpoint('worker.before-commit', orderIds)
+    const traced = traceEvents(`process ${queue}`, 'CONSUMER', events as EventOf<Type>[])
+    try {
+      const { outcomes, events: following } = await handle(tx, traced.events)
+      failpoint('worker.effect-written', orderIds)
+      tx.afterCommit(() => {
+        traced.end()
+        logHandled(log, queue, jobs, outcomes)
+        failpoint('worker.after-commit', orderIds)
+      })
+      await publishEvents(tx, boss, following, log)
+      failpoint('worker.before-commit', orderIds)
+    } catch (error) {
+      traced.end(() => String(error))
+      throw error
+    }
   }
 
-  const batchOptions = { database, boss, queue, work, trials: new JobTrials(database, queue), log }
+  const batchOptions = { database, boss, queue, work, trials: new JobTrials(database, queue), log, fieldsOf }
   const options = { ...polling, batchSize, localConcurrency }
   await boss.work(queue, options, (jobs: Job<EventOf>[]) => workBatch(jobs, batchOptions))
+}
+
+/** What a job is about, for its log lines. The data may be of any shape: it may be what the job fails of. */
+function fieldsOf(event: Partial<EventOf> | null): Record<string, unknown> {
+  const { event_id, order_id, trace_context } = event ?? {}
+  return { event_id, order_id, ...traceFields(trace_context ?? {}) }
 }
 
 function logHandled(
@@ -67,6 +81,6 @@ function logHandled(
   for (const { id, data } of jobs) {
     const { event_id, type, order_id, trace_context } = data
     const outcome = outcomes.get(event_id) ?? 'nothing to do'
-    log.info({ event_id, order_id, job_id: id, ...trace_context, type }, `${queue}: ${outcome}`)
+    log.info({ event_id, order_id, job_id: id, ...traceFields(trace_context), type }, `${queue}: ${outcome}`)
   }
 }

@@ -8,6 +8,7 @@ import { appendEventsSql, outboxRows } from './append-event.ts'
 import { checkEvent, type EventOf } from './events.ts'
 import { countDispatched } from './outbox-metrics.ts'
 import { routing } from './routing.ts'
+import { traceEvents, traceFields } from './trace-events.ts'
 
 export interface DispatchedBatch {
   /** events taken from the outbox, quarantined ones included; 0 means idle */
@@ -30,7 +31,9 @@ export async function dispatchBatch(
 ): Promise<DispatchedBatch> {
   const claimed = await tx.query<EventOf>(claimSql, [limit])
   failpoint('dispatcher.claimed')
-  const { sound, unsound } = sortOut(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
+  const { sound: routable, unsound } = sortOut(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
+  const traced = traceEvents('dispatch', 'PRODUCER', routable)
+  const sound = traced.events
   try {
     await insertJobsIsolated(tx, boss, sound)
   } catch (error) {
@@ -45,6 +48,7 @@ export async function dispatchBatch(
   for (const { event, error } of unsound)
     await tx.execute(quarantineSql, [event.event_id, event.restaurant_id, error])
   tx.afterCommit(() => {
+    traced.end(id => unsound.find(({ event }) => event.event_id === id)?.error)
     logBatch(log, sound, unsound)
     failpoint('dispatcher.after-commit')
   })
@@ -127,10 +131,11 @@ async function failureOf(work: () => Promise<void>): Promise<string | undefined>
 function logBatch(log: Logger, sound: readonly EventOf[], unsound: readonly Unsound[]): void {
   for (const { event_id, type, order_id, trace_context } of sound) {
     const jobs = isRouted(type) ? routing[type] : []
-    log.info({ event_id, order_id, ...trace_context, jobs }, `dispatched ${type}`)
+    log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `dispatched ${type}`)
   }
   for (const { event, error } of unsound) {
-    log.error({ event_id: event.event_id, order_id: event.order_id, error }, `quarantined ${event.type}`)
+    const { event_id, order_id, trace_context, type } = event
+    log.error({ event_id, order_id, ...traceFields(trace_context), error }, `quarantined ${type}`)
   }
 }
 

@@ -5,6 +5,8 @@ const count = (min: number, max: number) => z.coerce.number().int().min(min).max
 
 const yesOrNo = z.stringbool({ error: 'must be true or false' }).default(false)
 
+const otlpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional()
+
 const environment = z.object({
   PORT: count(0, 65_535).default(8000).describe('TCP port of the API; 0 picks a free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address the API listens on'),
@@ -52,6 +54,28 @@ const environment = z.object({
     .optional()
     .describe('requests that each caller may send in a minute; 0 is any number'),
   REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl.describe(
+    'where traces go (OTLP over HTTP, e.g. `http://127.0.0.1:4318`); left out, there are none',
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpUrl.describe('the same, as the whole URL for traces'),
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ])
+    .default('parentbased_always_on')
+    .describe('which traces are kept; `parentbased_` does as the caller has decided'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('how many of all, 0 to 1, for the samplers with `traceidratio`'),
+  OTEL_SDK_DISABLED: yesOrNo.describe('turns traces off whatever else is set'),
   FAILPOINTS: z
     .string()
     .default('')
@@ -94,7 +118,9 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (result.success) return Object.freeze(result.data)
   const issue = result.error.issues[0]
   const name = String(issue?.path[0])
-  const shown = name === 'DATABASE_URL' ? '' : ` (got ${JSON.stringify(given[name])})`
+  // Either may hold a password.
+  const isSecret = name === 'DATABASE_URL' || name.endsWith('_ENDPOINT')
+  const shown = isSecret ? '' : ` (got ${JSON.stringify(given[name])})`
   throw new ConfigurationError(`${name}: ${issue?.message ?? 'invalid'}${shown}`)
 }
 

@@ -33,6 +33,9 @@ describe('configuration', () => {
     ['WORKER_POOL_COUNT', '1'],
     ['PLACEMENT_BATCH_COUNT', '0'],
     ['REQUIRE_IDEMPOTENCY_KEY', 'perhaps'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318'],
+    ['OTEL_TRACES_SAMPLER', 'sometimes'],
+    ['OTEL_TRACES_SAMPLER_ARG', '2'],
     ['DATABASE_TIMEOUT_MS', '1s'],
     ['SHUTDOWN_TIMEOUT_MS', '0'],
   ]

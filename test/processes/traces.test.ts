@@ -1,0 +1,215 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
+import { expect } from 'chai'
+import { installTracing, type Tracing } from '../../src/platform/trace-sdk.ts'
+import { startDispatcher } from '../../src/processes/dispatcher.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { killChildren, startChild } from '../support/child.ts'
+import { type LogLine, quiet, recordingLog } from '../support/log.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const CALLER = 'b7ad6b7169203331'
+
+describe('the trace of an order', () => {
+  const exporter = new InMemorySpanExporter()
+  const recording = recordingLog()
+  const lines: LogLine[] = recording.lines
+  let tracing: Tracing
+  let system: TestSystem
+  let services: Service[] = []
+
+  before(async () => {
+    tracing = installTracing(
+      {
+        serviceName: 'comanda',
+        serviceVersion: '0',
+        sampler: 'parentbased_always_on',
+        ratio: 1,
+        processor: new SimpleSpanProcessor({ exporter }),
+      },
+      quiet,
+    )
+    system = await startSystem(['api'], recording.log)
+  })
+  beforeEach(() => exporter.reset())
+  afterEach(async () => {
+    for (const service of services.splice(0)) await service.stop(10_000)
+  })
+  after(async () => {
+    await system.stop()
+    await tracing.stop(1_000)
+  })
+
+  async function startSlowPath(): Promise<void> {
+    services = [
+      await startWorker(testConfig, system.url, recording.log),
+      await startDispatcher(testConfig, system.url, recording.log),
+    ]
+  }
+
+  async function place(traceparent?: string, quantity = 1): Promise<string> {
+    const { api } = system
+    const { restaurant_id } = await api.addRestaurant()
+    const { menu_item_id } = await api.addItem(restaurant_id, 5)
+    const { body } = await api.call<{ order_id: string }>(
+      'POST',
+      '/api/v1/orders',
+      { restaurant_id, items: [{ menu_item_id, quantity }] },
+      traceparent ? { traceparent } : {},
+    )
+    return body.order_id
+  }
+
+  /** A trace as lines of `name < name of what led to it`, without those of batches. */
+  function told(traceId: string): string[] {
+    const spans = exporter.getFinishedSpans().filter(span => span.spanContext().traceId === traceId)
+    const names = new Map(spans.map(span => [span.spanContext().spanId, span.name]))
+    return spans.map(({ name, parentSpanContext }) => {
+      const parent = parentSpanContext?.spanId
+      return `${name} < ${parent ? (names.get(parent) ?? parent) : 'nothing'}`
+    })
+  }
+
+  const chain = [
+    'POST /api/v1/orders < b7ad6b7169203331',
+    'dispatch order.placed.v1 < POST /api/v1/orders',
+    'process inventory.deduct < dispatch order.placed.v1',
+    'process order.prepare < process inventory.deduct',
+  ]
+
+  it("is one, from the caller's own span through outbox, dispatch and jobs to PREPARING", async () => {
+    await startSlowPath()
+    const orderId = await place(`00-${TRACE}-${CALLER}-01`)
+    await system.api.untilStatus(orderId, 'PREPARING')
+    await until('its spans are told', () => told(TRACE).length === chain.length)
+    expect(told(TRACE)).to.have.members(chain)
+
+    const rows = await system.database.query<{ type: string; traceparent: string }>(
+      `select type, trace_context ->> 'traceparent' as traceparent from outbox_events where order_id = $1 order by event_id`,
+      [orderId],
+    )
+    expect(rows.map(({ type }) => type)).to.deep.equal([
+      'order.placed.v1',
+      'inventory.deducted.success.v1',
+      'order.status.preparing.v1',
+    ])
+    for (const { traceparent } of rows)
+      expect(traceparent).to.match(new RegExp(`^00-${TRACE}-[\\da-f]{16}-01$`))
+
+    const traced = (pattern: RegExp) =>
+      lines.filter(line => line['trace_id'] === TRACE && pattern.test(line.msg)).length
+    for (const message of [
+      /^request$/,
+      /^dispatched order\.placed/,
+      /^inventory\.deduct: /,
+      /^order\.prepare: /,
+    ])
+      expect(traced(message), String(message)).to.equal(1)
+  })
+
+  it('stays its own when orders are dispatched and worked in one batch', async () => {
+    const traces = ['1', '2', '3'].map(digit => digit.repeat(32))
+    const orders = await Promise.all(traces.map(trace => place(`00-${trace}-${CALLER}-01`)))
+    await startSlowPath()
+    for (const order of orders) await system.api.untilStatus(order, 'PREPARING')
+    for (const trace of traces) {
+      await until('its spans are told', () => told(trace).length === chain.length)
+      expect(told(trace)).to.have.members(chain)
+    }
+    // Each says of which batch of pg-boss it was part.
+    const spans = exporter.getFinishedSpans()
+    const batches = new Set(
+      spans
+        .filter(({ name }) => name === 'process inventory.deduct')
+        .flatMap(({ links }) => links)
+        .map(({ context }) => context.spanId),
+    )
+    const theirs = spans.filter(span => batches.has(span.spanContext().spanId))
+    expect(theirs.length).to.equal(batches.size).and.to.be.above(0)
+  })
+
+  it('begins anew where the caller sends none, or none that is one', async () => {
+    for (const given of [undefined, 'nonsense', `00-${'0'.repeat(32)}-${CALLER}-01`]) {
+      exporter.reset()
+      await place(given)
+      const posts = () => exporter.getFinishedSpans().filter(({ name }) => name === 'POST /api/v1/orders')
+      await until('its span is told', () => posts().length === 1)
+      expect(posts()[0]?.parentSpanContext).to.equal(undefined)
+    }
+  })
+
+  it('is not told where the caller has decided so, and goes on under its id all the same', async () => {
+    await startSlowPath()
+    const orderId = await place(`00-${TRACE}-${CALLER}-00`)
+    await system.api.untilStatus(orderId, 'PREPARING')
+    const [row] = await system.database.query<{ traceparent: string }>(
+      `select trace_context ->> 'traceparent' as traceparent from outbox_events where order_id = $1 and type = 'order.status.preparing.v1'`,
+      [orderId],
+    )
+    expect(row?.traceparent).to.match(new RegExp(`^00-${TRACE}-[\\da-f]{16}-00$`))
+    expect(told(TRACE)).to.deep.equal([])
+  })
+
+  it('says of which error a job failed, and so does its log line', async () => {
+    const orderId = await place(`00-${TRACE}-${CALLER}-01`)
+    await system.database.execute(
+      `alter table stock_movements add constraint nothing_moves check (kind <> 'DEDUCT') not valid`,
+    )
+    await startSlowPath()
+    const failed = await until('the job has failed', () =>
+      lines.find(line => line.msg === 'inventory.deduct: job failed' && line['order_id'] === orderId),
+    )
+    await system.database.execute('alter table stock_movements drop constraint nothing_moves')
+    expect(failed['trace_id']).to.equal(TRACE)
+    const span = exporter
+      .getFinishedSpans()
+      .find(({ name, status }) => name === 'process inventory.deduct' && status.message)
+    expect(span?.spanContext().traceId).to.equal(TRACE)
+    expect(span?.status.message).to.contain('nothing_moves')
+  })
+})
+
+describe('a process with an OTLP endpoint', () => {
+  afterEach(killChildren)
+
+  it('sends its traces there, the last ones when it stops, and stops all the same when nobody takes them', async () => {
+    const received: Buffer[] = []
+    const paths = new Set<string | undefined>()
+    const collector = createServer((request, response) => {
+      paths.add(request.url)
+      request.on('data', (chunk: Buffer) => received.push(chunk)).once('end', () => response.end())
+    })
+    collector.listen(0, '127.0.0.1')
+    await once(collector, 'listening')
+    const { port } = collector.address() as AddressInfo
+    const system = await startSystem([])
+    try {
+      for (const endpoint of [`http://127.0.0.1:${port}`, 'http://127.0.0.1:1']) {
+        const child = startChild(['src/main.ts', 'api'], {
+          DATABASE_URL: system.url,
+          PORT: '0',
+          OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+        })
+        const [, url = ''] = await child.untilOutput(/"url":"(http:[^"]+)"[^\n]*the API listens/)
+        await new ApiClient(url).call('GET', '/healthz', undefined, {
+          traceparent: `00-${TRACE}-${CALLER}-01`,
+        })
+        child.signal('SIGTERM')
+        expect(await child.ended, child.output() + child.errors()).to.equal(0)
+      }
+    } finally {
+      await system.stop()
+      collector.close()
+    }
+    expect([...paths]).to.deep.equal(['/v1/traces'])
+    const bytes = Buffer.concat(received)
+    expect(bytes.includes(Buffer.from(TRACE, 'hex'))).to.equal(true)
+    for (const text of ['comanda-api', 'GET /healthz']) expect(bytes.includes(text), text).to.equal(true)
+  })
+})
