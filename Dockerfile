@@ -10,8 +10,13 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 COPY migrations migrations
 COPY src src
+# What operators run in a container: `docker compose exec api node scripts/ops.ts status`. The others need what is only
+# for development (test/dockerfile.test.ts looks).
+COPY scripts/dashboard.ts scripts/keys.ts scripts/ops.ts scripts/redrive.ts scripts/sql.ts scripts/verify.ts scripts/
+COPY scripts/ops scripts/ops
+COPY scripts/support scripts/support
 # A checkout under a strict umask has files that only its owner may read; `node` below is not their owner.
-RUN chmod -R a+rX,go-w package.json migrations src
+RUN chmod -R a+rX,go-w package.json migrations scripts src
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0
@@ -19,6 +24,7 @@ WORKDIR /app
 COPY --from=install /app/node_modules node_modules
 COPY --from=install /app/package.json ./
 COPY --from=install /app/migrations migrations
+COPY --from=install /app/scripts scripts
 COPY --from=install /app/src src
 # Nothing here belongs to this user, and nothing is ever written: a read-only root file system will do.
 USER node
