@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
 
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
@@ -6,6 +6,8 @@ const count = (min: number, max: number) => z.coerce.number().int().min(min).max
 const yesOrNo = z.stringbool({ error: 'must be true or false' }).default(false)
 
 const otlpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional()
+const fileOf = (name: string) =>
+  z.string().min(1).optional().describe(`file that holds \`${name}\`, which is then not set itself`)
 
 const environment = z.object({
   PORT: count(0, 65_535).default(8000).describe('TCP port of the API; 0 picks a free one'),
@@ -19,6 +21,7 @@ const environment = z.object({
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
     .optional()
     .describe('the database; left out, an embedded PostgreSQL 18 is started'),
+  DATABASE_URL_FILE: fileOf('DATABASE_URL'),
   DATA_DIR: z.string().min(1).default('.data').describe('folder of the embedded database'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -46,6 +49,7 @@ const environment = z.object({
     .optional()
     .describe('where the issuer publishes its public keys; or else `JWT_PUBLIC_KEY`'),
   JWT_PUBLIC_KEY: z.string().min(1).optional().describe("the issuer's public key, as PEM"),
+  JWT_PUBLIC_KEY_FILE: fileOf('JWT_PUBLIC_KEY'),
   JWT_ALGORITHM: z
     .enum(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'])
     .default('RS256')
@@ -108,13 +112,19 @@ export class ConfigurationError extends Error {
   override name = 'ConfigurationError'
 }
 
+/** Variables whose value may stand in a file named by `<name>_FILE`, and is never repeated. */
+const secrets = ['DATABASE_URL', 'JWT_PUBLIC_KEY'] as const
+
 /**
- * Parses the environment once. An empty value counts as left out.
+ * Parses the environment once, with the files that it names. An empty value counts as left out.
  * @throws ConfigurationError naming the first variable that is wrong
  */
 export function parseConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const result = environment.safeParse(given)
+  const fromFiles = Object.fromEntries(
+    secrets.filter(name => given[`${name}_FILE`] !== undefined).map(name => [name, readSecret(name, given)]),
+  )
+  const result = environment.safeParse({ ...given, ...fromFiles })
   if (result.success) return Object.freeze(result.data)
   const issue = result.error.issues[0]
   const name = String(issue?.path[0])
@@ -122,6 +132,27 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   const isSecret = name === 'DATABASE_URL' || name.endsWith('_ENDPOINT')
   const shown = isSecret ? '' : ` (got ${JSON.stringify(given[name])})`
   throw new ConfigurationError(`${name}: ${issue?.message ?? 'invalid'}${shown}`)
+  const isSecret = secrets.some(secret => secret === name)
+  const shown = isSecret ? '' : ` (got ${JSON.stringify(given[name])})`
+  throw new ConfigurationError(
+    `${name in fromFiles ? `${name}_FILE` : name}: ${issue?.message ?? 'invalid'}${shown}`,
+  )
+}
+
+/** What the file says; white space around it, such as a last newline, does not count. */
+function readSecret(name: string, given: Record<string, string | undefined>): string {
+  const variable = `${name}_FILE`
+  if (given[name] !== undefined)
+    throw new ConfigurationError(`${variable}: either this or ${name} can be set, and not both`)
+  let content: string
+  try {
+    content = readFileSync(given[variable] ?? '', 'utf8').trim()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new ConfigurationError(`${variable}: ${given[variable]} cannot be read (${code})`, { cause: error })
+  }
+  if (content === '') throw new ConfigurationError(`${variable}: ${given[variable]} is empty`)
+  return content
 }
 
 /** Reads `.env`, if there is one, and the environment. The only reader of `process.env` in `src`. */

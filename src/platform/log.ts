@@ -13,6 +13,15 @@ export function withLogContext<T>(fields: LogContext, work: () => T): T {
   return context.run({ ...context.getStore(), ...fields }, work)
 }
 
+/** Where Postgres and TypeORM show values of rows and parameters: an idempotency key may be among them. */
+const VALUE_FIELDS = ['detail', 'where', 'query', 'parameters', 'internalQuery', 'driverError']
+
+/** An error as it is logged: type, message, stack, code and names, and no values. */
+function errorWithoutValues(error: Error): object {
+  const fields = Object.entries(pino.stdSerializers.err(error))
+  return Object.fromEntries(fields.filter(([name]) => !VALUE_FIELDS.includes(name)))
+}
+
 /**
  * One JSON line an event on stdout; on a terminal the same, pretty.
  */
@@ -22,6 +31,7 @@ export async function createLogger(level: string): Promise<Logger> {
     base: {},
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: errorWithoutValues },
     mixin: () => context.getStore() ?? {},
   }
   if (!process.stdout.isTTY) return pino(options)

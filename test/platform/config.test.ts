@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { ConfigurationError, configVariables, parseConfig } from '../../src/platform/config.ts'
 
@@ -53,6 +56,49 @@ describe('configuration', () => {
       .to.throw(ConfigurationError)
       .with.property('message')
       .not.contain('s3cret')
+  })
+
+  describe('of secrets by file', () => {
+    let folder: string
+    let file: string
+
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), 'comanda-secrets-'))
+      file = join(folder, 'secret')
+    })
+    after(() => rmSync(folder, { recursive: true }))
+
+    for (const [name, value] of [
+      ['DATABASE_URL', 'postgres://me:s3cret@host/db'],
+      ['JWT_PUBLIC_KEY', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----'],
+    ] as const) {
+      const refused = (env: Record<string, string>, message: RegExp) =>
+        expect(() => parseConfig({ [`${name}_FILE`]: file, ...env }))
+          .to.throw(ConfigurationError, message)
+          .with.property('message')
+          .not.contain('s3cret')
+
+      it(`takes ${name} from the file, without the newline at its end`, () => {
+        writeFileSync(file, `${value}\n`)
+        expect(parseConfig({ [`${name}_FILE`]: file })[name]).to.equal(value)
+      })
+
+      it(`refuses ${name} twice, a file that is not there, and one that is empty`, () => {
+        writeFileSync(file, ' \n')
+        refused({}, new RegExp(`^${name}_FILE: [^\\n]+ is empty$`))
+        refused({ [name]: value }, new RegExp(`^${name}_FILE: either this or ${name} can be set`))
+        refused({ [`${name}_FILE`]: join(folder, 'none') }, new RegExp(`^${name}_FILE: .* \\(ENOENT\\)$`))
+        refused({ [`${name}_FILE`]: folder }, new RegExp(`^${name}_FILE: .* \\(EISDIR\\)$`))
+      })
+    }
+
+    it('names the file when what it holds cannot be used, and does not repeat it', () => {
+      writeFileSync(file, 'mysql://me:s3cret@host/db')
+      expect(() => parseConfig({ DATABASE_URL_FILE: file }))
+        .to.throw(ConfigurationError, /^DATABASE_URL_FILE: must be a postgres:/)
+        .with.property('message')
+        .not.contain('s3cret')
+    })
   })
 
   it('describes every variable', () => {
