@@ -128,11 +128,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (result.success) return Object.freeze(result.data)
   const issue = result.error.issues[0]
   const name = String(issue?.path[0])
-  // Either may hold a password.
-  const isSecret = name === 'DATABASE_URL' || name.endsWith('_ENDPOINT')
-  const shown = isSecret ? '' : ` (got ${JSON.stringify(given[name])})`
-  throw new ConfigurationError(`${name}: ${issue?.message ?? 'invalid'}${shown}`)
-  const isSecret = secrets.some(secret => secret === name)
+  // An endpoint's URL may hold a password, too.
+  const isSecret = secrets.some(secret => secret === name) || name.endsWith('_ENDPOINT')
   const shown = isSecret ? '' : ` (got ${JSON.stringify(given[name])})`
   throw new ConfigurationError(
     `${name in fromFiles ? `${name}_FILE` : name}: ${issue?.message ?? 'invalid'}${shown}`,
