@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { checks } from './checks.ts'
+import { createRoleSql } from './grant-roles.ts'
 import { orderTimelineView } from './order-timeline-view.ts'
 import { outboxViews } from './outbox-views.ts'
 import { processViews } from './process-views.ts'
@@ -30,7 +31,7 @@ export async function dropViews(database: Database): Promise<void> {
 
 /** Creates the schema `ops` anew, and who may read it. Atomic: operators see all views or none. */
 export async function createViews(database: Database): Promise<void> {
-  await database.execute(createRoleSql)
+  await database.execute(createRoleSql(OPERATOR_ROLE))
   await database.transaction(async tx => {
     await tx.execute('create schema ops')
     await tx.execute(
@@ -48,17 +49,3 @@ async function grant(tx: Tx): Promise<void> {
   await tx.execute(`grant usage on schema ops to ${OPERATOR_ROLE}`)
   await tx.execute(`grant select on all tables in schema ops to ${OPERATOR_ROLE}`)
 }
-
-/** Roles belong to the whole server: another database may have made it, or be making it just now. */
-const createRoleSql = `
-  do $$
-  begin
-    if not exists (select from pg_roles where rolname = '${OPERATOR_ROLE}') then
-      create role ${OPERATOR_ROLE} nologin;
-    end if;
-  exception
-    when duplicate_object or unique_violation or insufficient_privilege then
-      null;
-  end
-  $$
-`

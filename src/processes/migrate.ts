@@ -1,13 +1,14 @@
 import { Database } from '../db/database.ts'
 import { migrateUp, withMigrationLock } from '../db/migrations.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
+import { grantRoles } from '../ops/grant-roles.ts'
 import { createViews, dropViews } from '../ops/refresh-views.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** Longest one statement of pg-boss's own migrations may take. */
 const MIGRATION_TIMEOUT_MS = 600_000
 
-/** Brings the schema, the queue schema, the queues and the operators' views to this version. */
+/** Brings the schema, the queue schema, the queues, the operators' views and the rights of roles to this version. */
 export async function migrate(url: string, log: Logger): Promise<void> {
   await withMigrationLock(url, async () => {
     for (const name of await migrateUp(url)) log.info({ migration: name }, 'migrated')
@@ -24,6 +25,7 @@ export async function migrate(url: string, log: Logger): Promise<void> {
       await createQueues(boss)
       await boss.stop({ graceful: false })
       await createViews(database)
+      await grantRoles(database)
     } finally {
       await database.close()
     }

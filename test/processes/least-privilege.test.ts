@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto'
+import { expect } from 'chai'
+import pg from 'pg'
+import { createApiKey } from '../../src/http/api-keys.ts'
+import { scopes } from '../../src/http/caller.ts'
+import { prune } from '../../src/ops/prune.ts'
+import { reconcileStock } from '../../src/ops/reconcile-stock.ts'
+import { watchDeadLetters } from '../../src/ops/watch-dead-letters.ts'
+import { startApi } from '../../src/processes/api.ts'
+import { startDispatcher } from '../../src/processes/dispatcher.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { startWorker } from '../../src/processes/worker.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { quiet, recordingLog } from '../support/log.ts'
+import { expectPromisesKept } from '../support/promises.ts'
+import { openPool, openTestDatabase, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+type Role = 'api' | 'dispatcher' | 'worker'
+const roles: Role[] = ['api', 'dispatcher', 'worker']
+const INSUFFICIENT_PRIVILEGE = '42501'
+
+describe('each role with a login of its own', () => {
+  const suffix = randomBytes(4).toString('hex')
+  const password = randomBytes(12).toString('hex')
+  const login = (role: Role) => `comanda_test_${role}_${suffix}`
+  const services: Service[] = []
+  let opened: Awaited<ReturnType<typeof openTestDatabase>>
+
+  before(async () => {
+    opened = await openTestDatabase()
+    for (const role of roles)
+      await opened.database.execute(
+        `create role ${login(role)} login password '${password}' in role comanda_${role}`,
+      )
+  })
+  after(async () => {
+    for (const service of services.toReversed()) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    for (const role of roles) await opened.database.execute(`drop role ${login(role)}`)
+    await opened.close()
+  })
+
+  function urlOf(role: Role): string {
+    const url = new URL(opened.url)
+    url.username = login(role)
+    url.password = password
+    return url.href
+  }
+
+  it('does all of its work, and is refused nothing', async function () {
+    this.timeout(60_000)
+    const { log, lines } = recordingLog()
+    const config = { ...testConfig, AUTH_MODE: 'api-key' } as const
+    const { key } = await createApiKey(opened.database, { name: 'test', scopes })
+    services.push(await startWorker({ ...config, STATUS_PORT: 0 }, urlOf('worker'), log))
+    services.push(await startDispatcher({ ...config, STATUS_PORT: 0 }, urlOf('dispatcher'), log))
+    const api = await startApi(config, urlOf('api'), log)
+    services.push(api)
+    const client = new BearerClient(api.url, key)
+
+    const { restaurant_id } = await client.addRestaurant()
+    const { menu_item_id } = await client.addItem(restaurant_id, 3)
+    const item = `/api/v1/inventory/${menu_item_id}`
+    const { order_id } = await client.place(restaurant_id, [menu_item_id, 2])
+    await client.untilStatus(order_id, 'PREPARING')
+    await client.cancel(order_id)
+    await client.untilStock(menu_item_id, 3)
+    const short = await client.place(restaurant_id, [menu_item_id, 4])
+    await client.untilStatus(short.order_id, 'CANCELLED')
+    const keyed = { 'idempotency-key': 'one' }
+    const order = { restaurant_id, items: [{ menu_item_id, quantity: 1 }] }
+    for (const [method, path, body, status] of [
+      ['POST', '/api/v1/orders', order, 202],
+      ['POST', `${item}/restock`, { quantity: 5, reason: 'delivery' }, 200],
+      ['PATCH', item, { price: '7.00', name: 'Calzone', low_stock_threshold: 2, active: false }, 200],
+      ['PATCH', `/api/v1/restaurants/${restaurant_id}`, { name: 'Osteria', active: false }, 200],
+      ['GET', '/api/v1/orders', undefined, 200],
+      ['GET', '/api/v1/restaurants', undefined, 200],
+      ['GET', `/api/v1/restaurants/${restaurant_id}/menu`, undefined, 200],
+      ['GET', '/readyz', undefined, 200],
+    ] as const) {
+      const own: Record<string, string> = method === 'GET' ? {} : { 'idempotency-key': `${path}-1` }
+      const reply = await client.call(method, path, body, { ...keyed, ...own })
+      expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).to.equal(status)
+    }
+    const metrics = await client.call<{ text: string }>('GET', '/metrics')
+    expect(metrics.body.text).to.match(/^comanda_database_up\S* 1\b/m)
+    await client.untilStock(menu_item_id, 7)
+
+    await expectPromisesKept(opened.database)
+    await opened.database.execute(
+      `insert into outbox_events (event_id, restaurant_id, type, payload) values (uuidv7(), $1, 'unknown.v1', '{}')`,
+      [restaurant_id],
+    )
+    const quarantined = 'select from outbox_events where quarantined_at is not null'
+    await until(
+      'what nobody can route is put aside',
+      async () => (await opened.database.query(quarantined)).length === 1,
+    )
+
+    const worker = await openPool(urlOf('worker'))
+    await prune(worker, new Date(Date.now() + 90 * 86_400_000), quiet)
+    expect((await reconcileStock(worker, log)).items).to.equal(1)
+    expect((await watchDeadLetters(worker, log)).open).to.equal(0)
+    await worker.close()
+
+    for (const service of services.splice(0).toReversed()) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    expect(lines.filter(line => /permission denied|must be owner/.test(JSON.stringify(line)))).to.deep.equal(
+      [],
+    )
+  })
+
+  const refused: Record<Role, string[]> = {
+    api: [
+      'delete from orders',
+      'update orders set total_minor = 0',
+      'delete from order_transitions',
+      `update order_transitions set actor = 'nobody'`,
+      'delete from stock_movements',
+      'update stock_movements set delta = delta + 1',
+      'update stock_checkpoints set ledger_qty = 0',
+      'delete from menu_items',
+      'update outbox_events set dispatched_at = clock_timestamp()',
+      'delete from outbox_events',
+      'select payload from outbox_events',
+      'select from processed_events',
+      'update idempotency_keys set body = null',
+      `insert into api_keys (key_id, name, hash, scopes) values (uuidv7(), 'x', sha256(''), '{ops}')`,
+      'update api_keys set revoked_at = null',
+      'update api_secrets set value = value',
+      'select from pgboss.job',
+      'delete from paused_queues',
+      'create table x ()',
+      'create role x',
+    ],
+    dispatcher: [
+      'select from orders',
+      'update orders set version = version',
+      'select from menu_items',
+      'update menu_items set available_qty = 0',
+      'select from stock_movements',
+      'update outbox_events set payload = payload',
+      'delete from outbox_events',
+      'insert into outbox_events default values',
+      'update pgboss.job set data = null',
+      'delete from pgboss.job',
+      'select from idempotency_keys',
+      'select from api_secrets',
+      'create table x ()',
+    ],
+    worker: [
+      'insert into orders default values',
+      'delete from orders',
+      'update orders set total_minor = 0',
+      'update order_items set quantity = 1',
+      'delete from stock_movements',
+      'update stock_movements set delta = delta + 1',
+      'update menu_items set price_minor = 0',
+      'delete from dead_letters',
+      'update outbox_events set payload = payload',
+      'select from api_secrets',
+      'update idempotency_keys set body = null',
+      'insert into ops_audit default values',
+      'create table pgboss.x ()',
+    ],
+  }
+  for (const role of roles) {
+    it(`lets the ${role} do nothing that is not its work`, async () => {
+      const client = new pg.Client({ connectionString: urlOf(role) })
+      await client.connect()
+      const outcomes: [sql: string, code: string][] = []
+      for (const sql of refused[role]) {
+        const outcome = await client.query(sql).then(
+          () => 'done',
+          (error: unknown) => String((error as { code?: string }).code),
+        )
+        outcomes.push([sql, outcome])
+      }
+      await client.end()
+      expect(outcomes).to.deep.equal(refused[role].map(sql => [sql, INSUFFICIENT_PRIVILEGE]))
+    })
+  }
+})
+
+/** Every call with a key. */
+class BearerClient extends ApiClient {
+  readonly #key: string
+
+  constructor(baseUrl: string, key: string) {
+    super(baseUrl)
+    this.#key = key
+  }
+
+  override async call<Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ) {
+    return await super.call<Body>(method, path, body, { authorization: `Bearer ${this.#key}`, ...headers })
+  }
+}
