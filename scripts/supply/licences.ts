@@ -12,6 +12,7 @@ const allowedLicences: ReadonlySet<string> = new Set([
   'CC0-1.0',
   'ISC',
   'MIT',
+  'Unlicense',
 ])
 
 /**

@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT_MS = 3_000
 /** Callers that may wait for a connection at once; the next is told to come back. */
 const MAX_WAITING_COUNT = 500
 /** The server ends a session that sits in a transaction this long: a frozen process must not hold locks. */
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 4_000
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3_000
 /** No transaction of ours is ever this long. */
 const TRANSACTION_TIMEOUT_MS = 60_000
 const IDLE_CONNECTION_TIMEOUT_MS = 60_000
