@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { createApiKey } from '../../src/http/api-keys.ts'
 import { parseConfig } from '../../src/platform/config.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
@@ -45,6 +46,25 @@ describe('the status of a role', () => {
         checks: { drain: 'ok', database: 'ok', migrations: 'ok', queue_schema: 'ok', dispatcher: 'ok' },
       })
     }
+  })
+
+  it('tells strangers of health only, under AUTH_MODE=api-key, and a key for operators the rest', async () => {
+    const { log, lines } = recordingLog()
+    const keyed = parseConfig({ STATUS_PORT: '0', AUTH_MODE: 'api-key' })
+    services.push(await startWorker(keyed, system.url, log))
+    const client = new ApiClient(urlOf(lines))
+    const status = async (path: string, headers: Record<string, string> = {}) =>
+      (await client.call('GET', path, undefined, headers)).status
+    const keyFor = async (scope: 'ops' | 'orders:read') => {
+      const { key } = await createApiKey(system.database, { name: scope, scopes: [scope] })
+      return { authorization: `Bearer ${key}` }
+    }
+    expect([await status('/healthz'), await status('/readyz'), await status('/metrics')]).to.deep.equal([
+      200, 200, 401,
+    ])
+    expect(await status('/metrics', { authorization: 'Bearer comanda_made-up' })).to.equal(401)
+    expect(await status('/metrics', await keyFor('orders:read'))).to.equal(403)
+    expect(await status('/metrics', await keyFor('ops'))).to.equal(200)
   })
 
   it('names the variable when its port is taken', async () => {
