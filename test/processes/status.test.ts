@@ -113,7 +113,7 @@ describe('the status of a role', () => {
     await api.untilStatus(short.order_id, 'CANCELLED')
     const text = await until('the figures of the database are as new', async () => {
       const text = await metrics(api)
-      return /comanda_processes\{role="worker",state="LIVE"\} 1/.test(text) && text
+      return /comanda_queue_wait_p95_seconds\{queue="inventory\.deduct"\} \d/.test(text) && text
     })
     for (const sample of [
       /http_server_request_duration_seconds_bucket\{[^}]*http_route="\/api\/v1\/orders"[^}]*le="0\.2"\} \d+/,
