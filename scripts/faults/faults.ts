@@ -91,8 +91,6 @@ const rollingRestart: Fault = {
     const before = clients.attempts.length
     const codes: string[] = []
     for (const member of cluster.members) {
-      // It may be on its way back from the fault before.
-      await cluster.untilReady(member)
       // An orchestrator takes it out of rotation first, and waits a moment.
       member.inRotation = false
       await delay(50)

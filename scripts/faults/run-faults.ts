@@ -110,7 +110,9 @@ export async function runFaults({ seed, faults, untilMs, folder, onProgress }: R
 }
 
 async function runFault(fault: Fault, surroundings: Surroundings): Promise<FaultRun> {
-  const { clients, postgres } = surroundings
+  const { clients, cluster, postgres } = surroundings
+  // Whoever the fault before has ended may still be on its way back.
+  await Promise.all(cluster.members.map(member => cluster.untilReady(member)))
   const began = new Date()
   const before = clients.attempts.length
   const violations = await fault.run(surroundings)
