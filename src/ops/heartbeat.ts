@@ -63,8 +63,12 @@ export class Heartbeat {
   /** One at a time: a slow one is not stacked upon. */
   #beatAgain(): void {
     this.#beating ??= this.#beat()
-      .catch((error: unknown) => this.#log.warn({ error: String(error) }, 'heartbeat not written'))
+      .catch((error: unknown) => this.#complain(error))
       .finally(() => (this.#beating = undefined))
+  }
+
+  #complain(error: unknown): void {
+    this.#log.warn({ error: String(error) }, 'heartbeat not written')
   }
 
   async #beat(): Promise<void> {
@@ -78,7 +82,9 @@ export class Heartbeat {
       JSON.stringify(workingOn?.() ?? []),
       dispatchedLastMinute?.() ?? null,
     ])
-    if (await onBeat?.(new Set(row?.paused))) await this.#beat()
+    if (!(await onBeat?.(new Set(row?.paused)))) return
+    // It works already; what it works on can be said with the next beat, too.
+    await this.#beat().catch((error: unknown) => this.#complain(error))
   }
 }
 

@@ -68,7 +68,7 @@ describe('a worker that freezes in the middle of its work', () => {
     await until('another order is prepared', async () => (await statusOf(database, next)) === 'PREPARING')
     // It finishes what it has in hand before it ends.
     frozen.signal('SIGTERM')
-    expect(await frozen.ended).to.equal(0)
+    expect(await frozen.ended, frozen.output() + frozen.errors()).to.equal(0)
     expect(await stockOf(database, menu)).to.deep.equal([97])
     await expectPromisesKept(database)
   })
