@@ -12,6 +12,11 @@ const fileOf = (name: string) =>
 const environment = z.object({
   PORT: count(0, 65_535).default(8000).describe('TCP port of the API; 0 picks a free one'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address the API listens on'),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+    .transform(url => url.replace(/\/+$/, ''))
+    .default('http://localhost:8000')
+    .describe('where others reach the API: what events and their schemas are named by'),
   STATUS_PORT: count(0, 65_535)
     .optional()
     .describe(

@@ -27,3 +27,8 @@ export function newId(): string {
   }
   return v7({ random, msecs: lastMs, seq })
 }
+
+/** When an id of {@link newId} was made, to the millisecond. */
+export function timeOfId(id: string): Date {
+  return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))
+}
