@@ -56,7 +56,7 @@ export const guards: Guard[] = [
     about: 'the status and version in the update of an order',
     file: 'src/orders/save-transitions.ts',
     edits: [
-      ['      and orders.status = step.from_status\n', ''],
+      ['      and orders.status is not distinct from step.from_status\n', ''],
       ['      and orders.version = step.seq - 1\n', ''],
     ],
   },
