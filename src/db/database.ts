@@ -108,6 +108,7 @@ export class Database implements Sql {
       const transaction = await this.beginTransaction()
       try {
         const result = await work(transaction.db)
+        await transaction.db.caughtUp()
         await transaction.commit()
         return result
       } catch (error) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import type { PoolClient, QueryResult } from 'pg'
 import type { EntityManager, QueryRunner } from 'typeorm'
-import { isUnavailable } from './sql-errors.ts'
+import { errorCode, isUnavailable } from './sql-errors.ts'
 
 /** Runs SQL: inside a transaction ({@link Tx}), or one statement that is its own (the database itself). */
 export interface Sql {
@@ -15,6 +15,9 @@ export interface Sql {
 /** Statements that may be prepared by name on one connection; beyond them (nothing of ours) they go unnamed. */
 const MAX_NAMED_STATEMENTS = 400
 const names = new Map<string, string>()
+
+/** SQLSTATE in_failed_sql_transaction: what failed is an earlier statement. */
+const ABORTED = '25P02'
 
 /** pg-boss sends some statements as one text of several, which the extended protocol refuses. */
 const SEVERAL_STATEMENTS = /;\s*\S/
@@ -47,6 +50,9 @@ export class Tx implements Sql {
   readonly entities: EntityManager
   readonly #client: PoolClient
   readonly #afterCommit: (() => void)[] = []
+  readonly #afterRollback: ((cause: unknown) => void)[] = []
+  #underWay: Promise<unknown>[] = []
+  #failure: unknown
   #settled = false
   #corked = false
   #savepoints = 0
@@ -70,7 +76,30 @@ export class Tx implements Sql {
   async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
     if (this.#settled) throw new Error('Transaction is already settled')
     this.#writeTogether()
-    return await this.#client.query(namedStatement(text, values))
+    try {
+      return await this.#client.query(namedStatement(text, values))
+    } catch (error) {
+      if (errorCode(error) === ABORTED) throw this.#failure ?? error
+      this.#failure = error
+      throw error
+    }
+  }
+
+  /**
+   * Leaves work under way whose result nobody needs: it goes out with the statements behind it instead of before them.
+   * The commit waits for it, and does not happen when it fails.
+   */
+  leaveUnderWay(work: Promise<unknown>): void {
+    work.catch(() => undefined)
+    this.#underWay.push(work)
+  }
+
+  /**
+   * Waits for what was left under way.
+   * @throws what the first of it failed of
+   */
+  async caughtUp(): Promise<void> {
+    while (this.#underWay.length > 0) await Promise.all(this.#underWay.splice(0))
   }
 
   /** What is sent before the event loop turns goes out in one system call. */
@@ -93,13 +122,17 @@ export class Tx implements Sql {
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     const name = `s${++this.#savepoints}`
     const noticesBefore = this.#afterCommit.length
+    const underWayBefore = this.#underWay.length
     this.#sendAhead(`savepoint ${name}`)
     try {
       const result = await work()
+      await this.caughtUp()
       this.#sendAhead(`release savepoint ${name}`)
       return result
     } catch (error) {
       this.#afterCommit.length = noticesBefore
+      this.#underWay.length = Math.min(this.#underWay.length, underWayBefore)
+      this.#failure = undefined
       if (!isUnavailable(error)) await this.executeSql(`rollback to savepoint ${name}`)
       throw error
     } finally {
@@ -117,10 +150,16 @@ export class Tx implements Sql {
     this.#afterCommit.push(notice)
   }
 
+  /** Calls `notice` once it is certain that this transaction does not commit, with what it failed of. */
+  afterRollback(notice: (cause: unknown) => void): void {
+    this.#afterRollback.push(notice)
+  }
+
   /** For {@link OpenTransaction} only. */
-  settle(committed: boolean): void {
+  settle(failure?: { cause: unknown }): void {
     this.#settled = true
-    if (committed) for (const notice of this.#afterCommit) notice()
+    if (failure) for (const notice of this.#afterRollback) notice(failure.cause)
+    else for (const notice of this.#afterCommit) notice()
   }
 }
 
@@ -152,23 +191,24 @@ export class OpenTransaction {
     this.#settled = true
     try {
       await this.#begun
+      await this.db.caughtUp()
       const { command } = await this.#client.query('commit')
       // A transaction that was aborted answers a commit with a rollback, and no error.
       if (command !== 'COMMIT') throw new Error('Transaction was rolled back instead of committed')
     } catch (error) {
-      this.db.settle(false)
+      this.db.settle({ cause: error })
       await destroy(this.#runner, this.#client)
       throw error
     }
     await this.#runner.release()
-    this.db.settle(true)
+    this.db.settle()
   }
 
   /** Never throws and never waits long: a connection that cannot roll back is dropped, which rolls back too. */
   async rollback(cause?: unknown): Promise<void> {
     if (this.#settled) return
     this.#settled = true
-    this.db.settle(false)
+    this.db.settle({ cause })
     try {
       if (isUnavailable(cause)) throw cause
       await this.#client.query('rollback')

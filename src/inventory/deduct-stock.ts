@@ -76,7 +76,7 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
       ),
     )
   }
-  await moveStock(tx, movements)
+  moveStock(tx, movements)
   for (const low of crossings(onHand, movements)) {
     // Told along with the first order that took of it.
     const event = due.find(({ payload }) =>

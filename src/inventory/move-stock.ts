@@ -15,10 +15,14 @@ export interface StockMovement {
 
 /**
  * Moves the stock of locked items and writes the ledger, in one statement: on hand is always the ledger's sum.
- * @throws when a line is in the ledger already (the unique index), or stock would go below zero (the check)
+ * Left under way: the commit fails when a line is in the ledger already (the unique index), or stock would go below
+ * zero (the check).
  */
-export async function moveStock(tx: Tx, movements: readonly StockMovement[]): Promise<void> {
-  if (movements.length === 0) return
+export function moveStock(tx: Tx, movements: readonly StockMovement[]): void {
+  if (movements.length > 0) tx.leaveUnderWay(move(tx, movements))
+}
+
+async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> {
   const lines = movements.map(movement => ({ movement_id: newId(), ...movement }))
   const written = await tx.execute(moveSql, [JSON.stringify(lines)])
   if (written !== lines.length)

@@ -28,7 +28,7 @@ export async function restock(
     const detail = `must not be more than ${MAX_STOCK - onHand}: there are ${onHand} on hand`
     throw new ValidationFailed([{ pointer: '/quantity', detail }])
   }
-  await moveStock(tx, [
+  moveStock(tx, [
     { restaurant_id, menu_item_id, order_id: null, event_id: null, kind: 'RESTOCK', delta: quantity, reason },
   ])
   return await readMenuItem(tx, menu_item_id)

@@ -26,7 +26,7 @@ export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>
   ])
   await lockStock(tx, deducted)
   const eventOfOrder = new Map(due.map(event => [event.order_id, event.event_id]))
-  await moveStock(
+  moveStock(
     tx,
     deducted.map(({ order_id, restaurant_id, menu_item_id, quantity }) => ({
       restaurant_id,

@@ -8,13 +8,13 @@ import { saveTransitions, type TransitionToSave } from './save-transitions.ts'
  * Moves the locked orders of these events on from PLACED, as `ask` says. An order that has left PLACED already (it was
  * cancelled meanwhile) is left alone: that is how every interleaving with a cancellation ends well.
  */
-export async function advanceOrders<Type extends OrderEvent>(
+export function advanceOrders<Type extends OrderEvent>(
   tx: Tx,
   orders: ReadonlyMap<string, OrderState>,
   events: readonly EventOf<Type>[],
   fresh: ReadonlySet<string>,
   ask: (event: EventOf<Type>) => TransitionRequest,
-): Promise<Handled> {
+): Handled {
   const outcomes = new Map<string, string>()
   const saves: TransitionToSave[] = []
   for (const event of events) {
@@ -31,5 +31,5 @@ export async function advanceOrders<Type extends OrderEvent>(
       outcomes.set(event.event_id, `PLACED → ${transition?.to}`)
     }
   }
-  return { outcomes, events: await saveTransitions(tx, saves, new Date()) }
+  return { outcomes, events: saveTransitions(tx, saves, new Date()) }
 }

@@ -26,7 +26,6 @@ export async function changeStatus(tx: Tx, request: ChangeStatus): Promise<boole
   if (versions && !versions.includes(order.version)) throw new StaleVersion('order', order.version)
   const transition = decideTransition(order, { to, actor: 'client', reason })
   if (!transition) return false
-  const events = await saveTransitions(tx, [{ transition, trace }], new Date())
-  await appendEvents(tx, events)
+  appendEvents(tx, saveTransitions(tx, [{ transition, trace }], new Date()))
   return true
 }

@@ -14,5 +14,5 @@ export async function prepareOrders(
     lockOrders(tx, events),
     claimEvents(tx, 'order.prepare', events),
   ])
-  return await advanceOrders(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
+  return advanceOrders(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
 }

@@ -12,7 +12,7 @@ export async function rejectOrders(
   events: EventOf<'inventory.deducted.failed.v1'>[],
 ): Promise<Handled> {
   const [orders, fresh] = await Promise.all([lockOrders(tx, events), claimEvents(tx, 'order.reject', events)])
-  return await advanceOrders(tx, orders, events, fresh, event => ({
+  return advanceOrders(tx, orders, events, fresh, event => ({
     to: 'CANCELLED',
     actor: 'system',
     reason: OUT_OF_STOCK,

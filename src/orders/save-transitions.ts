@@ -19,15 +19,21 @@ export interface TransitionToSave {
 
 /**
  * Writes decided transitions of locked orders: the orders' rows and one line of history each.
+ * Left under way: the commit fails when an order is not in the state that was decided on, because the lock was not held.
  * @returns the events that tell of them, not appended yet
- * @throws when an order is not in the state that was decided on: the lock was not held
  */
-export async function saveTransitions(
-  tx: Tx,
-  saves: readonly TransitionToSave[],
-  at: Date,
-): Promise<EventOf[]> {
+export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[], at: Date): EventOf[] {
   if (saves.length === 0) return []
+  tx.leaveUnderWay(save(tx, saves, at))
+  tx.afterCommit(() => {
+    for (const [status, its] of Map.groupBy(saves, ({ transition }) => transition.to))
+      countTransitions(status, its.length)
+    countStockOuts(saves.filter(({ transition }) => transition.shortages !== null).length)
+  })
+  return saves.map(({ transition, trace }) => statusEvent(transition, trace, at))
+}
+
+async function save(tx: Tx, saves: readonly TransitionToSave[], at: Date): Promise<void> {
   const rows = saves.map(({ transition: { order, to, seq, actor, reason, shortages } }) => ({
     order_id: order.order_id,
     restaurant_id: order.restaurant_id,
@@ -42,12 +48,6 @@ export async function saveTransitions(
   const saved = await tx.execute(saveSql, [JSON.stringify(rows)])
   if (saved !== rows.length)
     throw new Error(`saved ${saved} of ${rows.length} transitions: an order changed under its lock`)
-  tx.afterCommit(() => {
-    for (const [status, its] of Map.groupBy(saves, ({ transition }) => transition.to))
-      countTransitions(status, its.length)
-    countStockOuts(saves.filter(({ transition }) => transition.shortages !== null).length)
-  })
-  return saves.map(({ transition, trace }) => statusEvent(transition, trace, at))
 }
 
 function statusEvent({ order, to, seq, actor, reason }: Transition, trace: TraceContext, at: Date): EventOf {

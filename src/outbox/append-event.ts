@@ -2,11 +2,11 @@ import type { Tx } from '../db/transaction.ts'
 import { checkEvent, type EventOf } from './events.ts'
 
 /**
- * Appends events to the outbox, in the transaction of what they tell: both stay or neither does.
+ * Appends events to the outbox, in the transaction of what they tell: both stay or neither does. Left under way.
  * @throws InvalidEvent when a payload is not what the catalogue says
  */
-export async function appendEvents(tx: Tx, events: readonly EventOf[]): Promise<void> {
-  if (events.length > 0) await tx.execute(appendEventsSql('$1', 'null'), [outboxRows(events)])
+export function appendEvents(tx: Tx, events: readonly EventOf[]): void {
+  if (events.length > 0) tx.leaveUnderWay(tx.execute(appendEventsSql('$1', 'null'), [outboxRows(events)]))
 }
 
 /** The rows of {@link appendEventsSql}, checked. */

@@ -4,7 +4,7 @@ import type { Tx } from '../db/transaction.ts'
 import { eventQueues, polling, type QueueName } from '../jobs/catalogue.ts'
 import { JobTrials } from '../jobs/job-trials.ts'
 import { workBatch } from '../jobs/work-batch.ts'
-import { failpoint } from '../platform/failpoints.ts'
+import { failpoint, isArmed } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import { publishEvents } from './dispatch-batch.ts'
 import { checkEvent, type EventOf, type EventType } from './events.ts'
@@ -45,25 +45,32 @@ export async function consumeEvents<Type extends EventType>(
     const orderIds = () => events.flatMap(event => event.order_id ?? [])
     failpoint('worker.begun', orderIds)
     const traced = traceEvents(`process ${queue}`, 'CONSUMER', events as EventOf<Type>[])
-    try {
-      const { outcomes, events: following } = await handle(tx, traced.events)
-      failpoint('worker.effect-written', orderIds)
-      tx.afterCommit(() => {
-        traced.end()
-        logHandled(log, queue, jobs, outcomes)
-        failpoint('worker.after-commit', orderIds)
-      })
-      await publishEvents(tx, boss, following, log)
-      failpoint('worker.before-commit', orderIds)
-    } catch (error) {
-      traced.end(() => String(error))
-      throw error
-    }
+    tx.afterRollback(cause => traced.end(() => String(cause)))
+    const { outcomes, events: following } = await handle(tx, traced.events)
+    await writtenFailpoint(tx, 'worker.effect-written', orderIds)
+    tx.afterCommit(() => {
+      traced.end()
+      logHandled(log, queue, jobs, outcomes)
+      failpoint('worker.after-commit', orderIds)
+    })
+    publishEvents(tx, boss, following, log)
+    await writtenFailpoint(tx, 'worker.before-commit', orderIds)
   }
 
   const batchOptions = { database, boss, queue, work, trials: new JobTrials(database, queue), log, fieldsOf }
   const options = { ...polling, batchSize, localConcurrency }
   await boss.work(queue, options, (jobs: Job<EventOf>[]) => workBatch(jobs, batchOptions))
+}
+
+/** A failpoint behind what was sent so far: only when it is armed is the answer waited for. */
+async function writtenFailpoint(
+  tx: Tx,
+  name: 'worker.effect-written' | 'worker.before-commit',
+  orderIds: () => string[],
+): Promise<void> {
+  if (!isArmed(name)) return
+  await tx.caughtUp()
+  failpoint(name, orderIds)
 }
 
 /** What a job is about, for its log lines. The data may be of any shape: it may be what the job fails of. */

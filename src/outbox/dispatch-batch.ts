@@ -58,19 +58,12 @@ export async function dispatchBatch(
 
 /**
  * Appends events and queues their jobs in one go: the promise of the dispatcher, without the hop, for transactions
- * that are on the slow path already.
+ * that are on the slow path already. Left under way.
  */
-export async function publishEvents(
-  tx: Tx,
-  boss: PgBoss,
-  events: readonly EventOf[],
-  log: Logger,
-): Promise<void> {
+export function publishEvents(tx: Tx, boss: PgBoss, events: readonly EventOf[], log: Logger): void {
   if (events.length === 0) return
-  await Promise.all([
-    tx.execute(appendEventsSql('$1', 'clock_timestamp()'), [outboxRows(events)]),
-    insertJobs(tx, boss, events),
-  ])
+  tx.leaveUnderWay(tx.execute(appendEventsSql('$1', 'clock_timestamp()'), [outboxRows(events)]))
+  tx.leaveUnderWay(insertJobs(tx, boss, events))
   tx.afterCommit(() => {
     countDispatched('worker', events.length)
     logBatch(log, events, [])

@@ -46,6 +46,10 @@ export function armFailpoints(specification: string): void {
   }
 }
 
+export function isArmed(name: Failpoint): boolean {
+  return traps.has(name)
+}
+
 /**
  * A place at which a process may fail.
  * @param subjects what it is about, e.g. the ids of the orders in hand

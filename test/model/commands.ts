@@ -153,7 +153,7 @@ async function deliver(
   const [queue = ''] = routing[type]
   await real.database.transaction(async tx => {
     const handled = await handlers[queue]?.(tx, events as EventOf<never>[])
-    await appendEvents(tx, handled?.events ?? [])
+    appendEvents(tx, handled?.events ?? [])
   })
   for (const index of indexes) model.handle(index)
   for (const index of indexes) await expectAlike(model, real, model.events[index]?.order ?? 0)

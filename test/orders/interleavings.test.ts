@@ -202,7 +202,7 @@ describe('interleavings of the slow path with clients', () => {
     } as const
     const transition = decideTransition(order, { to: 'PREPARING', actor: 'system' })
     if (!transition) throw new Error('no transition was decided')
-    const saved = database.transaction(tx =>
+    const saved = database.transaction(async tx =>
       saveTransitions(tx, [{ transition, trace: { request_id: 'test' } }], new Date()),
     )
     expect(String(await saved.catch((error: unknown) => error))).to.match(/changed under its lock/)

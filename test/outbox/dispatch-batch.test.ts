@@ -126,7 +126,7 @@ describe('dispatching the outbox', () => {
     const [event] = await eventsOf(database, await place(database, menu), 'order.placed.v1')
     const wrong = { ...event, event_id: uuidv7(), payload: { nothing: 'right' } } as unknown as EventOf
     const failure = await database
-      .transaction(tx => appendEvents(tx, [wrong]))
+      .transaction(async tx => appendEvents(tx, [wrong]))
       .catch((error: unknown) => error)
     expect(failure).to.be.instanceOf(InvalidEvent)
   })
@@ -135,7 +135,7 @@ describe('dispatching the outbox', () => {
     const orderId = await place(database, menu)
     const [event] = await eventsOf(database, orderId, 'order.placed.v1')
     await database.execute('delete from outbox_events')
-    await database.transaction(tx => publishEvents(tx, boss, event ? [event] : [], quiet))
+    await database.transaction(async tx => publishEvents(tx, boss, event ? [event] : [], quiet))
     expect(await jobsOf(orderId)).to.have.length(1)
     expect(await dispatch()).to.include({ claimed: 0 })
   })

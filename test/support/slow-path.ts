@@ -72,7 +72,7 @@ async function handleAndAppend<Type extends EventType>(
   handle: EventHandler<Type>,
 ): Promise<Handled> {
   const handled = await handle(tx, events)
-  await appendEvents(tx, handled.events)
+  appendEvents(tx, handled.events)
   return handled
 }
 
