@@ -7,6 +7,7 @@ import { type Logger, withLogContext } from '../platform/log.ts'
 import { isTracing } from '../platform/tracing.ts'
 import { type Authenticator, admit } from './authenticate.ts'
 import { jsonBody } from './body.ts'
+import { allowOrigins } from './cors.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { problemOf, retryAfterSeconds } from './problem.ts'
@@ -24,12 +25,14 @@ export interface AppOptions {
   metrics: HttpMetrics
   /** whether what changes something must say by which key it may be sent again */
   requireIdempotencyKey?: boolean
+  /** whose pages may call from a browser; left out, none but our own */
+  corsOrigins?: readonly string[]
   log: Logger
 }
 
 /** The Koa application: every answer that is not a success is a problem document. */
 export function createApp(options: AppOptions): Koa {
-  const { pages, authenticator, metrics, log } = options
+  const { pages, authenticator, metrics, corsOrigins = [], log } = options
   const app = new Koa()
   const api = apiRouter(options)
   const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
@@ -51,6 +54,7 @@ export function createApp(options: AppOptions): Koa {
       originAgentCluster: false,
     }),
   )
+  if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(requireHost())
   app.use(limitPath())
   for (const router of pages.open) app.use(router.routes())

@@ -5,6 +5,21 @@ const count = (min: number, max: number) => z.coerce.number().int().min(min).max
 
 const yesOrNo = z.stringbool({ error: 'must be true or false' }).default(false)
 
+/** Origins as browsers send them (RFC 6454, section 6.2), with commas between. */
+const origins = z
+  .string()
+  .default('')
+  .transform(list => list.split(',').map(origin => origin.trim()))
+  .transform(list => list.filter(origin => origin !== ''))
+  .refine(list => list.every(isOrigin), {
+    error:
+      'must be origins like https://till.example, with commas between: no path, no slash at the end, no `*`',
+  })
+
+function isOrigin(text: string): boolean {
+  return /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
+}
+
 const otlpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional()
 const fileOf = (name: string) =>
   z.string().min(1).optional().describe(`file that holds \`${name}\`, which is then not set itself`)
@@ -63,6 +78,9 @@ const environment = z.object({
     .optional()
     .describe('requests that each caller may send in a minute; 0 is any number'),
   REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
+  CORS_ORIGINS: origins.describe(
+    'origins whose pages may call from a browser, with commas between, e.g. `https://till.example`; left out, none',
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl.describe(
     'where traces go (OTLP over HTTP, e.g. `http://127.0.0.1:4318`); left out, there are none',
   ),

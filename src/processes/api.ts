@@ -74,6 +74,7 @@ export async function startApi(
     },
     metrics,
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
+    corsOrigins: config.CORS_ORIGINS,
     log,
   })
   const serve = app.callback()

@@ -15,6 +15,13 @@ describe('configuration', () => {
     expect(parseConfig({}).DATABASE_URL).to.equal(undefined)
   })
 
+  it('takes origins with commas between', () => {
+    expect(parseConfig({}).CORS_ORIGINS).to.deep.equal([])
+    expect(
+      parseConfig({ CORS_ORIGINS: 'https://till.example, http://localhost:5173,' }).CORS_ORIGINS,
+    ).to.deep.equal(['https://till.example', 'http://localhost:5173'])
+  })
+
   it('takes an empty value for one left out', () => {
     expect(parseConfig({ PORT: '', DATABASE_URL: '' })).to.deep.equal(parseConfig({}))
   })
@@ -36,6 +43,16 @@ describe('configuration', () => {
     ['WORKER_POOL_COUNT', '1'],
     ['PLACEMENT_BATCH_COUNT', '0'],
     ['REQUIRE_IDEMPOTENCY_KEY', 'perhaps'],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'null'],
+    ['CORS_ORIGINS', 'till.example'],
+    ['CORS_ORIGINS', 'https://till.example/'],
+    ['CORS_ORIGINS', 'https://*.example'],
+    ['CORS_ORIGINS', 'https://Till.example'],
+    ['CORS_ORIGINS', 'https://till.example:443'],
+    ['CORS_ORIGINS', 'https://me:secret@till.example'],
+    ['CORS_ORIGINS', 'file:///till.html'],
+    ['CORS_ORIGINS', 'https://till.example https://desk.example'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318'],
     ['OTEL_TRACES_SAMPLER', 'sometimes'],
     ['OTEL_TRACES_SAMPLER_ARG', '2'],

@@ -1,0 +1,137 @@
+import { expect } from 'chai'
+import { createApiKey } from '../../src/http/api-keys.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { json } from './described-operations.ts'
+import { expectProblem } from './expect-problem.ts'
+import { type RawReply, send } from './send.ts'
+
+const TILL = 'https://till.example'
+const strangers = [
+  'https://evil.example',
+  `${TILL}.evil.example`,
+  'http://till.example',
+  `${TILL}:8443`,
+  'null',
+  '*',
+]
+
+function corsHeaders({ headers }: RawReply): string[] {
+  return Object.keys(headers).filter(name => name.startsWith('access-control-'))
+}
+
+/** What a header lists, in lower case: header names have none. */
+function listOf({ headers }: RawReply, name: string): string[] {
+  return String(headers[name]).toLowerCase().split(/, ?/)
+}
+
+const preflight = (origin: string) => ({
+  origin,
+  'access-control-request-method': 'POST',
+  'access-control-request-headers': 'authorization,content-type,idempotency-key',
+})
+
+describe('pages of other origins', () => {
+  describe('where none is configured', () => {
+    let system: TestSystem
+
+    before(async () => {
+      system = await startSystem(['api'])
+    })
+    after(() => system.stop())
+
+    it('get no CORS header at all, neither for a call nor for a preflight', async () => {
+      for (const origin of [TILL, ...strangers]) {
+        for (const [method, headers] of [
+          ['GET', { origin }],
+          ['OPTIONS', preflight(origin)],
+        ] as const) {
+          const reply = await send(system.api.baseUrl, { method, path: '/api/v1/orders', headers })
+          expect(corsHeaders(reply), `${method} from ${origin}`).to.deep.equal([])
+          expect(reply.headers.vary ?? '').not.to.match(/origin/i)
+        }
+      }
+    })
+  })
+
+  describe('where some are', () => {
+    let system: TestSystem
+    let authorization: string
+
+    before(async () => {
+      system = await startSystem(['api'], undefined, {
+        AUTH_MODE: 'api-key',
+        CORS_ORIGINS: [TILL, 'http://localhost:5173'],
+      })
+      const { key } = await createApiKey(system.database, { name: 'till', scopes: ['orders:read'] })
+      authorization = `Bearer ${key}`
+    })
+    after(() => system.stop())
+
+    const call = (headers: Record<string, string>, method = 'GET', path = '/api/v1/orders') =>
+      send(system.api.baseUrl, { method, path, headers })
+
+    it('are let through a preflight, before anybody is asked who they are', async () => {
+      for (const origin of [TILL, 'http://localhost:5173']) {
+        const reply = await call(preflight(origin), 'OPTIONS')
+        expect(reply).to.include({ status: 204, text: '' })
+        expect(reply.headers).to.include({
+          'access-control-allow-origin': origin,
+          'access-control-max-age': '600',
+        })
+        expect(listOf(reply, 'vary')).to.include('origin')
+        expect(listOf(reply, 'access-control-allow-methods')).to.include.members(['get', 'post', 'patch'])
+        expect(listOf(reply, 'access-control-allow-headers')).to.include.members([
+          'authorization',
+          'content-type',
+          'idempotency-key',
+          'if-match',
+        ])
+      }
+    })
+
+    it('may read an answer, with the headers that clients need, and never with credentials', async () => {
+      const reply = await call({ origin: TILL, authorization })
+      expect(reply.status).to.equal(200)
+      expect(reply.headers['access-control-allow-origin']).to.equal(TILL)
+      expect(reply.headers).not.to.have.property('access-control-allow-credentials')
+      expect(listOf(reply, 'access-control-expose-headers')).to.include.members([
+        'location',
+        'etag',
+        'link',
+        'ratelimit',
+        'ratelimit-policy',
+        'retry-after',
+        'idempotency-replayed',
+        'x-request-id',
+      ])
+    })
+
+    it('may read refusals too, whoever refuses', async () => {
+      const unknown = await call({ origin: TILL })
+      expectProblem(unknown, { code: 'unauthenticated' })
+      const forbidden = await send(system.api.baseUrl, {
+        method: 'POST',
+        path: '/api/v1/orders',
+        headers: { ...json, origin: TILL, authorization },
+        body: '{}',
+      })
+      expectProblem(forbidden, { code: 'forbidden' })
+      const nowhere = await call({ origin: TILL }, 'GET', '/nothing')
+      for (const { headers } of [unknown, forbidden, nowhere])
+        expect(headers['access-control-allow-origin']).to.equal(TILL)
+    })
+
+    it('get nothing when they are others', async () => {
+      for (const origin of strangers) {
+        expect(corsHeaders(await call({ origin, authorization })), origin).to.deep.equal([])
+        expect(corsHeaders(await call(preflight(origin), 'OPTIONS')), origin).to.deep.equal([])
+      }
+      expect(corsHeaders(await call({ authorization }))).to.deep.equal([])
+    })
+
+    it('are told apart by caches', async () => {
+      for (const headers of [{ authorization }, { authorization, origin: TILL }])
+        expect(listOf(await call(headers), 'vary')).to.include('origin')
+    })
+  })
+})
