@@ -5,11 +5,14 @@ import { ExpectedError } from '../platform/errors.ts'
 /** Longest body, in bytes. An order of 100 lines is about 8 kB. */
 const BODY_LIMIT_BYTES = 256 * 1024
 
+/** Most lists and objects around a value. An order has two. */
+const MAX_DEPTH = 32
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Reads a JSON body into `ctx.request.body`, or leaves it undefined when there is none.
- * @throws unsupported-media-type, malformed-json, payload-too-large
+ * @throws unsupported-media-type, malformed-json, json-too-deep, payload-too-large
  */
 export function jsonBody(): Middleware {
   // Byte for byte: koa-body's own JSON parser stores what is not UTF-8 as U+FFFD, takes `""` for no body, and calls
@@ -58,6 +61,25 @@ function refuseUnreadable(ctx: Context): void {
 
 /** @param bytes a character for each */
 function parseJson(bytes: string): Exclude<Context['request']['body'], undefined> {
+  const value = parse(bytes)
+  if (isDeeperThan(MAX_DEPTH, value)) {
+    throw new ExpectedError('json-too-deep', `Lists and objects may be nested ${MAX_DEPTH} levels deep`, {
+      limit_depth: MAX_DEPTH,
+    })
+  }
+  return value
+}
+
+/** Looks no further down than `depth`, and does not mind how deep the rest is. */
+function isDeeperThan(depth: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (depth === 0) return true
+  for (const each of Object.values(value)) if (isDeeperThan(depth - 1, each)) return true
+  return false
+}
+
+/** V8's parser takes any depth that a body can have: it does not recurse. */
+function parse(bytes: string): Exclude<Context['request']['body'], undefined> {
   try {
     return JSON.parse(utf8.decode(Buffer.from(bytes, 'latin1')))
   } catch {

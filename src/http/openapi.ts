@@ -23,6 +23,11 @@ const withBody: DocumentedError[] = [
     code: 'malformed-json',
     detail: 'The body could not be read as one JSON value in UTF-8; check quotes, commas and brackets',
   },
+  {
+    code: 'json-too-deep',
+    detail: 'Lists and objects may be nested 32 levels deep',
+    fields: { limit_depth: 32 },
+  },
   { code: 'unsupported-media-type', detail: 'Send the body as application/json in UTF-8' },
   { code: 'payload-too-large', detail: 'A body may have 262144 bytes', fields: { limit_bytes: 262_144 } },
 ]

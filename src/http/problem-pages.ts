@@ -12,6 +12,10 @@ const explanations: Record<ProblemCode, Explanation> = {
     means: 'The body is missing, broke off, or is not one JSON value in UTF-8.',
     toDo: 'Check quotes, commas and brackets, and that a body is sent at all. Sending the same again does not help.',
   },
+  'json-too-deep': {
+    means: 'The body is JSON, but its lists and objects are nested deeper than `limit_depth` levels.',
+    toDo: 'Send what the call takes; /docs has it. No call takes more than a few levels.',
+  },
   'validation-failed': {
     means: 'The body is JSON, but has values that this call cannot accept. Nothing was changed.',
     toDo: '`errors` names each of them by a JSON Pointer into the body; mend them and send the request again.',

@@ -12,6 +12,7 @@ export type ProblemCode =
 /** How each error looks over HTTP (RFC 9457). A code forgotten here does not compile. */
 export const problems = {
   'malformed-json': { status: 400, title: 'The body is not JSON' },
+  'json-too-deep': { status: 422, title: 'The body is nested too deep' },
   'validation-failed': { status: 422, title: 'The request has values that cannot be accepted' },
   'query-invalid': { status: 400, title: 'The query has values that cannot be accepted' },
   'cursor-invalid': { status: 400, title: 'The cursor is not one of this list' },

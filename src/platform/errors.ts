@@ -5,6 +5,7 @@
 export type ErrorCode =
   | 'malformed-request'
   | 'malformed-json'
+  | 'json-too-deep'
   | 'validation-failed'
   | 'query-invalid'
   | 'cursor-invalid'

@@ -5,7 +5,16 @@ import { expectProblem } from './expect-problem.ts'
 import { fieldsOf, operationsOf } from './operations.ts'
 import { RefusingSystem } from './refusals.ts'
 import { send } from './send.ts'
-import { notJson, unacceptedHeaders, unknownProperties, wrongBodies, wrongPathIds } from './wrong-values.ts'
+import {
+  listOf,
+  MAX_DEPTH,
+  notJson,
+  tooDeep,
+  unacceptedHeaders,
+  unknownProperties,
+  wrongBodies,
+  wrongPathIds,
+} from './wrong-values.ts'
 
 describe('bad input over HTTP', () => {
   let refusing: RefusingSystem
@@ -94,6 +103,20 @@ describe('bad input over HTTP', () => {
             expected: { code: 'validation-failed', errors: [{ pointer, detail }] },
           })),
         ))
+
+      it('refuses JSON that is nested too deep, and looks at what is just not', () =>
+        refusing.expectRefused([
+          ...tooDeep.map(({ name, json }) => ({
+            name,
+            request: requestOf(operation, ids, { body: json }),
+            expected: { code: 'json-too-deep' as const },
+          })),
+          {
+            name: 'just not',
+            request: requestOf(operation, ids, { body: listOf(MAX_DEPTH) }),
+            expected: { code: 'validation-failed', errors: [{ pointer: '', detail: 'must be an object' }] },
+          },
+        ]))
 
       it('refuses what is not JSON', () =>
         refusing.expectRefused([

@@ -100,7 +100,13 @@ describe('the OpenAPI document', () => {
         'overloaded',
         'database-unavailable',
         ...(bodySchema
-          ? ['malformed-json', 'unsupported-media-type', 'payload-too-large', 'validation-failed']
+          ? [
+              'malformed-json',
+              'json-too-deep',
+              'unsupported-media-type',
+              'payload-too-large',
+              'validation-failed',
+            ]
           : []),
       ])
     }
@@ -312,6 +318,7 @@ describe('a running API against its document', () => {
       if (!bodySchema) continue
       await call(operationId, { id, body })
       await call(operationId, { id, body: '{' })
+      await call(operationId, { id, body: '['.repeat(33) + ']'.repeat(33) })
       await call(operationId, { id, body, headers: {} })
       await call(operationId, { id, body: 'x'.repeat(1_000_000) })
     }

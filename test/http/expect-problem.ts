@@ -15,6 +15,7 @@ const INTERNALS = [
 /** Design §4. */
 const statuses = {
   'malformed-json': 400,
+  'json-too-deep': 422,
   'validation-failed': 422,
   'query-invalid': 400,
   'cursor-invalid': 400,

@@ -9,9 +9,25 @@ export interface WrongValue {
   below?: string
 }
 
-const DEPTH = 10_000
-const deepList = '['.repeat(DEPTH) + ']'.repeat(DEPTH)
-const deepObject = `${'{"a":'.repeat(DEPTH)}1${'}'.repeat(DEPTH)}`
+/** Levels that a body may have. Around the value that is deepest in one there are three: a line, its list and the body. */
+export const MAX_DEPTH = 32
+const VERY_DEEP = 10_000
+
+export const listOf = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+const objectOf = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+
+const deepList = listOf(MAX_DEPTH - 3)
+const deepObject = objectOf(MAX_DEPTH - 3)
+
+/** JSON that is deeper than any body may be, by one level and by many, on its own and beside what is not. */
+export const tooDeep: { name: string; json: string }[] = [MAX_DEPTH + 1, VERY_DEEP, 40_000].flatMap(depth => [
+  { name: `a list of ${depth} levels`, json: listOf(depth) },
+  { name: `an object of ${depth} levels`, json: objectOf(depth) },
+  {
+    name: `${depth} levels after a thousand flat ones`,
+    json: `[${'[],{},'.repeat(1_000)}${listOf(depth - 1)}]`,
+  },
+])
 
 const byType = {
   null: ['null'],
@@ -195,8 +211,8 @@ export const notJson = [
   '\u0000',
   'a=1&b=2',
   '<order/>',
-  '['.repeat(DEPTH),
-  '{"a":'.repeat(DEPTH),
+  '['.repeat(VERY_DEEP),
+  '{"a":'.repeat(VERY_DEEP),
 ]
 
 /** Headers of bodies that are not JSON in UTF-8 as it is. */
