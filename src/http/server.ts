@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import { answerClientError } from './client-error.ts'
 
 /** What one connection may take, and how long. */
@@ -7,6 +8,8 @@ export interface ServerLimits {
   headersTimeoutMs: number
   /** the request has come whole by then, or the connection is closed */
   requestTimeoutMs: number
+  /** an answer that waits to be read makes some headway by then, or the connection is closed; it may be overrun by as much again */
+  answerTimeoutMs: number
   /** how often connections are looked at: a timeout may be overrun by this */
   checkIntervalMs: number
   /** an idle connection is kept this long for the next request */
@@ -17,10 +20,11 @@ export interface ServerLimits {
   maxConnectionCount: number
 }
 
-/** Whoever sends slowly is dropped within 15 s. */
+/** Whoever sends slowly or does not read is dropped within 15 s. */
 export const serverLimits: ServerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 13_000,
+  answerTimeoutMs: 7_000,
   checkIntervalMs: 1_000,
   keepAliveTimeoutMs: 65_000,
   maxHeaderBytes: 16 * 1024,
@@ -38,9 +42,21 @@ export function createHttpServer(serve: RequestListener, limits: ServerLimits = 
       maxHeaderSize: limits.maxHeaderBytes,
       requireHostHeader: false,
     },
-    serve,
+    (request, response) => {
+      response.setTimeout(limits.answerTimeoutMs)
+      response.on('timeout', dropStalled)
+      serve(request, response)
+    },
   )
   server.maxConnections = limits.maxConnectionCount
   server.on('clientError', answerClientError)
   return server
+}
+
+/**
+ * Node's own limits are all about requests: without this, who asks and never reads would keep a connection, and what it is
+ * owed, for ever. A socket that is quiet because nothing is ready for it (a handler still works, a stream has no news) stays.
+ */
+function dropStalled(socket: Socket): void {
+  if (socket.writableLength > 0) socket.destroy()
 }

@@ -136,7 +136,60 @@ describe('a server against slow clients', () => {
   })
 
   it('is within 15 s as it runs', () => {
-    const { headersTimeoutMs, requestTimeoutMs, checkIntervalMs } = serverLimits
+    const { headersTimeoutMs, requestTimeoutMs, answerTimeoutMs, checkIntervalMs } = serverLimits
     expect(Math.max(headersTimeoutMs, requestTimeoutMs) + checkIntervalMs).to.be.below(15_000)
+    expect(2 * answerTimeoutMs).to.be.below(15_000)
+  })
+})
+
+describe('a server against clients that do not read', () => {
+  /** More than the kernel keeps for a connection at both its ends. */
+  const LARGE_BYTES = 64 * 1024 * 1024
+  const PIECE_BYTES = 256 * 1024
+  const large = Buffer.alloc(LARGE_BYTES)
+  let server: Server
+  let port: number
+
+  before(async () => {
+    server = createHttpServer(
+      (request, response) => {
+        if (request.url === '/large') response.end(large)
+        else if (request.url === '/piece') response.end(large.subarray(0, PIECE_BYTES))
+        // A handler that takes longer than an answer may: it is told, and goes on.
+        else response.once('timeout', () => response.end('late'))
+      },
+      { ...serverLimits, answerTimeoutMs: 400 },
+    )
+    await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+    ;({ port } = server.address() as AddressInfo)
+  })
+  after(async () => {
+    server.closeAllConnections()
+    await new Promise(done => server.close(done))
+  })
+
+  const connectionCount = () => new Promise<number>(done => server.getConnections((_, count) => done(count)))
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
+
+  it('drops who asks and reads nothing, one large answer or many, and serves others meanwhile', async () => {
+    for (const requests of [get('/large'), get('/piece').repeat(LARGE_BYTES / PIECE_BYTES)]) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+      socket.write(requests)
+      await until('it is connected', async () => (await connectionCount()) === 1)
+      const served = await fetch(`http://127.0.0.1:${port}/piece`, { headers: { connection: 'close' } })
+      expect(await served.arrayBuffer()).to.have.property('byteLength', PIECE_BYTES)
+      await until('it is dropped', async () => (await connectionCount()) === 0)
+      socket.destroy()
+    }
+  })
+
+  it('gives who reads the whole of it', async () => {
+    const served = await fetch(`http://127.0.0.1:${port}/large`, { headers: { connection: 'close' } })
+    expect(await served.arrayBuffer()).to.have.property('byteLength', LARGE_BYTES)
+  })
+
+  it('lets wait who waits for a handler', async () => {
+    const served = await fetch(`http://127.0.0.1:${port}/slow`, { headers: { connection: 'close' } })
+    expect(await served.text()).to.equal('late')
   })
 })
