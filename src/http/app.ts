@@ -1,7 +1,7 @@
 import Router from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
 import helmet from 'koa-helmet'
-import { ExpectedError } from '../platform/errors.ts'
+import { ExpectedError, TooManyRequests } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
 import { isTracing } from '../platform/tracing.ts'
@@ -10,7 +10,7 @@ import { jsonBody } from './body.ts'
 import { allowOrigins } from './cors.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
-import { problemOf, retryAfterSeconds } from './problem.ts'
+import { type ProblemCode, problemOf, retryAfterSeconds } from './problem.ts'
 import type { Route } from './route.ts'
 import { traceRequests } from './trace-requests.ts'
 
@@ -25,6 +25,8 @@ export interface AppOptions {
   metrics: HttpMetrics
   /** whether what changes something must say by which key it may be sent again */
   requireIdempotencyKey?: boolean
+  /** proxies in front, of which each adds to `X-Forwarded-For` whom it has served; left out, none, and the header is not looked at */
+  trustedProxyCount?: number
   /** whose pages may call from a browser; left out, none but our own */
   corsOrigins?: readonly string[]
   log: Logger
@@ -32,8 +34,9 @@ export interface AppOptions {
 
 /** The Koa application: every answer that is not a success is a problem document. */
 export function createApp(options: AppOptions): Koa {
-  const { pages, authenticator, metrics, corsOrigins = [], log } = options
-  const app = new Koa()
+  const { pages, authenticator, metrics, corsOrigins = [], trustedProxyCount = 0, log } = options
+  // Of the addresses in the header, the last so many: what stands before them, anybody can have written.
+  const app = new Koa({ proxy: trustedProxyCount > 0, maxIpsCount: trustedProxyCount })
   const api = apiRouter(options)
   const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
   app.use(identifyRequest())
@@ -156,7 +159,8 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
         requestId,
       )
   ctx.status = problem.status
-  const retryAfter = retryAfterSeconds(expected?.code ?? 'internal')
+  const retryAfter =
+    expected instanceof TooManyRequests ? expected.seconds : retryAfterSeconds(problem.code as ProblemCode)
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
   ctx.body = problem
   ctx.type = 'application/problem+json'

@@ -3,11 +3,11 @@ import { ExpectedError } from '../platform/errors.ts'
 import { ANYONE, type Caller, requireScope, type Scope } from './caller.ts'
 
 /**
- * Finds out who holds a token.
+ * Finds out who holds a token. `address` is where it comes from.
  * @returns undefined when the token is good for nothing, for whatever reason
- * @throws auth-unavailable when that cannot be found out just now
+ * @throws auth-unavailable when that cannot be found out just now; too-many-failed-logins
  */
-export type Authenticator = (token: string) => Promise<Caller | undefined>
+export type Authenticator = (token: string, address: string) => Promise<Caller | undefined>
 
 /** Longest token, in characters. */
 const MAX_TOKEN_LENGTH = 4_096
@@ -41,7 +41,7 @@ async function identify(ctx: Context, authenticator: Authenticator): Promise<Cal
     throw new ExpectedError('unauthenticated', 'Send an `Authorization: Bearer …` header')
   }
   const [, token = ''] = (header.length <= MAX_TOKEN_LENGTH && BEARER.exec(header)) || []
-  const caller = token === '' ? undefined : await authenticator(token)
+  const caller = token === '' ? undefined : await authenticator(token, ctx.ip)
   if (caller) return caller
   ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"')
   throw new ExpectedError(

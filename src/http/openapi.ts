@@ -51,6 +51,10 @@ const changing: DocumentedError[] = [
 
 const guarded: DocumentedError[] = [
   { code: 'unauthenticated', detail: 'Send an `Authorization: Bearer …` header' },
+  {
+    code: 'too-many-failed-logins',
+    detail: 'Too many wrong tokens came from your address; go on in 42 s',
+  },
 ]
 const forbidden = { code: 'forbidden', detail: 'This call needs a scope which you have not' } as const
 const authUnavailable: DocumentedError = {
@@ -249,7 +253,9 @@ function failures(errors: DocumentedError[]) {
 
 /** Promised where each problem of the status has it. */
 function retryAfterHeaders(errors: DocumentedError[]) {
-  const those = errors.filter(({ code }) => code === 'rate-limited' || retryAfterSeconds(code) !== undefined)
+  const those = errors.filter(
+    ({ code }) => problems[code].status === 429 || retryAfterSeconds(code) !== undefined,
+  )
   if (those.length === 0) return {}
   return { 'Retry-After': { ...retryAfterHeader, required: those.length === errors.length } }
 }

@@ -53,6 +53,11 @@ const explanations: Record<ProblemCode, Explanation> = {
     means: 'You have sent more requests in a minute than you may. This one was not looked at.',
     toDo: 'Wait for as long as `Retry-After` says. `RateLimit` tells with each answer how many are left.',
   },
+  'too-many-failed-logins': {
+    means:
+      'So many wrong tokens have come from your address within a minute that no new one is looked at for now; this one may be right.',
+    toDo: 'Wait for as long as `Retry-After` says, and find the client that sends a wrong token: one that is expired or revoked does not get better by sending it again.',
+  },
   'path-too-long': {
     means: 'The path and its query have more characters than are taken.',
     toDo: 'Send less in the query; follow `Link` headers as they are.',

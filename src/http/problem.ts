@@ -22,6 +22,7 @@ export const problems = {
   forbidden: { status: 403, title: 'The caller may not do this' },
   'auth-unavailable': { status: 503, title: 'Who is calling cannot be found out' },
   'rate-limited': { status: 429, title: 'Too many requests' },
+  'too-many-failed-logins': { status: 429, title: 'Too many wrong tokens' },
   'path-too-long': { status: 414, title: 'The path and query are too long' },
   'route-not-found': { status: 404, title: 'There is nothing at this path' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },

@@ -77,6 +77,14 @@ const environment = z.object({
   RATE_LIMIT_PER_MINUTE: count(0, 1_000_000)
     .optional()
     .describe('requests that each caller may send in a minute; 0 is any number'),
+  FAILED_LOGINS_PER_MINUTE: count(0, 1_000_000)
+    .default(60)
+    .describe('wrong tokens that may come from each address in a minute; 0 is any number'),
+  TRUSTED_PROXY_COUNT: count(0, 10)
+    .default(0)
+    .describe(
+      'proxies in front that add the address of whom they serve to `X-Forwarded-For`; with 0 the header is not looked at',
+    ),
   REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
   CORS_ORIGINS: origins.describe(
     'origins whose pages may call from a browser, with commas between, e.g. `https://till.example`; left out, none',

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'forbidden'
   | 'auth-unavailable'
   | 'rate-limited'
+  | 'too-many-failed-logins'
   | 'path-too-long'
   | 'route-not-found'
   | 'method-not-allowed'
@@ -104,6 +105,23 @@ export class StaleVersion extends ExpectedError {
         current_etag: `"${version}"`,
       },
     )
+  }
+}
+
+/** More came from somewhere than may. */
+export class TooManyRequests extends ExpectedError {
+  override name = 'TooManyRequests'
+  /** until the next may come */
+  readonly seconds: number
+
+  constructor(
+    code: 'rate-limited' | 'too-many-failed-logins',
+    message: string,
+    seconds: number,
+    fields: Record<string, unknown> = {},
+  ) {
+    super(code, message, fields)
+    this.seconds = seconds
   }
 }
 

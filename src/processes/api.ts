@@ -50,7 +50,7 @@ export async function startApi(
   const state = { draining: false }
   let authenticator: Authenticator | undefined
   try {
-    authenticator = await chooseAuthenticator(config, database)
+    authenticator = await chooseAuthenticator(config, database, log, database)
   } catch (error) {
     await database.close()
     throw error
@@ -74,6 +74,7 @@ export async function startApi(
     },
     metrics,
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
+    trustedProxyCount: config.TRUSTED_PROXY_COUNT,
     corsOrigins: config.CORS_ORIGINS,
     log,
   })

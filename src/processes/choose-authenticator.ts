@@ -2,18 +2,31 @@ import { isIPv4 } from 'node:net'
 import type { Database } from '../db/database.ts'
 import { apiKeyAuthenticator } from '../http/api-keys.ts'
 import type { Authenticator } from '../http/authenticate.ts'
+import { countPerMinute } from '../http/count-per-minute.ts'
 import { jwtAuthenticator } from '../http/jwt.ts'
+import { limitFailedLogins } from '../http/limit-failed-logins.ts'
 import { type Config, ConfigurationError } from '../platform/config.ts'
+import type { Logger } from '../platform/log.ts'
 
 /**
- * How callers are told apart, by `AUTH_MODE`.
+ * How callers are told apart, by `AUTH_MODE`, with guesses limited by `FAILED_LOGINS_PER_MINUTE`.
+ * @param counts where wrong tokens are counted for all processes; left out, this one counts for itself
  * @returns undefined when everybody may call
  * @throws ConfigurationError when strangers could, or when what the mode needs is missing
  */
 export async function chooseAuthenticator(
   config: Config,
   database: Database,
+  log: Logger,
+  counts?: Database,
 ): Promise<Authenticator | undefined> {
+  const authenticator = await authenticatorOf(config, database)
+  const perMinute = config.FAILED_LOGINS_PER_MINUTE
+  if (authenticator === undefined || perMinute === 0) return authenticator
+  return limitFailedLogins(authenticator, countPerMinute(perMinute, 'failed-login', counts), log)
+}
+
+async function authenticatorOf(config: Config, database: Database): Promise<Authenticator | undefined> {
   switch (config.AUTH_MODE) {
     case 'none':
       refuseStrangers(config)

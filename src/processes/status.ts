@@ -28,7 +28,7 @@ export async function openStatus(
   if (role === 'dispatcher' && STATUS_PORT !== undefined) stopMeasuring.push(measureOps(database, log))
   async function serve(port: number): Promise<StatusServer> {
     try {
-      const authenticator = await chooseAuthenticator(config, database)
+      const authenticator = await chooseAuthenticator(config, database, log)
       return await startStatusServer(HOST, port, readinessChecks(database, state), authenticator, log)
     } catch (error) {
       for (const stop of stopMeasuring) stop()

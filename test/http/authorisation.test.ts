@@ -17,7 +17,7 @@ describe('who may do what, with API keys', () => {
   let needed: Map<string, string>
 
   before(async () => {
-    system = await startSystem(['api'], undefined, { AUTH_MODE: 'api-key' })
+    system = await startSystem(['api'], undefined, { AUTH_MODE: 'api-key', FAILED_LOGINS_PER_MINUTE: 0 })
     admin = await keyFor([...scopes])
     own = await addEverything()
     foreign = await addEverything()
@@ -213,10 +213,10 @@ describe('who may do what, with API keys', () => {
     let now = 0
     const authenticate = apiKeyAuthenticator(system.database, () => now)
     const { key, key_id } = await createApiKey(system.database, { name: 'test', scopes: ['ops'] })
-    expect(await authenticate(key)).to.include({ id: `key:${key_id}` })
+    expect(await authenticate(key, '127.0.0.1')).to.include({ id: `key:${key_id}` })
     await revokeApiKey(system.database, key_id)
     now += 60_000
-    expect(await authenticate(key)).to.equal(undefined)
+    expect(await authenticate(key, '127.0.0.1')).to.equal(undefined)
   })
 
   /** What an answer says when ids of things and of the request are taken out. */

@@ -25,6 +25,7 @@ const statuses = {
   forbidden: 403,
   'auth-unavailable': 503,
   'rate-limited': 429,
+  'too-many-failed-logins': 429,
   'path-too-long': 414,
   'route-not-found': 404,
   'method-not-allowed': 405,

@@ -6,6 +6,7 @@ import { base64url, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, Sig
 import { scopes } from '../../src/http/caller.ts'
 import { parseConfig } from '../../src/platform/config.ts'
 import { chooseAuthenticator } from '../../src/processes/choose-authenticator.ts'
+import { quiet } from '../support/log.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { expectProblem } from './expect-problem.ts'
 import { type RawReply, send } from './send.ts'
@@ -36,7 +37,12 @@ describe('who may do what, with JWT', () => {
     })
     await new Promise<void>(done => jwks.listen(0, '127.0.0.1', done))
     jwksUrl = `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks`
-    const common = { AUTH_MODE: 'jwt', JWT_ISSUER: issuer, JWT_AUDIENCE: audience } as const
+    const common = {
+      AUTH_MODE: 'jwt',
+      JWT_ISSUER: issuer,
+      JWT_AUDIENCE: audience,
+      FAILED_LOGINS_PER_MINUTE: 0,
+    } as const
     systems = [
       await startSystem(['api'], undefined, { ...common, JWT_PUBLIC_KEY: pem }),
       await startSystem(['api'], undefined, { ...common, JWT_JWKS_URL: jwksUrl }),
@@ -214,16 +220,16 @@ describe('who may do what, with JWT', () => {
       JWT_AUDIENCE: audience,
       JWT_JWKS_URL: jwksUrl,
     })
-    const authenticate = await chooseAuthenticator(config, {} as never)
+    const authenticate = await chooseAuthenticator(config, {} as never, quiet)
     jwksStatus = 500
-    const failure: unknown = await authenticate?.(await token()).catch((error: unknown) => error)
+    const failure: unknown = await authenticate?.(await token(), '127.0.0.1').catch((error: unknown) => error)
     jwksStatus = 200
     expect(failure).to.include({ code: 'auth-unavailable' })
   })
 })
 
 describe('starting', () => {
-  const choose = (env: Record<string, string>) => chooseAuthenticator(parseConfig(env), {} as never)
+  const choose = (env: Record<string, string>) => chooseAuthenticator(parseConfig(env), {} as never, quiet)
 
   async function expectRefused(env: Record<string, string>, message: RegExp): Promise<void> {
     const failure: unknown = await choose(env).catch((error: unknown) => error)

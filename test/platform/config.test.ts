@@ -42,6 +42,8 @@ describe('configuration', () => {
     ['DISPATCHER_POOL_COUNT', 'many'],
     ['WORKER_POOL_COUNT', '1'],
     ['PLACEMENT_BATCH_COUNT', '0'],
+    ['FAILED_LOGINS_PER_MINUTE', '-1'],
+    ['TRUSTED_PROXY_COUNT', 'true'],
     ['REQUIRE_IDEMPOTENCY_KEY', 'perhaps'],
     ['CORS_ORIGINS', '*'],
     ['CORS_ORIGINS', 'null'],
