@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
+import type { ProblemCode } from '../../src/http/problem.ts'
 import { type Ids, json, operations, pathOf } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
 import { RefusingSystem } from './refusals.ts'
@@ -83,16 +84,13 @@ describe('requests that no operation takes', () => {
 
   it('drops what is no HTTP, and goes on serving', async () => {
     const { baseUrl } = refusing.system.api
-    const head = 'POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
     await refusing.expectUnchanged(async () => {
-      for (const [bytes, code] of [
-        ['nonsense\r\n\r\n', 'malformed-request'],
-        ['GET /docs HTTP/1.1\r\nConnection: close\r\n\r\n', 'malformed-request'],
-        [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 'headers-too-large'],
-        [`${head}Content-Length: -1\r\n\r\n`, 'malformed-request'],
-        [`${head}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}`, 'malformed-request'],
-      ] as const) {
-        expectProblem(parseReply(await sendBytes(baseUrl, bytes)), { code })
+      for (const [bytes, code] of brokenRequests) {
+        try {
+          expectProblem(parseReply(await sendBytes(baseUrl, bytes)), { code })
+        } catch (error) {
+          throw new Error(JSON.stringify(bytes.slice(0, 200)), { cause: error })
+        }
       }
       await sendBytes(baseUrl, `${head}Content-Length: 1000\r\n\r\n{"restaurant_id":`, { end: true })
       const unsaid = await sendBytes(baseUrl, `${head}Connection: close\r\n\r\n`)
@@ -129,4 +127,36 @@ const unknownPaths = [
   '/%ff',
   '/__proto__',
   `/${'x'.repeat(8_000)}`,
+]
+
+const head = 'POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+
+/** What a client library would not send, byte for byte, and how it is refused. */
+const brokenRequests: [bytes: string, code: ProblemCode][] = [
+  ['nonsense\r\n\r\n', 'malformed-request'],
+  ['GET /docs HTTP/1.1\r\nConnection: close\r\n\r\n', 'malformed-request'],
+  [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 'headers-too-large'],
+  [`${head}X-Large: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
+  [`${head}${'X-Many: 0123456789\r\n'.repeat(1_000)}\r\n`, 'headers-too-large'],
+  [`${head}Content-Length: -1\r\n\r\n`, 'malformed-request'],
+  // By which of them the next request begins, a proxy in front may see otherwise (request smuggling).
+  [`${head}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`, 'malformed-request'],
+  [`${head}Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}`, 'malformed-request'],
+  [`${head}Content-Length: 2, 2\r\n\r\n{}`, 'malformed-request'],
+  [`${head}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{}`, 'malformed-request'],
+  [`${head}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`, 'malformed-request'],
+  [`${head}Transfer-Encoding: chunked, identity\r\n\r\n{}`, 'malformed-request'],
+  [`${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`, 'malformed-request'],
+  [`${head}Idempotency-Key: a\u0000b\r\n\r\n`, 'malformed-request'],
+  [`${head}X-Request-Id: \u0000\r\n\r\n`, 'malformed-request'],
+  [`${head}X-Nu\u0000l: 1\r\n\r\n`, 'malformed-request'],
+  [`${head}X-Bare: a\rb\r\n\r\n`, 'malformed-request'],
+  [`${head}X-Space : 1\r\n\r\n`, 'malformed-request'],
+  [`POST /api/v1/\u0000orders HTTP/1.1\r\nHost: x\r\n\r\n`, 'malformed-request'],
+  ['GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'route-not-found'],
+  ['GET /api/v1/orders/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'order-not-found'],
+  ['GET /api/v1/orders?cursor=%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'cursor-invalid'],
+  ['GET /api/v1/orders?%zz=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'query-invalid'],
+  ['GET /api/v1/orders HTTP/1.1\r\nHost: \r\nConnection: close\r\n\r\n', 'malformed-request'],
+  ['GET /api/v1/orders HTTP/3.0\r\nHost: x\r\n\r\n', 'malformed-request'],
 ]
