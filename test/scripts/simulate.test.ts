@@ -149,6 +149,9 @@ describe('npm run simulate', function () {
     const customers = [...poissonArrivals(new SeededRandom(1, 'arrivals'), 40, 1_000)].length
     const args = ['--rate', '40', '--for', '1s', '--item', uuidv7(), '--url']
 
+    /** What answers here is no API, and not held against its document. */
+    const simulate = (url: string) => spawnScript('simulate', [...args, url], { HOLD_ANSWERS: 'false' }).ended
+
     it('lets customers come while none is answered, and fails when the answer is a 5xx', async () => {
       const waiting: ServerResponse[] = []
       const url = await serve(response => {
@@ -157,7 +160,7 @@ describe('npm run simulate', function () {
         for (const one of waiting)
           one.writeHead(503).end(JSON.stringify(problemOf('overloaded', 'The queue is full', 'id')))
       })
-      const { status, stdout } = await spawnScript('simulate', [...args, url]).ended
+      const { status, stdout } = await simulate(url)
       expect(status).to.equal(1)
       expect(numbersOf(stdout)('not accepted')).to.equal(customers)
       expect(stdout).to.match(new RegExp(`^overloaded +503 +${customers} +The queue is full$`, 'm'))
@@ -166,7 +169,7 @@ describe('npm run simulate', function () {
 
     it('fails when connections break', async () => {
       const url = await serve(response => response.destroy())
-      const { status, stdout } = await spawnScript('simulate', [...args, url]).ended
+      const { status, stdout } = await simulate(url)
       expect(status).to.equal(1)
       expect(stdout).to.include(`FAILED: ${customers} calls got a 5xx or no answer.`)
     })
@@ -175,7 +178,7 @@ describe('npm run simulate', function () {
       const url = await serve(response =>
         response.writeHead(422).end(JSON.stringify(problemOf('validation-failed', 'not on the menu', 'id'))),
       )
-      const { status, stdout } = await spawnScript('simulate', [...args, url]).ended
+      const { status, stdout } = await simulate(url)
       expect([status, numbersOf(stdout)('not accepted')]).to.deep.equal([0, customers])
       expect(stdout).to.match(new RegExp(`^validation-failed +422 +${customers} `, 'm'))
     })

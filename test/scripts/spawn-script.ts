@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
 
 export interface Ended {
   status: number | null
@@ -19,14 +20,20 @@ export interface Running {
 const KILL_AFTER_MS = 120_000
 const scripts = join(import.meta.dirname, '../../scripts')
 
-/** Starts `scripts/<name>.ts` without a terminal, in a folder without `.env`. */
+const holdAnswers = pathToFileURL(join(import.meta.dirname, '../support/hold-answers-of-script.ts')).href
+
+/**
+ * Starts `scripts/<name>.ts` without a terminal, in a folder without `.env`. What the API answers to it is held against the
+ * OpenAPI document, unless `HOLD_ANSWERS` is `false`: for servers that only look like the API.
+ */
 export function spawnScript(
   name: string,
   args: readonly string[],
   env: Record<string, string> = {},
   input = '',
 ): Running {
-  const child = spawn(process.execPath, [join(scripts, `${name}.ts`), ...args], {
+  const preload = env['HOLD_ANSWERS'] === 'false' ? [] : ['--import', holdAnswers]
+  const child = spawn(process.execPath, [...preload, join(scripts, `${name}.ts`), ...args], {
     cwd: tmpdir(),
     env: { ...process.env, DATABASE_URL: '', DATA_DIR: '', PORT: '', ...env },
     timeout: KILL_AFTER_MS,

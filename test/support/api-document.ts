@@ -1,0 +1,51 @@
+import { openApiDocument } from '../../src/http/openapi.ts'
+import { type ProblemCode, problems } from '../../src/http/problem.ts'
+import { apiRoutes } from '../../src/processes/api.ts'
+import { expectProblem } from '../http/expect-problem.ts'
+import type { Operation } from '../http/operations.ts'
+import { ResponseValidator } from '../http/response-validator.ts'
+import type { RawReply } from '../http/send.ts'
+
+/** What any request may be answered with before it is known which operation it is for. */
+const beforeRouting: ReadonlySet<ProblemCode> = new Set([
+  'route-not-found',
+  'method-not-allowed',
+  'path-too-long',
+  'malformed-request',
+])
+
+/** An OpenAPI document that answers are held against, by the method and the path of their request. */
+export class ApiDocument {
+  readonly #validator: ResponseValidator
+  readonly #paths: { pattern: RegExp; operations: Map<string, Operation> }[]
+
+  constructor(document: object) {
+    this.#validator = new ResponseValidator(document)
+    const byPath = Map.groupBy(this.#validator.operations.values(), ({ path }) => path)
+    this.#paths = [...byPath].map(([path, operations]) => ({
+      pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+      operations: new Map(operations.map(operation => [operation.method, operation])),
+    }))
+  }
+
+  /** @param path without its query */
+  expectDocumented(method: string, path: string, reply: RawReply): void {
+    // The answer to a preflight, or which methods there are; and an answer to GET without its body.
+    if (method === 'OPTIONS' || method === 'HEAD') return
+    if (reply.status >= 400) {
+      const { code } = JSON.parse(reply.text) as { code: ProblemCode }
+      if (!(code in problems)) throw new Error(`${code} is no problem of the catalogue`)
+      expectProblem(reply, { code })
+      if (beforeRouting.has(code)) return
+    }
+    const operation = this.#paths.find(({ pattern }) => pattern.test(path))?.operations.get(method)
+    if (!operation) throw new Error(`the document has no operation for it, and it is ${reply.status}`)
+    this.#validator.expectDocumented(operation.operationId, reply)
+  }
+}
+
+/** With all that any configuration may answer; contract.test.ts holds one against its own. */
+export function wholeDocument(): ApiDocument {
+  const everything = { AUTH_MODE: 'jwt', REQUIRE_IDEMPOTENCY_KEY: true, RATE_LIMIT_PER_MINUTE: 1 } as const
+  return new ApiDocument(openApiDocument(apiRoutes({} as never), 'test', everything))
+}
