@@ -16,18 +16,26 @@ const assets = {
 const ASSETS_PATH = '/docs/assets'
 const CACHE_SECONDS = 3_600
 
-/** `/docs`: Swagger UI from this process's own files, so that it works offline; `/openapi.json`: the document. */
-export function documentationPages(document: object): Router {
+/**
+ * `/docs`: Swagger UI from this process's own files, so that it works offline; `/openapi.json` and `/asyncapi.json`: the
+ * documents of the calls and of the events.
+ */
+export function documentationPages(openApi: object, asyncApi: object): Router {
   const router = new Router()
-  const json = JSON.stringify(document)
-  router.get('/openapi.json', ctx => {
-    ctx.type = 'application/json'
-    ctx.body = json
-  })
+  serveDocument(router, '/openapi.json', openApi)
+  serveDocument(router, '/asyncapi.json', asyncApi)
   router.get('/', ctx => ctx.redirect('/docs'))
   serveAssets(router)
   servePage(router)
   return router
+}
+
+function serveDocument(router: Router, path: string, document: object): void {
+  const json = JSON.stringify(document)
+  router.get(path, ctx => {
+    ctx.type = 'application/json'
+    ctx.body = json
+  })
 }
 
 function serveAssets(router: Router): void {

@@ -53,7 +53,7 @@ export function toCloudEvent<Type extends EventType>(
 }
 
 /** Where the JSON Schema of a type's data is served. */
-function schemaPath(type: EventType): string {
+export function schemaPath(type: EventType): string {
   return `/schemas/${type}.json`
 }
 
@@ -73,19 +73,36 @@ function subjectOf({ payload }: EventOf): string {
   return 'order_id' in payload ? `orders/${payload.order_id}` : `menu-items/${payload.menu_item_id}`
 }
 
+const envelope = {
+  specversion: z.literal('1.0').meta({ description: 'Version of CloudEvents' }),
+  id: z
+    .uuid()
+    .meta({ description: 'Id of the event: the same however often it is sent. Know repetitions by it' }),
+  source: z.url().meta({ description: 'The system that it comes from, by its public URL' }),
+  subject: z
+    .string()
+    .min(1)
+    .meta({ description: 'What it is about: `orders/{order_id}`, or `menu-items/{menu_item_id}`' }),
+  time: z.iso.datetime().meta({ description: 'When it happened, in UTC' }),
+  datacontenttype: z.literal('application/json').meta({ description: 'What `data` is in' }),
+  dataschema: z.url().meta({ description: 'URL of the JSON Schema of `data`' }),
+} as const
+
+const sequence = z
+  .string()
+  .regex(/^[1-9]$/)
+  .meta({
+    description:
+      'Place among the events of its order: rising, so that what is older than what you have seen can be told; not gapless',
+  })
+
 /** The shape of {@link CloudEvent}, for documents and tests. */
 export function cloudEventSchema(type: EventType): z.ZodObject {
   return z.object({
-    specversion: z.literal('1.0'),
-    id: z.uuid(),
-    source: z.url(),
-    type: z.literal(type),
-    subject: z.string().min(1),
-    time: z.iso.datetime(),
-    datacontenttype: z.literal('application/json'),
-    dataschema: z.url(),
-    ...(type === 'inventory.low_stock.v1' ? {} : { sequence: z.string().regex(/^[1-9]$/) }),
-    traceparent: z.string().optional(),
+    ...envelope,
+    type: z.literal(type).meta({ description: 'What happened' }),
+    ...(type === 'inventory.low_stock.v1' ? {} : { sequence }),
+    traceparent: z.string().optional().meta({ description: 'W3C Trace Context, where traces are on' }),
     data: eventCatalogue[type],
   })
 }

@@ -12,12 +12,15 @@ import { openApiDocument } from '../http/openapi.ts'
 import { problemPages } from '../http/problem-pages.ts'
 import { limitRate } from '../http/rate-limit.ts'
 import type { Route } from '../http/route.ts'
+import { schemaPages } from '../http/schema-pages.ts'
 import { createHttpServer } from '../http/server.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
+import { asyncApiDocument } from '../outbox/async-api.ts'
+import { eventSchemas } from '../outbox/event-schemas.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
 import { type Config, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
@@ -68,8 +71,21 @@ export async function startApi(
     authenticator,
     rateLimit: perMinute === undefined ? undefined : limitRate(database, perMinute),
     pages: {
-      open: [healthPages(readinessChecks(database, state)), problemPages()],
-      callers: [documentationPages(openApiDocument(routes, packageJson.version, config))],
+      open: [
+        healthPages(readinessChecks(database, state)),
+        problemPages(),
+        schemaPages(eventSchemas(config.PUBLIC_URL)),
+      ],
+      callers: [
+        documentationPages(
+          openApiDocument(routes, packageJson.version, config),
+          asyncApiDocument({
+            version: packageJson.version,
+            publicUrl: config.PUBLIC_URL,
+            authMode: config.AUTH_MODE,
+          }),
+        ),
+      ],
       operators: [metrics.page],
     },
     metrics,

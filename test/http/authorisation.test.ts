@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import { apiKeyAuthenticator, createApiKey, revokeApiKey } from '../../src/http/api-keys.ts'
 import { type Scope, scopes } from '../../src/http/caller.ts'
+import { eventSchemas } from '../../src/outbox/event-schemas.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { type DescribedOperation, type Ids, json, operations, pathOf } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
@@ -190,16 +191,18 @@ describe('who may do what, with API keys', () => {
     for (const id of Object.values(own)) expect(second.text).not.to.include(id)
   })
 
-  it('shows strangers health and the catalogue of problems, and no documentation, document or metrics', async () => {
-    for (const path of ['/healthz', '/readyz', '/problems', '/problems/forbidden'])
+  it('shows strangers health, problems and schemas of events, and no documentation, document or metrics', async () => {
+    const schemas = Object.keys(eventSchemas(''))
+    for (const path of ['/healthz', '/readyz', '/problems', '/problems/forbidden', ...schemas])
       expect((await send(system.api.baseUrl, { method: 'GET', path })).status, path).to.equal(200)
     const reader = await keyFor(['orders:read'])
-    for (const path of ['/docs', '/docs/assets/swagger-ui-bundle.js', '/openapi.json', '/metrics', '/']) {
+    const documents = ['/docs', '/docs/assets/swagger-ui-bundle.js', '/openapi.json', '/asyncapi.json']
+    for (const path of [...documents, '/metrics', '/']) {
       for (const method of ['GET', 'HEAD']) {
         const reply = await send(system.api.baseUrl, { method, path })
         expect(reply.status, `${method} ${path}`).to.equal(401)
       }
-      if (path !== '/metrics' && path !== '/') expect((await get(path, reader)).status, path).to.equal(200)
+      if (documents.includes(path)) expect((await get(path, reader)).status, path).to.equal(200)
     }
   })
 
