@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
+import { readSecretFiles } from '../src/platform/config.ts'
 import { connect, databaseUrl } from './support/connect.ts'
 import { flag, readOptions, text, wholeNumber } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
@@ -10,11 +11,12 @@ import { ScriptError } from './support/script-error.ts'
 const command = {
   name: 'npm run dashboard --',
   summary:
-    "Serves pg-boss's dashboard on the queues of DATABASE_URL, else of the embedded database, behind a password: the one in\nPGBOSS_DASHBOARD_AUTH_PASSWORD, else a new one. It shows, and changes nothing.",
+    "Serves pg-boss's dashboard on the queues of DATABASE_URL, else of the embedded database, behind a password:\nthe one in PGBOSS_DASHBOARD_AUTH_PASSWORD, or in the file that PGBOSS_DASHBOARD_AUTH_PASSWORD_FILE names,\nelse a new one. It shows, and changes nothing.",
   example: 'npm run dashboard -- --port 3001',
 }
 
 const DEFAULT_PORT = 3_000
+const PASSWORD = 'PGBOSS_DASHBOARD_AUTH_PASSWORD'
 const PASSWORD_BYTES = 12
 
 await runScript(async () => {
@@ -34,7 +36,8 @@ await runScript(async () => {
   await requireQueues()
   await requirePort(port, host)
   const username = process.env['PGBOSS_DASHBOARD_AUTH_USERNAME'] || 'operator'
-  const given = process.env['PGBOSS_DASHBOARD_AUTH_PASSWORD']
+  const source = process.env[`${PASSWORD}_FILE`] || PASSWORD
+  const given = readSecretFiles([PASSWORD], process.env)[PASSWORD] ?? process.env[PASSWORD]
   const password = given || randomBytes(PASSWORD_BYTES).toString('base64url')
   // It takes all of its options from the environment, and listens as soon as it is loaded.
   Object.assign(process.env, {
@@ -42,11 +45,11 @@ await runScript(async () => {
     HOST: host,
     PORT: String(port),
     PGBOSS_DASHBOARD_AUTH_USERNAME: username,
-    PGBOSS_DASHBOARD_AUTH_PASSWORD: password,
+    [PASSWORD]: password,
     PGBOSS_DASHBOARD_READ_ONLY: options['allow-changes'] ? '0' : '1',
   })
   await import(import.meta.resolve('@pg-boss/dashboard/build/server.js'))
-  console.log(`Sign in as ${username}, password: ${given ? 'PGBOSS_DASHBOARD_AUTH_PASSWORD' : password}`)
+  console.log(`Sign in as ${username}, password: ${given ? `as in ${source}` : password}`)
   return 0
 })
 

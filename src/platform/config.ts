@@ -21,6 +21,14 @@ function isOrigin(text: string): boolean {
 }
 
 const otlpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional()
+/** As the exporter reads them, which ignores what it cannot read. */
+const otlpHeaders = z
+  .string()
+  .refine(
+    pairs => pairs.split(',').every(pair => /^\s*[\w!#$%&'*+.^`|~-]+\s*=\s*[^\s;]/.test(pair)),
+    'must be like authorization=Bearer%20TOKEN, with commas between several',
+  )
+  .optional()
 const fileOf = (name: string) =>
   z.string().min(1).optional().describe(`file that holds \`${name}\`, which is then not set itself`)
 
@@ -93,6 +101,12 @@ const environment = z.object({
     'where traces go (OTLP over HTTP, e.g. `http://127.0.0.1:4318`); left out, there are none',
   ),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpUrl.describe('the same, as the whole URL for traces'),
+  OTEL_EXPORTER_OTLP_HEADERS: otlpHeaders.describe(
+    'headers to send with traces, e.g. `authorization=Bearer%20TOKEN`, with commas between several',
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS_FILE: fileOf('OTEL_EXPORTER_OTLP_HEADERS'),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: otlpHeaders.describe('more of them, which win over those'),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE: fileOf('OTEL_EXPORTER_OTLP_TRACES_HEADERS'),
   OTEL_TRACES_SAMPLER: z
     .enum([
       'always_on',
@@ -144,7 +158,12 @@ export class ConfigurationError extends Error {
 }
 
 /** Variables whose value may stand in a file named by `<name>_FILE`, and is never repeated. */
-const secrets = ['DATABASE_URL', 'JWT_PUBLIC_KEY'] as const
+const secrets = [
+  'DATABASE_URL',
+  'JWT_PUBLIC_KEY',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
+] as const
 
 /**
  * Parses the environment once, with the files that it names. An empty value counts as left out.
@@ -152,9 +171,7 @@ const secrets = ['DATABASE_URL', 'JWT_PUBLIC_KEY'] as const
  */
 export function parseConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const fromFiles = Object.fromEntries(
-    secrets.filter(name => given[`${name}_FILE`] !== undefined).map(name => [name, readSecret(name, given)]),
-  )
+  const fromFiles = readSecretFiles(secrets, given)
   const result = environment.safeParse({ ...given, ...fromFiles })
   if (result.success) return Object.freeze(result.data)
   const issue = result.error.issues[0]
@@ -167,10 +184,23 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   )
 }
 
+/**
+ * Secrets of which not the value is given, but a file that holds it.
+ * @returns those, by name
+ * @throws ConfigurationError naming the variable, never with what a file holds
+ */
+export function readSecretFiles(
+  names: readonly string[],
+  env: Record<string, string | undefined>,
+): Record<string, string> {
+  const inFiles = names.filter(name => env[`${name}_FILE`])
+  return Object.fromEntries(inFiles.map(name => [name, readSecret(name, env)]))
+}
+
 /** What the file says; white space around it, such as a last newline, does not count. */
 function readSecret(name: string, given: Record<string, string | undefined>): string {
   const variable = `${name}_FILE`
-  if (given[name] !== undefined)
+  if (given[name])
     throw new ConfigurationError(`${variable}: either this or ${name} can be set, and not both`)
   let content: string
   try {

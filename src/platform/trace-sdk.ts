@@ -1,6 +1,6 @@
 import { context, DiagLogLevel, diag, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { parseKeyPairsIntoRecord, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import {
   defaultResource,
@@ -36,6 +36,8 @@ export interface TracingOptions {
   sampler: Config['OTEL_TRACES_SAMPLER']
   /** of the samplers by ratio: how many of all traces, 0..1 */
   ratio: number
+  /** sent with every export, in the form of OTEL_EXPORTER_OTLP_HEADERS; of two with one name, the later */
+  headers?: string
   /** left out: to the OTLP endpoint that the standard variables name */
   processor?: SpanProcessor
 }
@@ -49,14 +51,14 @@ const COMPLAINT_INTERVAL_MS = 60_000
 
 /** From now on this process's spans, ours and pg-boss's, are collected and sent. */
 export function installTracing(options: TracingOptions, log: Logger): Tracing {
-  const { serviceName, serviceVersion, sampler, ratio, processor } = options
+  const { serviceName, serviceVersion, sampler, ratio, headers, processor } = options
   complainTo(log)
   const provider = new TracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': serviceName, 'service.version': serviceVersion }))
       .merge(detectResources({ detectors: [envDetector] })),
     sampler: samplers[sampler](ratio),
-    spanProcessors: [processor ?? otlpProcessor()],
+    spanProcessors: [processor ?? otlpProcessor(headers)],
   })
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())
@@ -85,9 +87,9 @@ const samplers: Record<Config['OTEL_TRACES_SAMPLER'], (ratio: number) => Sampler
   parentbased_traceidratio: ratio => new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
 }
 
-function otlpProcessor(): SpanProcessor {
+function otlpProcessor(headers: string | undefined): SpanProcessor {
   return new BatchSpanProcessor({
-    exporter: new OTLPTraceExporter(),
+    exporter: new OTLPTraceExporter({ headers: parseKeyPairsIntoRecord(headers) }),
     maxQueueSize: MAX_WAITING_SPAN_COUNT,
     maxExportBatchSize: MAX_EXPORT_SPAN_COUNT,
     scheduledDelayMillis: EXPORT_INTERVAL_MS,

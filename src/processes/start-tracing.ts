@@ -17,6 +17,9 @@ export async function startTracing(config: Config, role: string, log: Logger): P
       serviceVersion: packageJson.version,
       sampler: config.OTEL_TRACES_SAMPLER,
       ratio: config.OTEL_TRACES_SAMPLER_ARG,
+      headers: [config.OTEL_EXPORTER_OTLP_HEADERS, config.OTEL_EXPORTER_OTLP_TRACES_HEADERS]
+        .filter(given => given !== undefined)
+        .join(','),
     },
     log,
   )

@@ -77,6 +77,20 @@ describe('configuration', () => {
       .not.contain('s3cret')
   })
 
+  it('refuses headers for traces that the exporter would leave out, and does not repeat them', () => {
+    for (const headers of [
+      'authorization: Bearer s3cret',
+      'authorization=s3cret,',
+      '=s3cret',
+      's3cret',
+      'a=;s3cret',
+    ])
+      expect(() => parseConfig({ OTEL_EXPORTER_OTLP_HEADERS: headers }), headers)
+        .to.throw(ConfigurationError, /^OTEL_EXPORTER_OTLP_HEADERS: must be like [^\n]+$/)
+        .with.property('message')
+        .not.contain('s3cret')
+  })
+
   describe('of secrets by file', () => {
     let folder: string
     let file: string
@@ -90,6 +104,8 @@ describe('configuration', () => {
     for (const [name, value] of [
       ['DATABASE_URL', 'postgres://me:s3cret@host/db'],
       ['JWT_PUBLIC_KEY', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----'],
+      ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20s3cret,x-tenant=7'],
+      ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'authorization=Bearer s3cret'],
     ] as const) {
       const refused = (env: Record<string, string>, message: RegExp) =>
         expect(() => parseConfig({ [`${name}_FILE`]: file, ...env }))

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { exportSPKI, generateKeyPair, SignJWT } from 'jose'
@@ -22,12 +25,17 @@ describe('secrets', () => {
   const login = `comanda_canary_${randomBytes(4).toString('hex')}`
   const planted: Record<string, string> = {
     'the password of the database': canary('password'),
+    'a header for the collector of traces': canary('header'),
     'an idempotency key': canary('idempotency'),
     'a key that is none': `comanda_${canary('key')}`,
     'a token that is none': `${canary('head')}.${canary('payload')}.${canary('signature')}`,
   }
   const folder = temporaryFolder()
   const children: Child[] = []
+  const collector = createServer((request, response) => {
+    request.resume()
+    response.writeHead(401).end()
+  })
   /** every problem document that anybody was answered */
   const problems: string[] = []
   let opened: Awaited<ReturnType<typeof openTestDatabase>>
@@ -43,7 +51,15 @@ describe('secrets', () => {
     own.password = password
     const file = join(folder, 'database-url')
     writeFileSync(file, own.href)
-    env = { DATABASE_URL_FILE: file, PORT: '0', LOG_LEVEL: 'trace' }
+    const headers = join(folder, 'headers')
+    writeFileSync(headers, `authorization=Bearer%20${planted['a header for the collector of traces']}`)
+    env = {
+      DATABASE_URL_FILE: file,
+      OTEL_EXPORTER_OTLP_ENDPOINT: await startCollector(),
+      OTEL_EXPORTER_OTLP_HEADERS_FILE: headers,
+      PORT: '0',
+      LOG_LEVEL: 'trace',
+    }
 
     const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
     writeFileSync(join(folder, 'public-key'), await exportSPKI(publicKey))
@@ -59,10 +75,18 @@ describe('secrets', () => {
   after(async () => {
     killChildren()
     for (const child of children) await child.ended
+    collector.close()
     await opened.database.execute(`drop role ${login}`)
     await opened.close()
     rmSync(folder, { recursive: true })
   })
+
+  /** One that refuses whatever it is sent, which is complained of. */
+  async function startCollector(): Promise<string> {
+    collector.listen(0, '127.0.0.1')
+    await once(collector, 'listening')
+    return `http://127.0.0.1:${(collector.address() as AddressInfo).port}`
+  }
 
   async function start(role: string, more: Record<string, string> = {}): Promise<Child> {
     const child = startChild(['src/main.ts', role], { ...env, ...more })
@@ -97,6 +121,8 @@ describe('secrets', () => {
     children.push(away)
     expect(await away.ended).to.equal(1)
     await breakConnections()
+    const complaining = () => children.filter(child => child.output().includes('traces could not be sent'))
+    await until('the processes miss the collector', () => complaining().length >= 4)
 
     expect(problems.length).to.be.above(10)
     const found = await whereTheyAre()

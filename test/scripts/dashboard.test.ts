@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { type Ended, type Running, refusingPort, spawnScript } from './spawn-script.ts'
 
@@ -60,13 +63,27 @@ describe('npm run dashboard', () => {
     expect((await status('/queues/order.prepare', 'open sesame', 'POST'))[0]).not.to.equal(403)
   })
 
-  it('says in a line that its port is taken, or that there is no database', async () => {
+  it('takes a password from a file', async () => {
+    const file = join(temporaryFolder(), 'password')
+    writeFileSync(file, 'open barley\n')
+    await start({ PGBOSS_DASHBOARD_AUTH_PASSWORD_FILE: file })
+    expect(printed).to.contain(file).and.not.to.contain('barley')
+    expect((await status('/queues', 'open barley'))[0]).to.equal(200)
+    expect((await status('/queues', 'open sesame'))[0]).to.equal(401)
+  })
+
+  it('says in a line that its port is taken, its password cannot be read, or there is no database', async () => {
     const taken = new URL(system.api.baseUrl).port
     const endings: [string[], Record<string, string>, RegExp][] = [
       [
         ['--port', taken],
         { DATABASE_URL: system.url },
         /^comanda: cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)[^\n]*\n$/,
+      ],
+      [
+        [],
+        { DATABASE_URL: system.url, PGBOSS_DASHBOARD_AUTH_PASSWORD_FILE: '/none' },
+        /^comanda: PGBOSS_DASHBOARD_AUTH_PASSWORD_FILE: \/none cannot be read \(ENOENT\)\n$/,
       ],
       [[], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' }, /^comanda: cannot connect[^\n]*\n$/],
     ]
