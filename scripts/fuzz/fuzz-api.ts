@@ -126,7 +126,7 @@ class Fuzz {
 
   async #readBack(operationId: string, sent: unknown, { text, headers }: RawReply): Promise<void> {
     // A replay is the answer of then, and the world has gone on.
-    if (headers['idempotency-replayed']) return
+    if (headers['idempotency-replayed'] || !headers['content-type']?.includes('json')) return
     const answer = JSON.parse(text) as Record<string, string>
     if (Array.isArray(answer)) return
     this.#learn(answer)

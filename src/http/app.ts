@@ -5,13 +5,15 @@ import { ExpectedError, TooManyRequests } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
 import { isTracing } from '../platform/tracing.ts'
-import { type Authenticator, admit } from './authenticate.ts'
+import { type Authenticator, admit, recheckOf } from './authenticate.ts'
 import { jsonBody } from './body.ts'
 import { allowOrigins } from './cors.ts'
+import type { EventStreams } from './event-streams.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { type ProblemCode, problemOf, retryAfterSeconds } from './problem.ts'
-import type { Route } from './route.ts'
+import { type Route, STREAM_TYPE } from './route.ts'
+import type { RouteReply, StreamReply } from './route-reply.ts'
 import { traceRequests } from './trace-requests.ts'
 
 export interface AppOptions {
@@ -23,6 +25,8 @@ export interface AppOptions {
   /** left out, everybody may do everything */
   authenticator?: Authenticator | undefined
   metrics: HttpMetrics
+  /** where the answers of routes that stream are kept */
+  streams?: EventStreams
   /** whether what changes something must say by which key it may be sent again */
   requireIdempotencyKey?: boolean
   /** proxies in front, of which each adds to `X-Forwarded-For` whom it has served; left out, none, and the header is not looked at */
@@ -82,13 +86,14 @@ function guarded(router: Router, guard: Middleware): Middleware {
   }
 }
 
-function apiRouter({ routes, authenticator, rateLimit, requireIdempotencyKey = false }: AppOptions): Router {
+function apiRouter(options: AppOptions): Router {
+  const { routes, authenticator, rateLimit, streams, requireIdempotencyKey = false } = options
   const router = new Router()
   const readBody = jsonBody()
   for (const route of routes) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    const serve: Middleware = async ctx => {
-      const { body, headers = {} } = await route.serve({
+    const answer = (ctx: Context) =>
+      route.serve({
         params: ctx['params'],
         path: ctx.path,
         query: route.query ? ctx.query : {},
@@ -96,6 +101,7 @@ function apiRouter({ routes, authenticator, rateLimit, requireIdempotencyKey = f
         trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
         caller: ctx.state['caller'],
         ifMatch: ctx.req.headers['if-match'],
+        lastEventId: ctx.req.headers['last-event-id'] as string | undefined,
         idempotencyKey:
           route.method === 'get'
             ? undefined
@@ -104,10 +110,24 @@ function apiRouter({ routes, authenticator, rateLimit, requireIdempotencyKey = f
                 requireIdempotencyKey,
               ),
       })
+    const serveOnce: Middleware = async ctx => {
+      const { body, headers = {} } = (await answer(ctx)) as RouteReply<unknown>
       ctx.status = route.status
       ctx.set(headers)
       ctx.body = body
     }
+    const serveStream: Middleware = async ctx => {
+      const prepare = async () => (await answer(ctx)) as StreamReply
+      if (ctx.method === 'HEAD') {
+        await prepare()
+        ctx.type = STREAM_TYPE
+        ctx.body = ''
+        return
+      }
+      await streams?.open(ctx.res, ctx.state['caller'], recheckOf(ctx, authenticator, route.scope), prepare)
+      ctx.respond = false
+    }
+    const serve = route.isStream ? serveStream : serveOnce
     // Strangers are turned away before a byte of their body is read.
     const enter = [admit(authenticator, route.scope), ...(rateLimit ? [rateLimit] : [])]
     router.register(path, [route.method], route.body ? [...enter, readBody, serve] : [...enter, serve])

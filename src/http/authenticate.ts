@@ -34,6 +34,20 @@ export function admit(authenticator: Authenticator | undefined, scope?: Scope): 
   }
 }
 
+/** Asks again later who sends a request that goes on, and whether they still may. */
+export function recheckOf(
+  ctx: Context,
+  authenticator: Authenticator | undefined,
+  scope: Scope,
+): () => Promise<Caller> {
+  return async () => {
+    if (!authenticator) return ANYONE
+    const caller = await identify(ctx, authenticator)
+    requireScope(caller, scope)
+    return caller
+  }
+}
+
 async function identify(ctx: Context, authenticator: Authenticator): Promise<Caller> {
   const header = ctx.req.headers.authorization
   if (header === undefined) {

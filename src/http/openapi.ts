@@ -3,7 +3,7 @@ import { createDocument } from 'zod-openapi'
 import { type Config, rateLimitOf } from '../platform/config.ts'
 import { idempotencyKeyHeader } from './idempotency.ts'
 import { type ProblemCode, problemOf, problemSchema, problems, retryAfterSeconds } from './problem.ts'
-import type { Route } from './route.ts'
+import { type Route, STREAM_TYPE } from './route.ts'
 
 const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
 
@@ -147,6 +147,21 @@ const ifMatchHeader = z.string().meta({
   description: 'The `ETag` that you have seen: if it is another by now, nothing is changed',
 })
 
+const lastEventIdHeader = z.string().meta({
+  description: 'The `id` of the last event that you have seen: the stream goes on behind it',
+})
+
+/** What a stream may answer instead of beginning. */
+const resumeInvalid: DocumentedError = {
+  code: 'resume-point-invalid',
+  detail: 'This Last-Event-ID was not given out by this stream; connect without one for a snapshot',
+}
+const tooManyStreams: DocumentedError = {
+  code: 'too-many-streams',
+  detail: 'You have 500 streams open here, and may have 500; close one first',
+  fields: { limit_count: 500 },
+}
+
 function operation(route: Route, options: DocumentOptions) {
   const { REQUIRE_IDEMPOTENCY_KEY: requireIdempotencyKey = false, AUTH_MODE = 'none' } = options
   const isChange = route.method !== 'get'
@@ -155,6 +170,7 @@ function operation(route: Route, options: DocumentOptions) {
       ? { 'Idempotency-Key': requireIdempotencyKey ? idempotencyKeyHeader : idempotencyKeyHeader.optional() }
       : {}),
     ...(route.conditional ? { 'If-Match': ifMatchHeader.optional() } : {}),
+    ...(route.isStream ? { 'Last-Event-ID': lastEventIdHeader.optional() } : {}),
   })
   const { params, query, body, errors, operationId, summary, description, tag } = route
   return {
@@ -166,7 +182,7 @@ function operation(route: Route, options: DocumentOptions) {
     requestParams: {
       ...(params ? { path: params } : {}),
       ...(query ? { query } : {}),
-      ...(isChange ? { header: headers } : {}),
+      ...(isChange || route.isStream ? { header: headers } : {}),
     },
     ...(body
       ? { requestBody: { required: !route.bodyOptional, content: { 'application/json': { schema: body } } } }
@@ -179,6 +195,8 @@ function operation(route: Route, options: DocumentOptions) {
         ...(isChange ? changing : []),
         ...(route.conditional ? [stale] : []),
         ...(query ? inQuery : []),
+        ...(route.isStream ? [resumeInvalid] : []),
+        ...(route.isStream && AUTH_MODE !== 'none' ? [tooManyStreams] : []),
         ...(isChange && requireIdempotencyKey ? [keyMissing] : []),
         ...(AUTH_MODE === 'none'
           ? []
@@ -199,6 +217,7 @@ function success(
     replyExample,
     replyHeaders = {},
     optionalReplyHeaders = {},
+    isStream = false,
   }: Route,
   isChange: boolean,
 ) {
@@ -216,7 +235,9 @@ function success(
         ...Object.fromEntries(optional),
         ...(isChange ? { 'Idempotency-Replayed': replayedHeader } : {}),
       },
-      content: { 'application/json': { schema: replySchema, example: replyExample } },
+      content: {
+        [isStream ? STREAM_TYPE : 'application/json']: { schema: replySchema, example: replyExample },
+      },
     },
   }
 }

@@ -117,6 +117,14 @@ const explanations: Record<ProblemCode, Explanation> = {
       'What you wanted to change has changed since you looked: its version is not one that `If-Match` names.',
     toDo: 'Get it again, decide anew, and send the request with its new `ETag`.',
   },
+  'resume-point-invalid': {
+    means: 'The `Last-Event-ID` was not given out by this stream.',
+    toDo: 'Send it as it came with the last event, to the same stream, or connect without one: the stream begins with a snapshot.',
+  },
+  'too-many-streams': {
+    means: 'You have as many streams open as you may, with the process that answered.',
+    toDo: 'Close some: one stream of a restaurant has what those of its orders have. `limit_count` says how many there may be.',
+  },
   overloaded: {
     means:
       'More requests wait than can be served in good time. This one was turned away at once; nothing was changed.',

@@ -37,6 +37,8 @@ export const problems = {
   'inventory-pending': { status: 409, title: 'Stock has not been deducted yet' },
   'illegal-transition': { status: 409, title: 'The order cannot go there from where it is' },
   'stale-version': { status: 412, title: 'It has changed since you looked' },
+  'resume-point-invalid': { status: 400, title: 'The Last-Event-ID is not one of this stream' },
+  'too-many-streams': { status: 429, title: 'Too many streams' },
   overloaded: { status: 503, title: 'Too much to do at the moment' },
   'not-ready': { status: 503, title: 'Not ready to take requests' },
   'database-unavailable': { status: 503, title: 'The database cannot be reached' },

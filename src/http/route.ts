@@ -10,7 +10,10 @@ import {
 import type { Caller, Scope } from './caller.ts'
 import { acceptedVersions } from './etag.ts'
 import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
-import type { RouteReply } from './route-reply.ts'
+import type { RouteReply, StreamReply } from './route-reply.ts'
+
+/** What the answer of a route that streams is: server-sent events. */
+export const STREAM_TYPE = 'text/event-stream'
 
 /** By what a request, and all that follows from it, is known again. */
 interface RequestTrace {
@@ -30,6 +33,8 @@ interface RouteRequest<Params, Query, Body> {
   caller: Caller
   /** versions that may be changed, by `If-Match`; undefined: any */
   versions: number[] | undefined
+  /** the last event that the client has seen of a stream, by its id */
+  lastEventId: string | undefined
   /** when it came with a key: what it changes is to be changed once */
   idempotency: IdempotentRequest | undefined
 }
@@ -61,9 +66,11 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   optionalReplyHeaders?: Record<string, string>
   /** it takes `If-Match` */
   conditional?: boolean
+  /** the answer is a stream of events: its schema is text, and it goes on from `Last-Event-ID` */
+  isStream?: boolean
   /** the errors it may answer besides those of every operation */
   errors: { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
-  handle: (request: RouteRequest<Params, Query, Body>) => Promise<RouteReply<Reply>>
+  handle: (request: RouteRequest<Params, Query, Body>) => Promise<RouteReply<Reply> | StreamReply>
 }
 
 /** A spec with its types closed over: what the app and the document work with. */
@@ -78,7 +85,8 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown
     caller: Caller
     idempotencyKey: string | undefined
     ifMatch: string | undefined
-  }): Promise<RouteReply<unknown>>
+    lastEventId: string | undefined
+  }): Promise<RouteReply<unknown> | StreamReply>
 }
 
 export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query, Body, Reply>): Route {
@@ -94,6 +102,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       caller,
       idempotencyKey,
       ifMatch,
+      lastEventId,
     }) => {
       const params = parseParams(spec.params, spec.resource, givenParams)
       const query = (spec.query ? parseQuery(spec.query, givenQuery) : undefined) as Query
@@ -108,6 +117,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
         trace,
         caller,
         idempotency,
+        lastEventId,
         versions: acceptedVersions(ifMatch),
       })
     },

@@ -29,7 +29,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'update (name, deactivated_at, version) on restaurants',
     'update (name, price_minor, low_stock_threshold, deactivated_at, version, available_qty, updated_at) on menu_items',
     `update (${orderProgress}) on orders`,
-    'insert, select (order_id) on outbox_events',
+    'insert, select (event_id, restaurant_id, type, order_id, payload, trace_context, created_at, xid) on outbox_events',
     'select, insert, update, delete on rate_limits',
   ],
   comanda_dispatcher: [

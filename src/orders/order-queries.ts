@@ -34,8 +34,9 @@ export async function readOrder(sql: Sql, orderId: string): Promise<OrderRecord>
   return order
 }
 
-const readSql = `
-  select order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
+/** The columns of an {@link OrderRecord}, of an order `o`. */
+export const orderColumns = `
+    order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
     placed_at, updated_at,
     (
       select json_agg(json_build_object('menu_item_id', menu_item_id, 'name', name, 'price_minor', price_minor,
@@ -50,7 +51,10 @@ const readSql = `
       from order_transitions as t
       where t.order_id = o.order_id
         and t.restaurant_id = o.restaurant_id
-    ) as timeline
+    ) as timeline`
+
+const readSql = `
+  select ${orderColumns}
   from orders as o
   where order_id = $1
 `

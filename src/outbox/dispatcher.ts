@@ -5,9 +5,7 @@ import { LastMinute } from '../platform/last-minute.ts'
 import type { Logger } from '../platform/log.ts'
 import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
 import { countDispatched, countQuarantined } from './outbox-metrics.ts'
-
-/** NOTIFY channel on which a dispatcher is told that events were committed. */
-export const OUTBOX_CHANNEL = 'comanda_outbox'
+import { announceByNotify, OUTBOX_CHANNEL } from './wake.ts'
 
 const BATCH_COUNT = 500
 /** The safety net: how long a committed event may wait when its wake-up is lost. */
@@ -20,6 +18,7 @@ export class Dispatcher {
   readonly #database: Database
   readonly #boss: PgBoss
   readonly #log: Logger
+  readonly #announce: () => void
   #listener: Listener | undefined
   #running: Promise<void> | undefined
   #stopping = false
@@ -31,6 +30,7 @@ export class Dispatcher {
     this.#database = database
     this.#boss = boss
     this.#log = log
+    this.#announce = announceByNotify(database, log)
   }
 
   /** Starts the loop, and listens for wake-ups of other processes. */
@@ -83,6 +83,7 @@ export class Dispatcher {
       this.#dispatched.add(batch.claimed - batch.quarantined)
       countDispatched('dispatcher', batch.claimed - batch.quarantined)
       countQuarantined(batch.quarantined)
+      if (batch.claimed > 0) this.#announce()
       if (this.#stopping || (batch.claimed < BATCH_COUNT && !this.#woken)) return
     }
   }

@@ -165,7 +165,8 @@ export function follow(event: EventOf): TraceContext {
   return { ...event.trace_context, caused_by: event.event_id }
 }
 
-function isEventType(type: string): type is EventType {
+/** Whether the catalogue knows it. */
+export function isEventType(type: string): type is EventType {
   return Object.hasOwn(eventCatalogue, type)
 }
 

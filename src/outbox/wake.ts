@@ -1,6 +1,14 @@
 import type { Database } from '../db/database.ts'
+import { notifyCoalesced } from '../db/notify-coalesced.ts'
 import type { Logger } from '../platform/log.ts'
-import { OUTBOX_CHANNEL } from './dispatcher.ts'
+
+/** NOTIFY channel on which a dispatcher is told that events were committed. */
+export const OUTBOX_CHANNEL = 'comanda_outbox'
+/** NOTIFY channel on which whoever follows events is told that some have come. */
+export const EVENTS_CHANNEL = 'comanda_events'
+
+/** A process tells of its events at most this often; sooner, nobody would look. */
+const ANNOUNCE_REST_MS = 50
 
 /** Tells a dispatcher that events have been committed. Costs the caller nothing and never fails it. */
 export type WakeDispatcher = () => void
@@ -10,24 +18,10 @@ export type WakeDispatcher = () => void
  * serialise their commits) and coalesced: while one is under way, any number of calls make one more.
  */
 export function wakeByNotify(database: Database, log: Logger): WakeDispatcher {
-  let underWay = false
-  let again = false
+  return notifyCoalesced(database, OUTBOX_CHANNEL, 0, log)
+}
 
-  async function send(): Promise<void> {
-    underWay = true
-    do {
-      again = false
-      try {
-        await database.execute(`notify ${OUTBOX_CHANNEL}`)
-      } catch (error) {
-        log.debug({ error: String(error) }, 'wake-up not sent; the dispatcher polls')
-      }
-    } while (again)
-    underWay = false
-  }
-
-  return () => {
-    if (underWay) again = true
-    else void send()
-  }
+/** Tells those who follow events that there are some, in the same way and at most every 50 ms. */
+export function announceByNotify(database: Database, log: Logger): () => void {
+  return notifyCoalesced(database, EVENTS_CHANNEL, ANNOUNCE_REST_MS, log)
 }

@@ -93,6 +93,12 @@ const environment = z.object({
     .describe(
       'proxies in front that add the address of whom they serve to `X-Forwarded-For`; with 0 the header is not looked at',
     ),
+  STREAM_COUNT: count(0, 100_000)
+    .default(2_500)
+    .describe('event streams that an API process keeps open at once'),
+  STREAM_PER_CALLER_COUNT: count(1, 100_000)
+    .default(500)
+    .describe('how many of them one caller may have, where callers are told apart'),
   REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
   CORS_ORIGINS: origins.describe(
     'origins whose pages may call from a browser, with commas between, e.g. `https://till.example`; left out, none',

@@ -30,6 +30,8 @@ export type ErrorCode =
   | 'idempotency-key-reused'
   | 'illegal-transition'
   | 'stale-version'
+  | 'resume-point-invalid'
+  | 'too-many-streams'
   | 'overloaded'
   | 'not-ready'
   | 'database-unavailable'

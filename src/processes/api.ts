@@ -1,10 +1,14 @@
 import type { Server } from 'node:http'
 import packageJson from '../../package.json' with { type: 'json' }
 import { measurePool } from '../db/pool-metrics.ts'
+import { EventReader } from '../downstream/event-reader.ts'
+import type { StreamOptions } from '../downstream/order-stream.ts'
+import { streamRoutes } from '../downstream/stream-routes.ts'
 import { createApp } from '../http/app.ts'
 import type { Authenticator } from '../http/authenticate.ts'
 import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/docs.ts'
+import { EventStreams } from '../http/event-streams.ts'
 import { healthPages } from '../http/health.ts'
 import { listen } from '../http/listen.ts'
 import { createMetrics } from '../http/metrics.ts'
@@ -34,9 +38,13 @@ export interface ApiService extends Service {
 }
 
 /** Every operation of the API. */
-export function apiRoutes(options: OrderRoutesOptions): Route[] {
-  return [...orderRoutes(options), ...stockRoutes(options)]
+export function apiRoutes(options: OrderRoutesOptions & StreamOptions): Route[] {
+  return [...orderRoutes(options), ...stockRoutes(options), ...streamRoutes(options)]
 }
+
+/** Together with the 30 s that an authenticator remembers a key: a revoked one is turned away within a minute. */
+const STREAM_RECHECK_MS = 25_000
+const STREAM_HEARTBEAT_MS = 15_000
 
 /**
  * Serves the API.
@@ -58,12 +66,29 @@ export async function startApi(
     await database.close()
     throw error
   }
+  const reader = new EventReader(database, log)
+  const wakeDispatcher = wake ?? wakeByNotify(database, log)
   const routes = apiRoutes({
     database,
     cursors: await Cursors.open(database),
     placement: new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT),
-    wakeDispatcher: wake ?? wakeByNotify(database, log),
+    // What this process commits, its own streams need not hear from a dispatcher.
+    wakeDispatcher: () => {
+      wakeDispatcher()
+      reader.wake()
+    },
+    reader,
+    publicUrl: config.PUBLIC_URL,
   })
+  const streams = new EventStreams(
+    {
+      maxCount: config.STREAM_COUNT,
+      maxPerCallerCount: config.STREAM_PER_CALLER_COUNT,
+      heartbeatMs: STREAM_HEARTBEAT_MS,
+      recheckMs: STREAM_RECHECK_MS,
+    },
+    log,
+  )
   const perMinute = rateLimitOf(config)
   const metrics = createMetrics()
   const app = createApp({
@@ -89,6 +114,7 @@ export async function startApi(
       operators: [metrics.page],
     },
     metrics,
+    streams,
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
     trustedProxyCount: config.TRUSTED_PROXY_COUNT,
     corsOrigins: config.CORS_ORIGINS,
@@ -114,7 +140,8 @@ export async function startApi(
     stop: async timeoutMs => {
       state.draining = true
       for (const stop of stopMeasuring) stop()
-      await Promise.all([closeServer(server, timeoutMs), heartbeat.stop()])
+      streams.drain()
+      await Promise.all([closeServer(server, timeoutMs), reader.stop(), heartbeat.stop()])
       await database.close()
     },
   }

@@ -13,6 +13,7 @@ import { reconcileStock } from '../ops/reconcile-stock.ts'
 import { watchDeadLetters } from '../ops/watch-dead-letters.ts'
 import { orderJobs } from '../orders/order-jobs.ts'
 import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
+import { announceByNotify } from '../outbox/wake.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { openDatabase, type Service } from './service.ts'
@@ -55,20 +56,27 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
 
 function starters(database: Database, boss: PgBoss, log: Logger): QueueStarters {
   const housekeeping = { pollingIntervalSeconds: HOUSEKEEPING_POLL_SECONDS } as const
+  const announce = announceByNotify(database, log)
   return new Map([
-    ...Object.entries(handlers).map(
-      ([queue, handle]) =>
-        [
-          queue,
-          () => consumeEvents(database, boss, queue as QueueName, handle as EventHandler<never>, log),
-        ] as const,
-    ),
+    ...Object.entries(handlers).map(([queue, handle]) => {
+      const announced = announcing(handle, announce)
+      return [queue, () => consumeEvents(database, boss, queue as QueueName, announced, log)] as const
+    }),
     [DEAD_LETTER_QUEUE, () => consumeDeadLetters(boss, log)],
     ...Object.entries(chores).map(
       ([queue, chore]) =>
         [queue, async () => void (await boss.work(queue, housekeeping, () => chore(database, log)))] as const,
     ),
   ])
+}
+
+/** What a batch leads to is told to those who follow events, once it is committed. */
+function announcing(handle: EventHandler<never>, announce: () => void): EventHandler<never> {
+  return async (tx, events) => {
+    const handled = await handle(tx, events)
+    if (handled.events.length > 0) tx.afterCommit(announce)
+    return handled
+  }
 }
 
 async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {

@@ -3,6 +3,7 @@ import type { Database } from '../../src/db/database.ts'
 import { startApi } from '../../src/processes/api.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { quiet } from '../support/log.ts'
+import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -37,6 +38,15 @@ describe('plans on a fresh database', () => {
         return statuses.every(({ status }) => status !== 'PLACED')
       })
       expect(await scansByList(database)).to.deep.equal([])
+      const { order_id = '' } = orders[0] ?? {}
+      const streams = [`/api/v1/orders/${order_id}/stream`]
+      for (const path of streams) {
+        const stream = await StreamClient.open(api.client.baseUrl + path)
+        await stream.untilEvents(1)
+        await api.client.cancel(order_id)
+        await until('the cancellation has come', () => stream.news.length > 0)
+        stream.close()
+      }
       for (const filter of lists(restaurant_id)) {
         const { body } = await api.client.call<object[]>('GET', `${filter}limit=5`)
         expect(body.length, filter).to.be.within(1, 5)

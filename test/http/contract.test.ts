@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import { openApiDocument } from '../../src/http/openapi.ts'
+import { STREAM_TYPE } from '../../src/http/route.ts'
 import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
 import { placeOrders } from '../../src/orders/place-order.ts'
 import { demoIds } from '../../src/platform/demo-ids.ts'
@@ -80,7 +81,8 @@ describe('the OpenAPI document', () => {
         const values = example === undefined ? Object.values(examples).map(({ value }) => value) : [example]
         expect(values, `${operationId} ${status}`).not.to.deep.equal([])
         for (const value of values) validator.expectValid(value, ...at, type, 'schema')
-        expect(type).to.equal(Number(status) < 300 ? 'application/json' : 'application/problem+json')
+        const right = operationId.startsWith('stream') ? STREAM_TYPE : 'application/json'
+        expect(type).to.equal(Number(status) < 300 ? right : 'application/problem+json')
         expect(description).not.to.equal('')
         expect(headers).to.include.keys('X-Request-Id', ...(status === '503' ? ['Retry-After'] : []))
       }
@@ -141,10 +143,11 @@ describe('a running API against its document', () => {
     const reply = await send(system.api.baseUrl, {
       method,
       path: path.replace(/\{\w+\}/, id) + query,
-      ...(text === undefined ? {} : { headers, body: text }),
+      ...(text === undefined ? { headers: headers === json ? {} : headers } : { headers, body: text }),
     })
     validator.expectDocumented(operationId, reply)
-    return { ...reply, body: JSON.parse(reply.text) as Record<string, string> }
+    const isJson = /json/.test(reply.headers['content-type'] ?? '')
+    return { ...reply, body: (isJson ? JSON.parse(reply.text) : {}) as Record<string, string> }
   }
 
   async function placed(): Promise<string> {
@@ -239,6 +242,7 @@ describe('a running API against its document', () => {
     const { order_id: id = '' } = order.body
     expect(order.headers.location).to.equal(`/api/v1/orders/${id}`)
     await call('getOrder', { id })
+    await call('streamOrder', { id })
     await call('listOrders', { query: `?restaurant_id=${restaurant_id}` })
     await call('listRestaurants')
     await call('getMenu', { id: restaurant_id })
@@ -328,6 +332,7 @@ describe('a running API against its document', () => {
     const stale = { ...json, 'if-match': '"7"' }
     await call('changeOrderStatus', { id: await placed(), body: { status: 'CANCELLED' }, headers: stale })
     await call('cancelOrder', { id: await placed(), body: {}, headers: stale })
+    await call('streamOrder', { id: await placed(), headers: { 'last-event-id': 'x' } })
     const closed = await system.api.addRestaurant()
     const item = await system.api.addItem(closed.restaurant_id, 1)
     await call('changeMenuItem', { id: item.menu_item_id, body: { active: true }, headers: stale })

@@ -63,6 +63,7 @@ export const operations: DescribedOperation[] = [
     path: '/api/v1/restaurants/{restaurant_id}/menu',
     resource: 'restaurant',
   },
+  { operationId: 'streamOrder', method: 'GET', path: '/api/v1/orders/{order_id}/stream', resource: 'order' },
   { operationId: 'getOrder', method: 'GET', path: '/api/v1/orders/{order_id}', resource: 'order' },
   {
     operationId: 'changeOrderStatus',

@@ -40,6 +40,8 @@ const statuses = {
   'inventory-pending': 409,
   'illegal-transition': 409,
   'stale-version': 412,
+  'resume-point-invalid': 400,
+  'too-many-streams': 429,
   overloaded: 503,
   'not-ready': 503,
   'database-unavailable': 503,

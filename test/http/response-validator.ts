@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { expect } from 'chai'
+import { STREAM_TYPE } from '../../src/http/route.ts'
 import { type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
 import type { RawReply } from './send.ts'
 
@@ -34,7 +35,7 @@ export class ResponseValidator {
     expect(Object.keys(response.content), `${operationId} ${reply.status}`).to.deep.equal([type])
     const promised = Object.entries(response.headers).filter(([, { required }]) => required)
     expect(reply.headers).to.include.keys(...promised.map(([name]) => name.toLowerCase()))
-    const body = JSON.parse(reply.text) as { code?: string }
+    const body = (type === STREAM_TYPE ? reply.text : JSON.parse(reply.text)) as { code?: string }
     const at = [
       'paths',
       path,

@@ -1,6 +1,7 @@
-import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { STREAM_TYPE } from '../../src/http/route.ts'
 
 /** Sends requests that `fetch` would refuse or tidy up. */
 
@@ -36,7 +37,9 @@ export async function send(baseUrl: string, sent: RawRequest): Promise<RawReply>
     })
     outgoing.once('error', reject)
     outgoing.once('response', response => {
-      text(response).then(
+      const isStream = response.headers['content-type']?.startsWith(STREAM_TYPE) && method !== 'HEAD'
+      const content = isStream ? beginningOf(response) : text(response)
+      content.then(
         content => resolve({ status: response.statusCode ?? 0, headers: response.headers, text: content }),
         reject,
       )
@@ -44,6 +47,16 @@ export async function send(baseUrl: string, sent: RawRequest): Promise<RawReply>
     if (body !== undefined) outgoing.write(body)
     outgoing.end()
   })
+}
+
+/** A stream up to its first event: it does not end by itself. */
+async function beginningOf(response: IncomingMessage): Promise<string> {
+  let content = ''
+  for await (const chunk of response) {
+    content += String(chunk)
+    if (content.includes('\ndata:')) break
+  }
+  return content
 }
 
 /** Sends these bytes, whatever they are, and gives all that comes back until the server hangs up. */

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { STREAM_TYPE } from '../../src/http/route.ts'
 import type { MenuItemReply, RestaurantReply } from '../../src/inventory/stock-contract.ts'
 import type { OrderReply, PlacedOrderReply } from '../../src/orders/order-contract.ts'
 import { until } from './until.ts'
@@ -7,6 +8,17 @@ export interface Reply<Body = Record<string, unknown>> {
   status: number
   headers: Headers
   body: Body
+}
+
+/** A stream up to its first event: it does not end by itself. */
+async function beginningOf(response: Response): Promise<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    if (text.includes('\ndata:')) break
+  }
+  return text
 }
 
 /** Talks to a running API as any client would. */
@@ -29,7 +41,8 @@ export class ApiClient {
       headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    const text = await response.text()
+    const isStream = response.headers.get('content-type')?.startsWith(STREAM_TYPE)
+    const text = isStream && method !== 'HEAD' ? await beginningOf(response) : await response.text()
     const isJson = response.headers.get('content-type')?.includes('json')
     return {
       status: response.status,

@@ -1,0 +1,81 @@
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { until } from './until.ts'
+
+export interface StreamEvent {
+  event: string
+  id: string
+  data: Record<string, unknown>
+}
+
+/** Follows an event stream as a browser would, and remembers what it was sent. */
+export class StreamClient {
+  readonly events: StreamEvent[] = []
+  /** the id to come back with, as EventSource keeps it: heartbeats may move it on */
+  lastId: string | undefined
+  readonly headers: IncomingMessage['headers']
+  comments = 0
+  isOpen = true
+  readonly #request: ClientRequest
+  #rest = ''
+
+  private constructor(outgoing: ClientRequest, response: IncomingMessage) {
+    this.#request = outgoing
+    this.headers = response.headers
+    response.setEncoding('utf8')
+    response.on('data', (text: string) => this.#read(text))
+    response.on('error', () => undefined)
+    response.once('close', () => (this.isOpen = false))
+  }
+
+  /** @throws the status and body of an answer that is no stream */
+  static async open(url: string, headers: Record<string, string> = {}): Promise<StreamClient> {
+    return await new Promise((resolve, reject) => {
+      const outgoing = request(url, { agent: false, headers })
+      outgoing.on('error', reject)
+      outgoing.once('response', response => {
+        if (response.statusCode === 200) return resolve(new StreamClient(outgoing, response))
+        let body = ''
+        response.on('data', (chunk: Buffer) => (body += chunk.toString()))
+        response.once('end', () => reject(new Error(`${response.statusCode} ${body}`)))
+      })
+      outgoing.end()
+    })
+  }
+
+  /** Its events but for the snapshot. */
+  get news(): StreamEvent[] {
+    return this.events.filter(({ event }) => event !== 'snapshot')
+  }
+
+  async untilEvents(count: number): Promise<StreamEvent[]> {
+    await until(`${count} events have come, of ${this.events.length}`, () => this.events.length >= count)
+    return this.events
+  }
+
+  close(): void {
+    this.#request.destroy()
+  }
+
+  #read(text: string): void {
+    const blocks = (this.#rest + text).split('\n\n')
+    this.#rest = blocks.pop() ?? ''
+    for (const block of blocks) this.#take(block)
+  }
+
+  #take(block: string): void {
+    const fields = new Map<string, string>()
+    for (const line of block.split('\n')) {
+      const colon = line.indexOf(':')
+      if (colon === 0) this.comments++
+      else fields.set(line.slice(0, colon), line.slice(colon + 1))
+    }
+    const [id, data] = [fields.get('id'), fields.get('data')]
+    if (id !== undefined) this.lastId = id
+    if (data !== undefined)
+      this.events.push({
+        event: fields.get('event') ?? 'message',
+        id: id ?? '',
+        data: JSON.parse(data) as Record<string, unknown>,
+      })
+  }
+}
