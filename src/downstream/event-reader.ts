@@ -149,6 +149,7 @@ export class EventReader {
 
   async #listen(): Promise<Listener | undefined> {
     const wake = () => this.wake()
+    if (this.#stopping) return undefined
     try {
       return await this.#database.listen(EVENTS_CHANNEL, wake, wake)
     } catch (error) {

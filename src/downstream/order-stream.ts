@@ -11,7 +11,7 @@ import type { NewEvent } from '../outbox/read-new-events.ts'
 import { ExpectedError, NotFound } from '../platform/errors.ts'
 import { bodyOf, type EventReader } from './event-reader.ts'
 
-export interface StreamOptions {
+interface OrderStreamOptions {
   database: Database
   reader: EventReader
   publicUrl: string
@@ -35,7 +35,7 @@ export function parseSequence(lastEventId: string): number {
  * @throws NotFound
  */
 export async function orderStream(
-  { database, reader, publicUrl }: StreamOptions,
+  { database, reader, publicUrl }: OrderStreamOptions,
   orderId: string,
   after: number | undefined,
 ): Promise<StreamReply> {

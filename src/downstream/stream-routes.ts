@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import { requireSight } from '../http/caller.ts'
 import { type Route, route } from '../http/route.ts'
+import { restaurantParams } from '../inventory/stock-contract.ts'
 import { orderParams } from '../orders/order-contract.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { orderStream, parseSequence, type StreamOptions } from './order-stream.ts'
+import { orderStream, parseSequence } from './order-stream.ts'
+import { type RestaurantStreamOptions, restaurantStream } from './restaurant-stream.ts'
 
 const frames = z.string().meta({ description: 'Server-sent events' })
 
 /** What happens, as it happens. */
-export function streamRoutes(options: StreamOptions): Route[] {
+export function streamRoutes(options: RestaurantStreamOptions): Route[] {
   return [
     route({
       method: 'get',
@@ -40,8 +42,51 @@ export function streamRoutes(options: StreamOptions): Route[] {
         return reply
       },
     }),
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants/{restaurant_id}/stream',
+      operationId: 'streamRestaurant',
+      scope: 'orders:read',
+      summary: 'Follow a restaurant live',
+      description:
+        'Server-sent events: the restaurant with its open orders as they are (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, once, and in order for each order. A client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      isStream: true,
+      status: 200,
+      statusDescription: 'Goes on until either side ends it; a comment at least every 15 s keeps it alive',
+      replySchema: frames,
+      replyExample: restaurantFrames,
+      errors: [
+        {
+          code: 'restaurant-not-found',
+          detail: `No restaurant has the id ${demoIds.order}`,
+          fields: { id: demoIds.order },
+        },
+      ],
+      handle: async ({ params: { restaurant_id }, caller, lastEventId }) => {
+        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        return await restaurantStream(options, restaurant_id, lastEventId)
+      },
+    }),
   ]
 }
+
+const restaurantFrames = `retry:1250
+
+event:snapshot
+id:kq3V…
+data:{"restaurant":{"restaurant_id":"${demoIds.restaurant}", …},"open_orders":[ … ],"has_more_open_orders":false}
+
+event:order.placed.v1
+id:Zb1x…
+data:{"specversion":"1.0","type":"order.placed.v1","subject":"orders/${demoIds.order}","sequence":"1", …}
+
+:heartbeat
+id:Zb1x…
+
+`
 
 const orderFrames = `retry:1250
 

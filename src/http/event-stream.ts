@@ -63,13 +63,18 @@ export class EventStream {
 
   /** Sends any number of frames, no faster than the client reads them. */
   async sendAll(frames: readonly string[]): Promise<void> {
+    let gone = () => undefined as void
+    const closed = new Promise<void>(done => (gone = done))
+    this.#response.once('close', gone)
     for (let piece = '', index = 0; index < frames.length && this.isOpen; index++) {
       piece += frames[index]
       if (piece.length < PIECE_LENGTH && index < frames.length - 1) continue
-      this.send(piece)
+      const written = new Promise<void>(done => this.#response.write(piece, () => done()))
+      this.#sentAt = performance.now()
       piece = ''
-      if (this.#response.writableNeedDrain) await this.#drained()
+      await Promise.race([written, closed])
     }
+    this.#response.off('close', gone)
   }
 
   /**
@@ -83,8 +88,10 @@ export class EventStream {
     this.send((id === undefined ? beat : beat.id(id)).dispatch().read())
   }
 
+  /** Calls `closed` once the connection is, or at once. */
   onClose(closed: () => void): void {
-    this.#response.once('close', closed)
+    if (this.#response.closed) closed()
+    else this.#response.once('close', closed)
   }
 
   end(): void {
@@ -94,12 +101,5 @@ export class EventStream {
   #drop(): void {
     this.#onDropped()
     this.#response.destroy()
-  }
-
-  async #drained(): Promise<void> {
-    await new Promise<void>(done => {
-      this.#response.once('drain', done)
-      this.#response.once('close', done)
-    })
   }
 }

@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import packageJson from '../../package.json' with { type: 'json' }
 import { measurePool } from '../db/pool-metrics.ts'
 import { EventReader } from '../downstream/event-reader.ts'
-import type { StreamOptions } from '../downstream/order-stream.ts'
+import type { RestaurantStreamOptions } from '../downstream/restaurant-stream.ts'
 import { streamRoutes } from '../downstream/stream-routes.ts'
 import { createApp } from '../http/app.ts'
 import type { Authenticator } from '../http/authenticate.ts'
@@ -38,7 +38,7 @@ export interface ApiService extends Service {
 }
 
 /** Every operation of the API. */
-export function apiRoutes(options: OrderRoutesOptions & StreamOptions): Route[] {
+export function apiRoutes(options: OrderRoutesOptions & RestaurantStreamOptions): Route[] {
   return [...orderRoutes(options), ...stockRoutes(options), ...streamRoutes(options)]
 }
 

@@ -39,13 +39,19 @@ describe('plans on a fresh database', () => {
       })
       expect(await scansByList(database)).to.deep.equal([])
       const { order_id = '' } = orders[0] ?? {}
-      const streams = [`/api/v1/orders/${order_id}/stream`]
+      const streams = [`/api/v1/restaurants/${restaurant_id}/stream`, `/api/v1/orders/${order_id}/stream`]
       for (const path of streams) {
         const stream = await StreamClient.open(api.client.baseUrl + path)
         await stream.untilEvents(1)
-        await api.client.cancel(order_id)
-        await until('the cancellation has come', () => stream.news.length > 0)
+        await placeFor(api.client, 'c', restaurant_id, item.menu_item_id)
+        await (path.includes('orders') ? api.client.cancel(order_id) : undefined)
+        await until('something has happened', () => stream.news.length > 0)
         stream.close()
+        const again = await StreamClient.open(api.client.baseUrl + path, {
+          'last-event-id': stream.events[0]?.id ?? '',
+        })
+        await again.untilEvents(1)
+        again.close()
       }
       for (const filter of lists(restaurant_id)) {
         const { body } = await api.client.call<object[]>('GET', `${filter}limit=5`)

@@ -241,7 +241,7 @@ describe('the runbook', function () {
   })
 
   it('the database was restored from a backup: without the queues', async () => {
-    const [migrate, verify, missing, again, verifyAgain, ...more] = commandsOf(
+    const [migrate, verify, missing, again, forget, verifyAgain, ...more] = commandsOf(
       'The database was restored from a backup',
     )
     expect(more).to.deep.equal([])
@@ -258,6 +258,10 @@ describe('the runbook', function () {
     expect(broken).to.match(/BROKEN +ops\.check_events_accounted/)
     expect(await run(missing)).to.match(/order\.placed\.v1.*inventory\.deduct.*1/)
     await run(again)
+    const foreign = `update outbox_events set xid = '1000000000'`
+    await database.execute(foreign)
+    await run(forget)
+    expect(await database.query('select from outbox_events where xid is not null')).to.deep.equal([])
     await start(startDispatcher)
     await start(startWorker)
     await prepared(order)

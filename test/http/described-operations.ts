@@ -64,6 +64,12 @@ export const operations: DescribedOperation[] = [
     resource: 'restaurant',
   },
   { operationId: 'streamOrder', method: 'GET', path: '/api/v1/orders/{order_id}/stream', resource: 'order' },
+  {
+    operationId: 'streamRestaurant',
+    method: 'GET',
+    path: '/api/v1/restaurants/{restaurant_id}/stream',
+    resource: 'restaurant',
+  },
   { operationId: 'getOrder', method: 'GET', path: '/api/v1/orders/{order_id}', resource: 'order' },
   {
     operationId: 'changeOrderStatus',

@@ -76,6 +76,7 @@ describe('each role with a login of its own', () => {
       ['PATCH', `/api/v1/restaurants/${restaurant_id}`, { name: 'Osteria', active: false }, 200],
       ['GET', '/api/v1/orders', undefined, 200],
       ['GET', `/api/v1/orders/${order_id}/stream`, undefined, 200],
+      ['GET', `/api/v1/restaurants/${restaurant_id}/stream`, undefined, 200],
       ['GET', '/api/v1/restaurants', undefined, 200],
       ['GET', `/api/v1/restaurants/${restaurant_id}/menu`, undefined, 200],
       ['GET', '/readyz', undefined, 200],

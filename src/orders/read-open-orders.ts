@@ -1,0 +1,33 @@
+import type { Sql } from '../db/transaction.ts'
+import { type OrderStatus, orderStatuses, transitions } from './order.ts'
+import { type OrderRecord, orderColumns } from './order-queries.ts'
+
+/** What is still to be done: every status that another can follow. */
+const openStatuses: readonly OrderStatus[] = orderStatuses.filter(status => transitions[status].length > 0)
+
+/** The newest orders of a restaurant that are not DELIVERED or CANCELLED, oldest first. @param count rows, 1..1,001 */
+export async function readOpenOrders(sql: Sql, restaurantId: string, count: number): Promise<OrderRecord[]> {
+  const orders = await sql.query<OrderRecord>(openSql, [restaurantId, openStatuses, count])
+  return orders.sort(
+    (a, b) => a.placed_at.getTime() - b.placed_at.getTime() || (a.order_id < b.order_id ? -1 : 1),
+  )
+}
+
+const openSql = `
+  select ${orderColumns}
+  from orders as o
+  where order_id = any(array(
+    select newest.order_id
+    from unnest($2::text[]) as wanted (wanted_status)
+    cross join lateral (
+      select order_id, placed_at
+      from orders
+      where restaurant_id = $1
+        and status = wanted_status
+      order by placed_at desc, order_id desc
+      limit $3
+    ) as newest
+    order by newest.placed_at desc, newest.order_id desc
+    limit $3
+  ))
+`
