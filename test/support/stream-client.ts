@@ -16,6 +16,7 @@ export class StreamClient {
   comments = 0
   isOpen = true
   readonly #request: ClientRequest
+  #retryMs: number | undefined
   #rest = ''
 
   private constructor(outgoing: ClientRequest, response: IncomingMessage) {
@@ -52,6 +53,11 @@ export class StreamClient {
     return this.events
   }
 
+  /** After how long it was told to come back. */
+  async retryMs(): Promise<number> {
+    return await until('it has been told when to come back', () => this.#retryMs)
+  }
+
   close(): void {
     this.#request.destroy()
   }
@@ -70,6 +76,7 @@ export class StreamClient {
       else fields.set(line.slice(0, colon), line.slice(colon + 1))
     }
     const [id, data] = [fields.get('id'), fields.get('data')]
+    if (fields.has('retry')) this.#retryMs = Number(fields.get('retry'))
     if (id !== undefined) this.lastId = id
     if (data !== undefined)
       this.events.push({
