@@ -57,7 +57,7 @@ describe("a restaurant's stream", () => {
   /** All in one transaction: one look finds them together. */
   async function append(count: number): Promise<string[]> {
     const events = Array.from({ length: count }, lowStock)
-    await test.database.transaction(tx => appendEvents(tx, events))
+    await test.database.transaction(async tx => appendEvents(tx, events))
     return events.map(({ event_id }) => event_id)
   }
 
@@ -120,7 +120,8 @@ describe("a restaurant's stream", () => {
     for (const client of [staying, leaving]) await client.untilEvents(1)
     const held = lowStock()
     const open = await test.database.beginTransaction()
-    await appendEvents(open.db, [held])
+    appendEvents(open.db, [held])
+    await open.db.caughtUp()
     const idle = setInterval(() => void open.db.query('select 1'), 500)
     const [later] = await append(1)
     for (const client of [staying, leaving]) await client.untilEvents(2)

@@ -13,7 +13,7 @@ const PLENTY = 1_000
 
 function statusEvent(order_id: string, seq: number): EventOf {
   const at = '2026-11-22T18:30:00.000Z'
-  const change = { previous_status: 'PLACED', status: 'PREPARING', actor: 'system', reason: null }
+  const change = { previous_status: 'PLACED', status: 'PREPARING' as const, actor: 'system', reason: null }
   return newEvent('order.status.preparing.v1', { order_id, restaurant_id, seq, at, ...change }, {})
 }
 
@@ -48,14 +48,15 @@ describe('reading what has been committed since', () => {
   }
 
   const read = (since: Horizon, limit = PLENTY) => readNewEvents(database, since, [restaurant_id], limit)
-  const append = (...events: EventOf[]) => database.transaction(tx => appendEvents(tx, events))
+  const append = (...events: EventOf[]) => database.transaction(async tx => appendEvents(tx, events))
   const idsOf = (events: readonly EventOf[]) => events.map(({ event_id }) => event_id).sort()
 
   it('finds what commits late, although what began after it has been read before', async () => {
     const begin = await now()
     const [early, late] = [lowStock(), lowStock()]
     const open = await database.beginTransaction()
-    await appendEvents(open.db, [early])
+    appendEvents(open.db, [early])
+    await open.db.caughtUp()
     await append(late)
     const first = await read(begin)
     expect(idsOf(first.events)).to.deep.equal([late.event_id])
@@ -69,7 +70,8 @@ describe('reading what has been committed since', () => {
   it('finds nothing of what was undone, nor of another restaurant', async () => {
     const begin = await now()
     const open = await database.beginTransaction()
-    await appendEvents(open.db, [lowStock()])
+    appendEvents(open.db, [lowStock()])
+    await open.db.caughtUp()
     await open.rollback()
     expect((await read(begin)).events).to.deep.equal([])
     await append(lowStock())
@@ -84,7 +86,8 @@ describe('reading what has been committed since', () => {
       for (let count = 0; count < 20; count++) {
         const those = Array.from({ length: 1 + ((writer + count) % 3) }, lowStock)
         const open = await database.beginTransaction()
-        await appendEvents(open.db, those)
+        appendEvents(open.db, those)
+        await open.db.caughtUp()
         if ((writer + count) % 4 === 0) await open.db.query('select pg_sleep(0.005)')
         await open.commit()
         written.push(...those.map(({ event_id }) => event_id))
