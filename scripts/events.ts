@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
-import { asyncApiDocument } from '../src/outbox/async-api.ts'
 import { parseConfig } from '../src/platform/config.ts'
+import { describeEvents } from '../src/processes/describe-events.ts'
 import { breakingChanges, type Catalogue } from './events/breaking-changes.ts'
 import { currentCatalogue } from './events/current-catalogue.ts'
 import { eventsPage } from './events/events-page.ts'
@@ -45,7 +45,7 @@ await runScript(async () => {
   console.log(`${Object.keys(current).length} events, and all that ${version} has promised of them holds`)
   if (given.check) return 0
   writeFileSync(join(docs, 'events.md'), eventsPage())
-  writeJson(join(docs, 'asyncapi.json'), asyncApi())
+  writeJson(join(docs, 'asyncapi.json'), describeEvents(parseConfig({})))
   if (given.release)
     writeJson(join(docs, 'events.json'), { version: packageJson.version, events: current } satisfies Release)
   return 0
@@ -58,11 +58,6 @@ function readRelease(file: string): Release {
   } catch (error) {
     throw new ScriptError(`${file} cannot be read: ${(error as Error).message}`)
   }
-}
-
-function asyncApi(): object {
-  const { PUBLIC_URL: publicUrl, AUTH_MODE: authMode } = parseConfig({})
-  return asyncApiDocument({ version: packageJson.version, publicUrl, authMode })
 }
 
 function writeJson(file: string, value: object): void {

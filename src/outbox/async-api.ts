@@ -10,7 +10,11 @@ export interface AsyncApiOptions {
   /** where the API is reached from outside, without a slash at its end */
   publicUrl: string
   authMode: 'none' | 'jwt' | 'api-key'
+  /** what each stream begins with */
+  snapshots: Record<StreamKind, z.ZodType>
 }
+
+type StreamKind = 'order' | 'restaurant'
 
 /** An event on its own, in structured mode (CloudEvents JSON Event Format, section 3). */
 const CLOUD_EVENT = 'application/cloudevents+json'
@@ -20,7 +24,7 @@ const HTTP_BINDING = '0.3.0'
  * The AsyncAPI 3.0 document: what webhooks deliver and what streams show, made of the event catalogue. Its schemas are of
  * draft 7, on which AsyncAPI builds; those at `/schemas` say the same in 2020-12.
  */
-export function asyncApiDocument({ version, publicUrl, authMode }: AsyncApiOptions) {
+export function asyncApiDocument({ version, publicUrl, authMode, snapshots }: AsyncApiOptions) {
   return {
     asyncapi: '3.0.0',
     id: `${publicUrl}/asyncapi.json`,
@@ -48,15 +52,18 @@ export function asyncApiDocument({ version, publicUrl, authMode }: AsyncApiOptio
     components: {
       messages: Object.fromEntries([
         ...eventTypes.map(type => [type, message(type, publicUrl)]),
-        ['snapshot', snapshot],
+        ...streamKinds.map(kind => [snapshotName(kind), snapshotMessage(kind)]),
       ]) as Record<string, object>,
       messageTraits: { webhook: { headers: jsonSchemaOf(webhookHeaders, 'draft-7') } },
-      schemas: Object.fromEntries(
-        eventTypes.flatMap(type => [
-          [type, envelope(type)],
-          [dataName(type), jsonSchemaOf(eventCatalogue[type], 'draft-7')],
-        ]),
-      ) as Record<string, JsonSchema>,
+      schemas: {
+        ...(Object.fromEntries(
+          eventTypes.flatMap(type => [
+            [type, envelope(type)],
+            [dataName(type), jsonSchemaOf(eventCatalogue[type], 'draft-7')],
+          ]),
+        ) as Record<string, JsonSchema>),
+        ...Object.assign({}, ...streamKinds.map(kind => snapshotSchemas(kind, snapshots[kind]))),
+      },
       ...(authMode === 'none' ? {} : { securitySchemes: { bearer: bearerScheme(authMode) } }),
     },
   }
@@ -114,9 +121,10 @@ function envelope(type: EventType): JsonSchema {
 
 /** Standard Webhooks, section "Webhook Headers". */
 const webhookHeaders = z.object({
-  'webhook-id': z
-    .string()
-    .meta({ description: 'Names the delivery: the same each time that it is tried', examples: ['msg_2KWP'] }),
+  'webhook-id': z.string().meta({
+    description: 'Names the delivery: the same each time that it is tried',
+    examples: ['01a20485-b0f0-7000-8000-0000000000d1'],
+  }),
   'webhook-timestamp': z
     .string()
     .regex(/^\d+$/)
@@ -153,21 +161,44 @@ const deliverWebhook = {
   messages: eventTypes.map(type => reference('channels', 'webhook', 'messages', type)),
 }
 
-/** What a stream begins with. */
-const snapshot = {
-  name: 'snapshot',
-  title: 'What is so now',
-  summary: 'The state before the events that follow. It comes first, and not when `Last-Event-ID` is sent.',
-  contentType: 'application/json',
-  payload: { type: 'object' },
+const streams = {
+  order: {
+    of: 'an order',
+    example: demoIds.order,
+    path: 'orders',
+    snapshot: 'The order as it is, as `GET /api/v1/orders/{order_id}` has it.',
+  },
+  restaurant: {
+    of: 'a restaurant',
+    example: demoIds.restaurant,
+    path: 'restaurants',
+    snapshot: 'The restaurant with its open orders, as they are.',
+  },
+} as const satisfies Record<StreamKind, object>
+const streamKinds = ['order', 'restaurant'] as const
+
+const snapshotName = (kind: StreamKind) => `${kind}Snapshot`
+
+function snapshotMessage(kind: StreamKind) {
+  return {
+    name: 'snapshot',
+    title: `${kind === 'order' ? 'Order' : 'Restaurant'} as it is`,
+    summary: `${streams[kind].snapshot} It comes first, unless \`Last-Event-ID\` says from where to go on.`,
+    contentType: 'application/json',
+    payload: reference('components', 'schemas', snapshotName(kind)),
+  }
 }
 
-const streams = {
-  order: { of: 'an order', example: demoIds.order, path: 'orders' },
-  restaurant: { of: 'a restaurant', example: demoIds.restaurant, path: 'restaurants' },
-} as const
+/** A snapshot's schema and those within it that have names, all at the one place where they are looked for. */
+function snapshotSchemas(kind: StreamKind, schema: z.ZodType): Record<string, JsonSchema> {
+  const json = JSON.stringify(jsonSchemaOf(schema, 'draft-7'))
+  const { definitions, ...snapshot } = JSON.parse(
+    json.replaceAll('"#/definitions/', '"#/components/schemas/'),
+  ) as JsonSchema & { definitions?: Record<string, JsonSchema> }
+  return { ...definitions, [snapshotName(kind)]: snapshot }
+}
 
-function streamChannel(kind: keyof typeof streams, types: readonly EventType[]) {
+function streamChannel(kind: StreamKind, types: readonly EventType[]) {
   const { of, path, example } = streams[kind]
   return {
     address: `/api/v1/${path}/{${kind}_id}/stream`,
@@ -177,13 +208,14 @@ function streamChannel(kind: keyof typeof streams, types: readonly EventType[]) 
       'with a colon only keep the connection alive.',
     parameters: { [`${kind}_id`]: { description: `Id of the ${kind}`, examples: [example] } },
     servers: [reference('servers', 'api')],
-    messages: Object.fromEntries(
-      ['snapshot', ...types].map(name => [name, reference('components', 'messages', name)]),
-    ),
+    messages: {
+      snapshot: reference('components', 'messages', snapshotName(kind)),
+      ...Object.fromEntries(types.map(type => [type, reference('components', 'messages', type)])),
+    },
   }
 }
 
-function streamOperation(kind: keyof typeof streams, types: readonly EventType[]) {
+function streamOperation(kind: StreamKind, types: readonly EventType[]) {
   const channel = `${kind}Stream`
   return {
     action: 'send',

@@ -30,6 +30,11 @@ export function jsonSchemaOf(schema: z.ZodType, target: 'draft-2020-12' | 'draft
       // Beside the formats, zod writes out the patterns by which it checks them: for no reader, and new with any release.
       if (jsonSchema.format === 'date-time') jsonSchema.pattern = 'Z$'
       else if (jsonSchema.format !== undefined) delete jsonSchema.pattern
+      // OpenAPI has one, JSON Schema several.
+      if ('example' in jsonSchema) {
+        jsonSchema.examples = [jsonSchema['example']]
+        delete jsonSchema['example']
+      }
     },
   })
   return rest as JsonSchema

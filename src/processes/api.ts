@@ -23,12 +23,12 @@ import { Heartbeat } from '../ops/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
-import { asyncApiDocument } from '../outbox/async-api.ts'
 import { eventSchemas } from '../outbox/event-schemas.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
 import { type Config, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
+import { describeEvents } from './describe-events.ts'
 import { readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
 
@@ -102,14 +102,7 @@ export async function startApi(
         schemaPages(eventSchemas(config.PUBLIC_URL)),
       ],
       callers: [
-        documentationPages(
-          openApiDocument(routes, packageJson.version, config),
-          asyncApiDocument({
-            version: packageJson.version,
-            publicUrl: config.PUBLIC_URL,
-            authMode: config.AUTH_MODE,
-          }),
-        ),
+        documentationPages(openApiDocument(routes, packageJson.version, config), describeEvents(config)),
       ],
       operators: [metrics.page],
     },

@@ -2,15 +2,15 @@ import { type Diagnostic, Parser } from '@asyncapi/parser'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { expect } from 'chai'
-import { type AsyncApiOptions, asyncApiDocument } from '../../src/outbox/async-api.ts'
 import { eventTypes } from '../../src/outbox/events.ts'
+import type { Config } from '../../src/platform/config.ts'
+import { describeEvents } from '../../src/processes/describe-events.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
-const version = '1.2.3'
-const configurations: AsyncApiOptions[] = [
-  { version, publicUrl: 'http://localhost:8000', authMode: 'none' },
-  { version, publicUrl: 'https://orders.example.com/comanda', authMode: 'jwt' },
-  { version, publicUrl: 'https://orders.example.com', authMode: 'api-key' },
+const configurations: Pick<Config, 'PUBLIC_URL' | 'AUTH_MODE'>[] = [
+  { PUBLIC_URL: 'http://localhost:8000', AUTH_MODE: 'none' },
+  { PUBLIC_URL: 'https://orders.example.com/comanda', AUTH_MODE: 'jwt' },
+  { PUBLIC_URL: 'https://orders.example.com', AUTH_MODE: 'api-key' },
 ]
 
 describe('the AsyncAPI document', () => {
@@ -18,8 +18,9 @@ describe('the AsyncAPI document', () => {
   const isTold = ({ code }: Diagnostic) => code !== 'asyncapi-latest-version'
 
   for (const options of configurations) {
-    it(`has nothing that the official parser objects to, with ${options.authMode} at ${options.publicUrl}`, async () => {
-      const { document, diagnostics } = await new Parser().parse(JSON.stringify(asyncApiDocument(options)))
+    it(`has nothing that the official parser objects to, with ${options.AUTH_MODE} at ${options.PUBLIC_URL}`, async function () {
+      this.timeout(60_000)
+      const { document, diagnostics } = await new Parser().parse(JSON.stringify(describeEvents(options)))
       expect(
         diagnostics.filter(isTold).map(({ code, message, path }) => `${code}: ${message} ${path.join('/')}`),
       ).to.deep.equal([])
@@ -37,30 +38,37 @@ describe('the AsyncAPI document', () => {
       expect(messagesOf('streamRestaurant')).to.have.members(['snapshot', ...eventTypes])
       expect(messagesOf('streamOrder')).to.have.members(['snapshot', ...aboutOrders])
       const api = document.servers().get('api')
-      expect(`${api?.protocol()}://${api?.host()}${api?.pathname() ?? ''}`).to.equal(options.publicUrl)
-      expect(api?.security().length, 'ways to identify oneself').to.equal(options.authMode === 'none' ? 0 : 1)
+      expect(`${api?.protocol()}://${api?.host()}${api?.pathname() ?? ''}`).to.equal(options.PUBLIC_URL)
+      expect(api?.security().length, 'ways to identify oneself').to.equal(
+        options.AUTH_MODE === 'none' ? 0 : 1,
+      )
     })
   }
 
-  it('has messages whose examples fit their payload', () => {
-    const document = asyncApiDocument({
-      version,
-      publicUrl: 'https://orders.example.com',
-      authMode: 'none',
-    })
+  function validatorOf({ components: { schemas } }: ReturnType<typeof describeEvents>) {
     const ajv = new Ajv({ allErrors: true, strict: false })
     addFormats.default(ajv)
-    ajv.addSchema({ components: { schemas: document.components.schemas } }, 'document')
+    ajv.addSchema({ components: { schemas } }, 'document')
+    return (value: unknown, at: string): string => {
+      const validate = ajv.getSchema(`document${at}`)
+      if (!validate) throw new Error(`the document has nothing at ${at}`)
+      return validate(value) ? 'valid' : ajv.errorsText(validate.errors)
+    }
+  }
+
+  it('has messages whose examples fit their payload', () => {
+    const document = describeEvents({ PUBLIC_URL: 'https://orders.example.com', AUTH_MODE: 'none' })
+    const validate = validatorOf(document)
     for (const type of eventTypes) {
       const { examples, payload } = document.components.messages[type] as {
-        examples: { payload: unknown }[]
+        examples: { payload: object }[]
         payload: { $ref: string }
       }
-      const validate = ajv.getSchema(`document${payload.$ref}`)
       expect(examples).not.to.deep.equal([])
-      for (const example of examples)
-        expect(validate?.(example.payload), `${type}: ${ajv.errorsText(validate?.errors)}`).to.equal(true)
-      expect(validate?.({ ...(examples[0]?.payload as object), data: {} }), type).to.equal(false)
+      for (const example of examples) {
+        expect(validate(example.payload, payload.$ref), type).to.equal('valid')
+        expect(validate({ ...example.payload, data: {} }, payload.$ref), type).to.include('data/data')
+      }
     }
   })
 
@@ -77,6 +85,22 @@ describe('the AsyncAPI document', () => {
       expect(status).to.equal(200)
       expect(headers.get('content-type')).to.match(/^application\/json\b/)
       expect(body).to.deep.include({ asyncapi: '3.0.0', id: 'https://orders.example.com/asyncapi.json' })
+    })
+
+    it('describes what streams begin with as the API answers it', async () => {
+      const { api } = system
+      const { body: document } = await api.call<ReturnType<typeof describeEvents>>('GET', '/asyncapi.json')
+      const restaurant = await api.addRestaurant()
+      const { menu_item_id } = await api.addItem(restaurant.restaurant_id, 5)
+      const { order_id } = await api.place(restaurant.restaurant_id, [menu_item_id, 1])
+      const order = await api.order(order_id)
+      const validate = validatorOf(document)
+      expect(validate(order, '#/components/schemas/orderSnapshot')).to.equal('valid')
+      expect(validate({ ...order, timeline: [{}] }, '#/components/schemas/orderSnapshot')).to.include(
+        'timeline',
+      )
+      const snapshot = { restaurant, open_orders: [order], has_more_open_orders: false }
+      expect(validate(snapshot, '#/components/schemas/restaurantSnapshot')).to.equal('valid')
     })
   })
 })

@@ -2,12 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { z } from 'zod'
-import packageJson from '../../package.json' with { type: 'json' }
 import { breakingChanges, type Catalogue } from '../../scripts/events/breaking-changes.ts'
 import { currentCatalogue } from '../../scripts/events/current-catalogue.ts'
 import { eventsPage } from '../../scripts/events/events-page.ts'
-import { asyncApiDocument } from '../../src/outbox/async-api.ts'
 import { type JsonSchema, jsonSchemaOf } from '../../src/outbox/event-schemas.ts'
+import { parseConfig } from '../../src/platform/config.ts'
+import { describeEvents } from '../../src/processes/describe-events.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { spawnScript } from './spawn-script.ts'
 
@@ -287,11 +287,7 @@ describe('what `npm run events` writes', () => {
   })
 
   it('is up to date: docs/asyncapi.json', () => {
-    const document = asyncApiDocument({
-      version: packageJson.version,
-      publicUrl: 'http://localhost:8000',
-      authMode: 'none',
-    })
+    const document = describeEvents(parseConfig({}))
     expect(JSON.parse(read('asyncapi.json'))).to.deep.equal(JSON.parse(JSON.stringify(document)))
   })
 
