@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,6 +8,7 @@ import { pino } from 'pino'
 import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/processes/migrate.ts'
 import { Api } from '../support/api.ts'
+import { freePort } from '../support/free-port.ts'
 import { ScriptError } from '../support/script-error.ts'
 
 export type Role = 'api' | 'dispatcher' | 'worker'
@@ -122,12 +122,4 @@ export function processUse(pid: number): { peakRssMb: number; cpuSeconds: number
   } catch {
     return undefined
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise(done => server.close(done))
-  return typeof address === 'object' && address ? address.port : 0
 }

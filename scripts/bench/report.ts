@@ -1,5 +1,5 @@
 import { plainTable } from '../support/plain-table.ts'
-import type { Figures, Scenario } from './scenarios.ts'
+import type { Figures, Scenario } from './bench.ts'
 
 interface Summary {
   median: number

@@ -7,9 +7,10 @@ import { runChecks } from '../support/run-checks.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { type Attempt, Clients, type Menu } from './clients.ts'
 import { Cluster } from './cluster.ts'
-import { type Fault, type Surroundings, untilPrepared, untilTrue } from './faults.ts'
+import type { Fault, Surroundings } from './fault.ts'
 import { Postgres } from './postgres.ts'
 import { Proxy } from './proxy.ts'
+import { untilPrepared, untilTrue } from './wait.ts'
 
 /** What one fault did. */
 export interface FaultResult {

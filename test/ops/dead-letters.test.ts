@@ -62,7 +62,7 @@ describe('dead letters', () => {
     return order
   }
 
-  /** A dead letter as any event might leave it. */
+  /** A dead letter, of whatever event. */
   async function insertLetter(letter: Record<string, unknown>): Promise<string> {
     const dead_letter_id = newId()
     const row = {

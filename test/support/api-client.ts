@@ -21,7 +21,7 @@ async function beginningOf(response: Response): Promise<string> {
   return text
 }
 
-/** Talks to a running API as any client would. */
+/** Talks to a running API the way a client does. */
 export class ApiClient {
   readonly baseUrl: string
 

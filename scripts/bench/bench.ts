@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { BenchSystem, Role } from './bench-system.ts'
+import type { Menu } from './limit.ts'
+
+/** What one scenario measured, by name; the unit is the last word of the name. */
+export type Figures = Record<string, number>
+
+export interface Scenario {
+  name: string
+  /** what it does, in a line */
+  about: string
+  run: (bench: Bench) => Promise<Figures>
+}
+
+export interface Bench {
+  system: BenchSystem
+  menu: Menu
+  /** length of one load, in s */
+  seconds: number
+  /** a second system, full of old orders; only when it was asked for */
+  grown?: { system: BenchSystem; menu: Menu } | undefined
+  /** events that wait when the drain of a long backlog begins */
+  backlogCount: number
+}
+
+export const ALL: Role[] = ['api', 'dispatcher', 'worker']
+const DRAIN_TIMEOUT_MS = 300_000
+export const POLL_MS = 50
+
+/** Orders of one line each, over all items of the menu. */
+export function singles({ restaurant_id, menu_item_ids }: Menu, lines = 1): string[] {
+  return menu_item_ids.map((_, first) => {
+    const items = Array.from({ length: lines }, (_, offset) => ({
+      menu_item_id: menu_item_ids[(first + offset) % menu_item_ids.length],
+      quantity: 1,
+    }))
+    return JSON.stringify({ restaurant_id, items })
+  })
+}
+
+/** Makes the next scenario start with nothing to do. */
+export async function clearBacklog({ system }: Bench): Promise<void> {
+  await system.query(
+    `update outbox_events set dispatched_at = now() where dispatched_at is null and quarantined_at is null`,
+  )
+}
+
+export async function untilDrained({ system }: Bench): Promise<void> {
+  const deadline = Date.now() + DRAIN_TIMEOUT_MS
+  for (;;) {
+    const rows = await system.query(
+      `select 1 from outbox_events where dispatched_at is null and quarantined_at is null
+      union all select 1 from pgboss.job where state < 'completed' and name <> '__pgboss__send-it' limit 1`,
+    )
+    if (rows.length === 0) return
+    if (Date.now() > deadline) throw new Error('the slow path did not drain in 5 minutes')
+    await delay(POLL_MS)
+  }
+}
+
+/** Every role runs and has nothing to do. @returns the time from which on orders count */
+export async function startIdle(bench: Bench): Promise<Date> {
+  await clearBacklog(bench)
+  await bench.system.run(ALL)
+  await untilDrained(bench)
+  return new Date()
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type pg from 'pg'
+import { errorCode } from '../../src/db/sql-errors.ts'
+import { newId } from '../../src/platform/ids.ts'
+import type { Menu } from './clients.ts'
+import type { Fault } from './fault.ts'
+import type { Postgres } from './postgres.ts'
+import { untilTrue } from './wait.ts'
+
+/** Many that want the same rows. */
+
+export const deadlockPressure: Fault = {
+  name: 'deadlocks',
+  about: 'another program locks menu items in random order for 6 s',
+  run: async ({ postgres, menu, random }) => {
+    const until = Date.now() + 6_000
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const client = await postgres.connect()
+        while (Date.now() < until) {
+          try {
+            await client.query('begin')
+            for (const item of random.shuffled(menu.menu_item_ids).slice(0, 4)) {
+              await client.query('update menu_items set updated_at = now() where menu_item_id = $1', [item])
+              await delay(random.between(0, 10))
+            }
+            await client.query('commit')
+          } catch {
+            await client.query('rollback').catch(() => undefined)
+          }
+        }
+        await client.end()
+      }),
+    )
+    return []
+  },
+}
+
+const HOT_STOCK = 100
+const HOT_ORDERS = 500
+
+export const hotItem: Fault = {
+  name: 'hot-item',
+  about: `${HOT_ORDERS} orders at once for ${HOT_STOCK} portions: exactly ${HOT_STOCK} are sold`,
+  run: async ({ clients, postgres, menu }) => {
+    const item = newId()
+    await postgres.query(
+      `with item as (
+        insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty) values ($1, $2, 'Hot', 100, $3)
+        returning menu_item_id, restaurant_id, available_qty
+      )
+      insert into stock_movements (movement_id, restaurant_id, menu_item_id, kind, delta)
+      select uuidv7(), restaurant_id, menu_item_id, 'INITIAL', available_qty from item`,
+      [item, menu.restaurant_id, HOT_STOCK],
+    )
+    const attempts = await Promise.all(Array.from({ length: HOT_ORDERS }, () => clients.place(item)))
+    const accepted = attempts.flatMap(({ status, order_id }) =>
+      status === 202 && order_id ? [order_id] : [],
+    )
+    const rows = await settled(postgres, accepted)
+    const sold = rows.filter(({ status }) => status === 'PREPARING').length
+    const [left] = await postgres.query<{ available_qty: number }>(
+      'select available_qty from menu_items where menu_item_id = $1',
+      [item],
+    )
+    const wanted = Math.min(HOT_STOCK, accepted.length)
+    return sold === wanted && left?.available_qty === HOT_STOCK - wanted
+      ? []
+      : [`sold ${sold} of ${HOT_STOCK}, ${left?.available_qty} left`]
+  },
+}
+
+export const idleTransaction: Fault = {
+  name: 'idle-transaction',
+  about: 'another program holds locks on orders and items, idle in its transaction, for 7 s',
+  run: async ({ postgres, menu }) => {
+    const client = await postgres.connect()
+    while (!(await takeLocks(client, menu))) await client.query('rollback')
+    await delay(7_000)
+    await client.query('rollback')
+    await client.end()
+    return []
+  },
+}
+
+/** Items before orders, against the rule that everybody else keeps: it may be this one that a deadlock ends. */
+async function takeLocks(client: pg.Client, { menu_item_ids }: Menu): Promise<boolean> {
+  try {
+    await client.query('begin')
+    await client.query('select 1 from menu_items where menu_item_id = any($1) for update', [
+      menu_item_ids.slice(0, 3),
+    ])
+    await client.query(`select 1 from orders where status = 'PLACED' for update`)
+    return true
+  } catch (error) {
+    if (errorCode(error) === '40P01') return false
+    throw error
+  }
+}
+
+async function settled(postgres: Postgres, orderIds: string[]): Promise<{ status: string }[]> {
+  let rows: { status: string }[] = []
+  await untilTrue(60_000, async () => {
+    rows = await postgres.query<{ status: string }>('select status from orders where order_id = any($1)', [
+      orderIds,
+    ])
+    return rows.every(({ status }) => status !== 'PLACED')
+  })
+  return rows
+}
