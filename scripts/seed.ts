@@ -41,6 +41,7 @@ interface Seeded {
 }
 
 await runScript(async () => {
+  const config = loadConfig()
   const options = readOptions(
     command,
     {
@@ -48,13 +49,13 @@ await runScript(async () => {
       items: wholeNumber('dishes on each menu', 14, 1, MAX_DISH_COUNT),
       orders: wholeNumber('how many orders to place', 0, 0, MAX_ORDER_COUNT),
       seed: wholeNumber('names, prices and quantities follow from it', 1, 0, MAX_SEED),
-      url: baseUrl('where the API is', localApiUrl(loadConfig())),
+      url: baseUrl('where the API is', localApiUrl(config)),
     },
     process.argv.slice(2),
   )
   if (options === null) return 0
   const { restaurants, items, orders, seed, url } = options
-  const api = new Api(url)
+  const api = new Api(url, config.API_TOKEN)
   await api.checkReady()
   const seeded: Seeded[] = []
   const steps = newSteps()
@@ -71,7 +72,7 @@ await runScript(async () => {
     })
   }
   await steps.run()
-  console.log(linesToPaste(url, seeded))
+  console.log(linesToPaste(url, seeded, config.API_TOKEN !== undefined))
   return 0
 })
 
@@ -145,7 +146,7 @@ async function placeOrders(api: Api, orders: readonly NewOrder[], step: Step): P
 }
 
 /** No comments among them: zsh takes `#` for a command when it is pasted. */
-function linesToPaste(url: string, seeded: readonly Seeded[]): string {
+function linesToPaste(url: string, seeded: readonly Seeded[], withToken: boolean): string {
   const variables = seeded.map(({ restaurant_id, items }, index) => {
     const number = index === 0 ? '' : `_${index + 1}`
     return `RESTAURANT_ID${number}=${restaurant_id}\nITEM_ID${number}=${items[0]?.menu_item_id}`
@@ -154,6 +155,8 @@ function linesToPaste(url: string, seeded: readonly Seeded[]): string {
     restaurant_id: seeded[0]?.restaurant_id,
     items: [{ menu_item_id: seeded[0]?.items[0]?.menu_item_id, quantity: 1 }],
   })
-  const place = `curl -s ${url}/api/v1/orders -H 'content-type: application/json' -d '${body}'`
+  // The token itself is not printed.
+  const authorization = withToken ? ' -H "authorization: Bearer $API_TOKEN"' : ''
+  const place = `curl -s ${url}/api/v1/orders${authorization} -H 'content-type: application/json' -d '${body}'`
   return [...variables, place].join('\n')
 }

@@ -42,6 +42,7 @@ const command = {
 }
 
 await runScript(async () => {
+  const config = loadConfig()
   const options = readOptions(
     command,
     {
@@ -50,13 +51,13 @@ await runScript(async () => {
       seed: wholeNumber('customers, orders and their fates follow from it', 1, 0, MAX_SEED),
       item: ids('menu item to order, instead of a menu of its own'),
       restaurant: ids('restaurant to order at; gets a menu, unless an --item is of it'),
-      url: baseUrl('where the API is', localApiUrl(loadConfig())),
+      url: baseUrl('where the API is', localApiUrl(config)),
     },
     process.argv.slice(2),
   )
   if (options === null) return 0
   const { rate, for: durationMs, seed, url } = options
-  const api = new Api(url)
+  const api = new Api(url, config.API_TOKEN)
   await api.checkReady()
   const menus = await chooseMenus(api, { ...options, expectedOrderCount: (rate * durationMs) / 1_000 })
   console.error(

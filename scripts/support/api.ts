@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { MenuItemReply, RestaurantReply } from '../../src/inventory/stock-contract.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 import type { OrderReply, PlacedOrderReply } from '../../src/orders/order-contract.ts'
@@ -51,12 +52,24 @@ export interface NewOrder {
   notes?: string
 }
 
-/** The API as the scripts use it. Each call throws ApiUnreachable or ApiProblem. */
+/** Scopes that the token of a script needs. */
+const SCOPES = 'orders:read, orders:write, orders:status, inventory:read and inventory:write'
+
+/** Longest that calls in a row are waited for until more may be sent: two minutes' worth. */
+const MAX_RATE_LIMIT_WAIT_MS = 120_000
+
+/**
+ * The API as the scripts use it. Each call throws ApiUnreachable or ApiProblem. One that is refused because too many were sent
+ * was not looked at: it is sent again when it may be.
+ */
 export class Api {
   readonly baseUrl: string
+  readonly #headers: Record<string, string>
 
-  constructor(baseUrl: string) {
+  /** @param token where callers are told apart */
+  constructor(baseUrl: string, token?: string) {
     this.baseUrl = baseUrl
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
   /** Whether calls make sense at all: one line says what is wrong before anything has been begun. */
@@ -97,20 +110,37 @@ export class Api {
   }
 
   async #call<Reply>(method: string, path: string, body?: unknown): Promise<Reply> {
-    const { ok, status, text } = await this.#fetch(method, `${this.baseUrl}/api/v1${path}`, body)
+    const { ok, status, text } = await this.#fetchInTurn(method, `${this.baseUrl}/api/v1${path}`, body)
     const reply = parseJson(text)
     if (ok && reply !== undefined) return reply as Reply
     const { code = `http-${status}`, detail = 'the answer is not one of Comanda' } = (reply ?? {}) as Partial<
       Record<string, string>
     >
-    throw new ApiProblem(`${method} ${path}`, status, code, detail)
+    const toDo = ['unauthenticated', 'forbidden'].includes(code)
+      ? `; set API_TOKEN to a token or a key with the scopes ${SCOPES}`
+      : ''
+    throw new ApiProblem(`${method} ${path}`, status, code, detail + toDo)
+  }
+
+  async #fetchInTurn(method: string, url: string, body: unknown) {
+    for (let waitedMs = 0; ; ) {
+      const reply = await this.#fetch(method, url, body)
+      const waitMs = 1_000 * Number(reply.retryAfter ?? 1)
+      waitedMs += waitMs
+      if (reply.status !== 429 || waitedMs > MAX_RATE_LIMIT_WAIT_MS) return reply
+      await delay(waitMs)
+    }
   }
 
   async #fetch(method: string, url: string, body?: unknown) {
-    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: JSON_HEADERS }
+    const sent =
+      body === undefined
+        ? { headers: this.#headers }
+        : { body: JSON.stringify(body), headers: { ...JSON_HEADERS, ...this.#headers } }
     try {
-      const response = await fetch(url, { method, signal: AbortSignal.timeout(CALL_TIMEOUT_MS), ...json })
-      return { ok: response.ok, status: response.status, text: await response.text() }
+      const response = await fetch(url, { method, signal: AbortSignal.timeout(CALL_TIMEOUT_MS), ...sent })
+      const { ok, status, headers } = response
+      return { ok, status, retryAfter: headers.get('retry-after'), text: await response.text() }
     } catch (error) {
       throw new ApiUnreachable(this.baseUrl, error)
     }

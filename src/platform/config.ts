@@ -136,6 +136,14 @@ const environment = z.object({
     .default('')
     .describe('for tests: where this process is to fail, see src/platform/failpoints.ts'),
   SHUTDOWN_TIMEOUT_MS: count(100, 600_000).default(10_000).describe('longest a graceful stop may take'),
+  API_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be a token or a key')
+    .optional()
+    .describe(
+      'token or key that `npm run seed` and `npm run simulate` call with, where callers are told apart',
+    ),
+  API_TOKEN_FILE: fileOf('API_TOKEN'),
 })
 
 /** What each caller may send in a minute where callers are told apart and nothing else is said. */
@@ -167,6 +175,7 @@ export class ConfigurationError extends Error {
 const secrets = [
   'DATABASE_URL',
   'JWT_PUBLIC_KEY',
+  'API_TOKEN',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
 ] as const

@@ -103,6 +103,7 @@ describe('configuration', () => {
 
     for (const [name, value] of [
       ['DATABASE_URL', 'postgres://me:s3cret@host/db'],
+      ['API_TOKEN', 'comanda_s3cret'],
       ['JWT_PUBLIC_KEY', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----'],
       ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=Bearer%20s3cret,x-tenant=7'],
       ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', 'authorization=Bearer s3cret'],
