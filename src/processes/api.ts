@@ -24,6 +24,7 @@ import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { eventSchemas } from '../outbox/event-schemas.ts'
+import { timelineRoutes } from '../orders/timeline-routes.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
 import { type Config, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
@@ -39,7 +40,12 @@ export interface ApiService extends Service {
 
 /** Every operation of the API. */
 export function apiRoutes(options: OrderRoutesOptions & RestaurantStreamOptions): Route[] {
-  return [...orderRoutes(options), ...stockRoutes(options), ...streamRoutes(options)]
+  return [
+    ...orderRoutes(options),
+    ...timelineRoutes(options),
+    ...stockRoutes(options),
+    ...streamRoutes(options),
+  ]
 }
 
 /** Together with the 30 s that an authenticator remembers a key: a revoked one is turned away within a minute. */

@@ -53,6 +53,7 @@ describe('plans on a fresh database', () => {
         await again.untilEvents(1)
         again.close()
       }
+      await api.client.call('GET', `/api/v1/orders/${order_id}/timeline`)
       for (const filter of lists(restaurant_id)) {
         const { body } = await api.client.call<object[]>('GET', `${filter}limit=5`)
         expect(body.length, filter).to.be.within(1, 5)

@@ -70,6 +70,12 @@ export const operations: DescribedOperation[] = [
     path: '/api/v1/restaurants/{restaurant_id}/stream',
     resource: 'restaurant',
   },
+  {
+    operationId: 'getOrderTimeline',
+    method: 'GET',
+    path: '/api/v1/orders/{order_id}/timeline',
+    resource: 'order',
+  },
   { operationId: 'getOrder', method: 'GET', path: '/api/v1/orders/{order_id}', resource: 'order' },
   {
     operationId: 'changeOrderStatus',

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { timestamp } from '../http/fields.ts'
+import { sequenceOf } from '../outbox/cloud-event.ts'
+import { eventCatalogue, isEventType } from '../outbox/events.ts'
+import { inOrder } from '../outbox/in-order.ts'
+import type { Shortage } from './order.ts'
+import { orderReply, presentOrder } from './order-contract.ts'
+import type { OrderHistory } from './read-timeline.ts'
+
+/** The shape of an order's timeline on the wire. */
+
+const { order_id, restaurant_id, status, timeline, shortages } = orderReply.shape
+const eventTypes = Object.keys(eventCatalogue) as [keyof typeof eventCatalogue]
+
+const outcome = z.enum(['PENDING', 'DEDUCTED', 'OUT_OF_STOCK', 'RESTORED', 'UNTOUCHED']).meta({
+  description:
+    'PENDING: not looked at yet; DEDUCTED: taken; OUT_OF_STOCK: short, so that nothing was taken; RESTORED: taken and given back; UNTOUCHED: cancelled before anything was taken',
+  example: 'DEDUCTED',
+})
+
+const stockReply = z
+  .object({
+    outcome,
+    deducted_at: timestamp('When it was taken').nullable(),
+    restored_at: timestamp('When it was given back').nullable(),
+    shortages,
+  })
+  .meta({ id: 'StockOutcome' })
+
+const eventReply = z
+  .object({
+    event_id: z
+      .uuid()
+      .meta({ description: 'As `id` of the CloudEvent', example: '019a0000-0000-7000-8000-000000000e01' }),
+    type: z.enum(eventTypes).meta({ example: 'order.placed.v1' }),
+    sequence: z
+      .int()
+      .meta({ description: 'Its place among those of the order; rises, with gaps', example: 1 }),
+    at: timestamp('When it was written'),
+  })
+  .meta({ id: 'TimelineEvent' })
+
+export const timelineReply = z
+  .object({
+    order_id,
+    restaurant_id,
+    status,
+    transitions: timeline,
+    stock: stockReply,
+    events: z.array(eventReply).meta({ description: 'Its events, in order; they are kept for 30 days' }),
+  })
+  .meta({ id: 'OrderTimeline' })
+
+export type TimelineReply = z.infer<typeof timelineReply>
+
+export function presentTimeline(history: OrderHistory): TimelineReply {
+  const { order_id, restaurant_id, status, timeline: transitions } = presentOrder(history.order)
+  return {
+    order_id,
+    restaurant_id,
+    status,
+    transitions,
+    stock: stockOf(history),
+    events: inOrder(history.events)
+      .filter(({ type }) => isEventType(type))
+      .map(event => ({
+        event_id: event.event_id,
+        type: event.type,
+        sequence: sequenceOf(event) ?? 0,
+        at: new Date(event.created_at).toISOString(),
+      })),
+  }
+}
+
+/** What became of the stock: the ledger says what was moved, the order and its events why nothing was. */
+function stockOf({ order, stock, events }: OrderHistory): TimelineReply['stock'] {
+  const [deducted_at, restored_at] = [
+    earliest(stock.map(item => item.deducted_at)),
+    earliest(stock.map(item => item.restored_at)),
+  ]
+  const shortages = order.shortages ?? shortagesOf(events)
+  return { outcome: outcomeOf(), deducted_at, restored_at, shortages }
+
+  function outcomeOf(): TimelineReply['stock']['outcome'] {
+    if (restored_at !== null) return 'RESTORED'
+    if (deducted_at !== null) return 'DEDUCTED'
+    if (shortages !== null) return 'OUT_OF_STOCK'
+    return order.status === 'CANCELLED' ? 'UNTOUCHED' : 'PENDING'
+  }
+}
+
+/** Known a moment before the order is rejected for them. */
+function shortagesOf(events: OrderHistory['events']): Shortage[] | null {
+  const failed = events.find(({ type }) => type === 'inventory.deducted.failed.v1')
+  return failed && 'shortages' in failed.payload ? failed.payload.shortages : null
+}
+
+function earliest(times: readonly (string | null)[]): string | null {
+  const known = times.flatMap(time => (time === null ? [] : Date.parse(time)))
+  return known.length === 0 ? null : new Date(Math.min(...known)).toISOString()
+}

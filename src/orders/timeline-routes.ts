@@ -1,0 +1,76 @@
+import type { Database } from '../db/database.ts'
+import { requireSight } from '../http/caller.ts'
+import { type Route, route } from '../http/route.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { orderParams } from './order-contract.ts'
+import { readTimeline } from './read-timeline.ts'
+import { presentTimeline, type TimelineReply, timelineReply } from './timeline-contract.ts'
+
+/** What has happened to an order. */
+export function timelineRoutes({ database }: { database: Database }): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/api/v1/orders/{order_id}/timeline',
+      operationId: 'getOrderTimeline',
+      scope: 'orders:read',
+      summary: 'See what has happened to an order',
+      description:
+        'Every status it has had, with who asked for it and why; what became of its stock; and the events that have told of it.',
+      tag: 'Orders',
+      params: orderParams,
+      resource: 'order',
+      status: 200,
+      statusDescription: 'All that is kept of it, as it was at one moment',
+      replySchema: timelineReply,
+      replyExample: example,
+      errors: [
+        {
+          code: 'order-not-found',
+          detail: `No order has the id ${demoIds.restaurant}`,
+          fields: { id: demoIds.restaurant },
+        },
+      ],
+      handle: async ({ params: { order_id }, caller }) => {
+        const history = await readTimeline(database, order_id)
+        requireSight(caller, history.order.restaurant_id, 'order', order_id)
+        return { body: presentTimeline(history) }
+      },
+    }),
+  ]
+}
+
+const placedAt = '2026-11-22T18:30:00.000Z'
+const deductedAt = '2026-11-22T18:30:00.008Z'
+const preparedAt = '2026-11-22T18:30:00.012Z'
+
+const example: TimelineReply = {
+  order_id: demoIds.order,
+  restaurant_id: demoIds.restaurant,
+  status: 'PREPARING',
+  transitions: [
+    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
+    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
+  ],
+  stock: { outcome: 'DEDUCTED', deducted_at: deductedAt, restored_at: null, shortages: null },
+  events: [
+    {
+      event_id: '019a0000-0000-7000-8000-000000000e01',
+      type: 'order.placed.v1',
+      sequence: 1,
+      at: placedAt,
+    },
+    {
+      event_id: '019a0000-0000-7000-8000-000000000e02',
+      type: 'inventory.deducted.success.v1',
+      sequence: 2,
+      at: deductedAt,
+    },
+    {
+      event_id: '019a0000-0000-7000-8000-000000000e03',
+      type: 'order.status.preparing.v1',
+      sequence: 3,
+      at: preparedAt,
+    },
+  ],
+}
