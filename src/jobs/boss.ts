@@ -11,7 +11,7 @@ export type BossRole = 'migrator' | 'producer' | 'consumer'
  * within 15 s. Each pass walks indexes of unfinished jobs only, and one of all workers makes it.
  */
 const SUPERVISE_INTERVAL_SECONDS = 1
-const MONITOR_INTERVAL_SECONDS = 2
+const MONITOR_INTERVAL_SECONDS = 1
 const NEVER_SECONDS = 86_400
 
 const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
