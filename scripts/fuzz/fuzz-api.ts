@@ -26,7 +26,7 @@ export interface FuzzReport {
   failures: string[]
 }
 
-type Kind = 'restaurant_id' | 'menu_item_id' | 'order_id'
+type Kind = 'restaurant_id' | 'menu_item_id' | 'order_id' | 'webhook_id' | 'delivery_id'
 
 interface Thing {
   restaurant_id: string
@@ -57,6 +57,8 @@ class Fuzz {
     restaurant_id: new Map(),
     menu_item_id: new Map(),
     order_id: new Map(),
+    webhook_id: new Map(),
+    delivery_id: new Map(),
   }
 
   constructor(baseUrl: string, validator: ResponseValidator) {
@@ -66,6 +68,7 @@ class Fuzz {
 
   /** Something has to exist to be named. */
   async prepare(): Promise<void> {
+    this.#learn(await this.#add('/api/v1/webhooks', { url: 'https://example.com/hooks' }))
     for (const name of ['One', 'Two']) {
       const { restaurant_id = '' } = await this.#add('/api/v1/inventory/add/restaurant', { name })
       this.#known.restaurant_id.set(restaurant_id, { restaurant_id })
@@ -94,9 +97,9 @@ class Fuzz {
     const { operation, headers } = request
     const body = this.#withIds(request.body)
     const query = new URLSearchParams(request.query).toString()
-    const [name = 'order_id'] = /(?<=\{)\w+(?=\})/.exec(operation.path) ?? []
     const path =
-      operation.path.replace(/\{\w+\}/, this.#id(name as Kind, request.pathId)) + (query && `?${query}`)
+      operation.path.replaceAll(/\{(\w+)\}/g, (_, name: Kind) => this.#id(name, request.pathId)) +
+      (query && `?${query}`)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const sent = {
       method: operation.method,
@@ -156,8 +159,10 @@ class Fuzz {
   }
 
   #learn(answer: Record<string, string>): void {
-    const { restaurant_id = '', menu_item_id, order_id } = answer
-    if (order_id) this.#known.order_id.set(order_id, { restaurant_id })
+    const { restaurant_id = '', menu_item_id, order_id, webhook_id, delivery_id } = answer
+    if (delivery_id) this.#known.delivery_id.set(delivery_id, { restaurant_id })
+    else if (webhook_id) this.#known.webhook_id.set(webhook_id, { restaurant_id })
+    else if (order_id) this.#known.order_id.set(order_id, { restaurant_id })
     else if (menu_item_id) this.#known.menu_item_id.set(menu_item_id, { restaurant_id, menu_item_id })
     else if (restaurant_id) this.#known.restaurant_id.set(restaurant_id, { restaurant_id })
   }

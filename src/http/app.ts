@@ -114,7 +114,7 @@ function apiRouter(options: AppOptions): Router {
       const { body, headers = {} } = (await answer(ctx)) as RouteReply<unknown>
       ctx.status = route.status
       ctx.set(headers)
-      ctx.body = body
+      ctx.body = route.status === 204 ? null : body
     }
     const serveStream: Middleware = async ctx => {
       const prepare = async () => (await answer(ctx)) as StreamReply

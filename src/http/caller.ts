@@ -7,6 +7,8 @@ export const scopes = [
   'orders:status',
   'inventory:read',
   'inventory:write',
+  'webhooks:read',
+  'webhooks:write',
   'ops',
 ] as const
 

@@ -96,7 +96,7 @@ export async function answerOnce<Reply>(
       fingerprint,
       status,
       reply.headers ?? {},
-      reply.body,
+      JSON.stringify(reply.body),
     ])
     // Placing an order takes no lock: it may have been faster.
     if (saved !== 1) throw new IdempotencyKeyInFlight()

@@ -134,6 +134,10 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
       { name: 'Orders', description: 'Place, follow, move on and cancel orders' },
       { name: 'Restaurants', description: 'Restaurants and their menus' },
       { name: 'Inventory', description: 'Restaurants, their menus and what is in stock' },
+      {
+        name: 'Webhooks',
+        description: 'Have events sent to a URL of yours, signed, in order and until they arrive',
+      },
     ],
     security: [],
     ...(options.AUTH_MODE && options.AUTH_MODE !== 'none'
@@ -235,9 +239,13 @@ function success(
         ...Object.fromEntries(optional),
         ...(isChange ? { 'Idempotency-Replayed': replayedHeader } : {}),
       },
-      content: {
-        [isStream ? STREAM_TYPE : 'application/json']: { schema: replySchema, example: replyExample },
-      },
+      ...(replySchema
+        ? {
+            content: {
+              [isStream ? STREAM_TYPE : 'application/json']: { schema: replySchema, example: replyExample },
+            },
+          }
+        : {}),
     },
   }
 }

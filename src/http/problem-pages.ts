@@ -82,6 +82,15 @@ const explanations: Record<ProblemCode, Explanation> = {
     means: 'No order has this id, as far as you may know.',
     toDo: 'Check the id: it is in the answer to the request that placed the order, and in its `Location`.',
   },
+  'webhook-not-found': {
+    means: 'No webhook has this id, as far as you may know; one that was deleted has none.',
+    toDo: 'Check the id against `GET /api/v1/webhooks`.',
+  },
+  'delivery-not-found': {
+    means:
+      'This webhook has no delivery of this id, as far as you may know. Deliveries are kept for 30 days.',
+    toDo: "Check both ids against the webhook's `/deliveries`.",
+  },
   'restaurant-inactive': {
     means: 'The restaurant has been set inactive and takes no orders for now.',
     toDo: 'Try again when it is active; PATCH /api/v1/restaurants/{restaurant_id} makes it so.',

@@ -29,6 +29,8 @@ export const problems = {
   'restaurant-not-found': { status: 404, title: 'No such restaurant' },
   'menu-item-not-found': { status: 404, title: 'No such menu item' },
   'order-not-found': { status: 404, title: 'No such order' },
+  'webhook-not-found': { status: 404, title: 'No such webhook' },
+  'delivery-not-found': { status: 404, title: 'No such delivery' },
   'idempotency-key-missing': { status: 400, title: 'The request needs an Idempotency-Key' },
   'idempotency-key-invalid': { status: 400, title: 'The Idempotency-Key cannot be used' },
   'idempotency-key-in-flight': { status: 409, title: 'The same request is being carried out' },

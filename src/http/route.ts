@@ -41,7 +41,7 @@ interface RouteRequest<Params, Query, Body> {
 
 /** One operation of the API: what serves it and what documents it, so that the two cannot part. */
 export interface RouteSpec<Params, Query, Body, Reply> {
-  method: 'get' | 'post' | 'patch'
+  method: 'get' | 'post' | 'patch' | 'delete'
   /** OpenAPI form, e.g. `/api/v1/orders/{order_id}` */
   path: string
   operationId: string
@@ -57,10 +57,11 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   body?: z.ZodType<Body>
   /** the body may be left out: then it is `{}` */
   bodyOptional?: boolean
-  status: 200 | 201 | 202
+  /** 204 has no body: then there is no schema and no example */
+  status: 200 | 201 | 202 | 204
   statusDescription: string
-  replySchema: z.ZodType<Reply>
-  replyExample: Reply
+  replySchema?: z.ZodType<Reply>
+  replyExample?: Reply
   replyHeaders?: Record<string, string>
   /** headers that not every such answer has */
   optionalReplyHeaders?: Record<string, string>

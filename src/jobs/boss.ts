@@ -1,7 +1,14 @@
 import { type ConstructorOptions, type Db, PgBoss, type Queue } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../platform/log.ts'
-import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues, housekeepingQueues } from './catalogue.ts'
+import {
+  DEAD_LETTER_QUEUE,
+  DELIVERY_QUEUE,
+  deadLetterQueue,
+  deliveryQueue,
+  eventQueues,
+  housekeepingQueues,
+} from './catalogue.ts'
 
 /** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
 export type BossRole = 'migrator' | 'producer' | 'consumer'
@@ -59,6 +66,7 @@ export async function createQueues(boss: PgBoss): Promise<void> {
     const { batchSize: _, localConcurrency: __, ...options } = queue
     await createOrUpdate(boss, name, options)
   }
+  await createOrUpdate(boss, DELIVERY_QUEUE, deliveryQueue)
   for (const [name, { cron, ...options }] of Object.entries(housekeepingQueues)) {
     await createOrUpdate(boss, name, options)
     await boss.schedule(name, cron, null, { missed: 'once' })

@@ -33,6 +33,27 @@ export const eventQueues = {
 
 export type QueueName = keyof typeof eventQueues
 
+/** One job for each event and each subscription that hears of it. */
+export const DELIVERY_QUEUE = 'downstream.deliver'
+
+/**
+ * What receivers do not take is tried for about three days: ten attempts in all, at the times of `deliveryDelays`, which stand in
+ * for pg-boss's own. Those are for deliveries whose worker died, which counts as an attempt.
+ * A worker may hold a job back for a slow receiver: it expires after ten minutes, or 10 s after its worker's last heartbeat.
+ */
+export const deliveryQueue = {
+  retryLimit: 9,
+  retryDelay: 1,
+  retryBackoff: true,
+  expireInSeconds: 600,
+  heartbeatSeconds: 10,
+  retentionSeconds: 30 * DAY_SECONDS,
+  deleteAfterSeconds: 1 * DAY_SECONDS,
+  deadLetter: DEAD_LETTER_QUEUE,
+  partition: true,
+  notify: false,
+} as const satisfies Omit<Queue, 'name'>
+
 /** A dead letter never expires by itself: its copying is tried until it works. */
 export const deadLetterQueue = {
   retryLimit: 1_000_000,
@@ -70,6 +91,7 @@ export type HousekeepingName = keyof typeof housekeepingQueues
 /** Every queue there is. */
 export const queueNames: readonly string[] = [
   ...Object.keys(eventQueues),
+  DELIVERY_QUEUE,
   DEAD_LETTER_QUEUE,
   ...Object.keys(housekeepingQueues),
 ]

@@ -1,19 +1,28 @@
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from '../platform/log.ts'
 
-/** How a queue's work is begun, by the queue's name. */
-export type QueueStarters = ReadonlyMap<string, () => Promise<void>>
+/** How a queue is worked. */
+export interface QueueWork {
+  begin: () => Promise<void>
+  /** takes nothing more; left out, pg-boss does it */
+  end?: () => Promise<void>
+  /** jobs in hand; left out, pg-boss knows */
+  inHand?: () => number
+}
+
+/** How each queue is worked, by its name. */
+export type QueueWorks = ReadonlyMap<string, QueueWork>
 
 /** Works every queue but those that operators have paused. pg-boss itself has no notion of a pause. */
 export class QueueSwitch {
   readonly #boss: PgBoss
-  readonly #starters: QueueStarters
+  readonly #works: QueueWorks
   readonly #log: Logger
   readonly #working = new Set<string>()
 
-  constructor(boss: PgBoss, starters: QueueStarters, log: Logger) {
+  constructor(boss: PgBoss, works: QueueWorks, log: Logger) {
     this.#boss = boss
-    this.#starters = starters
+    this.#works = works
     this.#log = log
   }
 
@@ -23,13 +32,13 @@ export class QueueSwitch {
    */
   async apply(paused: ReadonlySet<string>): Promise<boolean> {
     let changed = false
-    for (const [queue, start] of this.#starters) {
+    for (const [queue, { begin, end }] of this.#works) {
       if (paused.has(queue) && this.#working.delete(queue)) {
-        await this.#boss.offWork(queue, { wait: false })
+        await (end ? end() : this.#boss.offWork(queue, { wait: false }))
         this.#log.warn({ queue }, 'queue paused')
         changed = true
       } else if (!paused.has(queue) && !this.#working.has(queue)) {
-        await start()
+        await begin()
         this.#working.add(queue)
         this.#log.debug({ queue }, 'queue worked')
         changed = true
@@ -42,6 +51,7 @@ export class QueueSwitch {
   inHand(): { queue: string; jobs: number }[] {
     const jobs = new Map<string, number>()
     for (const { name, count } of this.#boss.getWipData()) jobs.set(name, (jobs.get(name) ?? 0) + count)
+    for (const [queue, { inHand }] of this.#works) if (inHand && inHand() > 0) jobs.set(queue, inHand())
     return Array.from(jobs, ([queue, jobs]) => ({ queue, jobs }))
   }
 }

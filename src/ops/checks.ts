@@ -1,4 +1,4 @@
-import { DEAD_LETTER_QUEUE } from '../jobs/catalogue.ts'
+import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../jobs/catalogue.ts'
 import { transitions } from '../orders/order.ts'
 import { OUTBOX_RETENTION_DAYS } from './retention.ts'
 import { routesSql } from './routes-sql.ts'
@@ -14,6 +14,9 @@ import type { View } from './view.ts'
 
 /** Longest a committed event may wait for a dispatcher before that counts as a fault. */
 const DISPATCH_BOUND_SECONDS = 60
+
+/** Longest a delivery may wait for a worker's look after its wait has ended. */
+const WAIT_BOUND_SECONDS = 60
 
 const legalSteps = Object.entries(transitions)
   .flatMap(([from, tos]) => tos.map(to => `('${from}', '${to}')`))
@@ -64,7 +67,8 @@ const ordersUnderWay = `
         union
         select order_id
         from dead_letters
-        where fate <> 'REDRIVEN'`
+        where fate <> 'REDRIVEN'
+          and queue <> '${DELIVERY_QUEUE}'`
 
 const item = { menu_item_id: 'the item', restaurant_id: 'its restaurant' }
 const order = { order_id: 'the order', restaurant_id: 'its restaurant', status: 'its status' }
@@ -256,7 +260,7 @@ export const checks: View[] = [
       select j.id, j.name, j.completed_on
       from pgboss.job as j
       where j.state = 'failed'
-        and j.name in (select queue from (values ${routesSql}) as r (type, queue))
+        and j.name in (select queue from (values ${routesSql}) as r (type, queue) union select '${DELIVERY_QUEUE}')
         and not exists (
           select 1
           from dead_letters as l
@@ -269,6 +273,78 @@ export const checks: View[] = [
           where d.name = '${DEAD_LETTER_QUEUE}'
             and d.source_id = j.id
             and d.state < 'completed'
+        )`,
+  },
+  {
+    name: 'check_deliveries_made',
+    comment: 'Dispatched events that an active webhook hears of, and has no delivery of',
+    columns: { ...event, webhook_id: 'the webhook' },
+    sql: `
+      select e.event_id, e.type, e.order_id, w.webhook_id
+      from webhooks as w
+      join outbox_events as e
+        on e.created_at > w.updated_at
+        and e.type like any (w.type_patterns)
+        and (w.restaurant_ids is null or e.restaurant_id = any (w.restaurant_ids))
+      where w.status = 'ACTIVE'
+        and e.dispatched_at is not null
+        and not exists (
+          select 1
+          from webhook_deliveries as d
+          where d.event_id = e.event_id
+            and d.webhook_id = w.webhook_id
+        )`,
+  },
+  {
+    name: 'check_deliveries_accounted',
+    comment: `Deliveries that nothing will come of: to be sent, without a job; or waiting for more than ${WAIT_BOUND_SECONDS} s for nothing; or dead, without a dead letter`,
+    columns: {
+      delivery_id: 'the delivery',
+      webhook_id: 'its webhook',
+      event_id: 'its event',
+      state: 'its state',
+    },
+    sql: `
+      select d.delivery_id, d.webhook_id, d.event_id, d.state
+      from webhook_deliveries as d
+      where case d.state
+          when 'QUEUED' then not exists (
+            select 1
+            from pgboss.job as j
+            where j.name = '${DELIVERY_QUEUE}'
+              and j.id = coalesce(d.job_id, d.delivery_id)
+              and j.state < 'completed'
+          )
+          when 'AWAITS_TURN' then greatest(d.created_at, d.requested_at) < now() - interval '${WAIT_BOUND_SECONDS} seconds'
+            and not exists (
+              select 1
+              from webhook_deliveries as p
+              where p.webhook_id = d.webhook_id
+                and p.order_id = d.order_id
+                and p.sequence < d.sequence
+                and p.state in ('QUEUED', 'AWAITS_TURN', 'AWAITS_ROOM')
+            )
+          when 'AWAITS_ROOM' then greatest(d.created_at, d.requested_at) < now() - interval '${WAIT_BOUND_SECONDS} seconds'
+            and not exists (
+              select 1
+              from webhook_deliveries as p
+              where p.webhook_id = d.webhook_id
+                and p.state = 'QUEUED'
+            )
+          when 'DEAD' then not exists (
+            select 1
+            from dead_letters as l
+            where l.event_id = d.event_id
+              and l.queue = '${DELIVERY_QUEUE}'
+          )
+          else false
+        end
+        and not exists (
+          select 1
+          from pgboss.job as x
+          where x.name = '${DEAD_LETTER_QUEUE}'
+            and x.state < 'completed'
+            and x.data ->> 'delivery_id' = d.delivery_id::text
         )`,
   },
 ]

@@ -31,9 +31,13 @@ const grants: Record<ProcessRole, readonly string[]> = {
     `update (${orderProgress}) on orders`,
     'insert, select (event_id, restaurant_id, type, order_id, payload, trace_context, created_at, xid) on outbox_events',
     'select, insert, update, delete on rate_limits',
+    'select, insert, update on webhooks, webhook_deliveries',
+    'select on webhook_attempts',
   ],
   comanda_dispatcher: [
     'select, update (dispatched_at, attempts, quarantined_at, error) on outbox_events',
+    'select (webhook_id, status, type_patterns, restaurant_ids) on webhooks',
+    'select, insert, delete on webhook_deliveries',
     'select, insert on (jobs)',
     'select on pgboss.queue',
     'select, insert, update, delete on pgboss.instance',
@@ -47,6 +51,9 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert, update, delete on job_trials',
     'select, insert, update on stock_checkpoints',
     'select, delete on idempotency_keys, rate_limits',
+    'select, update (status, disabled_reason, disabled_at, failing_since, last_success_at, updated_at, version), delete on webhooks',
+    'select, insert, update, delete on webhook_deliveries',
+    'select, insert, delete on webhook_attempts',
     'select, insert, update, delete, maintain on all tables in schema pgboss',
   ],
 }

@@ -23,7 +23,7 @@ export const orderTimelineView: View = {
   columns: {
     order_id: 'the order',
     at: 'when',
-    kind: 'TRANSITION of the order, EVENT written, JOB queued, begun or ended, MOVEMENT of stock, DEAD_LETTER',
+    kind: 'TRANSITION of the order, EVENT written, JOB queued, begun or ended, MOVEMENT of stock, DELIVERY to a webhook, tried or settled, DEAD_LETTER',
     what: 'what happened, in a few words',
     event_id: 'the event that it has to do with',
     job_id: 'the job that it has to do with',
@@ -84,6 +84,24 @@ export const orderTimelineView: View = {
         null, jsonb_build_object('dead_letter_id', dead_letter_id)
       from dead_letters
       where fate_at is not null
+      union all
+      select e.order_id, a.at, 9, 'DELIVERY',
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || coalesce(': ' || a.status, ': no answer'),
+        e.event_id, d.job_id, null, a.error,
+        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id, 'duration_ms', a.duration_ms)
+      from outbox_events as e
+      join webhook_deliveries as d on d.event_id = e.event_id
+      join webhook_attempts as a on a.delivery_id = d.delivery_id
+      join webhooks as w on w.webhook_id = d.webhook_id
+      union all
+      select e.order_id, d.settled_at, 10, 'DELIVERY',
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || ' ' || lower(d.state),
+        e.event_id, d.job_id, d.attempts, d.reason,
+        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)
+      from outbox_events as e
+      join webhook_deliveries as d on d.event_id = e.event_id
+      join webhooks as w on w.webhook_id = d.webhook_id
+      where d.settled_at is not null
     ) as t
     order by t.order_id, t.at, t.place`,
 }

@@ -1,6 +1,11 @@
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../platform/log.ts'
-import { IDEMPOTENCY_RETENTION_DAYS, OUTBOX_RETENTION_DAYS, PROCESSED_RETENTION_DAYS } from './retention.ts'
+import {
+  DELIVERY_RETENTION_DAYS,
+  IDEMPOTENCY_RETENTION_DAYS,
+  OUTBOX_RETENTION_DAYS,
+  PROCESSED_RETENTION_DAYS,
+} from './retention.ts'
 
 /** Rows a statement: short transactions, so that nobody waits and vacuum keeps up. */
 const BATCH_COUNT = 2_000
@@ -77,6 +82,52 @@ const tables = [
         from idempotency_keys
         where created_at < $1
         order by created_at
+        limit $2
+      ))`,
+    bound: (time: Date) => time,
+  },
+  {
+    name: 'webhook_deliveries',
+    days: DELIVERY_RETENTION_DAYS,
+    sql: `
+      delete from webhook_deliveries
+      where delivery_id = any(array(
+        select delivery_id
+        from webhook_deliveries
+        where delivery_id < $1
+          and settled_at is not null
+        order by delivery_id
+        limit $2
+      ))`,
+    bound: oldestIdOf,
+  },
+  {
+    name: 'webhook_attempts',
+    days: DELIVERY_RETENTION_DAYS,
+    sql: `
+      delete from webhook_attempts
+      where attempt_id = any(array(
+        select a.attempt_id
+        from webhook_attempts as a
+        where a.delivery_id < $1
+          and not exists (select 1 from webhook_deliveries as d where d.delivery_id = a.delivery_id)
+        order by a.delivery_id
+        limit $2
+      ))
+        and delivery_id < $1`,
+    bound: oldestIdOf,
+  },
+  {
+    name: 'webhooks',
+    days: DELIVERY_RETENTION_DAYS,
+    sql: `
+      delete from webhooks
+      where webhook_id = any(array(
+        select w.webhook_id
+        from webhooks as w
+        where w.status = 'DELETED'
+          and w.updated_at < $1
+          and not exists (select 1 from webhook_deliveries as d where d.webhook_id = w.webhook_id)
         limit $2
       ))`,
     bound: (time: Date) => time,

@@ -9,6 +9,7 @@ import { queueViews } from './queue-views.ts'
 import { stockView } from './stock-view.ts'
 import { stuckOrdersView } from './stuck-orders-view.ts'
 import { createViewSql, type View } from './view.ts'
+import { webhooksView } from './webhooks-view.ts'
 
 /** May select from `ops`, and nothing else. A group: `grant comanda_operator to somebody`. */
 export const OPERATOR_ROLE = 'comanda_operator'
@@ -21,6 +22,7 @@ export const views: readonly View[] = [
   stuckOrdersView,
   stockView,
   orderTimelineView,
+  webhooksView,
   ...checks,
 ]
 

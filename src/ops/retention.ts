@@ -5,6 +5,8 @@
 
 /** Dispatched outbox events, and with them what `ops.order_timeline` can show. */
 export const OUTBOX_RETENTION_DAYS = 30
+/** Settled deliveries to webhooks, with their attempts, and webhooks that were deleted. */
+export const DELIVERY_RETENTION_DAYS = 30
 /** How far back a redrive may reach. */
 export const REPLAY_HORIZON_DAYS = 30
 /** The record of what each consumer has processed: longer than any replay reaches back. */

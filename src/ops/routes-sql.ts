@@ -1,6 +1,12 @@
+import { DELIVERY_QUEUE } from '../jobs/catalogue.ts'
 import { routing } from '../outbox/routing.ts'
 
-/** The routing table as SQL: the rows of `values …`, each `(type, queue)`. */
+/**
+ * The routing table as SQL: the rows of `values …`, each `(type, queue)`. Without deliveries, of which an event has any number:
+ * `webhook_deliveries` says what each of them leads to.
+ */
 export const routesSql = Object.entries(routing)
-  .flatMap(([type, queues]) => queues.map(queue => `('${type}', '${queue}')`))
+  .flatMap(([type, queues]) =>
+    queues.filter(queue => queue !== DELIVERY_QUEUE).map(queue => `('${type}', '${queue}')`),
+  )
   .join(', ')

@@ -1,3 +1,4 @@
+import { DELIVERY_QUEUE } from '../jobs/catalogue.ts'
 import { MAX_NAMED, STUCK_AFTER_SECONDS } from './queue-views.ts'
 import { routesSql } from './routes-sql.ts'
 import type { View } from './view.ts'
@@ -8,7 +9,7 @@ const RECENT_ORDERS = 2_000
 const stuckBound = `interval '${STUCK_AFTER_SECONDS} seconds'`
 
 /**
- * Starts from what is unfinished, not from the orders: an index of the orders that are still PLACED would cost each of
+ * No order waits for a webhook. Starts from what is unfinished, not from the orders: an index of the orders that are still PLACED would cost each of
  * them.
  */
 export const stuckOrdersView: View = {
@@ -59,6 +60,7 @@ export const stuckOrdersView: View = {
         next_attempt_at, error
       from ops.stuck_jobs
       where order_id is not null
+        and queue <> '${DELIVERY_QUEUE}'
       union all
       (
         select order_id, 'DEAD_LETTER', extract(epoch from now() - dead_at)::numeric(12, 1),
@@ -66,6 +68,7 @@ export const stuckOrdersView: View = {
         from dead_letters
         where fate = 'OPEN'
           and order_id is not null
+          and queue <> '${DELIVERY_QUEUE}'
         order by dead_at
         limit ${MAX_NAMED}
       )

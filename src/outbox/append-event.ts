@@ -1,5 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
 import { checkEvent, type EventOf } from './events.ts'
+import { type MatchedDelivery, matchSubscriptionsSql } from './match-subscriptions.ts'
 
 /**
  * Appends events to the outbox, in the transaction of what they tell: both stay or neither does. Left under way.
@@ -13,6 +14,14 @@ export function appendEvents(tx: Tx, events: readonly EventOf[]): void {
 export function outboxRows(events: readonly EventOf[]): string {
   for (const event of events) checkEvent(event)
   return JSON.stringify(events)
+}
+
+/**
+ * Appends events whose jobs are inserted in the same transaction, and tells which subscriptions hear of them.
+ * @throws InvalidEvent when a payload is not what the catalogue says
+ */
+export async function appendDispatched(tx: Tx, events: readonly EventOf[]): Promise<MatchedDelivery[]> {
+  return await tx.query<MatchedDelivery>(appendDispatchedSql, [outboxRows(events)])
 }
 
 /**
@@ -35,3 +44,11 @@ export function appendEventsSql(
     on conflict do nothing
   `
 }
+
+const appendDispatchedSql = `
+  with appended as (
+    ${appendEventsSql('$1', 'clock_timestamp()')}
+    returning event_id, restaurant_id, type, order_id, payload
+  )
+  ${matchSubscriptionsSql('appended')}
+`

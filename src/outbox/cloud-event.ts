@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { timeOfId } from '../platform/ids.ts'
 import { type EventOf, type EventType, eventCatalogue } from './events.ts'
 
+/** More than any order has steps, and what a `smallint` holds. */
+const MAX_SEQUENCE = 32_767
+
 /**
  * An event as others get it: CloudEvents 1.0 in JSON, with its Sequence and Distributed Tracing extensions.
  * `data` is the payload of the catalogue.
@@ -68,6 +71,16 @@ export function sequenceOf({ type, payload }: Pick<EventOf, 'type' | 'payload'>)
   if (type === 'order.placed.v1') return 1
   return type === 'inventory.low_stock.v1' ? undefined : 2
 }
+
+/** {@link sequenceOf} in SQL, of an event `e` of the outbox. It takes any payload: what is wrong with it is found later. */
+export const sequenceSql = `
+  case
+    when e.order_id is null then null
+    when jsonb_typeof(e.payload -> 'seq') = 'number'
+      then greatest(-1, least(2 * (e.payload ->> 'seq')::numeric - 1, ${MAX_SEQUENCE}))::smallint
+    when e.type = 'order.placed.v1' then 1
+    else 2
+  end`
 
 function subjectOf({ payload }: EventOf): string {
   return 'order_id' in payload ? `orders/${payload.order_id}` : `menu-items/${payload.menu_item_id}`

@@ -1,14 +1,17 @@
-import type { QueueName } from '../jobs/catalogue.ts'
+import type { DELIVERY_QUEUE, QueueName } from '../jobs/catalogue.ts'
 import type { EventType } from './events.ts'
 
-/** Which jobs follow from which event. The one table of it: everything the slow path does starts here. */
+/**
+ * Which jobs follow from which event. The one table of it: everything the slow path does starts here.
+ * Of `downstream.deliver` there is one for each subscription that hears of the event; of every other, one.
+ */
 export const routing = {
-  'order.placed.v1': ['inventory.deduct'],
-  'inventory.deducted.success.v1': ['order.prepare'],
-  'inventory.deducted.failed.v1': ['order.reject'],
-  'order.cancelled.v1': ['inventory.restore'],
-  'inventory.low_stock.v1': [],
-  'order.status.preparing.v1': [],
-  'order.status.out_for_delivery.v1': [],
-  'order.status.delivered.v1': [],
-} as const satisfies Record<EventType, readonly QueueName[]>
+  'order.placed.v1': ['inventory.deduct', 'downstream.deliver'],
+  'inventory.deducted.success.v1': ['order.prepare', 'downstream.deliver'],
+  'inventory.deducted.failed.v1': ['order.reject', 'downstream.deliver'],
+  'order.cancelled.v1': ['inventory.restore', 'downstream.deliver'],
+  'inventory.low_stock.v1': ['downstream.deliver'],
+  'order.status.preparing.v1': ['downstream.deliver'],
+  'order.status.out_for_delivery.v1': ['downstream.deliver'],
+  'order.status.delivered.v1': ['downstream.deliver'],
+} as const satisfies Record<EventType, readonly (QueueName | typeof DELIVERY_QUEUE)[]>

@@ -85,6 +85,20 @@ const environment = z.object({
   RATE_LIMIT_PER_MINUTE: count(0, 1_000_000)
     .optional()
     .describe('requests that each caller may send in a minute; 0 is any number'),
+  REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe(
+    'whether each POST, PATCH and DELETE must carry an `Idempotency-Key`',
+  ),
+  WEBHOOK_RETRY_SECONDS: z
+    .string()
+    .regex(/^[1-9]\d{0,5}(,[1-9]\d{0,5}){0,8}$/, 'must be 1 to 9 numbers of seconds, with commas')
+    .default('5,300,1800,7200,18000,36000,50400,72000,72000')
+    .transform(list => list.split(',').map(Number))
+    .describe(
+      'how long a delivery waits after each failed attempt, give or take a fifth; after the last of them as before',
+    ),
+  WEBHOOK_ALLOW_PRIVATE: yesOrNo.describe(
+    'for development only: lets webhooks lead to private addresses, this machine among them, and over plain `http`',
+  ),
   FAILED_LOGINS_PER_MINUTE: count(0, 1_000_000)
     .default(60)
     .describe('wrong tokens that may come from each address in a minute; 0 is any number'),
@@ -99,7 +113,6 @@ const environment = z.object({
   STREAM_PER_CALLER_COUNT: count(1, 100_000)
     .default(500)
     .describe('how many of them one caller may have, where callers are told apart'),
-  REQUIRE_IDEMPOTENCY_KEY: yesOrNo.describe('whether each POST and PATCH must carry an `Idempotency-Key`'),
   CORS_ORIGINS: origins.describe(
     'origins whose pages may call from a browser, with commas between, e.g. `https://till.example`; left out, none',
   ),

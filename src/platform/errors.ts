@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'restaurant-not-found'
   | 'menu-item-not-found'
   | 'order-not-found'
+  | 'webhook-not-found'
+  | 'delivery-not-found'
   | 'restaurant-inactive'
   | 'inventory-pending'
   | 'idempotency-key-missing'
@@ -75,7 +77,7 @@ export class ValidationFailed extends ExpectedError {
   }
 }
 
-export type ResourceKind = 'restaurant' | 'menu-item' | 'order'
+export type ResourceKind = 'restaurant' | 'menu-item' | 'order' | 'webhook' | 'delivery'
 
 /** Nothing by that id. `kind` is what was looked for. */
 export class NotFound extends ExpectedError {

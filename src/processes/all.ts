@@ -1,4 +1,5 @@
 import { type EmbeddedPostgres, startEmbedded } from '../db/embedded.ts'
+import { addDemoWebhook } from '../downstream/add-demo-webhook.ts'
 import { addDemoMenu } from '../inventory/add-demo-menu.ts'
 import { placeOrders } from '../orders/place-order.ts'
 import type { Config } from '../platform/config.ts'
@@ -50,6 +51,7 @@ async function addDemo(url: string, config: Config, log: Logger): Promise<void> 
     const { order: order_id, restaurant: restaurant_id, margherita: menu_item_id } = demoIds
     const trace = { request_id: newId() }
     await placeOrders(database, [{ order_id, restaurant_id, items: [{ menu_item_id, quantity: 1 }], trace }])
+    await database.transaction(addDemoWebhook)
     log.info({ restaurant_id }, 'the database was empty: a demo menu is in it')
   } finally {
     await database.close()

@@ -4,6 +4,7 @@ import { measurePool } from '../db/pool-metrics.ts'
 import { EventReader } from '../downstream/event-reader.ts'
 import type { RestaurantStreamOptions } from '../downstream/restaurant-stream.ts'
 import { streamRoutes } from '../downstream/stream-routes.ts'
+import { type WebhookRoutesOptions, webhookRoutes } from '../downstream/webhook-routes.ts'
 import { createApp } from '../http/app.ts'
 import type { Authenticator } from '../http/authenticate.ts'
 import { Cursors } from '../http/cursor.ts'
@@ -39,12 +40,15 @@ export interface ApiService extends Service {
 }
 
 /** Every operation of the API. */
-export function apiRoutes(options: OrderRoutesOptions & RestaurantStreamOptions): Route[] {
+export function apiRoutes(
+  options: OrderRoutesOptions & RestaurantStreamOptions & WebhookRoutesOptions,
+): Route[] {
   return [
     ...orderRoutes(options),
     ...timelineRoutes(options),
     ...stockRoutes(options),
     ...streamRoutes(options),
+    ...webhookRoutes(options),
   ]
 }
 
@@ -85,6 +89,7 @@ export async function startApi(
     },
     reader,
     publicUrl: config.PUBLIC_URL,
+    allowPrivateWebhooks: config.WEBHOOK_ALLOW_PRIVATE,
   })
   const streams = new EventStreams(
     {

@@ -1,11 +1,19 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
+import { Deliverer } from '../downstream/deliverer.ts'
+import { buryDeliveries } from '../downstream/settle-deliveries.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { startBoss } from '../jobs/boss.ts'
-import { DEAD_LETTER_QUEUE, type HousekeepingName, polling, type QueueName } from '../jobs/catalogue.ts'
+import {
+  DEAD_LETTER_QUEUE,
+  DELIVERY_QUEUE,
+  type HousekeepingName,
+  polling,
+  type QueueName,
+} from '../jobs/catalogue.ts'
 import { countDeadLetter } from '../jobs/job-metrics.ts'
-import { type QueueStarters, QueueSwitch } from '../jobs/queue-switch.ts'
+import { QueueSwitch, type QueueWork } from '../jobs/queue-switch.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
 import { prune } from '../ops/prune.ts'
@@ -31,13 +39,28 @@ const chores: Record<HousekeepingName, (database: Database, log: Logger) => Prom
 
 const DEAD_LETTER_BATCH_COUNT = 50
 const HOUSEKEEPING_POLL_SECONDS = 30
+/** What is under way to webhooks when their queue is paused may take this long to end. */
+const PAUSE_TIMEOUT_MS = 20_000
 
 /** Works every queue that operators have not paused. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
   const boss = await startBoss(database, 'consumer', 'worker', log)
-  const queues = new QueueSwitch(boss, starters(database, boss, log), log)
+  const deliverer = new Deliverer({
+    database,
+    boss,
+    publicUrl: config.PUBLIC_URL,
+    allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
+    retrySeconds: config.WEBHOOK_RETRY_SECONDS,
+    log,
+  })
+  const works = queueWorks(database, boss, log).set(DELIVERY_QUEUE, {
+    begin: () => deliverer.start(),
+    end: async () => void deliverer.stop(PAUSE_TIMEOUT_MS),
+    inHand: () => deliverer.inHand(),
+  })
+  const queues = new QueueSwitch(boss, works, log)
   const heartbeat = await Heartbeat.start(
     database,
     { role: 'worker', workingOn: () => queues.inHand(), onBeat: paused => queues.apply(paused) },
@@ -47,6 +70,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     stop: async timeoutMs => {
       status.drain()
       await heartbeat.stop()
+      await deliverer.stop(timeoutMs / 2)
       await boss.stop({ graceful: true, timeout: timeoutMs })
       await status.close()
       await database.close()
@@ -54,18 +78,22 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   }
 }
 
-function starters(database: Database, boss: PgBoss, log: Logger): QueueStarters {
+function queueWorks(database: Database, boss: PgBoss, log: Logger): Map<string, QueueWork> {
   const housekeeping = { pollingIntervalSeconds: HOUSEKEEPING_POLL_SECONDS } as const
   const announce = announceByNotify(database, log)
   return new Map([
     ...Object.entries(handlers).map(([queue, handle]) => {
       const announced = announcing(handle, announce)
-      return [queue, () => consumeEvents(database, boss, queue as QueueName, announced, log)] as const
+      const begin = () => consumeEvents(database, boss, queue as QueueName, announced, log)
+      return [queue, { begin }] as const
     }),
-    [DEAD_LETTER_QUEUE, () => consumeDeadLetters(boss, log)],
+    [DEAD_LETTER_QUEUE, { begin: () => consumeDeadLetters(boss, log) }],
     ...Object.entries(chores).map(
       ([queue, chore]) =>
-        [queue, async () => void (await boss.work(queue, housekeeping, () => chore(database, log)))] as const,
+        [
+          queue,
+          { begin: async () => void (await boss.work(queue, housekeeping, () => chore(database, log))) },
+        ] as const,
     ),
   ])
 }
@@ -89,6 +117,10 @@ async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {
   await boss.work(DEAD_LETTER_QUEUE, options, async (jobs: JobWithMetadata[], db) => {
     const tx = db as Tx
     await recordDeadLetters(tx, jobs)
+    const deliveries = jobs.flatMap(({ sourceName, sourceId }) =>
+      sourceName === DELIVERY_QUEUE && sourceId ? [sourceId] : [],
+    )
+    if (deliveries.length > 0) await buryDeliveries(tx, boss, deliveries)
     tx.afterCommit(() => {
       for (const { id, sourceName, sourceId } of jobs) {
         countDeadLetter(sourceName)

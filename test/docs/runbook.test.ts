@@ -10,7 +10,9 @@ import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { Receiver } from '../downstream/receivers.ts'
 import { quiet } from '../support/log.ts'
+import { expectPromisesKept } from '../support/promises.ts'
 import { addMenu, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
@@ -170,6 +172,48 @@ describe('the runbook', function () {
     )
     expect(await run(discard, { JOB: letter?.job_id ?? '', REASON })).to.contain('1 dead letters closed')
     expect(await run(letters)).to.contain('No open dead letter')
+  })
+
+  it('a webhook fails or is disabled: its receiver is mended, and what died is sent again', async () => {
+    const [failing, queues, preview, redrive, ...more] = commandsOf('A webhook fails or is disabled')
+    expect(more).to.deep.equal([])
+    system = await startSystem(['api', 'dispatcher', 'worker'], quiet, {
+      WEBHOOK_ALLOW_PRIVATE: true,
+      WEBHOOK_RETRY_SECONDS: [0.05],
+    })
+    menu = await addMenu(system.database, 10)
+    const { database } = system
+    const receiver = await Receiver.start()
+    receiver.answer = () => 503
+    const added = { url: receiver.url, event_types: ['order.placed.v1'] }
+    expect((await system.api.call('POST', '/api/v1/webhooks', added)).status).to.equal(201)
+    const order = await place(database, menu)
+    await until('it was tried', () => receiver.received.length > 0)
+    expect(await run(failing)).to.contain('503')
+    expect(await run(queues)).to.contain('downstream.deliver')
+    // The next attempt is the last.
+    await database.execute(
+      `update pgboss.job set retry_count = 8, start_after = now() where name = 'downstream.deliver' and state = 'retry'`,
+    )
+    await until('it is a dead letter', async () => {
+      const rows = await database.query('select 1 from ops.dead_letters where order_id = $1', [order])
+      return rows.length === 1
+    })
+    receiver.answer = () => 204
+    const ERROR = 'the receiver answered 503'
+    expect(await run(preview, { ERROR })).to.contain(order)
+    const before = receiver.received.length
+    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters given to their queues again')
+    await until('it has come', () => receiver.received.length === before + 1)
+    expect(new Set(receiver.received.map(({ id }) => id)).size).to.equal(1)
+    await until('the webhook is well', async () => {
+      const rows = await database.query(
+        'select 1 from ops.webhooks where failing_since is null and pending = 0',
+      )
+      return rows.length === 1
+    })
+    await expectPromisesKept(database)
+    await receiver.stop()
   })
 
   it('the outbox grows: no dispatcher, and an event that could not be dispatched', async () => {

@@ -58,7 +58,15 @@ describe('who may do what, with API keys', () => {
     const { menu_item_id = '' } = await post(`/api/v1/inventory/add/${restaurant_id}/item`, item)
     const items = [{ menu_item_id, quantity: 1 }]
     const { order_id = '' } = await post('/api/v1/orders', { restaurant_id, items })
-    return { restaurant_id, menu_item_id, order_id }
+    const { webhook_id, delivery_id } = await addWebhook(restaurant_id)
+    return { restaurant_id, menu_item_id, order_id, webhook_id, delivery_id }
+  }
+
+  async function addWebhook(restaurant_id: string): Promise<Pick<Ids, 'webhook_id' | 'delivery_id'>> {
+    const hook = { url: 'https://example.com/hooks', restaurant_ids: [restaurant_id] }
+    const { webhook_id = '' } = await post('/api/v1/webhooks', hook)
+    const { delivery_id = '' } = await post(`/api/v1/webhooks/${webhook_id}/test`, {})
+    return { webhook_id, delivery_id }
   }
 
   /** An operation, as it would succeed if it may. */
@@ -68,9 +76,13 @@ describe('who may do what, with API keys', () => {
     headers: Record<string, string>,
   ): Promise<RawReply> {
     const content = operationId === 'changeOrderStatus' ? { status: 'CANCELLED' } : body?.(ids)
+    const those =
+      operationId === 'deleteWebhook' && ids === own
+        ? { ...own, ...(await addWebhook(own.restaurant_id)) }
+        : ids
     return await send(system.api.baseUrl, {
       method,
-      path: pathOf({ path }, ids),
+      path: pathOf({ path }, those),
       ...(content ? { headers: { ...json, ...headers }, body: JSON.stringify(content) } : { headers }),
     })
   }
@@ -136,7 +148,13 @@ describe('who may do what, with API keys', () => {
 
   it('shows a bound caller nothing of another restaurant: the same answers as for what does not exist', async () => {
     const key = await keyFor([...scopes], [own.restaurant_id])
-    const nothing = { restaurant_id: uuidv7(), menu_item_id: uuidv7(), order_id: uuidv7() }
+    const nothing = {
+      restaurant_id: uuidv7(),
+      menu_item_id: uuidv7(),
+      order_id: uuidv7(),
+      webhook_id: uuidv7(),
+      delivery_id: uuidv7(),
+    }
     const before = await contents()
     for (const operation of operations) {
       if (operation.operationId === 'addRestaurant') continue
@@ -157,6 +175,7 @@ describe('who may do what, with API keys', () => {
       `/api/v1/orders?restaurant_id=${foreign.restaurant_id}`,
       `/api/v1/orders?restaurant_id=${foreign.restaurant_id}&customer_id=customer-42`,
       '/api/v1/restaurants',
+      '/api/v1/webhooks',
     ]) {
       const { status, text } = await get(path, key)
       expect(status).to.equal(200)
@@ -235,7 +254,8 @@ describe('who may do what, with API keys', () => {
     return await system.database.query(
       `select (select count(*) from orders) as orders, (select count(*) from menu_items) as items,
         (select sum(version) from orders) as versions, (select sum(version) from menu_items) as changes,
-        (select sum(version) from restaurants) as restaurants, (select count(*) from stock_movements) as movements`,
+        (select sum(version) from restaurants) as restaurants, (select count(*) from stock_movements) as movements,
+        (select sum(version) from webhooks) as webhooks, (select count(*) from webhook_deliveries) as deliveries`,
     )
   }
 })

@@ -7,14 +7,17 @@ import {
   wrongBooleans,
   wrongChoices,
   wrongCurrencies,
+  wrongIdLists,
   wrongIds,
   wrongLists,
+  wrongPatterns,
   wrongTexts,
+  wrongUrls,
   wrongWholeNumbers,
 } from './wrong-values.ts'
 
 /** Ids of things that exist. */
-export type Ids = Record<'restaurant_id' | 'menu_item_id' | 'order_id', string>
+export type Ids = Record<'restaurant_id' | 'menu_item_id' | 'order_id' | 'webhook_id' | 'delivery_id', string>
 
 export interface DescribedOperation {
   operationId: string
@@ -33,6 +36,7 @@ export interface DescribedOperation {
 const statuses = ['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED']
 const anyLine = JSON.stringify({ menu_item_id: uuidv7(), quantity: 1 })
 const MAX_STOCK = 1_000_000_000
+const webhookPath = '/api/v1/webhooks/{webhook_id}'
 
 /** Every operation with every field of its body. A new one fails a test of bad-input until it is described here. */
 export const operations: DescribedOperation[] = [
@@ -163,13 +167,73 @@ export const operations: DescribedOperation[] = [
     path: '/api/v1/inventory/{menu_item_id}',
     resource: 'menu-item',
   },
+  {
+    operationId: 'addWebhook',
+    method: 'POST',
+    path: '/api/v1/webhooks',
+    body: ({ restaurant_id }) => ({
+      url: 'https://example.com/hooks',
+      event_types: ['order.*'],
+      restaurant_ids: [restaurant_id],
+      description: 'the kitchen display',
+    }),
+    fields: {
+      '/url': { required: true, wrong: wrongUrls() },
+      '/event_types': { wrong: wrongPatterns() },
+      '/restaurant_ids': { wrong: wrongIdLists(1_000) },
+      '/description': { wrong: wrongTexts(200) },
+    },
+  },
+  { operationId: 'listWebhooks', method: 'GET', path: '/api/v1/webhooks' },
+  { operationId: 'getWebhook', method: 'GET', path: webhookPath, resource: 'webhook' },
+  {
+    operationId: 'changeWebhook',
+    method: 'PATCH',
+    path: webhookPath,
+    resource: 'webhook',
+    body: ({ restaurant_id }) => ({
+      url: 'https://example.com/other',
+      event_types: ['order.*'],
+      restaurant_ids: [restaurant_id],
+      description: 'the kitchen display',
+      status: 'DISABLED',
+    }),
+    fields: {
+      '/url': { wrong: wrongUrls() },
+      '/event_types': { wrong: wrongPatterns() },
+      '/restaurant_ids': { wrong: wrongIdLists(1_000) },
+      '/description': { wrong: wrongTexts(200).filter(({ json }) => json !== 'null') },
+      '/status': { wrong: wrongChoices(['ACTIVE', 'DISABLED']) },
+    },
+  },
+  {
+    operationId: 'rotateWebhookSecret',
+    method: 'POST',
+    path: `${webhookPath}/rotate-secret`,
+    resource: 'webhook',
+  },
+  { operationId: 'testWebhook', method: 'POST', path: `${webhookPath}/test`, resource: 'webhook' },
+  {
+    operationId: 'listWebhookDeliveries',
+    method: 'GET',
+    path: `${webhookPath}/deliveries`,
+    resource: 'webhook',
+  },
+  {
+    operationId: 'redeliverWebhookDelivery',
+    method: 'POST',
+    path: `${webhookPath}/deliveries/{delivery_id}/redeliver`,
+    resource: 'delivery',
+  },
+  { operationId: 'deleteWebhook', method: 'DELETE', path: webhookPath, resource: 'webhook' },
 ]
 
 export const json = { 'content-type': 'application/json' }
 
-/** @param id left out, that of something that exists */
+/** @param id of the last thing in the path; left out, that of something that exists */
 export function pathOf({ path }: { path: string }, ids: Ids, id?: string): string {
-  return path.replace(/\{(\w+)\}/, (_, name: keyof Ids) => id ?? ids[name])
+  const last = id === undefined ? path : path.replace(/\{\w+\}(?=[^{]*$)/, () => id)
+  return last.replaceAll(/\{(\w+)\}/g, (_, name: keyof Ids) => ids[name])
 }
 
 /** A request that is right but for what is given. */

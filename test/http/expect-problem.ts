@@ -32,6 +32,8 @@ const statuses = {
   'restaurant-not-found': 404,
   'menu-item-not-found': 404,
   'order-not-found': 404,
+  'webhook-not-found': 404,
+  'delivery-not-found': 404,
   'idempotency-key-missing': 400,
   'idempotency-key-invalid': 400,
   'idempotency-key-in-flight': 409,

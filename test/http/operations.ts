@@ -38,14 +38,21 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
         path,
         parameters,
         bodySchema: requestBody?.content['application/json'].schema,
-        responses,
+        responses: Object.fromEntries(
+          Object.entries(responses).map(([status, response]) => [
+            status,
+            { ...response, content: response.content ?? {} },
+          ]),
+        ),
         scope: security?.[0]?.bearer[0],
       }),
     ),
   )
 }
 
-interface DocumentedOperation extends Pick<Operation, 'operationId' | 'responses'> {
+interface DocumentedOperation extends Pick<Operation, 'operationId'> {
+  /** 204 has no content */
+  responses: Record<string, Omit<Response, 'content'> & Partial<Pick<Response, 'content'>>>
   security?: { bearer: [scope: string] }[]
   parameters?: Operation['parameters']
   requestBody?: { content: { 'application/json': { schema: Schema } } }

@@ -11,7 +11,7 @@ export interface Refusal {
   expected: ExpectedProblem
 }
 
-/** A running API, with a restaurant, an item and an order in it, that refuses requests. */
+/** A running API, with a restaurant, an item, an order and a webhook in it, that refuses requests. */
 export class RefusingSystem {
   readonly system: TestSystem
   readonly ids: Ids
@@ -30,7 +30,17 @@ export class RefusingSystem {
     const { restaurant_id } = await system.api.addRestaurant()
     const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
     const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
-    return new RefusingSystem(system, { restaurant_id, menu_item_id, order_id }, lines)
+    const url = 'https://example.com/hooks'
+    const hook = await system.api.call<Record<string, string>>('POST', '/api/v1/webhooks', { url })
+    const { webhook_id = '' } = hook.body
+    const path = `/api/v1/webhooks/${webhook_id}/test`
+    const { body } = await system.api.call<Record<string, string>>('POST', path)
+    const { delivery_id = '' } = body
+    return new RefusingSystem(
+      system,
+      { restaurant_id, menu_item_id, order_id, webhook_id, delivery_id },
+      lines,
+    )
   }
 
   /** Each is refused as it should be; every one that is not, is named. */
@@ -75,6 +85,8 @@ const contentsSql = `
     (select count(*) from order_items) as order_items,
     (select count(*) from order_transitions) as order_transitions,
     (select count(*) from outbox_events) as outbox_events,
+    (select json_agg(w order by webhook_id) from webhooks as w) as webhooks,
+    (select json_agg(d order by delivery_id) from webhook_deliveries as d) as webhook_deliveries,
     (select count(*) from idempotency_keys) as idempotency_keys,
     (select array_agg(status order by order_id) from orders) as statuses
 `

@@ -170,6 +170,80 @@ export function wrongLists(maxCount: number, line: string): WrongValue[] {
   ]
 }
 
+/** @param maxCount of ids */
+export function wrongIdLists(maxCount: number): WrongValue[] {
+  const id = '"019a0000-0000-7000-8000-000000000001"'
+  return [
+    ...allBut(['list'], 'must be a list'),
+    wrong('[]', 'must not be empty'),
+    wrong(`[${`${id},`.repeat(maxCount)}${id}]`, `must not have more than ${maxCount} entries`),
+    ...['null', '5', '"x"', '[]', '{}'].map(json => wrong(`[${id},${json}]`, 'must be a UUID', '/1')),
+  ]
+}
+
+/** Which events: what is none of the catalogue is a mistake in writing. */
+export function wrongPatterns(): WrongValue[] {
+  const detail =
+    'must be a type of event like order.placed.v1, the beginning of one like order.*, or * for all; see /asyncapi.json for what there is'
+  return [
+    ...allBut(['list'], 'must be a list'),
+    wrong('[]', 'must not be empty'),
+    wrong(`[${'"*",'.repeat(50)}"*"]`, 'must not have more than 50 entries'),
+    ...['null', '5', '[]', '{}'].map(json => wrong(`["*",${json}]`, 'must be a string', '/1')),
+    ...[
+      '""',
+      '"order"',
+      '"order."',
+      '"order.*.v1"',
+      '"*.v1"',
+      '"orders.*"',
+      '"order.placed.v2"',
+      '"ORDER.*"',
+      '" *"',
+    ].map(json => wrong(`["order.*",${json}]`, detail, '/1')),
+    wrong(String.raw`["\u0000"]`, detail, '/0'),
+    wrong(`["${'o'.repeat(100_000)}"]`, detail, '/0'),
+  ]
+}
+
+/** Where no webhook may lead, as far as the URL tells. */
+export function wrongUrls(): WrongValue[] {
+  const notPublic = 'must lead to a public host'
+  return [
+    ...wrongTexts(2_000).filter(({ json }) => json !== '"x"'),
+    ...['"x"', '"/hooks"', '"//example.com"', '"https://"', '"https://[::1"', '"https://1.2.3.4.5/"'].map(
+      json => wrong(json, 'must be an absolute URL like https://example.com/hooks'),
+    ),
+    ...['http://example.com/', 'ftp://example.com/', 'ws://example.com', 'javascript:alert(1)'].map(url =>
+      wrong(
+        `"${url}"`,
+        url.startsWith('javascript')
+          ? 'must be an absolute URL like https://example.com/hooks'
+          : 'must begin with https://',
+      ),
+    ),
+    ...['https://name@example.com/', 'https://name:word@example.com/', 'https://:word@example.com/'].map(
+      url => wrong(`"${url}"`, 'must not carry a name or password: deliveries are known by their signature'),
+    ),
+    wrong('"https://example.com/#part"', 'must not have a fragment'),
+    ...[
+      'https://localhost/',
+      'https://LOCALHOST./',
+      'https://intranet/',
+      'https://db.internal/',
+      'https://127.0.0.1/',
+      'https://2130706433/',
+      'https://0x7f.1/',
+      'https://0177.0.0.1/',
+      'https://10.1.2.3:8443/',
+      'https://169.254.169.254/latest/meta-data/',
+      'https://[::1]/',
+      'https://[::ffff:127.0.0.1]/',
+      'https://[fd00::1]/',
+    ].map(url => wrong(`"${url}"`, notPublic)),
+  ]
+}
+
 /** Bodies that are JSON, but not of an object, or of one that is very deep. */
 export function wrongBodies(): WrongValue[] {
   return [...allBut(['object'], 'must be an object'), wrong(deepObject, 'is not a known property', '/a')]

@@ -140,6 +140,17 @@ describe('the checks of the promises', () => {
     ],
     check_history: () => [['delete from order_transitions where order_id = $1 and seq = 2', [delivered]]],
     check_dead_letters: () => [[`update pgboss.job set state = 'failed' where name = 'order.prepare'`]],
+    check_deliveries_made: () => [
+      [
+        `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, updated_at)
+        values (uuidv7(), 'test', 'https://example.com/', '{*}', '{%}', 'whsec_', now() - interval '1 day')`,
+      ],
+    ],
+    check_deliveries_accounted: () => [
+      [
+        `insert into webhook_deliveries (webhook_id, event_id, type) values (uuidv7(), uuidv7(), 'order.placed.v1')`,
+      ],
+    ],
   }
 
   for (const { name } of checks) {

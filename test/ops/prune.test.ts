@@ -91,6 +91,9 @@ describe('pruning', () => {
       processed_events: 0,
       job_trials: 0,
       rate_limits: 0,
+      webhook_attempts: 0,
+      webhook_deliveries: 0,
+      webhooks: 0,
       idempotency_keys: 0,
     })
   })

@@ -59,6 +59,7 @@ describe('secrets', () => {
       OTEL_EXPORTER_OTLP_HEADERS_FILE: headers,
       PORT: '0',
       LOG_LEVEL: 'trace',
+      WEBHOOK_ALLOW_PRIVATE: 'true',
     }
 
     const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
@@ -138,6 +139,16 @@ describe('secrets', () => {
       if (reply.status >= 400) problems.push(JSON.stringify([reply.body, [...reply.headers]]))
       return reply
     }
+    // Nothing listens there: what is logged of it must not tell the secret either.
+    const hook = await call(
+      'POST',
+      '/api/v1/webhooks',
+      { url: 'http://127.0.0.1:1/' },
+      {
+        'idempotency-key': `${key}.webhook`,
+      },
+    )
+    planted[`the secret of a webhook (${bearer.length})`] = String(hook.body['secret'])
     const added = await call('POST', '/api/v1/inventory/add/restaurant', { name: 'R' })
     const { restaurant_id } = added.body
     const another = { 'idempotency-key': `${key}.item` }
@@ -149,6 +160,10 @@ describe('secrets', () => {
     await until('the slow path has done its part', async () => {
       const { body } = await call('GET', `/api/v1/orders/${String(placed.body['order_id'])}`)
       return body['status'] === 'PREPARING'
+    })
+    await until('a delivery was tried', async () => {
+      const rows = await opened.database.query('select 1 from webhook_attempts limit 1')
+      return rows.length > 0
     })
 
     expect((await call('POST', '/api/v1/orders', order)).status, 'the key of another request').to.equal(422)
@@ -204,6 +219,9 @@ describe('secrets', () => {
       ['a dead letter', 'select data, error from dead_letters'],
       ['what operators see', 'select to_jsonb(w) from ops.workers as w'],
       ['a statement', 'select query, application_name from pg_stat_activity'],
+      ['what operators see of webhooks', 'select to_jsonb(w) from ops.webhooks as w'],
+      ['a delivery', 'select to_jsonb(d) from webhook_deliveries as d'],
+      ['an attempt', 'select to_jsonb(a) from webhook_attempts as a'],
       ['a stored key', `select key_id, name, encode(hash, 'escape') from api_keys`],
     ] as const) {
       const rows = await opened.database.query(sql)

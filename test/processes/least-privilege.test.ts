@@ -10,6 +10,7 @@ import { startApi } from '../../src/processes/api.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { Receiver } from '../downstream/receivers.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { quiet, recordingLog } from '../support/log.ts'
 import { expectPromisesKept } from '../support/promises.ts'
@@ -50,7 +51,7 @@ describe('each role with a login of its own', () => {
   it('does all of its work, and is refused nothing', async function () {
     this.timeout(60_000)
     const { log, lines } = recordingLog()
-    const config = { ...testConfig, AUTH_MODE: 'api-key' } as const
+    const config = { ...testConfig, AUTH_MODE: 'api-key', WEBHOOK_ALLOW_PRIVATE: true } as const
     const { key } = await createApiKey(opened.database, { name: 'test', scopes })
     services.push(await startWorker({ ...config, STATUS_PORT: 0 }, urlOf('worker'), log))
     services.push(await startDispatcher({ ...config, STATUS_PORT: 0 }, urlOf('dispatcher'), log))
@@ -58,6 +59,9 @@ describe('each role with a login of its own', () => {
     services.push(api)
     const client = new BearerClient(api.url, key)
 
+    const receiver = await Receiver.start()
+    const hook = await client.call('POST', '/api/v1/webhooks', { url: receiver.url })
+    const webhook = `/api/v1/webhooks/${String(hook.body['webhook_id'])}`
     const { restaurant_id } = await client.addRestaurant()
     const { menu_item_id } = await client.addItem(restaurant_id, 3)
     const item = `/api/v1/inventory/${menu_item_id}`
@@ -80,11 +84,22 @@ describe('each role with a login of its own', () => {
       ['GET', '/api/v1/restaurants', undefined, 200],
       ['GET', `/api/v1/restaurants/${restaurant_id}/menu`, undefined, 200],
       ['GET', '/readyz', undefined, 200],
+      ['GET', '/api/v1/webhooks', undefined, 200],
     ] as const) {
       const own: Record<string, string> = method === 'GET' ? {} : { 'idempotency-key': `${path}-1` }
       const reply = await client.call(method, path, body, { ...keyed, ...own })
       expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).to.equal(status)
     }
+    await client.call('POST', `${webhook}/test`)
+    await until('all has come', () =>
+      receiver.received.some(({ event }) => (event.type as string) === 'webhook.test'),
+    )
+    await until('all has come', () => receiver.typesOf(order_id).length === 4)
+    await client.call('POST', `${webhook}/rotate-secret`)
+    await client.call('PATCH', webhook, { status: 'DISABLED' })
+    expect((await client.call('GET', `${webhook}/deliveries`)).status).to.equal(200)
+    expect((await client.call('DELETE', webhook)).status).to.equal(204)
+    await receiver.stop()
     const metrics = await client.call<{ text: string }>('GET', '/metrics')
     expect(metrics.body.text).to.match(/^comanda_database_up\S* 1\b/m)
     await client.untilStock(menu_item_id, 7)
@@ -131,6 +146,9 @@ describe('each role with a login of its own', () => {
       'update api_keys set revoked_at = null',
       'update api_secrets set value = value',
       'select from pgboss.job',
+      'delete from webhooks',
+      'delete from webhook_deliveries',
+      'insert into webhook_attempts default values',
       'delete from paused_queues',
       'create table x ()',
       'create role x',
@@ -146,6 +164,10 @@ describe('each role with a login of its own', () => {
       'insert into outbox_events default values',
       'update pgboss.job set data = null',
       'delete from pgboss.job',
+      'select url, secret from webhooks',
+      `update webhooks set url = 'https://example.com/'`,
+      'update webhook_deliveries set webhook_id = event_id',
+      'select from webhook_attempts',
       'select from idempotency_keys',
       'select from api_secrets',
       'create table x ()',
@@ -162,6 +184,8 @@ describe('each role with a login of its own', () => {
       'update outbox_events set payload = payload',
       'select from api_secrets',
       'update idempotency_keys set body = null',
+      'insert into webhooks default values',
+      `update webhooks set url = 'https://example.com/', secret = 'whsec_'`,
       'insert into ops_audit default values',
       'create table pgboss.x ()',
     ],

@@ -1,0 +1,373 @@
+import type { PgBoss } from 'pg-boss'
+import type { Agent } from 'undici'
+import type { Database } from '../db/database.ts'
+import type { Listener } from '../db/listener.ts'
+import { DELIVERY_QUEUE, deliveryQueue } from '../jobs/catalogue.ts'
+import { countFailure, countRetries } from '../jobs/job-metrics.ts'
+import { DELIVERIES_CHANNEL, LOOK } from '../outbox/match-subscriptions.ts'
+import { timeOfId } from '../platform/ids.ts'
+import type { Logger } from '../platform/log.ts'
+import { TEST_EVENT } from './deliveries.ts'
+import { countAttempt, recordLag } from './delivery-metrics.ts'
+import { guardedAgent } from './guarded-agent.ts'
+import { Hands, type Held } from './hands.ts'
+import {
+  BEGINNING,
+  giveBack,
+  isAnyWebhook,
+  lookAfterWaiting,
+  releaseReady,
+  releaseRooms,
+} from './release-deliveries.ts'
+import { secondsUntilRetry } from './retry-schedule.ts'
+import { type Sent, sendDelivery } from './send-delivery.ts'
+import { type Settlement, settleDeliveries, type Verdict } from './settle-deliveries.ts'
+import { bodyOf, type TakenJob, takeDeliveries, whyDiscarded } from './take-deliveries.ts'
+import { urlTrouble } from './webhook-url.ts'
+
+export interface DelivererOptions {
+  database: Database
+  boss: PgBoss
+  /** where events say that they come from */
+  publicUrl: string
+  /** development: webhooks may lead to private addresses, and over plain `http` */
+  allowPrivate: boolean
+  /** waits after each failed attempt */
+  retrySeconds: readonly number[]
+  log: Logger
+}
+
+const TAKE_COUNT = 200
+const SETTLE_COUNT = 200
+/** Requests under way to one webhook, of this process. */
+const CONCURRENCY_COUNT = 10
+/** The safety net: how long a job may wait when its wake-up is lost. */
+const POLL_MS = 1_000
+const LOOK_MS = 5_000
+const ERROR_PAUSE_MS = 1_000
+/** Jobs that are held are said to be, well within the queue's heartbeat. */
+const TOUCH_MS = 3_000
+/** A job that could not be touched for so long may be another worker's by now: it is let go, unsent. */
+const STALE_MS = deliveryQueue.heartbeatSeconds * 1_000 - 1_000
+
+/**
+ * Sends deliveries to webhooks: those of an order and webhook one after the other, a few at once to each webhook, and none waits for
+ * another webhook's. Jobs stay this worker's while it holds them; whatever it dies with goes to others 10 s later.
+ *
+ * Each delivery is settled in one transaction with its attempt and its job, many at a time. A delivery whose turn has not come, or
+ * that there is no room for, gives its job back and is given one when it may go: the queue never fills up with what cannot be sent.
+ */
+export class Deliverer {
+  readonly #options: DelivererOptions
+  readonly #hands = new Hands(CONCURRENCY_COUNT)
+  readonly #settlements: (Settlement & { held?: Held })[] = []
+  #agent: Agent | undefined
+  #listener: Listener | undefined
+  #stopSignal = new AbortController()
+  #running: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+  #settling: Promise<void> | undefined
+  #isSettling = false
+  #timers: NodeJS.Timeout[] = []
+  #stopping = false
+  #woken = false
+  #interrupt: (() => void) | undefined
+  #lookedUpTo = BEGINNING
+  #looking = false
+  /** somebody asked for it while one was under way, and that one may have missed it */
+  #lookAgain = false
+
+  constructor(options: DelivererOptions) {
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    const { database, allowPrivate } = this.#options
+    await this.#stopped
+    this.#stopping = false
+    this.#stopSignal = new AbortController()
+    this.#agent = guardedAgent({ allowPrivate, connections: CONCURRENCY_COUNT })
+    const heard = (payload: string) => {
+      if (payload === LOOK) void this.#look()
+      this.#wake()
+    }
+    this.#listener = await database.listen(DELIVERIES_CHANNEL, heard, () => heard(LOOK))
+    this.#timers = [
+      setInterval(() => void this.#touch(), TOUCH_MS),
+      setInterval(() => void this.#look(), LOOK_MS),
+    ]
+    this.#running = this.#run()
+  }
+
+  /** Deliveries that this process holds the jobs of. */
+  inHand(): number {
+    return this.#hands.size
+  }
+
+  /** Lets what is under way end, for at most `timeoutMs`, and gives the rest back, untried. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(timeoutMs).finally(() => {
+      this.#stopped = undefined
+    })
+    await this.#stopped
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    if (!this.#running) return
+    const { database, log } = this.#options
+    this.#stopping = true
+    this.#interrupt?.()
+    await this.#listener?.close()
+    await this.#running
+    const timer = setTimeout(() => this.#stopSignal.abort(), timeoutMs)
+    await this.#hands.untilIdle()
+    clearTimeout(timer)
+    await this.#settling
+    for (const each of this.#timers) clearInterval(each)
+    try {
+      await giveBack(
+        database,
+        this.#hands.clear().map(({ job }) => job),
+      )
+    } catch (error) {
+      log.warn(
+        { error: String(error) },
+        'jobs of deliveries could not be given back; they go to others in a moment',
+      )
+    }
+    await this.#agent?.destroy()
+    this.#running = undefined
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      let pause = POLL_MS
+      try {
+        this.#woken = false
+        if ((await this.#take()) === TAKE_COUNT) continue
+      } catch (error) {
+        this.#options.log.error(
+          { error: String(error) },
+          'deliveries could not be taken; it will be tried again',
+        )
+        pause = ERROR_PAUSE_MS
+      }
+      if (!this.#woken) await this.#rest(pause)
+    }
+  }
+
+  #wake(): void {
+    this.#woken = true
+    this.#interrupt?.()
+  }
+
+  async #rest(ms: number): Promise<void> {
+    if (this.#stopping) return
+    await new Promise<void>(done => {
+      const timer = setTimeout(done, ms)
+      this.#interrupt = () => {
+        clearTimeout(timer)
+        done()
+      }
+    })
+    this.#interrupt = undefined
+  }
+
+  /** @returns jobs taken */
+  async #take(): Promise<number> {
+    const { database, boss } = this.#options
+    const batchSize = Math.min(TAKE_COUNT, this.#hands.room)
+    if (batchSize <= 0) return 0
+    const jobs = (await boss.fetch(DELIVERY_QUEUE, { batchSize })) as TakenJob[]
+    if (jobs.length === 0) return 0
+    const since = performance.now()
+    countRetries(DELIVERY_QUEUE, jobs.filter(({ retryCount }) => retryCount > 0).length)
+    const deliveries = await takeDeliveries(database, jobs)
+    // Ids rise with time: an order's deliveries come in their order.
+    for (const job of jobs.toSorted((a, b) => (a.data.delivery_id < b.data.delivery_id ? -1 : 1))) {
+      const delivery = deliveries.get(job.data.delivery_id)
+      const isCurrent =
+        delivery &&
+        (delivery.state === 'QUEUED'
+          ? delivery.job_id === job.id
+          : delivery.state === 'DEAD' && delivery.job_id !== job.id)
+      const reason = isCurrent ? whyDiscarded(delivery) : undefined
+      if (!isCurrent) this.#settle({ job, verdict: { state: 'NOTHING' } })
+      else if (reason !== undefined) this.#settle({ job, verdict: { state: 'DISCARDED', reason } })
+      else {
+        const state = this.#hands.take({ job, delivery, since })
+        if (state !== 'HELD') this.#settle({ job, verdict: { state } })
+      }
+    }
+    this.#pump()
+    return jobs.length
+  }
+
+  /** Sends whatever may be sent. */
+  #pump(): void {
+    while (!this.#stopping) {
+      const held = this.#hands.next()
+      if (!held) return
+      if (performance.now() - held.since > STALE_MS) this.#hands.drop(held)
+      else void this.#attempt(held)
+    }
+  }
+
+  async #attempt(held: Held): Promise<void> {
+    const { job, delivery } = held
+    const { publicUrl, allowPrivate } = this.#options
+    const { delivery_id, url, secrets } = delivery
+    const trouble = urlTrouble(url, allowPrivate)
+    const sent: Sent =
+      trouble === undefined && this.#agent
+        ? await sendDelivery(
+            this.#agent,
+            { delivery_id, url, secrets, body: bodyOf(delivery, publicUrl) },
+            this.#stopSignal.signal,
+          )
+        : { at: new Date(), status: null, duration_ms: 0, answer: null, error: `the URL ${trouble}` }
+    this.#hands.answered(held)
+    // Broken off by us: nobody's failure, and given back.
+    if (sent.status !== null || !this.#stopSignal.signal.aborted) {
+      const verdict = this.#judge(held, sent)
+      this.#note(held, sent, verdict)
+      this.#settle({ job, verdict, sent, held })
+    }
+    this.#pump()
+  }
+
+  #judge({ job, delivery }: Held, { status, error }: Sent): Verdict {
+    if (status !== null && status >= 200 && status < 300) return { state: 'DELIVERED' }
+    if (status === 410)
+      return { state: 'DISCARDED', reason: 'the receiver answered 410: it is gone', isGone: true }
+    const isOnce = delivery.type === TEST_EVENT || delivery.webhook_status !== 'ACTIVE'
+    if (isOnce)
+      return { state: 'DISCARDED', reason: `sent once: ${error ?? `the receiver answered ${status}`}` }
+    if (job.retryCount >= deliveryQueue.retryLimit) return { state: 'DEAD' }
+    const afterSeconds = secondsUntilRetry(this.#options.retrySeconds, job.retryCount, Math.random())
+    return { state: 'RETRY', afterSeconds }
+  }
+
+  #note({ job, delivery }: Held, { status, duration_ms: ms, error }: Sent, { state }: Verdict): void {
+    const { delivery_id, webhook_id, event_id, type, order_id } = delivery
+    const fields = { delivery_id, webhook_id, event_id, order_id, job_id: job.id, status, ms, error }
+    if (state === 'DELIVERED') {
+      countAttempt('delivered', ms / 1_000)
+      recordLag((Date.now() - timeOfId(event_id).getTime()) / 1_000)
+      this.#options.log.info(fields, `delivered ${type}`)
+    } else {
+      countAttempt(state === 'RETRY' ? 'retry' : state === 'DEAD' ? 'dead' : 'discarded', ms / 1_000)
+      if (state !== 'DISCARDED') countFailure(DELIVERY_QUEUE)
+      this.#options.log.warn({ ...fields, retry_count: job.retryCount }, `not delivered ${type}`)
+    }
+  }
+
+  /** To be written down with others, soon. */
+  #settle(settlement: Settlement & { held?: Held }): void {
+    this.#settlements.push(settlement)
+    if (this.#isSettling) return
+    this.#isSettling = true
+    this.#settling = this.#settleAll()
+  }
+
+  async #settleAll(): Promise<void> {
+    const { database, boss, log } = this.#options
+    // Whatever is decided before the event loop turns goes along.
+    await new Promise(done => setImmediate(done))
+    while (this.#settlements.length > 0) {
+      const batch = this.#settlements.slice(0, SETTLE_COUNT)
+      try {
+        const rooms = this.#roomsAfter(batch)
+        const disabled = await database.transaction(tx => settleDeliveries(tx, boss, batch, rooms))
+        for (const webhook_id of disabled) log.error({ webhook_id }, 'webhook disabled')
+        this.#settlements.splice(0, batch.length)
+        await this.#afterwards(batch)
+      } catch (error) {
+        log.error({ error: String(error) }, 'deliveries could not be settled; it will be tried again')
+        await new Promise(done => setTimeout(done, ERROR_PAUSE_MS))
+        if (this.#stopping) break
+      }
+    }
+    // In the same turn as the look at what is left: nothing falls in between.
+    this.#isSettling = false
+  }
+
+  async #afterwards(batch: readonly (Settlement & { held?: Held })[]): Promise<void> {
+    const { database, boss } = this.#options
+    for (const { held, verdict } of batch) {
+      if (!held) continue
+      const isSettled = verdict.state !== 'RETRY'
+      for (const { job } of this.#hands.settled(held, isSettled))
+        this.#settle({ job, verdict: { state: 'AWAITS_TURN' } })
+    }
+    this.#pump()
+    if (this.#hands.room > 0) this.#wakeWhenShort(batch.length)
+    // Whoever made room, or settled what they wait for, may not have seen them wait.
+    const turns = batch.filter(({ verdict }) => verdict.state === 'AWAITS_TURN')
+    const ids = turns.map(({ job }) => job.data.delivery_id)
+    if (ids.length > 0) await database.transaction(tx => releaseReady(tx, boss, ids))
+    const rooms = new Map<string, number>()
+    for (const { job, verdict } of batch) {
+      const { webhook_id } = job.data
+      const room = verdict.state === 'AWAITS_ROOM' ? this.#hands.roomFor(webhook_id) : 0
+      if (room > 0) rooms.set(webhook_id, room)
+    }
+    if (rooms.size > 0) await database.transaction(tx => releaseRooms(tx, boss, rooms))
+  }
+
+  /** How many more of each webhook may have a job when these have ended. */
+  #roomsAfter(batch: readonly Settlement[]): Map<string, number> {
+    const rooms = new Map<string, number>()
+    for (const { job, sent } of batch) {
+      const { webhook_id } = job.data
+      if (sent) rooms.set(webhook_id, (rooms.get(webhook_id) ?? this.#hands.roomFor(webhook_id)) + 1)
+    }
+    return rooms
+  }
+
+  /** With full hands nothing was taken: now there is room. */
+  #wakeWhenShort(freed: number): void {
+    if (this.#hands.room <= freed) this.#wake()
+  }
+
+  async #touch(): Promise<void> {
+    const { boss, log } = this.#options
+    const held = this.#hands.all()
+    if (held.length === 0) return
+    const since = performance.now()
+    try {
+      const touched = await boss.touch(
+        DELIVERY_QUEUE,
+        held.map(({ job }) => job as never),
+      )
+      const { settled } = touched as { settled?: string[] }
+      const ours = new Set(settled ?? held.map(({ job }) => job.id))
+      for (const each of held) if (ours.has(each.job.id)) each.since = since
+    } catch (error) {
+      log.warn({ error: String(error) }, 'jobs of deliveries could not be held')
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { database, boss, log } = this.#options
+    this.#lookAgain = true
+    if (this.#looking || this.#stopping) return
+    this.#looking = true
+    try {
+      while (this.#lookAgain) {
+        this.#lookAgain = false
+        if (await isAnyWebhook(database)) {
+          const from = this.#lookedUpTo
+          this.#lookedUpTo = await database.transaction(tx => lookAfterWaiting(tx, boss, from))
+        }
+      }
+    } catch (error) {
+      log.warn(
+        { error: String(error) },
+        'waiting deliveries could not be looked after; it will be tried again',
+      )
+    } finally {
+      this.#looking = false
+    }
+  }
+}

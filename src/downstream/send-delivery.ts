@@ -1,0 +1,108 @@
+import { Webhook } from 'standardwebhooks'
+import { type Agent, request } from 'undici'
+import { AddressRefused } from './guarded-agent.ts'
+
+/** What is sent, where to, and how it is signed. */
+export interface Envelope {
+  /** stays the same for every attempt: by it receivers know what they have */
+  delivery_id: string
+  url: string
+  /** the current one, and for a rotation's overlap the previous one */
+  secrets: readonly string[]
+  body: string
+}
+
+/** What came of one attempt. */
+export interface Sent {
+  at: Date
+  /** null: there was no answer */
+  status: number | null
+  duration_ms: number
+  /** the first bytes of the answer */
+  answer: string | null
+  /** why there was no answer */
+  error: string | null
+}
+
+/** From the first byte sent to the last byte of the answer that is looked at. */
+const ATTEMPT_TIMEOUT_MS = 15_000
+const ANSWER_BYTES = 1_024
+
+/** The headers of Standard Webhooks 1.0: id, time, and a signature of both with the body for each secret. */
+export function signatureHeaders(
+  { delivery_id, secrets, body }: Omit<Envelope, 'url'>,
+  at: Date,
+): Record<string, string> {
+  return {
+    'webhook-id': delivery_id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+    'webhook-signature': secrets.map(secret => new Webhook(secret).sign(delivery_id, at, body)).join(' '),
+  }
+}
+
+/**
+ * Sends a delivery once. Any answer is an answer, a redirect too: it is not followed.
+ * Never throws.
+ * @param stop ends it early
+ */
+export async function sendDelivery(agent: Agent, envelope: Envelope, stop: AbortSignal): Promise<Sent> {
+  const at = new Date()
+  const started = performance.now()
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(new Error('TIMEOUT')), ATTEMPT_TIMEOUT_MS)
+  const onStop = () => abort.abort(new Error('STOPPED'))
+  stop.addEventListener('abort', onStop)
+  let status: number | null = null
+  let answer: string | null = null
+  let error: string | null = null
+  try {
+    const response = await request(envelope.url, {
+      dispatcher: agent,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/cloudevents+json; charset=utf-8',
+        'user-agent': 'Comanda-Webhooks/1',
+        ...signatureHeaders(envelope, at),
+      },
+      body: envelope.body,
+      signal: abort.signal,
+    })
+    status = response.statusCode
+    answer = await firstBytes(response.body)
+  } catch (thrown) {
+    // The status is what counts: an answer that breaks off behind it is still one.
+    if (status === null) error = reasonOf(thrown, abort.signal)
+  } finally {
+    clearTimeout(timer)
+    stop.removeEventListener('abort', onStop)
+  }
+  return { at, status, duration_ms: Math.round(performance.now() - started), answer, error }
+}
+
+async function firstBytes(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  // Leaving the loop drops the rest, and with it the connection.
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= ANSWER_BYTES) break
+  }
+  return Buffer.concat(chunks)
+    .subarray(0, ANSWER_BYTES)
+    .toString()
+    .toWellFormed()
+    .replaceAll('\u0000', '\uFFFD')
+}
+
+/** In the words of whoever looks after the receiver; never an address. */
+function reasonOf(thrown: unknown, signal: AbortSignal): string {
+  if (signal.aborted) {
+    return (signal.reason as Error).message === 'TIMEOUT'
+      ? `no answer within ${ATTEMPT_TIMEOUT_MS / 1_000} s`
+      : 'broken off, because the worker stopped'
+  }
+  if (thrown instanceof AddressRefused) return thrown.message
+  const { code, name } = thrown as { code?: string; name?: string }
+  return `no connection, or no answer on it: ${code ?? name ?? 'unknown'}`
+}
