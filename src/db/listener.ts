@@ -23,13 +23,12 @@ const RECONNECT_BASE_MS = 250
 const RECONNECT_MAX_MS = 4_000
 
 /**
- * LISTEN on a dedicated connection, for as long as it is not closed: a lost one is opened again.
- * A notification is only ever a hint; whoever listens polls as well.
- * @throws when the first connection cannot be made
+ * LISTEN on a dedicated connection, for as long as it is not closed: one that is lost, or cannot be made at first, is
+ * opened again. A notification is only ever a hint; whoever listens polls as well.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const subscription = new Subscription(options)
-  await subscription.connect()
+  await subscription.begin()
   return subscription
 }
 
@@ -44,7 +43,17 @@ class Subscription implements Listener {
     this.#options = options
   }
 
-  async connect(): Promise<void> {
+  async begin(): Promise<void> {
+    try {
+      await this.#connect()
+    } catch (error) {
+      const { channel, log } = this.#options
+      log.warn({ channel, error: String(error) }, 'listener not connected; trying again')
+      this.#reconnectLater()
+    }
+  }
+
+  async #connect(): Promise<void> {
     const { url, applicationName, channel, onNotification, onConnect } = this.#options
     const client = new pg.Client({
       connectionString: url,
@@ -102,7 +111,7 @@ class Subscription implements Listener {
   #reconnectLater(): void {
     const wait = Math.min(RECONNECT_MAX_MS, RECONNECT_BASE_MS * 2 ** this.#failures++)
     this.#timer = setTimeout(() => {
-      this.connect().catch(() => {
+      this.#connect().catch(() => {
         if (!this.#closed) this.#reconnectLater()
       })
     }, wait)

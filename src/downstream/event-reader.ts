@@ -149,13 +149,7 @@ export class EventReader {
 
   async #listen(): Promise<Listener | undefined> {
     const wake = () => this.wake()
-    if (this.#stopping) return undefined
-    try {
-      return await this.#database.listen(EVENTS_CHANNEL, wake, wake)
-    } catch (error) {
-      this.#log.warn({ error: String(error) }, 'streams hear of no NOTIFY; they poll')
-      return undefined
-    }
+    return this.#stopping ? undefined : await this.#database.listen(EVENTS_CHANNEL, wake, wake)
   }
 
   /** Waits until the time is up, or until there is a reason not to. */
