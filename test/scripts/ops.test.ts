@@ -113,7 +113,9 @@ describe('npm run ops', function () {
     expect(paused).to.contain('inventory.deduct is paused; every worker follows')
     const order = await place(system.database, menu)
     await until('its job waits', async () => {
-      const rows = await system.database.query('select 1 from ops.queues where ready = 1')
+      const rows = await system.database.query(
+        "select 1 from ops.queues where queue = 'inventory.deduct' and ready = 1",
+      )
       return rows.length === 1
     })
     // One that starts now must find the queue paused.

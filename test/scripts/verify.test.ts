@@ -35,7 +35,9 @@ describe('npm run verify', () => {
     for (const args of [[], ['--watch']]) {
       const { status, stdout } = await spawnScript('verify', args, env()).ended
       expect(status).to.equal(1)
-      expect(stdout).to.contain('1 of 10 promises are broken').and.contain(menu_item_id)
+      expect(stdout)
+        .to.match(/^1 of \d+ promises are broken/m)
+        .and.contain(menu_item_id)
       expect(stdout).to.match(/BROKEN +ops\.check_stock_is_its_ledger +1 rows/)
     }
   })
