@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm'
 
 /**
  * The check of a foreign key to `orders` asks by order and restaurant. Planned on a young table, it took the index that
- * began with the restaurant, and read all of its orders at each check; one that begins with the status is no choice.
+ * began with the restaurant, and read all of its orders at each check. One that begins with the status is a choice only where the table was analyzed while empty.
  */
 export class IndexListsByStatusFirst1795356000000 implements MigrationInterface {
   name = 'IndexListsByStatusFirst1795356000000'
