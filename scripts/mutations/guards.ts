@@ -70,7 +70,7 @@ const slowPathGuards: Omit<Guard, 'tests'>[] = [
     about: 'the status and version in the update of an order',
     file: 'src/orders/save-transitions.ts',
     edits: [
-      ['      and orders.status is not distinct from step.from_status\n', ''],
+      ['      and orders.status = step.from_status\n', ''],
       ['      and orders.version = step.seq - 1\n', ''],
     ],
   },
