@@ -50,14 +50,17 @@ export class BenchSystem {
     return new Api(`http://127.0.0.1:${this.#port}`)
   }
 
-  /** Starts and stops roles until just these run. A changed environment starts a role anew. */
-  async run(roles: readonly Role[], env: Record<string, string> = {}): Promise<void> {
+  /**
+   * Starts and stops roles until just these run. A changed environment starts a role anew.
+   * @returns whether one was started
+   */
+  async run(roles: readonly Role[], env: Record<string, string> = {}): Promise<boolean> {
     for (const role of this.#children.keys()) {
       if (!roles.includes(role) || Object.keys(env).length > 0) await this.#stop(role)
     }
-    for (const role of roles) {
-      if (!this.#children.has(role)) await this.#start(role, env)
-    }
+    const missing = roles.filter(role => !this.#children.has(role))
+    for (const role of missing) await this.#start(role, env)
+    return missing.length > 0
   }
 
   pidOf(role: Role): number | undefined {

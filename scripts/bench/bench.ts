@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BenchSystem, Role } from './bench-system.ts'
 import type { Menu } from './limit.ts'
+import { closedLoop } from './load.ts'
 
 /** What one scenario measured, by name; the unit is the last word of the name. */
 export type Figures = Record<string, number>
@@ -24,6 +25,8 @@ export interface Bench {
 }
 
 export const ALL: Role[] = ['api', 'dispatcher', 'worker']
+const WARM_UP_SECONDS = 4
+const WARM_UP_CONNECTIONS = 64
 const DRAIN_TIMEOUT_MS = 300_000
 export const POLL_MS = 50
 
@@ -58,10 +61,24 @@ export async function untilDrained({ system }: Bench): Promise<void> {
   }
 }
 
+/** Just these roles run. Those that were started now have had some load first, which is not measured: a young process still compiles. */
+export async function runWarm(bench: Bench, roles: Role[], env: Record<string, string> = {}): Promise<void> {
+  const { system, menu } = bench
+  if (!(await system.run(roles, env)) || !roles.includes('api')) return
+  const { baseUrl } = system.api
+  await closedLoop({
+    baseUrl,
+    bodies: singles(menu),
+    connections: WARM_UP_CONNECTIONS,
+    seconds: WARM_UP_SECONDS,
+  })
+  await (roles.includes('worker') ? untilDrained(bench) : clearBacklog(bench))
+}
+
 /** Every role runs and has nothing to do. @returns the time from which on orders count */
 export async function startIdle(bench: Bench): Promise<Date> {
   await clearBacklog(bench)
-  await bench.system.run(ALL)
+  await runWarm(bench, ALL)
   await untilDrained(bench)
   return new Date()
 }

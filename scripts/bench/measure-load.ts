@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { addBacklog } from './backlog.ts'
-import { type Bench, clearBacklog, type Figures, singles, startIdle, untilDrained } from './bench.ts'
+import { type Bench, clearBacklog, type Figures, runWarm, singles, startIdle, untilDrained } from './bench.ts'
 import { processUse, type Role } from './bench-system.ts'
 import { limitByPg, limitByPgbench, type Menu } from './limit.ts'
 import { closedLoop, openLoop } from './load.ts'
@@ -23,7 +23,7 @@ export async function limit({ system, menu, seconds }: Bench): Promise<Figures> 
 export function placement(connections: number, roles: Role[], env: Record<string, string> = {}) {
   return async (bench: Bench): Promise<Figures> => {
     await clearBacklog(bench)
-    await bench.system.run(roles, env)
+    await runWarm(bench, roles, env)
     const { baseUrl } = bench.system.api
     const result = await closedLoop({
       baseUrl,
@@ -107,7 +107,7 @@ async function preparedCount({ system }: Bench): Promise<number> {
  */
 export async function overload(bench: Bench): Promise<Figures> {
   await clearBacklog(bench)
-  await bench.system.run(['api'])
+  await runWarm(bench, ['api'])
   const { baseUrl } = bench.system.api
   const load = { baseUrl, bodies: singles(bench.menu), seconds: bench.seconds }
   const peak = await closedLoop({ ...load, connections: 128 })

@@ -47,7 +47,7 @@ export function createApp(options: AppOptions): Koa {
   if (isTracing()) app.use(traceRequests())
   app.use(metrics.middleware())
   app.use(answerErrors(log))
-  app.use(logRequests(log))
+  if (log.isLevelEnabled('debug')) app.use(logRequests(log))
   app.use(
     helmet({
       contentSecurityPolicy: {
@@ -64,10 +64,11 @@ export function createApp(options: AppOptions): Koa {
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(requireHost())
   app.use(limitPath())
+  // First what is called most: each router looks at all of its routes before it passes on.
+  app.use(api.routes())
   for (const router of pages.open) app.use(router.routes())
   for (const router of pages.callers) app.use(guarded(router, admit(authenticator)))
   for (const router of pages.operators) app.use(guarded(router, admit(authenticator, 'ops')))
-  app.use(api.routes())
   app.use(refuseUnrouted(routers))
   // What still gets here broke while an answer was on its way out: there is nobody left to tell but the log.
   app.on('error', (error: Error) => log.warn({ error: error.message }, 'answer broke off'))

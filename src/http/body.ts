@@ -2,6 +2,8 @@ import type { Context, Middleware } from 'koa'
 import { HttpMethodEnum, koaBody } from 'koa-body'
 import { ExpectedError } from '../platform/errors.ts'
 
+const JSON_TYPE = 'application/json'
+
 /** Longest body, in bytes. An order of 100 lines is about 8 kB. */
 const BODY_LIMIT_BYTES = 256 * 1024
 
@@ -22,7 +24,7 @@ export function jsonBody(): Middleware {
     urlencoded: false,
     multipart: false,
     text: true,
-    textTypes: ['application/json'],
+    textTypes: [JSON_TYPE],
     textLimit: BODY_LIMIT_BYTES,
     encoding: 'binary',
     parsedMethods: [HttpMethodEnum.POST, HttpMethodEnum.PATCH],
@@ -50,8 +52,11 @@ function hasBody(ctx: Context): boolean {
 
 /** What koa-body would pass over in silence, or answer with 500. */
 function refuseUnreadable(ctx: Context): void {
+  const { 'content-type': type, 'content-encoding': coding } = ctx.req.headers
+  // What nearly everybody sends needs no parsing.
+  if (type === JSON_TYPE && coding === undefined) return
   const charset = ctx.request.charset.toLowerCase()
-  if (!ctx.is('application/json') || !['', 'utf-8', 'utf8'].includes(charset)) {
+  if (!ctx.is(JSON_TYPE) || !['', 'utf-8', 'utf8'].includes(charset)) {
     throw new ExpectedError('unsupported-media-type', 'Send the body as application/json in UTF-8')
   }
   if (!['', 'identity'].includes(ctx.get('content-encoding'))) {
