@@ -34,11 +34,12 @@ const RETRY_BASE_MS = 10
 
 /**
  * Plans made while a table is empty would otherwise scan or sort it for ever after (a fresh migration, then an
- * analyze, then a cached plan). Every statement on these connections is meant to walk an index, pg-boss's too.
+ * analyze, then a cached plan). Every statement on these connections is meant to walk an index, pg-boss's too; and as
+ * none has a better plan for some values than for others, each is planned once, not at every call.
  */
-const INDEX_PLANS_ONLY = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
+const KEPT_INDEX_PLANS = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
   .map(node => `-c enable_${node}=off`)
-  .concat('-c jit=off')
+  .concat('-c jit=off', '-c plan_cache_mode=force_generic_plan')
   .join(' ')
 
 /**
@@ -181,6 +182,6 @@ function connectionSettings(timeoutMs: number) {
     idleTimeoutMillis: IDLE_CONNECTION_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
-    options: `${INDEX_PLANS_ONLY} -c transaction_timeout=${TRANSACTION_TIMEOUT_MS}`,
+    options: `${KEPT_INDEX_PLANS} -c transaction_timeout=${TRANSACTION_TIMEOUT_MS}`,
   }
 }

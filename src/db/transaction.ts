@@ -23,20 +23,13 @@ const ABORTED = '25P02'
 const SEVERAL_STATEMENTS = /;\s*\S/
 
 /**
- * pg-boss's fetch joins what it picked to its table. A plan cached while that was empty starts from the table's end of
- * the join, and reads all of it at every fetch later on: this one is planned anew each time, as pg-boss means it.
- */
-const PLANNED_ANEW = /^\s*WITH\s+next AS/
-
-/**
  * A statement for node-postgres. Repeated texts are prepared under a stable name, so that Postgres parses and
  * plans them once a connection instead of at every call.
  */
 export function namedStatement(text: string, values?: readonly unknown[]) {
   let name = names.get(text)
   if (name === undefined && names.size < MAX_NAMED_STATEMENTS) {
-    const unnamed = SEVERAL_STATEMENTS.test(text) || PLANNED_ANEW.test(text)
-    name = unnamed ? '' : createHash('sha1').update(text).digest('base64url')
+    name = SEVERAL_STATEMENTS.test(text) ? '' : createHash('sha1').update(text).digest('base64url')
     names.set(text, name)
   }
   return { text, ...(name ? { name } : {}), ...(values ? { values: [...values] } : {}) }

@@ -85,6 +85,16 @@ describe('plans on a fresh database', () => {
     })
     expect(scans.filter(({ seq_tup_read }) => seq_tup_read > 0)).to.deep.equal([])
   })
+
+  it('let no fetch begin with all jobs of its queue, whatever pg-boss makes of it', async () => {
+    const fetches = await until('a worker has fetched last', async () => {
+      const rows = await system.database.query<{ query: string }>(
+        `select query from pg_stat_activity where datname = current_database() and query ~ 'next AS' and pid <> pg_backend_pid()`,
+      )
+      return rows.length > 0 && rows
+    })
+    for (const { query } of fetches) expect(query).to.include('j.id = any(array(select id from next))')
+  })
 })
 
 /** These indexes for lists were walked and no other: a check of a foreign key, if it took one, would read all orders of a restaurant. */
