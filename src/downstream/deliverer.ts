@@ -7,6 +7,7 @@ import { countFailure, countRetries } from '../jobs/job-metrics.ts'
 import { DELIVERIES_CHANNEL, LOOK } from '../outbox/match-subscriptions.ts'
 import { timeOfId } from '../platform/ids.ts'
 import type { Logger } from '../platform/log.ts'
+import { Rest } from '../platform/rest.ts'
 import { TEST_EVENT } from './deliveries.ts'
 import { countAttempt, recordLag } from './delivery-metrics.ts'
 import { guardedAgent } from './guarded-agent.ts'
@@ -71,7 +72,7 @@ export class Deliverer {
   #timers: NodeJS.Timeout[] = []
   #stopping = false
   #woken = false
-  #interrupt: (() => void) | undefined
+  readonly #rest = new Rest(() => this.#stopping)
   #lookedUpTo = BEGINNING
   #looking = false
   /** somebody asked for it while one was under way, and that one may have missed it */
@@ -116,7 +117,7 @@ export class Deliverer {
     if (!this.#running) return
     const { database, log } = this.#options
     this.#stopping = true
-    this.#interrupt?.()
+    this.#rest.interrupt()
     await this.#listener?.close()
     await this.#running
     const timer = setTimeout(() => this.#stopSignal.abort(), timeoutMs)
@@ -152,25 +153,13 @@ export class Deliverer {
         )
         pause = ERROR_PAUSE_MS
       }
-      if (!this.#woken) await this.#rest(pause)
+      if (!this.#woken) await this.#rest.take(pause)
     }
   }
 
   #wake(): void {
     this.#woken = true
-    this.#interrupt?.()
-  }
-
-  async #rest(ms: number): Promise<void> {
-    if (this.#stopping) return
-    await new Promise<void>(done => {
-      const timer = setTimeout(done, ms)
-      this.#interrupt = () => {
-        clearTimeout(timer)
-        done()
-      }
-    })
-    this.#interrupt = undefined
+    this.#rest.interrupt()
   }
 
   /** @returns jobs taken */

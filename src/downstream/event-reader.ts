@@ -7,6 +7,7 @@ import { inOrder } from '../outbox/in-order.ts'
 import { type NewEvent, readNewEvents } from '../outbox/read-new-events.ts'
 import { EVENTS_CHANNEL } from '../outbox/wake.ts'
 import type { Logger } from '../platform/log.ts'
+import { Rest } from '../platform/rest.ts'
 import { countSent, recordLag } from './stream-metrics.ts'
 
 /** What a stream follows: the events of a restaurant, or those of one of its orders. */
@@ -52,7 +53,10 @@ export class EventReader {
   #listener: Promise<Listener | undefined> | undefined
   #stopping = false
   #woken = false
-  #interrupt: (() => void) | undefined
+  /** between two looks, however much there is to see */
+  readonly #tick = new Rest(() => !this.#isWanted)
+  /** while there may be nothing to see; ends when it is woken */
+  readonly #poll = new Rest(() => !this.#isWanted)
 
   constructor(database: Database, log: Logger) {
     this.#database = database
@@ -62,7 +66,7 @@ export class EventReader {
   /** There may be new events: look now. Costs next to nothing while nobody listens. */
   wake(): void {
     this.#woken = true
-    this.#interrupt?.()
+    this.#poll.interrupt()
   }
 
   /** From now on it is told of what is beyond its horizon. @returns ends it */
@@ -79,37 +83,37 @@ export class EventReader {
       if (!those.delete(subscription)) return
       this.#count--
       if (those.size === 0 && this.#subscriptions.get(name) === those) this.#subscriptions.delete(name)
-      if (this.#count === 0) this.#interrupt?.()
+      if (this.#count === 0) this.#endRests()
     }
   }
 
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#interrupt?.()
+    this.#endRests()
     await this.#running
   }
 
   /** Until nobody listens. */
   async #run(): Promise<void> {
     let failures = 0
-    while (this.#count > 0 && !this.#stopping) {
+    while (this.#isWanted) {
       const began = performance.now()
       try {
         this.#woken = false
         if (!(await this.#look())) this.#woken = true
         failures = 0
-        await this.#rest(TICK_MS - (performance.now() - began), false)
-        if (!this.#woken) await this.#rest(POLL_MS, true)
+        await this.#tick.take(TICK_MS - (performance.now() - began))
+        if (!this.#woken) await this.#poll.take(POLL_MS)
       } catch (error) {
         this.#log.warn({ error: String(error) }, 'new events could not be read for streams; trying again')
-        await this.#rest(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++), false)
+        await this.#tick.take(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
       }
     }
     this.#running = undefined
     const listener = this.#listener
     this.#listener = undefined
     await (await listener)?.close()
-    if (this.#count > 0 && !this.#stopping) {
+    if (this.#isWanted) {
       this.#listener ??= this.#listen()
       this.#running ??= this.#run()
     }
@@ -152,18 +156,12 @@ export class EventReader {
     return this.#stopping ? undefined : await this.#database.listen(EVENTS_CHANNEL, wake, wake)
   }
 
-  /** Waits until the time is up, or until there is a reason not to. */
-  async #rest(ms: number, canBeWoken: boolean): Promise<void> {
-    if (this.#stopping || ms <= 0 || this.#count === 0) return
-    await new Promise<void>(done => {
-      const timer = setTimeout(done, ms)
-      this.#interrupt = () => {
-        if (!canBeWoken && !this.#stopping && this.#count > 0) return
-        clearTimeout(timer)
-        done()
-      }
-    })
-    this.#interrupt = undefined
+  get #isWanted(): boolean {
+    return this.#count > 0 && !this.#stopping
+  }
+
+  #endRests(): void {
+    for (const rest of [this.#tick, this.#poll]) rest.interrupt()
   }
 }
 

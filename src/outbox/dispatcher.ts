@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
 import { LastMinute } from '../platform/last-minute.ts'
 import type { Logger } from '../platform/log.ts'
+import { Rest } from '../platform/rest.ts'
 import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
 import { countDispatched, countQuarantined } from './outbox-metrics.ts'
 import { announceByNotify, OUTBOX_CHANNEL } from './wake.ts'
@@ -23,7 +24,7 @@ export class Dispatcher {
   #running: Promise<void> | undefined
   #stopping = false
   #woken = false
-  #interrupt: (() => void) | undefined
+  readonly #rest = new Rest(() => this.#stopping)
   readonly #dispatched = new LastMinute()
 
   constructor(database: Database, boss: PgBoss, log: Logger) {
@@ -43,7 +44,7 @@ export class Dispatcher {
   /** There is something in the outbox: look now. Wake-ups that come while it looks count as one. */
   wake(): void {
     this.#woken = true
-    this.#interrupt?.()
+    this.#rest.interrupt()
   }
 
   /** Events that this process has moved to their queues in the last minute. */
@@ -54,7 +55,7 @@ export class Dispatcher {
   /** Resolves when the batch in hand has been committed. */
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#interrupt?.()
+    this.#rest.interrupt()
     await this.#listener?.close()
     await this.#running
   }
@@ -65,11 +66,11 @@ export class Dispatcher {
       try {
         if (this.#woken || (await this.#isPending())) await this.#drain()
         failures = 0
-        await this.#sleep(POLL_MS)
+        if (!this.#woken) await this.#rest.take(POLL_MS)
       } catch (error) {
         this.#log.error({ error: String(error) }, 'dispatching failed; it will be tried again')
         this.#woken = true
-        await this.#rest(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
+        await this.#rest.take(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
       }
     }
   }
@@ -91,23 +92,6 @@ export class Dispatcher {
   async #isPending(): Promise<boolean> {
     const rows = await this.#database.query(pendingSql)
     return rows.length > 0
-  }
-
-  /** Waits until it is woken or the time is up. */
-  async #sleep(ms: number): Promise<void> {
-    if (!this.#woken) await this.#rest(ms)
-  }
-
-  async #rest(ms: number): Promise<void> {
-    if (this.#stopping) return
-    await new Promise<void>(done => {
-      const timer = setTimeout(done, ms)
-      this.#interrupt = () => {
-        clearTimeout(timer)
-        done()
-      }
-    })
-    this.#interrupt = undefined
   }
 }
 
