@@ -1,12 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
-import { dirname } from 'node:path'
+import { addMenu } from './bench/add-menu.ts'
 import type { Bench } from './bench/bench.ts'
 import { BenchSystem } from './bench/bench-system.ts'
 import { fillTables } from './bench/fill-tables.ts'
 import { loadTool } from './bench/load.ts'
 import { type Results, ratioRows, reportText } from './bench/report.ts'
 import { growthScenarios, scenarios } from './bench/scenarios.ts'
+import { writeFigures } from './bench/write-figures.ts'
 import { readOptions, text, wholeNumber } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
@@ -15,9 +14,6 @@ import { ScriptError } from './support/script-error.ts'
  * Measures the system on this machine, in rounds that run every scenario once, so that a busy neighbour hits all of
  * them alike; prints medians with least and most, and the ratios that count.
  */
-
-const ITEM_COUNT = 100
-const STOCK = 1_000_000_000
 
 const command = {
   name: 'npm run bench --',
@@ -59,8 +55,8 @@ await runScript(async () => {
     const bench = { system, menu, seconds: options.seconds, grown, backlogCount: options.backlog }
     const results = await runRounds(bench, wanted, options.rounds)
     console.log(`\n${reportText(wanted, results)}`)
-    writeJson(options.json, results)
-    console.error(`\nall figures: ${options.json}`)
+    const rounds = Object.fromEntries(results)
+    writeFigures(options.json, { loadTool, ratios: ratioRows(results), rounds })
   } finally {
     await grown?.system.destroy()
     await system.destroy()
@@ -94,33 +90,4 @@ async function runRounds(bench: Bench, wanted: typeof scenarios, rounds: number)
     }
   }
   return results
-}
-
-async function addMenu(system: BenchSystem): Promise<Bench['menu']> {
-  await system.run(['api'])
-  const { restaurant_id } = await system.api.addRestaurant({ name: 'Bench', currency: 'EUR' })
-  const menu_item_ids: string[] = []
-  for (let number = 1; number <= ITEM_COUNT; number++) {
-    const item = { name: `Dish ${number}`, price: '9.50', available_qty: STOCK, low_stock_threshold: 0 }
-    menu_item_ids.push((await system.api.addMenuItem(restaurant_id, item)).menu_item_id)
-  }
-  return { restaurant_id, menu_item_ids }
-}
-
-function writeJson(file: string, results: Results): void {
-  mkdirSync(dirname(file), { recursive: true })
-  const machine = {
-    cpus: cpus().length,
-    model: cpus()[0]?.model,
-    memoryBytes: totalmem(),
-    node: process.version,
-    loadTool,
-  }
-  const report = {
-    at: new Date().toISOString(),
-    machine,
-    ratios: ratioRows(results),
-    rounds: Object.fromEntries(results),
-  }
-  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
 }

@@ -14,7 +14,7 @@ import { ScriptError } from '../support/script-error.ts'
 export type Role = 'api' | 'dispatcher' | 'worker'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const START_TIMEOUT_MS = 20_000
+const START_TIMEOUT_MS = 60_000
 const POLL_MS = 20
 
 /**
@@ -27,23 +27,26 @@ export class BenchSystem {
   readonly db: pg.Pool
   readonly #embedded: EmbeddedPostgres
   readonly #folder: string
+  readonly #env: Record<string, string>
   readonly #children = new Map<Role, ChildProcess>()
   #port = 0
 
-  private constructor(embedded: EmbeddedPostgres, folder: string) {
+  private constructor(embedded: EmbeddedPostgres, folder: string, env: Record<string, string>) {
     this.#embedded = embedded
     this.#folder = folder
+    this.#env = env
     this.url = embedded.url
     this.db = new pg.Pool({ connectionString: embedded.url, max: 2, application_name: 'comanda bench' })
     this.db.on('error', () => undefined)
   }
 
-  static async create(): Promise<BenchSystem> {
+  /** @param env of every role */
+  static async create(env: Record<string, string> = {}): Promise<BenchSystem> {
     const folder = mkdtempSync(join(tmpdir(), 'comanda-bench-'))
     chmodSync(folder, 0o755)
     const embedded = await startEmbedded(folder, { track_commit_timestamp: 'on', max_wal_size: '4GB' })
     await migrate(embedded.url, pino({ level: 'warn' }))
-    return new BenchSystem(embedded, folder)
+    return new BenchSystem(embedded, folder, env)
   }
 
   get api(): Api {
@@ -56,7 +59,7 @@ export class BenchSystem {
    */
   async run(roles: readonly Role[], env: Record<string, string> = {}): Promise<boolean> {
     for (const role of this.#children.keys()) {
-      if (!roles.includes(role) || Object.keys(env).length > 0) await this.#stop(role)
+      if (!roles.includes(role) || Object.keys(env).length > 0) await this.#end(role, 'SIGTERM')
     }
     const missing = roles.filter(role => !this.#children.has(role))
     for (const role of missing) await this.#start(role, env)
@@ -65,6 +68,11 @@ export class BenchSystem {
 
   pidOf(role: Role): number | undefined {
     return this.#children.get(role)?.pid
+  }
+
+  /** Ends a role at once, as a machine that fails does. {@link run} starts it again. */
+  async kill(role: Role): Promise<void> {
+    await this.#end(role, 'SIGKILL')
   }
 
   async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
@@ -82,7 +90,14 @@ export class BenchSystem {
     if (role === 'api') this.#port = await freePort()
     const child = spawn(process.execPath, ['src/main.ts', role], {
       cwd: ROOT,
-      env: { ...process.env, LOG_LEVEL: 'warn', DATABASE_URL: this.url, PORT: String(this.#port), ...env },
+      env: {
+        ...process.env,
+        LOG_LEVEL: 'warn',
+        DATABASE_URL: this.url,
+        PORT: String(this.#port),
+        ...this.#env,
+        ...env,
+      },
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     this.#children.set(role, child)
@@ -106,11 +121,11 @@ export class BenchSystem {
     return rows.length > 0
   }
 
-  async #stop(role: Role): Promise<void> {
+  async #end(role: Role, signal: NodeJS.Signals): Promise<void> {
     const child = this.#children.get(role)
     this.#children.delete(role)
     if (!child || child.exitCode !== null) return
-    child.kill('SIGTERM')
+    child.kill(signal)
     await new Promise(done => child.once('exit', done))
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { AddedWebhookReply } from '../../src/downstream/webhook-contract.ts'
 import type { MenuItemReply, RestaurantReply } from '../../src/inventory/stock-contract.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 import type { OrderReply, PlacedOrderReply } from '../../src/orders/order-contract.ts'
@@ -91,6 +92,10 @@ export class Api {
 
   async readMenuItem(menuItemId: string): Promise<MenuItemReply> {
     return await this.#call('GET', `/inventory/${menuItemId}`)
+  }
+
+  async addWebhook(webhook: { url: string; description: string }): Promise<AddedWebhookReply> {
+    return await this.#call('POST', '/webhooks', webhook)
   }
 
   async placeOrder(order: NewOrder): Promise<PlacedOrderReply> {

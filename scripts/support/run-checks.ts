@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type { ClientBase } from 'pg'
 import { checks } from '../../src/ops/checks.ts'
 import { plainTable } from './plain-table.ts'
 
@@ -15,7 +15,7 @@ export interface CheckResult {
 const MAX_ROW_COUNT = 20
 
 /** Runs every check of `ops` in one snapshot, so that load cannot make them contradict each other. */
-export async function runChecks(client: Client): Promise<CheckResult[]> {
+export async function runChecks(client: ClientBase): Promise<CheckResult[]> {
   await client.query('begin isolation level repeatable read read only')
   try {
     const results: CheckResult[] = []

@@ -1,0 +1,16 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+
+/** Writes all figures of a run to a file, with when and on what machine they were measured, and says where. */
+export function writeFigures(file: string, figures: Record<string, unknown>): void {
+  mkdirSync(dirname(file), { recursive: true })
+  const machine = {
+    cpus: cpus().length,
+    model: cpus()[0]?.model,
+    memoryBytes: totalmem(),
+    node: process.version,
+  }
+  writeFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), machine, ...figures }, null, 2)}\n`)
+  console.error(`\nall figures: ${file}`)
+}
