@@ -3,15 +3,14 @@ import type { Agent } from 'undici'
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
 import { DELIVERY_QUEUE, deliveryQueue } from '../jobs/catalogue.ts'
-import { countFailure, countRetries } from '../jobs/job-metrics.ts'
+import { countRetries } from '../jobs/job-metrics.ts'
 import { DELIVERIES_CHANNEL, LOOK } from '../outbox/match-subscriptions.ts'
-import { timeOfId } from '../platform/ids.ts'
 import type { Logger } from '../platform/log.ts'
 import { Rest } from '../platform/rest.ts'
-import { TEST_EVENT } from './deliveries.ts'
-import { countAttempt, recordLag } from './delivery-metrics.ts'
 import { guardedAgent } from './guarded-agent.ts'
 import { Hands, type Held } from './hands.ts'
+import { judgeAttempt } from './judge-attempt.ts'
+import { noteAttempt } from './note-attempt.ts'
 import {
   BEGINNING,
   giveBack,
@@ -20,10 +19,10 @@ import {
   releaseReady,
   releaseRooms,
 } from './release-deliveries.ts'
-import { secondsUntilRetry } from './retry-schedule.ts'
-import { type Sent, sendDelivery } from './send-delivery.ts'
-import { type Settlement, settleDeliveries, type Verdict } from './settle-deliveries.ts'
+import { sendDelivery, unsent } from './send-delivery.ts'
+import { type Settlement, settleDeliveries } from './settle-deliveries.ts'
 import { bodyOf, type TakenJob, takeDeliveries, whyDiscarded } from './take-deliveries.ts'
+import { traceAttempt } from './trace-attempt.ts'
 import { urlTrouble } from './webhook-url.ts'
 
 export interface DelivererOptions {
@@ -204,51 +203,25 @@ export class Deliverer {
 
   async #attempt(held: Held): Promise<void> {
     const { job, delivery } = held
-    const { publicUrl, allowPrivate } = this.#options
+    const { publicUrl, allowPrivate, retrySeconds, log } = this.#options
     const { delivery_id, url, secrets } = delivery
     const trouble = urlTrouble(url, allowPrivate)
-    const sent: Sent =
+    const traced = traceAttempt(held)
+    const { traceparent } = traced
+    const envelope = { delivery_id, url, secrets, body: bodyOf(delivery, publicUrl), traceparent }
+    const sent =
       trouble === undefined && this.#agent
-        ? await sendDelivery(
-            this.#agent,
-            { delivery_id, url, secrets, body: bodyOf(delivery, publicUrl) },
-            this.#stopSignal.signal,
-          )
-        : { at: new Date(), status: null, duration_ms: 0, answer: null, error: `the URL ${trouble}` }
+        ? await sendDelivery(this.#agent, envelope, this.#stopSignal.signal)
+        : unsent(`the URL ${trouble}`)
+    traced.end(sent)
     this.#hands.answered(held)
     // Broken off by us: nobody's failure, and given back.
     if (sent.status !== null || !this.#stopSignal.signal.aborted) {
-      const verdict = this.#judge(held, sent)
-      this.#note(held, sent, verdict)
+      const verdict = judgeAttempt(held, sent, retrySeconds, Math.random())
+      noteAttempt(held, sent, verdict, log)
       this.#settle({ job, verdict, sent, held })
     }
     this.#pump()
-  }
-
-  #judge({ job, delivery }: Held, { status, error }: Sent): Verdict {
-    if (status !== null && status >= 200 && status < 300) return { state: 'DELIVERED' }
-    if (status === 410)
-      return { state: 'DISCARDED', reason: 'the receiver answered 410: it is gone', isGone: true }
-    const isOnce = delivery.type === TEST_EVENT || delivery.webhook_status !== 'ACTIVE'
-    if (isOnce)
-      return { state: 'DISCARDED', reason: `sent once: ${error ?? `the receiver answered ${status}`}` }
-    if (job.retryCount >= deliveryQueue.retryLimit) return { state: 'DEAD' }
-    const afterSeconds = secondsUntilRetry(this.#options.retrySeconds, job.retryCount, Math.random())
-    return { state: 'RETRY', afterSeconds }
-  }
-
-  #note({ job, delivery }: Held, { status, duration_ms: ms, error }: Sent, { state }: Verdict): void {
-    const { delivery_id, webhook_id, event_id, type, order_id } = delivery
-    const fields = { delivery_id, webhook_id, event_id, order_id, job_id: job.id, status, ms, error }
-    if (state === 'DELIVERED') {
-      countAttempt('delivered', ms / 1_000)
-      recordLag((Date.now() - timeOfId(event_id).getTime()) / 1_000)
-      this.#options.log.info(fields, `delivered ${type}`)
-    } else {
-      countAttempt(state === 'RETRY' ? 'retry' : state === 'DEAD' ? 'dead' : 'discarded', ms / 1_000)
-      if (state !== 'DISCARDED') countFailure(DELIVERY_QUEUE)
-      this.#options.log.warn({ ...fields, retry_count: job.retryCount }, `not delivered ${type}`)
-    }
   }
 
   /** To be written down with others, soon. */

@@ -10,6 +10,8 @@ export interface Envelope {
   /** the current one, and for a rotation's overlap the previous one */
   secrets: readonly string[]
   body: string
+  /** W3C Trace Context for the receiver; left out: none */
+  traceparent?: string | undefined
 }
 
 /** What came of one attempt. */
@@ -22,6 +24,19 @@ export interface Sent {
   answer: string | null
   /** why there was no answer */
   error: string | null
+  /** the same in a word, of which there are few: `timeout`, `ECONNREFUSED` */
+  error_type: string | null
+}
+
+/** What came of an attempt that was not even begun. */
+export function unsent(error: string): Sent {
+  return { at: new Date(), status: null, duration_ms: 0, answer: null, error, error_type: 'not sent' }
+}
+
+/** Why an attempt is none that arrived, for whoever looks after the receiver; undefined: it has arrived. */
+export function failureOf({ status, error }: Sent): string | undefined {
+  if (status !== null && status >= 200 && status < 300) return undefined
+  return error ?? `the receiver answered ${status}`
 }
 
 /** From the first byte sent to the last byte of the answer that is looked at. */
@@ -30,7 +45,7 @@ const ANSWER_BYTES = 1_024
 
 /** The headers of Standard Webhooks 1.0: id, time, and a signature of both with the body for each secret. */
 export function signatureHeaders(
-  { delivery_id, secrets, body }: Omit<Envelope, 'url'>,
+  { delivery_id, secrets, body }: Pick<Envelope, 'delivery_id' | 'secrets' | 'body'>,
   at: Date,
 ): Record<string, string> {
   return {
@@ -54,29 +69,32 @@ export async function sendDelivery(agent: Agent, envelope: Envelope, stop: Abort
   stop.addEventListener('abort', onStop)
   let status: number | null = null
   let answer: string | null = null
-  let error: string | null = null
+  let failure: NoAnswer | undefined
+  const { url, traceparent, body } = envelope
   try {
-    const response = await request(envelope.url, {
+    const response = await request(url, {
       dispatcher: agent,
       method: 'POST',
       headers: {
         'content-type': 'application/cloudevents+json; charset=utf-8',
         'user-agent': 'Comanda-Webhooks/1',
         ...signatureHeaders(envelope, at),
+        ...(traceparent ? { traceparent } : {}),
       },
-      body: envelope.body,
+      body,
       signal: abort.signal,
     })
     status = response.statusCode
     answer = await firstBytes(response.body)
   } catch (thrown) {
     // The status is what counts: an answer that breaks off behind it is still one.
-    if (status === null) error = reasonOf(thrown, abort.signal)
+    if (status === null) failure = reasonOf(thrown, abort.signal)
   } finally {
     clearTimeout(timer)
     stop.removeEventListener('abort', onStop)
   }
-  return { at, status, duration_ms: Math.round(performance.now() - started), answer, error }
+  const duration_ms = Math.round(performance.now() - started)
+  return { at, status, duration_ms, answer, ...(failure ?? { error: null, error_type: null }) }
 }
 
 async function firstBytes(body: AsyncIterable<Buffer>): Promise<string> {
@@ -95,14 +113,17 @@ async function firstBytes(body: AsyncIterable<Buffer>): Promise<string> {
     .replaceAll('\u0000', '\uFFFD')
 }
 
+type NoAnswer = { error: string; error_type: string }
+
 /** In the words of whoever looks after the receiver; never an address. */
-function reasonOf(thrown: unknown, signal: AbortSignal): string {
+function reasonOf(thrown: unknown, signal: AbortSignal): NoAnswer {
   if (signal.aborted) {
     return (signal.reason as Error).message === 'TIMEOUT'
-      ? `no answer within ${ATTEMPT_TIMEOUT_MS / 1_000} s`
-      : 'broken off, because the worker stopped'
+      ? { error: `no answer within ${ATTEMPT_TIMEOUT_MS / 1_000} s`, error_type: 'timeout' }
+      : { error: 'broken off, because the worker stopped', error_type: 'stopped' }
   }
-  if (thrown instanceof AddressRefused) return thrown.message
+  if (thrown instanceof AddressRefused) return { error: thrown.message, error_type: thrown.code }
   const { code, name } = thrown as { code?: string; name?: string }
-  return `no connection, or no answer on it: ${code ?? name ?? 'unknown'}`
+  const error_type = code ?? name ?? 'unknown'
+  return { error: `no connection, or no answer on it: ${error_type}`, error_type }
 }

@@ -2,7 +2,7 @@ import type { PgBoss } from 'pg-boss'
 import type { Tx } from '../db/transaction.ts'
 import { DELIVERY_QUEUE } from '../jobs/catalogue.ts'
 import { releaseWaiting } from './release-deliveries.ts'
-import type { Sent } from './send-delivery.ts'
+import { failureOf, type Sent } from './send-delivery.ts'
 import type { TakenJob } from './take-deliveries.ts'
 
 /**
@@ -84,7 +84,7 @@ async function endJobs(tx: Tx, boss: PgBoss, settlements: readonly Settlement[])
   const done = settlements.filter(each => !isFailed(each)).map(({ job }) => job)
   if (done.length > 0) await boss.complete(DELIVERY_QUEUE, done, undefined, { db: tx })
   const failed = settlements.filter(isFailed)
-  for (const [message, those] of Map.groupBy(failed, failureOf)) {
+  for (const [message, those] of Map.groupBy(failed, ({ sent }) => sent && failureOf(sent))) {
     const jobs = those.map(({ job }) => job)
     await boss.fail(DELIVERY_QUEUE, jobs, { message }, { db: tx })
   }
@@ -92,10 +92,6 @@ async function endJobs(tx: Tx, boss: PgBoss, settlements: readonly Settlement[])
     verdict.state === 'RETRY' ? [{ id: job.id, after_seconds: verdict.afterSeconds }] : [],
   )
   if (again.length > 0) await tx.execute(rescheduleSql, [JSON.stringify(again)])
-}
-
-function failureOf({ sent }: Settlement): string {
-  return sent?.error ?? `the receiver answered ${sent?.status}`
 }
 
 async function recordHealth(tx: Tx, settlements: readonly Settlement[]): Promise<string[]> {

@@ -137,6 +137,13 @@ const webhookHeaders = z.object({
       '`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64; several with blanks between',
     examples: ['v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4='],
   }),
+  traceparent: z
+    .string()
+    .optional()
+    .meta({
+      description: 'W3C Trace Context of the attempt, where traces are on: to go on with',
+      examples: ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+    }),
 })
 
 function webhookChannel(publicUrl: string) {

@@ -23,7 +23,7 @@ export function isTracing(): boolean {
 }
 
 interface SpanOptions {
-  kind: 'SERVER' | 'PRODUCER' | 'CONSUMER'
+  kind: 'SERVER' | 'CLIENT' | 'PRODUCER' | 'CONSUMER'
   /** W3C Trace Context of what led to it; left out or malformed, a new trace begins */
   parent: string | undefined
   attributes: Attributes
@@ -36,8 +36,11 @@ export interface OpenSpan {
   traceparent: string
   /** names it anew, once more is known */
   rename(name: string, attributes: Attributes): void
-  /** @param error what it failed of, for the reader */
-  end(error?: string): void
+  /**
+   * @param error what it failed of, for the reader
+   * @param attributes what is known only now
+   */
+  end(error?: string, attributes?: Attributes): void
 }
 
 /** @returns undefined while traces are off */
@@ -53,7 +56,8 @@ export function startSpan(name: string, options: SpanOptions): OpenSpan | undefi
   return {
     traceparent: carrier.traceparent ?? '',
     rename: (name, attributes) => void span.updateName(name).setAttributes(attributes),
-    end: error => {
+    end: (error, attributes = {}) => {
+      span.setAttributes(attributes)
       if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error })
       span.end()
     },

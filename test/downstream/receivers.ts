@@ -59,6 +59,11 @@ export class Receiver {
       .map(({ event }) => event.type)
   }
 
+  /** Closes its connections in the middle of whatever is on them. */
+  breakOff(): void {
+    this.#server.closeAllConnections()
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise(done => this.#server.close(done))

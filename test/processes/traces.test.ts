@@ -3,12 +3,16 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace'
 import { expect } from 'chai'
+import type { AddedWebhookReply } from '../../src/downstream/webhook-contract.ts'
+import type { Config } from '../../src/platform/config.ts'
 import { installTracing, type Tracing } from '../../src/platform/trace-sdk.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { Receiver } from '../downstream/receivers.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { killChildren, startChild } from '../support/child.ts'
 import { type LogLine, quiet, recordingLog } from '../support/log.ts'
@@ -38,7 +42,7 @@ describe('the trace of an order', () => {
       },
       quiet,
     )
-    system = await startSystem(['api'], recording.log)
+    system = await startSystem(['api'], recording.log, { WEBHOOK_ALLOW_PRIVATE: true })
   })
   beforeEach(() => exporter.reset())
   afterEach(async () => {
@@ -49,9 +53,9 @@ describe('the trace of an order', () => {
     await tracing.stop(1_000)
   })
 
-  async function startSlowPath(): Promise<void> {
+  async function startSlowPath(overrides: Partial<Config> = {}): Promise<void> {
     services = [
-      await startWorker(testConfig, system.url, recording.log),
+      await startWorker({ ...testConfig, ...overrides }, system.url, recording.log),
       await startDispatcher(testConfig, system.url, recording.log),
     ]
   }
@@ -114,6 +118,102 @@ describe('the trace of an order', () => {
       /^order\.prepare: /,
     ])
       expect(traced(message), String(message)).to.equal(1)
+  })
+
+  describe('with a webhook', () => {
+    let receiver: Receiver
+    let webhook: string
+
+    beforeEach(async () => {
+      receiver = await Receiver.start()
+      const added = { url: `${receiver.url}/a-secret?of=theirs` }
+      const { body } = await system.api.call<AddedWebhookReply>('POST', '/api/v1/webhooks', added)
+      webhook = body.webhook_id
+    })
+    afterEach(async () => {
+      await system.api.call('DELETE', `/api/v1/webhooks/${webhook}`)
+      await receiver.stop()
+    })
+
+    const deliveriesOf = (orderId: string) =>
+      exporter
+        .getFinishedSpans()
+        .filter(
+          ({ kind, attributes }) => kind === SpanKind.CLIENT && attributes['comanda.order_id'] === orderId,
+        )
+
+    it('is one to the receiver, who is told each span as its own cause', async () => {
+      await startSlowPath({ WEBHOOK_ALLOW_PRIVATE: true })
+      const trace = 'd'.repeat(32)
+      const orderId = await place(`00-${trace}-${CALLER}-01`)
+      await system.api.untilStatus(orderId, 'PREPARING')
+      const whole = [
+        ...chain,
+        'POST order.placed.v1 < POST /api/v1/orders',
+        'POST inventory.deducted.success.v1 < process inventory.deduct',
+        'POST order.status.preparing.v1 < process order.prepare',
+      ]
+      await until('its spans are told', () => told(trace).length === whole.length)
+      expect(told(trace)).to.have.members(whole)
+
+      for (const span of deliveriesOf(orderId)) {
+        const { spanId } = span.spanContext()
+        const type = span.attributes['comanda.event_type']
+        const received = receiver.received.find(({ event }) => event.type === type)
+        expect(received?.headers['traceparent']).to.equal(`00-${trace}-${spanId}-01`)
+        // The event says what it came of itself, the same with every attempt.
+        expect(received?.event.traceparent).to.equal(`00-${trace}-${span.parentSpanContext?.spanId}-01`)
+        const { port } = new URL(receiver.url)
+        expect(span.status.code).to.equal(SpanStatusCode.UNSET)
+        expect(span.attributes).to.deep.equal({
+          'http.request.method': 'POST',
+          'http.response.status_code': 204,
+          'url.full': `http://127.0.0.1:${port}/REDACTED`,
+          'server.address': '127.0.0.1',
+          'server.port': Number(port),
+          'comanda.event_type': type,
+          'comanda.event_id': received?.event.id,
+          'comanda.webhook_id': webhook,
+          'comanda.delivery_id': received?.id,
+          'comanda.order_id': orderId,
+        })
+      }
+      const delivered = lines.filter(
+        line =>
+          line['trace_id'] === trace && line['order_id'] === orderId && line.msg.startsWith('delivered '),
+      )
+      expect(delivered.length).to.equal(3)
+    })
+
+    it('says of what each attempt failed, and that it was one of several', async () => {
+      receiver.answer = () => {
+        const attempt = receiver.received.length
+        if (attempt === 2) receiver.breakOff()
+        return attempt === 1 ? 503 : attempt === 2 ? undefined : 204
+      }
+      await startSlowPath({ WEBHOOK_ALLOW_PRIVATE: true, WEBHOOK_RETRY_SECONDS: [0.05] })
+      const orderId = await place(`00-${TRACE}-${CALLER}-01`)
+      await system.api.untilStatus(orderId, 'PREPARING')
+      await until('all has come', () => receiver.typesOf(orderId).length === 5)
+      await until('it is told', () => deliveriesOf(orderId).length === 5)
+      const [refused, broken, taken] = deliveriesOf(orderId)
+      expect(refused?.status).to.deep.equal({
+        code: SpanStatusCode.ERROR,
+        message: 'the receiver answered 503',
+      })
+      expect(refused?.attributes).to.include({ 'error.type': '503', 'http.response.status_code': 503 })
+      expect(refused?.attributes).not.to.have.property('http.request.resend_count')
+      expect(broken?.status.code).to.equal(SpanStatusCode.ERROR)
+      expect(broken?.status.message).to.match(/^no connection, or no answer on it: UND_ERR_SOCKET$/)
+      expect(broken?.attributes).to.include({
+        'error.type': 'UND_ERR_SOCKET',
+        'http.request.resend_count': 1,
+      })
+      expect(taken?.status.code).to.equal(SpanStatusCode.UNSET)
+      expect(taken?.attributes).to.include({ 'http.request.resend_count': 2 })
+      const causes = receiver.received.slice(0, 3).map(({ headers }) => headers['traceparent'])
+      expect(new Set(causes).size).to.equal(3)
+    })
   })
 
   it('stays its own when orders are dispatched and worked in one batch', async () => {
