@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os'
+import { constants, getPriority, setPriority } from 'node:os'
 import { type Config, ConfigurationError, loadConfig } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
 import { armFailpoints } from './platform/failpoints.ts'
@@ -35,9 +35,10 @@ const roles = {
   },
 } satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
 
-/** Where cores are short, the slow path waits rather than a caller of the API. */
+/** Where cores are short, the slow path waits rather than a caller of the API. Who was started with less keeps that: to take more needs a privilege. */
 function giveWay(): void {
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  const { PRIORITY_BELOW_NORMAL } = constants.priority
+  if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL)
 }
 
 function databaseUrl({ DATABASE_URL }: Config): string {

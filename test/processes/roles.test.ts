@@ -1,3 +1,4 @@
+import { constants, getPriority, setPriority } from 'node:os'
 import { expect } from 'chai'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
@@ -54,6 +55,19 @@ describe('the roles, each its own process', () => {
     expect(unknown.errors()).to.match(
       /^comanda: unknown role cook: use all, api, dispatcher, worker or migrate\n$/,
     )
+  })
+
+  it('give way to the API, and take no more of the processor than they were started with', async () => {
+    const { PRIORITY_LOW, PRIORITY_BELOW_NORMAL } = constants.priority
+    const migration = start('migrate')
+    expect(await migration.ended, migration.errors()).to.equal(0)
+    const [dispatcher, worker] = [start('dispatcher'), start('worker')]
+    setPriority(worker.pid, PRIORITY_LOW)
+    await dispatcher.untilOutput(/is ready/)
+    await worker.untilOutput(/is ready/)
+    expect(getPriority(dispatcher.pid)).to.equal(Math.max(getPriority(), PRIORITY_BELOW_NORMAL))
+    expect(getPriority(worker.pid)).to.equal(PRIORITY_LOW)
+    for (const child of [dispatcher, worker]) await stop(child)
   })
 
   it('carry an order through, log it on the way, and exit with 0 on SIGTERM', async () => {
