@@ -10,9 +10,9 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 COPY migrations migrations
 COPY src src
-# What operators run in a container: `docker compose exec api node scripts/ops.ts status`. The others need what is only
+# What operators run in a container: `docker compose run --rm operator scripts/ops.ts status`. The others need what is only
 # for development (test/dockerfile.test.ts looks).
-COPY scripts/dashboard.ts scripts/keys.ts scripts/ops.ts scripts/redrive.ts scripts/sql.ts scripts/verify.ts scripts/
+COPY scripts/dashboard.ts scripts/keys.ts scripts/logins.ts scripts/ops.ts scripts/redrive.ts scripts/sql.ts scripts/verify.ts scripts/
 COPY scripts/ops scripts/ops
 COPY scripts/support scripts/support
 # A checkout under a strict umask has files that only its owner may read; `node` below is not their owner.

@@ -45,3 +45,32 @@ describe('the image', () => {
     expect(packages.filter(name => !(name in dependencies))).to.deep.equal([])
   })
 })
+
+describe('the compose file', () => {
+  const compose = read('docker-compose.yml')
+  const [, services = ''] = compose.split('\nservices:\n')
+  const serviceOf = (name: string) =>
+    new RegExp(`^ {2}${name}:\\n((?: {3}.*\\n|\\n| {2}#.*\\n)+)`, 'm').exec(services)?.[1] ?? ''
+
+  it('runs only what is in the image', () => {
+    const named = [...compose.matchAll(/\b(?:src|scripts)\/[\w-]+\.ts\b/g)].map(([file]) => file)
+    expect(named).to.include('src/main.ts').and.to.include('scripts/logins.ts')
+    expect(named.filter(file => !copiedFiles().includes(file))).to.deep.equal([])
+  })
+
+  it("gives each process the file with its own login, and none the owner's or another's", () => {
+    for (const [name, role] of [
+      ['api', 'api'],
+      ['dispatcher', 'dispatcher'],
+      ['consumer', 'worker'],
+      ['dashboard', 'dashboard'],
+    ] as const) {
+      const service = serviceOf(name)
+      expect(service.match(/\S*-login:\S+/g), name).to.deep.equal([`${role}-login:/run/login:ro`])
+      expect(service, name).not.to.match(/owner|PGPASSWORD|POSTGRES_PASSWORD/)
+      expect(serviceOf('logins')).to.contain(`${role}-login:/logins/${role}\n`)
+    }
+    const [, shared = ''] = /^x-comanda:.*\n((?: .*\n)+)/m.exec(compose) ?? []
+    expect(shared).to.contain('DATABASE_URL_FILE: /run/login/database_url').and.not.to.contain('PASSWORD')
+  })
+})

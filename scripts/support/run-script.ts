@@ -1,5 +1,14 @@
 import { ConfigurationError } from '../../src/platform/config.ts'
+import { DatabaseUnavailable } from '../../src/platform/errors.ts'
 import { ScriptError } from './script-error.ts'
+
+/** What Postgres says to a login that it does not let in, or not do something, by SQLSTATE. */
+const refusals: Record<string, string> = {
+  '28P01': 'the login in DATABASE_URL is not let in',
+  '28000': 'the login in DATABASE_URL is not let in',
+  '3D000': 'the database in DATABASE_URL is not there',
+  '42501': 'the login in DATABASE_URL may not do this',
+}
 
 /**
  * Runs a script to its end. What it returns is the exit status. An error for the reader becomes `comanda: …` on
@@ -13,8 +22,17 @@ export async function runScript(main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main()
   } catch (error) {
-    const isForTheReader = error instanceof ScriptError || error instanceof ConfigurationError
-    console.error(isForTheReader ? `comanda: ${error.message}` : error)
+    const message = messageFor(error)
+    console.error(message === undefined ? error : `comanda: ${message}`)
     process.exitCode = 1
   }
+}
+
+/** What the person at the terminal can put right; undefined for a bug. */
+function messageFor(error: unknown): string | undefined {
+  if (error instanceof ScriptError || error instanceof ConfigurationError) return error.message
+  if (error instanceof DatabaseUnavailable)
+    return `the database in DATABASE_URL cannot be reached: ${error.cause instanceof Error ? error.cause.message : error.message}`
+  const { code = '', message } = error as NodeJS.ErrnoException
+  return refusals[code] && `${refusals[code]}: ${message}`
 }

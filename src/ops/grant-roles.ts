@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 
-/** Groups that a process's own login is put into: `create role till_api login in role comanda_api`. */
-const processRoles = ['comanda_api', 'comanda_dispatcher', 'comanda_worker'] as const
+/** Groups that a process's own login is put into (`give-login.ts`). */
+const processRoles = ['comanda_api', 'comanda_dispatcher', 'comanda_worker', 'comanda_dashboard'] as const
 
 type ProcessRole = (typeof processRoles)[number]
 
-/** What every process does: say that it lives, learn what is paused, check callers, and show how things are. */
+/** What every process of the flow does: say that it lives, learn what is paused, check callers, and show how things are. */
 const everyProcess = [
   'select on schema_migrations, paused_queues, api_keys',
   'select, insert, update, delete on process_heartbeats',
@@ -24,6 +24,7 @@ const orderProgress = 'status, version, cancellation_reason, shortages, updated_
  */
 const grants: Record<ProcessRole, readonly string[]> = {
   comanda_api: [
+    ...everyProcess,
     'select, insert on restaurants, menu_items, orders, order_items, order_transitions, stock_movements, idempotency_keys',
     'select on api_secrets',
     'update (name, deactivated_at, version) on restaurants',
@@ -35,6 +36,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select on webhook_attempts',
   ],
   comanda_dispatcher: [
+    ...everyProcess,
     'select, update (dispatched_at, attempts, quarantined_at, error) on outbox_events',
     'select (webhook_id, status, type_patterns, restaurant_ids) on webhooks',
     'select, insert, delete on webhook_deliveries',
@@ -43,6 +45,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert, update, delete on pgboss.instance',
   ],
   comanda_worker: [
+    ...everyProcess,
     'select on restaurants, order_items',
     `select, update (${orderProgress}) on orders`,
     'select, update (available_qty, updated_at) on menu_items',
@@ -56,6 +59,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert, delete on webhook_attempts',
     'select, insert, update, delete, maintain on all tables in schema pgboss',
   ],
+  comanda_dashboard: ['usage on schema pgboss', 'select on all tables in schema pgboss'],
 }
 
 /**
@@ -74,8 +78,7 @@ export async function grantRoles(database: Database): Promise<void> {
 async function grant(tx: Tx, role: ProcessRole, jobTables: string): Promise<void> {
   for (const schema of ['public', 'pgboss', 'ops'])
     await tx.execute(`revoke all on all tables in schema ${schema} from ${role}`)
-  for (const each of [...everyProcess, ...grants[role]])
-    await tx.execute(`grant ${each.replace('(jobs)', jobTables)} to ${role}`)
+  for (const each of grants[role]) await tx.execute(`grant ${each.replace('(jobs)', jobTables)} to ${role}`)
 }
 
 /** Roles belong to the whole server: another database may have made it, or be making it just now. */
