@@ -72,7 +72,9 @@ async function growSystem(orders: number): Promise<Bench['grown']> {
     await fillTables(client, orders)
     // What it leaves for operators to find would keep the workers busy here.
     await client.query(`delete from pgboss.job where state < 'completed'`)
-    await client.query('update outbox_events set dispatched_at = now() where dispatched_at is null')
+    await client.query(
+      'update outbox_events set dispatched_at = now() where dispatched_at is null and quarantined_at is null',
+    )
   } finally {
     client.release(true)
   }
