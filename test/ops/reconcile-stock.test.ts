@@ -39,6 +39,20 @@ describe('the reconciliation of stock with its ledger', () => {
     expect(await checkpoints()).to.deep.equal([{ ledger_qty: 5 }, { ledger_qty: 15 }])
   })
 
+  it('takes any ledger in parts, as long as it may be', async () => {
+    for (let count = 0; count < 4; count++) await deduct(database, await place(database, menu, 1))
+    await makeOld()
+    for (const movementCount of [1, 2, 5]) {
+      await database.execute('delete from stock_checkpoints')
+      expect(await reconcileStock(database, quiet, movementCount)).to.deep.equal({ items: 2, differing: [] })
+      expect(await checkpoints()).to.deep.equal([{ ledger_qty: 4 }, { ledger_qty: 14 }])
+    }
+    const [item] = menu.menu_item_ids
+    await database.execute('update stock_checkpoints set ledger_qty = 5 where menu_item_id = $1', [item])
+    await reconcileStock(database, quiet, 2)
+    expect(await checkpoints()).to.deep.equal([{ ledger_qty: 4 }, { ledger_qty: 14 }])
+  })
+
   it('leaves movements out of a checkpoint that others may still overtake', async () => {
     await deduct(database, await place(database, menu, 3))
     await reconcileStock(database, quiet)
