@@ -23,6 +23,8 @@ export interface Load {
   bodies: readonly string[]
   connections: number
   seconds: number
+  /** how long each connection waits before it sends again; left out, not at all */
+  pauseMs?: number
 }
 
 const PATH = '/api/v1/orders'
@@ -85,11 +87,12 @@ async function post(baseUrl: string, body: string, agent: Agent | undefined): Pr
 
 export const loadTool = hasWrk ? 'wrk' : 'autocannon'
 
-async function runAutocannon({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
+async function runAutocannon({ baseUrl, bodies, connections, seconds, pauseMs }: Load): Promise<LoadResult> {
   const result = await autocannon({
     url: baseUrl,
     connections,
     duration: seconds,
+    ...(pauseMs ? { overallRate: (connections * 1_000) / pauseMs } : {}),
     requests: bodies.map(body => ({
       method: 'POST' as const,
       path: PATH,
@@ -105,10 +108,10 @@ async function runAutocannon({ baseUrl, bodies, connections, seconds }: Load): P
   }
 }
 
-async function runWrk({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
+async function runWrk({ baseUrl, bodies, connections, seconds, pauseMs = 0 }: Load): Promise<LoadResult> {
   const folder = mkdtempSync(join(tmpdir(), 'comanda-wrk-'))
   const script = join(folder, 'post.lua')
-  writeFileSync(script, luaScript(bodies))
+  writeFileSync(script, luaScript(bodies, pauseMs))
   try {
     const output = await capture('wrk', [
       '--threads=1',
@@ -131,7 +134,8 @@ async function runWrk({ baseUrl, bodies, connections, seconds }: Load): Promise<
   }
 }
 
-function luaScript(bodies: readonly string[]): string {
+function luaScript(bodies: readonly string[], pauseMs: number): string {
+  const pause = pauseMs > 0 ? `delay = function() return ${Math.round(pauseMs)} end` : ''
   return `
 local bodies = {${bodies.map(body => `[==[${body}]==]`).join(',')}}
 wrk.method = "POST"
@@ -141,6 +145,7 @@ request = function()
   n = n + 1
   return wrk.format(nil, "${PATH}", nil, bodies[n % #bodies + 1])
 end
+${pause}
 done = function(summary, latency)
   local e = summary.errors
   io.write(string.format("RESULT %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50),

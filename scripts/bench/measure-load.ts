@@ -10,7 +10,9 @@ import { closedLoop, openLoop } from './load.ts'
 /** Events a second of load, so that the short drain lasts through it. */
 export const SHORT_BACKLOG_PER_SECOND = 4_000
 const DRAIN_WARMUP_MS = 1_000
-const OVERLOAD_CONNECTION_COUNT = 2_000
+const OVERLOAD_CONNECTION_COUNT = 4_000
+/** What they offer, in times of the peak. */
+const OVERLOAD = 3
 const AFTER_OVERLOAD_RATE = 100
 
 export async function limit({ system, menu, seconds }: Bench): Promise<Figures> {
@@ -102,8 +104,8 @@ async function preparedCount({ system }: Bench): Promise<number> {
 }
 
 /**
- * What the API makes of more than it can take: its peak first, then so many connections, each sending again as soon as it is
- * answered, that most have to be refused; then a small load again.
+ * What the API makes of more than it can take: its peak first; then so many connections that most have to be refused, each
+ * sending again a while after it was answered, three times the peak in all; then a small load again.
  */
 export async function overload(bench: Bench): Promise<Figures> {
   await clearBacklog(bench)
@@ -111,7 +113,10 @@ export async function overload(bench: Bench): Promise<Figures> {
   const { baseUrl } = bench.system.api
   const load = { baseUrl, bodies: singles(bench.menu), seconds: bench.seconds }
   const peak = await closedLoop({ ...load, connections: 128 })
-  const flood = await closedLoop({ ...load, connections: OVERLOAD_CONNECTION_COUNT })
+  const connections = OVERLOAD_CONNECTION_COUNT
+  // About half of them wait in the API's queue: it is the others that offer what is beyond the peak.
+  const pauseMs = ((connections / 2) * 1_000) / ((OVERLOAD - 1) * peak.perSecond)
+  const flood = await closedLoop({ ...load, connections, pauseMs })
   const after = await openLoop({ ...load, connections: 8, rate: AFTER_OVERLOAD_RATE })
   const refused = flood.errors / bench.seconds
   return {

@@ -2,7 +2,6 @@ import Router from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
 import helmet from 'koa-helmet'
 import { ExpectedError, TooManyRequests } from '../platform/errors.ts'
-import { newId } from '../platform/ids.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
 import { isTracing } from '../platform/tracing.ts'
 import { type Authenticator, admit, recheckOf } from './authenticate.ts'
@@ -12,6 +11,7 @@ import type { EventStreams } from './event-streams.ts'
 import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { type ProblemCode, problemOf, retryAfterSeconds } from './problem.ts'
+import { requestIdOf } from './request-id.ts'
 import { type Route, STREAM_TYPE } from './route.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
 import { traceRequests } from './trace-requests.ts'
@@ -143,13 +143,9 @@ function bodyOf(ctx: Context, route: Route): unknown {
   throw new ExpectedError('malformed-json', 'This call needs a JSON body, and none came')
 }
 
-const REQUEST_ID = /^[\w.:-]{1,64}$/
-
-/** Takes over the caller's `X-Request-Id`, when it is one, or makes one; every log line and event carries it. */
 function identifyRequest(): Middleware {
   return async (ctx, next) => {
-    const given = ctx.get('x-request-id')
-    const requestId = REQUEST_ID.test(given) ? given : newId()
+    const requestId = requestIdOf(ctx.req.headers['x-request-id'])
     ctx.state['requestId'] = requestId
     ctx.set('X-Request-Id', requestId)
     await withLogContext({ request_id: requestId }, next)

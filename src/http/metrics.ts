@@ -5,6 +5,8 @@ import { meter, metricsExporter } from '../platform/meters.ts'
 export interface HttpMetrics {
   /** times requests by route and status */
   middleware(): Middleware
+  /** counts a request that no middleware saw */
+  record(method: string, route: string, status: number, ms: number): void
   /** serves `/metrics` */
   page: Router
 }
@@ -16,6 +18,14 @@ const duration = meter.createHistogram('http.server.request.duration.seconds', {
   unit: 's',
   advice: { explicitBucketBoundaries: DURATION_BUCKETS_SECONDS },
 })
+
+function record(method: string, route: string, status: number, ms: number): void {
+  duration.record(ms / 1_000, {
+    'http.request.method': method,
+    'http.route': route,
+    'http.response.status_code': status,
+  })
+}
 
 export function createMetrics(): HttpMetrics {
   const page = new Router()
@@ -29,11 +39,8 @@ export function createMetrics(): HttpMetrics {
     middleware: () => async (ctx, next) => {
       const started = performance.now()
       await next()
-      duration.record((performance.now() - started) / 1_000, {
-        'http.request.method': ctx.method,
-        'http.route': ctx['_matchedRoute'] ?? 'none',
-        'http.response.status_code': ctx.status,
-      })
+      record(ctx.method, ctx['_matchedRoute'] ?? 'none', ctx.status, performance.now() - started)
     },
+    record,
   }
 }

@@ -56,8 +56,13 @@ export class PlacementQueue {
     }
   }
 
+  /** Whether the next order would be refused. */
+  get isFull(): boolean {
+    return this.#waiting.length >= MAX_WAITING_COUNT
+  }
+
   async #enqueue(request: PlaceOrder): Promise<PlacedOrder> {
-    if (this.#waiting.length >= MAX_WAITING_COUNT) throw new Overloaded('The queue for new orders')
+    if (this.isFull) throw new Overloaded('The queue for new orders')
     return await new Promise<PlacedOrder>((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })
       this.#next()

@@ -19,6 +19,7 @@ import { limitRate } from '../http/rate-limit.ts'
 import type { Route } from '../http/route.ts'
 import { schemaPages } from '../http/schema-pages.ts'
 import { createHttpServer } from '../http/server.ts'
+import { shedLoad } from '../http/shed-load.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
@@ -78,10 +79,11 @@ export async function startApi(
   }
   const reader = new EventReader(database, log)
   const wakeDispatcher = wake ?? wakeByNotify(database, log)
+  const placement = new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT)
   const routes = apiRoutes({
     database,
     cursors: await Cursors.open(database),
-    placement: new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT),
+    placement,
     // What this process commits, its own streams need not hear from a dispatcher.
     wakeDispatcher: () => {
       wakeDispatcher()
@@ -124,10 +126,17 @@ export async function startApi(
     corsOrigins: config.CORS_ORIGINS,
     log,
   })
-  const serve = app.callback()
+  const placing = {
+    method: 'POST',
+    path: '/api/v1/orders',
+    queue: 'The queue for new orders',
+    isFull: () => placement.isFull,
+  }
+  const answer = app.callback()
+  const serve = shedLoad((request, response) => void answer(request, response), placing, metrics)
   const server = createHttpServer((request, response) => {
     if (state.draining) response.setHeader('Connection', 'close')
-    void serve(request, response)
+    serve(request, response)
   })
   const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
   let listening = ''
