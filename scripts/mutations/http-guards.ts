@@ -116,6 +116,20 @@ export const httpGuards: Guard[] = [
     tests: limits,
   },
   {
+    name: 'connections-per-address',
+    about: 'the end of one connection too many from an address',
+    file: 'src/http/limit-connections.ts',
+    edits: [['      socket.destroy()\n', '']],
+    tests: limits,
+  },
+  {
+    name: 'host-names',
+    about: 'the names that the API may be called by',
+    file: 'src/http/require-host.ts',
+    edits: [['if (names && !names.has(', 'if (names?.size === 0 && !names.has(']],
+    tests: ['test/http/hosts.test.ts'],
+  },
+  {
     name: 'slow-senders',
     about: 'the time that a request may take to come',
     file: 'src/http/server.ts',

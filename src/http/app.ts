@@ -12,6 +12,7 @@ import { parseIdempotencyKey } from './idempotency.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { type ProblemCode, problemOf, retryAfterSeconds } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
+import { requireHost } from './require-host.ts'
 import { type Route, STREAM_TYPE } from './route.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
 import { traceRequests } from './trace-requests.ts'
@@ -31,6 +32,8 @@ export interface AppOptions {
   requireIdempotencyKey?: boolean
   /** proxies in front, of which each adds to `X-Forwarded-For` whom it has served; left out, none, and the header is not looked at */
   trustedProxyCount?: number
+  /** names that requests may be for, in lower case; left out, any */
+  allowedHosts?: ReadonlySet<string> | undefined
   /** whose pages may call from a browser; left out, none but our own */
   corsOrigins?: readonly string[]
   log: Logger
@@ -38,7 +41,15 @@ export interface AppOptions {
 
 /** The Koa application: every answer that is not a success is a problem document. */
 export function createApp(options: AppOptions): Koa {
-  const { pages, authenticator, metrics, corsOrigins = [], trustedProxyCount = 0, log } = options
+  const {
+    pages,
+    authenticator,
+    metrics,
+    corsOrigins = [],
+    trustedProxyCount = 0,
+    allowedHosts,
+    log,
+  } = options
   // Of the addresses in the header, the last so many: what stands before them, anybody can have written.
   const app = new Koa({ proxy: trustedProxyCount > 0, maxIpsCount: trustedProxyCount })
   const api = apiRouter(options)
@@ -62,7 +73,7 @@ export function createApp(options: AppOptions): Koa {
     }),
   )
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
-  app.use(requireHost())
+  app.use(requireHost(allowedHosts))
   app.use(limitPath())
   // First what is called most: each router looks at all of its routes before it passes on.
   app.use(api.routes())
@@ -189,14 +200,6 @@ function limitPath(): Middleware {
   return async (ctx, next) => {
     if (ctx.url.length > MAX_URL_LENGTH)
       throw new ExpectedError('path-too-long', `A path and its query may have ${MAX_URL_LENGTH} characters`)
-    await next()
-  }
-}
-
-/** RFC 9112, section 3.2. Node's own check answers without a body. */
-function requireHost(): Middleware {
-  return async (ctx, next) => {
-    if (!ctx.req.headers.host) throw new ExpectedError('malformed-request', 'The request has no Host header')
     await next()
   }
 }

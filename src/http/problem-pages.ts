@@ -147,6 +147,11 @@ const explanations: Record<ProblemCode, Explanation> = {
     means: 'The database did not answer in time. Whether the request was carried out may be unknown.',
     toDo: 'Wait for as long as `Retry-After` says and send it again; with an Idempotency-Key that is safe always.',
   },
+  'host-not-allowed': {
+    means:
+      'The name in the `Host` header is none that this API goes by. It is looked at where everybody on this machine may call, so that pages in a browser cannot, by giving their own name the address of this machine.',
+    toDo: 'Call it as localhost, or by the name in PUBLIC_URL. Whoever runs it can add names with ALLOWED_HOSTS.',
+  },
   'malformed-request': {
     means: 'What came is no request of HTTP/1.1, or has no Host header.',
     toDo: 'Check the client, and what is between it and this server.',

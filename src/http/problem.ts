@@ -44,6 +44,7 @@ export const problems = {
   overloaded: { status: 503, title: 'Too much to do at the moment' },
   'not-ready': { status: 503, title: 'Not ready to take requests' },
   'database-unavailable': { status: 503, title: 'The database cannot be reached' },
+  'host-not-allowed': { status: 421, title: 'The API does not go by this name' },
   'malformed-request': { status: 400, title: 'This is not a request' },
   'request-timeout': { status: 408, title: 'The request took too long to come' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },

@@ -1,3 +1,4 @@
+import { allowedHostsOf, type Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { createApp } from './app.ts'
 import type { Authenticator } from './authenticate.ts'
@@ -14,7 +15,7 @@ export interface StatusServer {
 
 /** Serves `/healthz`, `/readyz` and `/metrics` of a role that has no API. @throws ConfigurationError naming STATUS_PORT */
 export async function startStatusServer(
-  host: string,
+  config: Pick<Config, 'HOST' | 'AUTH_MODE' | 'PUBLIC_URL' | 'ALLOWED_HOSTS'>,
   port: number,
   checks: ReadinessChecks,
   authenticator: Authenticator | undefined,
@@ -26,11 +27,12 @@ export async function startStatusServer(
     authenticator,
     pages: { open: [healthPages(checks)], callers: [], operators: [metrics.page] },
     metrics,
+    allowedHosts: allowedHostsOf(config),
     log,
   })
   const serve = app.callback()
   const server = createHttpServer((request, response) => void serve(request, response))
-  const url = await listen(server, host, port, 'STATUS_PORT')
+  const url = await listen(server, config.HOST, port, 'STATUS_PORT')
   return {
     url,
     close: async () => {

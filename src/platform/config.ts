@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { isLoopback } from './is-loopback.ts'
 
 const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
@@ -18,6 +19,20 @@ const origins = z
 
 function isOrigin(text: string): boolean {
   return /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
+}
+
+/** What a URL may have between `//` and the port. */
+const hosts = z
+  .string()
+  .default('')
+  .transform(list => list.split(',').map(host => host.trim().toLowerCase()))
+  .transform(list => list.filter(host => host !== ''))
+  .refine(list => list.every(isHost), {
+    error: 'must be names like till.example, with commas between: no scheme, no port, no `*`',
+  })
+
+function isHost(text: string): boolean {
+  return !text.includes('*') && URL.parse(`http://${text}`)?.hostname === text
 }
 
 const otlpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional()
@@ -107,6 +122,12 @@ const environment = z.object({
     .describe(
       'proxies in front that add the address of whom they serve to `X-Forwarded-For`; with 0 the header is not looked at',
     ),
+  CONNECTIONS_PER_ADDRESS_COUNT: count(0, 100_000)
+    .optional()
+    .describe('connections that each address may have open, with an API process; 0 is any number'),
+  ALLOWED_HOSTS: hosts.describe(
+    'names that the API may be called by, with commas between, beside `localhost` and those in `HOST` and `PUBLIC_URL`',
+  ),
   STREAM_COUNT: count(0, 100_000)
     .default(2_500)
     .describe('event streams that an API process keeps open at once'),
@@ -169,6 +190,36 @@ export function rateLimitOf(
   const { AUTH_MODE = 'none', RATE_LIMIT_PER_MINUTE } = config
   const limit = RATE_LIMIT_PER_MINUTE ?? (AUTH_MODE === 'none' ? 0 : DEFAULT_RATE_PER_MINUTE)
   return limit === 0 ? undefined : limit
+}
+
+/** What each address may have open where others reach the API and nothing else is said: a fifth of all. */
+const DEFAULT_CONNECTIONS_PER_ADDRESS = 1_000
+
+/** Connections that each address may have open; undefined: any number. Behind proxies it cannot be known whose they are. */
+export function connectionLimitOf(
+  config: Pick<Config, 'HOST' | 'TRUSTED_PROXY_COUNT' | 'CONNECTIONS_PER_ADDRESS_COUNT'>,
+): number | undefined {
+  const isAlone = isLoopback(config.HOST) || config.TRUSTED_PROXY_COUNT > 0
+  const limit = config.CONNECTIONS_PER_ADDRESS_COUNT ?? (isAlone ? 0 : DEFAULT_CONNECTIONS_PER_ADDRESS)
+  return limit === 0 ? undefined : limit
+}
+
+/** Names that a request may be for, as its Host header has them, without a port; undefined: any. */
+export function allowedHostsOf(
+  config: Pick<Config, 'AUTH_MODE' | 'HOST' | 'PUBLIC_URL' | 'ALLOWED_HOSTS'>,
+): ReadonlySet<string> | undefined {
+  const { AUTH_MODE, HOST, PUBLIC_URL, ALLOWED_HOSTS } = config
+  const isOpenToPages = AUTH_MODE === 'none' && isLoopback(HOST)
+  if (!isOpenToPages && ALLOWED_HOSTS.length === 0) return undefined
+  const own = HOST.includes(':') ? `[${HOST}]` : HOST
+  return new Set([
+    'localhost',
+    '127.0.0.1',
+    '[::1]',
+    own.toLowerCase(),
+    new URL(PUBLIC_URL).hostname,
+    ...ALLOWED_HOSTS,
+  ])
 }
 
 export type Config = Readonly<z.infer<typeof environment>>

@@ -4,6 +4,7 @@
  */
 export type ErrorCode =
   | 'malformed-request'
+  | 'host-not-allowed'
   | 'malformed-json'
   | 'json-too-deep'
   | 'validation-failed'

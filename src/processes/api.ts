@@ -11,6 +11,7 @@ import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/docs.ts'
 import { EventStreams } from '../http/event-streams.ts'
 import { healthPages } from '../http/health.ts'
+import { limitConnections } from '../http/limit-connections.ts'
 import { listen } from '../http/listen.ts'
 import { createMetrics } from '../http/metrics.ts'
 import { openApiDocument } from '../http/openapi.ts'
@@ -28,7 +29,7 @@ import { PlacementQueue } from '../orders/placement-queue.ts'
 import { timelineRoutes } from '../orders/timeline-routes.ts'
 import { eventSchemas } from '../outbox/event-schemas.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
-import { type Config, rateLimitOf } from '../platform/config.ts'
+import { allowedHostsOf, type Config, connectionLimitOf, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
 import { describeEvents } from './describe-events.ts'
@@ -123,6 +124,7 @@ export async function startApi(
     streams,
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
     trustedProxyCount: config.TRUSTED_PROXY_COUNT,
+    allowedHosts: allowedHostsOf(config),
     corsOrigins: config.CORS_ORIGINS,
     log,
   })
@@ -138,6 +140,8 @@ export async function startApi(
     if (state.draining) response.setHeader('Connection', 'close')
     serve(request, response)
   })
+  const perAddress = connectionLimitOf(config)
+  if (perAddress !== undefined) limitConnections(server, perAddress, log)
   const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
   let listening = ''
   try {

@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net'
 import type { Database } from '../db/database.ts'
 import { apiKeyAuthenticator } from '../http/api-keys.ts'
 import type { Authenticator } from '../http/authenticate.ts'
@@ -6,6 +5,7 @@ import { countPerMinute } from '../http/count-per-minute.ts'
 import { jwtAuthenticator } from '../http/jwt.ts'
 import { limitFailedLogins } from '../http/limit-failed-logins.ts'
 import { type Config, ConfigurationError } from '../platform/config.ts'
+import { isLoopback } from '../platform/is-loopback.ts'
 import type { Logger } from '../platform/log.ts'
 
 /**
@@ -43,10 +43,6 @@ function refuseStrangers({ HOST, ALLOW_INSECURE }: Config): void {
   throw new ConfigurationError(
     `HOST: ${HOST} can be reached by others, and AUTH_MODE=none lets everybody in; set AUTH_MODE to jwt or api-key, or ALLOW_INSECURE=true when something else keeps strangers out`,
   )
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 async function jwt(config: Config): Promise<Authenticator> {

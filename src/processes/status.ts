@@ -22,14 +22,14 @@ export async function openStatus(
   log: Logger,
 ): Promise<Status> {
   const state = { draining: false }
-  const { HOST, STATUS_PORT } = config
+  const { STATUS_PORT } = config
   const stopMeasuring = [measurePool(role, database)]
   // One dispatcher or API is enough to tell what the views say; workers are many.
   if (role === 'dispatcher' && STATUS_PORT !== undefined) stopMeasuring.push(measureOps(database, log))
   async function serve(port: number): Promise<StatusServer> {
     try {
       const authenticator = await chooseAuthenticator(config, database, log)
-      return await startStatusServer(HOST, port, readinessChecks(database, state), authenticator, log)
+      return await startStatusServer(config, port, readinessChecks(database, state), authenticator, log)
     } catch (error) {
       for (const stop of stopMeasuring) stop()
       await database.close()

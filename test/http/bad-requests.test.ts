@@ -76,8 +76,8 @@ describe('requests that no operation takes', () => {
     const chunk = `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n`
     const replies = await sendBytes(
       refusing.system.api.baseUrl,
-      `POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
-        `${chunk.repeat(20)}0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      `POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
+        `${chunk.repeat(20)}0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
     )
     expect(replies.match(/HTTP\/1.1 \d+/g)).to.deep.equal(['HTTP/1.1 413', 'HTTP/1.1 200'])
   })
@@ -129,13 +129,13 @@ const unknownPaths = [
   `/${'x'.repeat(8_000)}`,
 ]
 
-const head = 'POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+const head = 'POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
 
 /** What a client library would not send, byte for byte, and how it is refused. */
 const brokenRequests: [bytes: string, code: ProblemCode][] = [
   ['nonsense\r\n\r\n', 'malformed-request'],
   ['GET /docs HTTP/1.1\r\nConnection: close\r\n\r\n', 'malformed-request'],
-  [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 'headers-too-large'],
+  [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, 'headers-too-large'],
   [`${head}X-Large: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
   [`${head}${'X-Many: 0123456789\r\n'.repeat(1_000)}\r\n`, 'headers-too-large'],
   [`${head}Content-Length: -1\r\n\r\n`, 'malformed-request'],
@@ -152,11 +152,14 @@ const brokenRequests: [bytes: string, code: ProblemCode][] = [
   [`${head}X-Nu\u0000l: 1\r\n\r\n`, 'malformed-request'],
   [`${head}X-Bare: a\rb\r\n\r\n`, 'malformed-request'],
   [`${head}X-Space : 1\r\n\r\n`, 'malformed-request'],
-  [`POST /api/v1/\u0000orders HTTP/1.1\r\nHost: x\r\n\r\n`, 'malformed-request'],
-  ['GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'route-not-found'],
-  ['GET /api/v1/orders/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'order-not-found'],
-  ['GET /api/v1/orders?cursor=%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'cursor-invalid'],
-  ['GET /api/v1/orders?%zz=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 'query-invalid'],
+  [`POST /api/v1/\u0000orders HTTP/1.1\r\nHost: localhost\r\n\r\n`, 'malformed-request'],
+  ['GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 'route-not-found'],
+  ['GET /api/v1/orders/%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 'order-not-found'],
+  [
+    'GET /api/v1/orders?cursor=%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+    'cursor-invalid',
+  ],
+  ['GET /api/v1/orders?%zz=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 'query-invalid'],
   ['GET /api/v1/orders HTTP/1.1\r\nHost: \r\nConnection: close\r\n\r\n', 'malformed-request'],
-  ['GET /api/v1/orders HTTP/3.0\r\nHost: x\r\n\r\n', 'malformed-request'],
+  ['GET /api/v1/orders HTTP/3.0\r\nHost: localhost\r\n\r\n', 'malformed-request'],
 ]

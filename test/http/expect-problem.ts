@@ -47,6 +47,7 @@ const statuses = {
   overloaded: 503,
   'not-ready': 503,
   'database-unavailable': 503,
+  'host-not-allowed': 421,
   'malformed-request': 400,
   'request-timeout': 408,
   'headers-too-large': 431,

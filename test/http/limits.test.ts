@@ -4,10 +4,10 @@ import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { createApiKey } from '../../src/http/api-keys.ts'
 import { createHttpServer, serverLimits } from '../../src/http/server.ts'
-import { rateLimitOf } from '../../src/platform/config.ts'
+import { connectionLimitOf, parseConfig, rateLimitOf } from '../../src/platform/config.ts'
 import { startApi } from '../../src/processes/api.ts'
 import { ApiClient, type Reply } from '../support/api-client.ts'
-import { quiet } from '../support/log.ts'
+import { quiet, recordingLog } from '../support/log.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -92,6 +92,64 @@ describe('a path that is too long', () => {
     const path = `/api/v1/orders?customer_id=${'x'.repeat(8_200)}`
     const { status, body } = await system.api.call('GET', path)
     expect([status, body['code']]).to.deep.equal([414, 'path-too-long'])
+  })
+})
+
+describe('connections of one address', () => {
+  const LIMIT = 5
+  const { log, lines } = recordingLog()
+  let system: TestSystem
+  let port: number
+
+  before(async () => {
+    system = await startSystem(['api'], log, { CONNECTIONS_PER_ADDRESS_COUNT: LIMIT })
+    port = Number(new URL(system.api.baseUrl).port)
+  })
+  after(() => system.stop())
+
+  /** @returns a connection that is kept, and whether it was served */
+  async function open(localAddress = '127.0.0.1'): Promise<{ socket: Socket; isServed: boolean }> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress })
+    socket.on('error', () => undefined)
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const isServed = await new Promise<boolean>(done =>
+      socket.once('data', () => done(true)).once('close', () => done(false)),
+    )
+    return { socket, isServed }
+  }
+
+  it('are closed at once when they are more than it may have, and are taken again when some have ended', async function () {
+    // Others have but one loopback address.
+    if (process.platform !== 'linux') this.skip()
+    const opened = []
+    for (let count = 0; count < LIMIT + 3; count++) opened.push(await open())
+    const served = opened.map(({ isServed }) => isServed)
+    expect(served.slice(0, LIMIT)).not.to.include(false)
+    expect(served.slice(LIMIT)).to.deep.equal([false, false, false])
+    const neighbour = await open('127.0.0.2')
+    expect(neighbour.isServed).to.equal(true)
+    const told = lines.filter(({ msg }) => msg.startsWith('an address has all'))
+    expect(told.map(({ address, connections }) => [address, connections])).to.deep.equal([
+      ['127.0.0.1', LIMIT],
+    ])
+
+    opened[0]?.socket.destroy()
+    await until('one is taken again', async () => {
+      const again = await open()
+      opened.push(again)
+      return again.isServed
+    })
+    expect((await open()).isServed).to.equal(false)
+    for (const { socket } of [...opened, neighbour]) socket.destroy()
+  })
+
+  it('are any number where only this machine can call, or behind proxies, unless set', () => {
+    const limitOf = (env: Record<string, string>) => connectionLimitOf(parseConfig(env))
+    expect(limitOf({})).to.equal(undefined)
+    expect(limitOf({ HOST: '0.0.0.0' })).to.equal(1_000)
+    expect(limitOf({ HOST: '0.0.0.0', TRUSTED_PROXY_COUNT: '1' })).to.equal(undefined)
+    expect(limitOf({ HOST: '0.0.0.0', CONNECTIONS_PER_ADDRESS_COUNT: '0' })).to.equal(undefined)
+    expect(limitOf({ CONNECTIONS_PER_ADDRESS_COUNT: '7', TRUSTED_PROXY_COUNT: '1' })).to.equal(7)
   })
 })
 

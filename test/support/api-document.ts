@@ -12,6 +12,7 @@ const beforeRouting: ReadonlySet<ProblemCode> = new Set([
   'method-not-allowed',
   'path-too-long',
   'malformed-request',
+  'host-not-allowed',
 ])
 
 /** An OpenAPI document that answers are held against, by the method and the path of their request. */
