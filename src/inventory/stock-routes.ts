@@ -1,142 +1,41 @@
-import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { type Caller, requireSight, requireUnbound } from '../http/caller.ts'
-import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import { answerOnce } from '../http/idempotency.ts'
-import { pageHeaders, readPage } from '../http/page.ts'
+import { invalid } from '../http/invalid.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
-import { demoIds } from '../platform/demo-ids.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
 import { changeMenuItem } from './change-menu-item.ts'
-import { changeRestaurant } from './change-restaurant.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
 import { restock } from './restock.ts'
 import {
   addMenuItemBody,
   addRestaurantBody,
   changeMenuItemBody,
-  changeRestaurantBody,
-  listQuery,
   type MenuItemReply,
   menuItemParams,
   menuItemReply,
   presentMenuItem,
   presentRestaurant,
-  type RestaurantReply,
   restaurantParams,
   restaurantReply,
   restockBody,
 } from './stock-contract.ts'
-import { listMenu, listRestaurants, readMenuItem, readRestaurant } from './stock-queries.ts'
+import {
+  menuItemExample,
+  noMenuItem,
+  noRestaurant,
+  restaurantExample,
+  versionHeader,
+} from './stock-examples.ts'
+import { readMenuItem } from './stock-queries.ts'
 
-/** Restaurants, their menus, and what is in stock. */
-export function stockRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
+/** What is put on menus and in stock. */
+export function stockRoutes({ database }: { database: Database }): Route[] {
   return [
-    route({
-      method: 'get',
-      path: '/api/v1/restaurants',
-      operationId: 'listRestaurants',
-      scope: 'inventory:read',
-      summary: 'List restaurants',
-      description: 'In the order they were added, in pages: follow `Link`.',
-      tag: 'Restaurants',
-      query: listQuery,
-      status: 200,
-      statusDescription: 'A page of restaurants',
-      replySchema: z.array(restaurantReply),
-      replyExample: [restaurantExample],
-      optionalReplyHeaders: pageHeaders,
-      errors: [],
-      handle: ({ path, query, caller }) =>
-        readPage({
-          cursors,
-          path,
-          query,
-          read: (after, count) => listRestaurants(database, after?.[0], count, caller.restaurants),
-          positionOf: ({ restaurant_id }) => [restaurant_id],
-          present: presentRestaurant,
-        }),
-    }),
-    route({
-      method: 'get',
-      path: '/api/v1/restaurants/{restaurant_id}',
-      operationId: 'getRestaurant',
-      scope: 'inventory:read',
-      summary: 'Look at a restaurant',
-      description: 'Its currency holds for every price on its menu.',
-      tag: 'Restaurants',
-      params: restaurantParams,
-      resource: 'restaurant',
-      status: 200,
-      statusDescription: 'The restaurant',
-      replySchema: restaurantReply,
-      replyExample: restaurantExample,
-      replyHeaders: versionHeader,
-      errors: [noRestaurant],
-      handle: async ({ params: { restaurant_id }, caller }) => {
-        requireRestaurant(caller, restaurant_id)
-        return restaurantReplyOf(await readRestaurant(database, restaurant_id))
-      },
-    }),
-    route({
-      method: 'patch',
-      path: '/api/v1/restaurants/{restaurant_id}',
-      operationId: 'changeRestaurant',
-      scope: 'inventory:write',
-      summary: 'Change a restaurant',
-      description: 'While it is not `active`, it takes no orders; those that it has go on.',
-      tag: 'Restaurants',
-      params: restaurantParams,
-      resource: 'restaurant',
-      body: changeRestaurantBody,
-      status: 200,
-      statusDescription: 'The restaurant as it is now',
-      replySchema: restaurantReply,
-      replyExample: restaurantExample,
-      replyHeaders: versionHeader,
-      conditional: true,
-      errors: [invalid('/active', 'must be true or false'), noRestaurant],
-      handle: ({ params, body, caller, versions, idempotency }) => {
-        requireRestaurant(caller, params.restaurant_id)
-        return answerOnce(database, idempotency, 200, async tx =>
-          restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, versions })),
-        )
-      },
-    }),
-    route({
-      method: 'get',
-      path: '/api/v1/restaurants/{restaurant_id}/menu',
-      operationId: 'getMenu',
-      scope: 'inventory:read',
-      summary: 'Look at a menu',
-      description: 'Items in the order they were added, with what is on hand, in pages: follow `Link`.',
-      tag: 'Restaurants',
-      params: restaurantParams,
-      resource: 'restaurant',
-      query: listQuery,
-      status: 200,
-      statusDescription: 'A page of the menu',
-      replySchema: z.array(menuItemReply),
-      replyExample: [menuItemExample],
-      optionalReplyHeaders: pageHeaders,
-      errors: [noRestaurant],
-      handle: async ({ params: { restaurant_id }, path, query, caller }) => {
-        requireRestaurant(caller, restaurant_id)
-        const restaurant = await readRestaurant(database, restaurant_id)
-        return await readPage({
-          cursors,
-          path,
-          query,
-          read: (after, count) => listMenu(database, restaurant, after?.[0], count),
-          positionOf: ({ menu_item_id }) => [menu_item_id],
-          present: presentMenuItem,
-        })
-      },
-    }),
     route({
       method: 'post',
       path: '/api/v1/inventory/add/restaurant',
@@ -175,7 +74,7 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
       replyExample: menuItemExample,
       errors: [invalid('/available_qty', 'must not be less than 0'), noRestaurant],
       handle: ({ params, body, caller, idempotency }) => {
-        requireRestaurant(caller, params.restaurant_id)
+        requireSight(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
         return answerOnce(database, idempotency, 201, async tx => ({
           body: presentMenuItem(await addMenuItem(tx, { ...params, ...body })),
         }))
@@ -254,18 +153,6 @@ export function stockRoutes({ database, cursors }: { database: Database; cursors
   ]
 }
 
-function invalid(pointer: string, detail: string) {
-  return {
-    code: 'validation-failed' as const,
-    detail: `${pointer}: ${detail}`,
-    fields: { errors: [{ pointer, detail }] },
-  }
-}
-
-function requireRestaurant(caller: Caller, restaurantId: string): void {
-  requireSight(caller, restaurantId, 'restaurant', restaurantId)
-}
-
 async function requireItem(tx: Tx, caller: Caller, menuItemId: string): Promise<void> {
   const { restaurant_id } = await readMenuItem(tx, menuItemId)
   requireSight(caller, restaurant_id, 'menu-item', menuItemId)
@@ -273,43 +160,4 @@ async function requireItem(tx: Tx, caller: Caller, menuItemId: string): Promise<
 
 function menuItemReplyOf(item: MenuItem & { restaurant: Restaurant }): RouteReply<MenuItemReply> {
   return { body: presentMenuItem(item), headers: { ETag: etagOf(item.version) } }
-}
-
-function restaurantReplyOf(restaurant: Restaurant): RouteReply<RestaurantReply> {
-  return { body: presentRestaurant(restaurant), headers: { ETag: etagOf(restaurant.version) } }
-}
-
-const versionHeader = { ETag: 'Version of the entry, for `If-Match`; movements of stock do not change it' }
-
-const noMenuItem = {
-  code: 'menu-item-not-found' as const,
-  detail: `No menu item has the id ${demoIds.order}`,
-  fields: { id: demoIds.order },
-}
-
-const noRestaurant = {
-  code: 'restaurant-not-found' as const,
-  detail: `No restaurant has the id ${demoIds.order}`,
-  fields: { id: demoIds.order },
-}
-
-const restaurantExample: RestaurantReply = {
-  restaurant_id: demoIds.restaurant,
-  name: 'Trattoria Bella Vista',
-  currency: 'EUR',
-  active: true,
-  created_at: '2026-11-22T18:00:00.000Z',
-}
-
-const menuItemExample: MenuItemReply = {
-  menu_item_id: demoIds.margherita,
-  restaurant_id: demoIds.restaurant,
-  name: 'Pizza Margherita',
-  price: '9.50',
-  currency: 'EUR',
-  available_qty: 10,
-  low_stock_threshold: 3,
-  active: true,
-  created_at: '2026-11-22T18:00:00.000Z',
-  updated_at: '2026-11-22T18:00:00.000Z',
 }

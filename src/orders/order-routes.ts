@@ -10,6 +10,7 @@ import {
   IdempotencyKeyInFlight,
   type IdempotentRequest,
 } from '../http/idempotency.ts'
+import { invalid } from '../http/invalid.ts'
 import { pageHeaders, readPage } from '../http/page.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
@@ -19,10 +20,10 @@ import { newId } from '../platform/ids.ts'
 import { cancelOrder } from './cancel-order.ts'
 import { changeStatus } from './change-status.ts'
 import { listOrders } from './list-orders.ts'
+import { orderStatuses } from './order.ts'
 import {
   cancelOrderBody,
   changeStatusBody,
-  type ListedOrderReply,
   listedOrderReply,
   listOrdersQuery,
   type OrderReply,
@@ -35,6 +36,14 @@ import {
   presentOrder,
   presentPlacedOrder,
 } from './order-contract.ts'
+import {
+  cancelledExample,
+  illegal,
+  listedExample,
+  noOrder,
+  orderExample,
+  placedExample,
+} from './order-examples.ts'
 import { type OrderRecord, readOrder } from './order-queries.ts'
 import type { PlacedOrder, PlaceOrder } from './place-order.ts'
 import type { PlacementQueue } from './placement-queue.ts'
@@ -102,7 +111,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyExample: placedExample,
       replyHeaders: { Location: 'Path of the order' },
       errors: [
-        notOnMenu,
+        invalid('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
         {
           code: 'restaurant-inactive',
           detail: 'The restaurant takes no orders at the moment',
@@ -197,7 +206,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyHeaders: versionHeader,
       conditional: true,
       errors: [
-        badStatus,
+        invalid('/status', `must be one of ${orderStatuses.join(', ')}`),
         noOrder,
         illegal,
         {
@@ -237,7 +246,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyExample: cancelledExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [badReason, noOrder, illegal],
+      errors: [invalid('/reason', 'must not be empty'), noOrder, illegal],
       handle: ({ params: { order_id }, body: { reason }, trace, caller, versions, idempotency }) =>
         change(order_id, caller, idempotency, tx => cancelOrder(tx, { order_id, reason, versions, trace })),
     }),
@@ -259,100 +268,3 @@ function orderReplyOf(order: OrderRecord): RouteReply<OrderReply> {
 }
 
 const versionHeader = { ETag: 'Version of the order, for `If-Match`' }
-
-const placedAt = '2026-11-22T18:30:00.000Z'
-const preparedAt = '2026-11-22T18:30:00.012Z'
-
-const placedExample: PlacedOrderReply = {
-  order_id: demoIds.order,
-  restaurant_id: demoIds.restaurant,
-  status: 'PLACED',
-  total_amount: '9.50',
-  currency: 'EUR',
-  items: [{ menu_item_id: demoIds.margherita, name: 'Pizza Margherita', price: '9.50', quantity: 1 }],
-  placed_at: placedAt,
-}
-
-const orderExample: OrderReply = {
-  ...placedExample,
-  status: 'PREPARING',
-  customer_id: 'customer-42',
-  notes: 'no basil, please',
-  cancellation_reason: null,
-  shortages: null,
-  updated_at: preparedAt,
-  timeline: [
-    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
-    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
-  ],
-}
-
-const { order_id, restaurant_id, status, total_amount, currency, placed_at } = orderExample
-const listedExample: ListedOrderReply = {
-  order_id,
-  restaurant_id,
-  status,
-  total_amount,
-  currency,
-  customer_id: 'customer-42',
-  cancellation_reason: null,
-  placed_at,
-  updated_at: preparedAt,
-}
-
-const cancelledAt = '2026-11-22T18:32:10.250Z'
-
-const cancelledExample: OrderReply = {
-  ...orderExample,
-  status: 'CANCELLED',
-  cancellation_reason: 'ordered by mistake',
-  updated_at: cancelledAt,
-  timeline: [
-    ...orderExample.timeline,
-    {
-      seq: 3,
-      from_status: 'PREPARING',
-      to_status: 'CANCELLED',
-      reason: 'ordered by mistake',
-      actor: 'client',
-      at: cancelledAt,
-    },
-  ],
-}
-
-const noOrder = {
-  code: 'order-not-found' as const,
-  detail: `No order has the id ${demoIds.restaurant}`,
-  fields: { id: demoIds.restaurant },
-}
-const illegal = {
-  code: 'illegal-transition' as const,
-  detail: 'The order is DELIVERED and cannot become CANCELLED; that is final',
-  fields: { current_status: 'DELIVERED', requested_status: 'CANCELLED', allowed_statuses: [] },
-}
-const badReason = {
-  code: 'validation-failed' as const,
-  detail: '/reason: must not be empty',
-  fields: { errors: [{ pointer: '/reason', detail: 'must not be empty' }] },
-}
-const badStatus = {
-  code: 'validation-failed' as const,
-  detail: '/status: must be one of PLACED, PREPARING, OUT_FOR_DELIVERY, DELIVERED, CANCELLED',
-  fields: {
-    errors: [
-      {
-        pointer: '/status',
-        detail: 'must be one of PLACED, PREPARING, OUT_FOR_DELIVERY, DELIVERED, CANCELLED',
-      },
-    ],
-  },
-}
-const notOnMenu = {
-  code: 'validation-failed' as const,
-  detail: `/items/0/menu_item_id: ${demoIds.order} is not on this restaurant's menu`,
-  fields: {
-    errors: [
-      { pointer: '/items/0/menu_item_id', detail: `${demoIds.order} is not on this restaurant's menu` },
-    ],
-  },
-}

@@ -21,6 +21,7 @@ import type { Route } from '../http/route.ts'
 import { schemaPages } from '../http/schema-pages.ts'
 import { createHttpServer } from '../http/server.ts'
 import { shedLoad } from '../http/shed-load.ts'
+import { restaurantRoutes } from '../inventory/restaurant-routes.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
@@ -48,6 +49,7 @@ export function apiRoutes(
   return [
     ...orderRoutes(options),
     ...timelineRoutes(options),
+    ...restaurantRoutes(options),
     ...stockRoutes(options),
     ...streamRoutes(options),
     ...webhookRoutes(options),

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { Database } from '../db/database.ts'
+import { requireSight } from '../http/caller.ts'
+import type { Cursors } from '../http/cursor.ts'
+import { etagOf } from '../http/etag.ts'
+import { answerOnce } from '../http/idempotency.ts'
+import { invalid } from '../http/invalid.ts'
+import { pageHeaders, readPage } from '../http/page.ts'
+import { type Route, route } from '../http/route.ts'
+import type { RouteReply } from '../http/route-reply.ts'
+import { changeRestaurant } from './change-restaurant.ts'
+import type { Restaurant } from './inventory-entities.ts'
+import {
+  changeRestaurantBody,
+  listQuery,
+  menuItemReply,
+  presentMenuItem,
+  presentRestaurant,
+  type RestaurantReply,
+  restaurantParams,
+  restaurantReply,
+} from './stock-contract.ts'
+import { menuItemExample, noRestaurant, restaurantExample, versionHeader } from './stock-examples.ts'
+import { listMenu, listRestaurants, readRestaurant } from './stock-queries.ts'
+
+/** Restaurants and their menus, to look at and to change. */
+export function restaurantRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants',
+      operationId: 'listRestaurants',
+      scope: 'inventory:read',
+      summary: 'List restaurants',
+      description: 'In the order they were added, in pages: follow `Link`.',
+      tag: 'Restaurants',
+      query: listQuery,
+      status: 200,
+      statusDescription: 'A page of restaurants',
+      replySchema: z.array(restaurantReply),
+      replyExample: [restaurantExample],
+      optionalReplyHeaders: pageHeaders,
+      errors: [],
+      handle: ({ path, query, caller }) =>
+        readPage({
+          cursors,
+          path,
+          query,
+          read: (after, count) => listRestaurants(database, after?.[0], count, caller.restaurants),
+          positionOf: ({ restaurant_id }) => [restaurant_id],
+          present: presentRestaurant,
+        }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants/{restaurant_id}',
+      operationId: 'getRestaurant',
+      scope: 'inventory:read',
+      summary: 'Look at a restaurant',
+      description: 'Its currency holds for every price on its menu.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      status: 200,
+      statusDescription: 'The restaurant',
+      replySchema: restaurantReply,
+      replyExample: restaurantExample,
+      replyHeaders: versionHeader,
+      errors: [noRestaurant],
+      handle: async ({ params: { restaurant_id }, caller }) => {
+        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        return restaurantReplyOf(await readRestaurant(database, restaurant_id))
+      },
+    }),
+    route({
+      method: 'patch',
+      path: '/api/v1/restaurants/{restaurant_id}',
+      operationId: 'changeRestaurant',
+      scope: 'inventory:write',
+      summary: 'Change a restaurant',
+      description: 'While it is not `active`, it takes no orders; those that it has go on.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      body: changeRestaurantBody,
+      status: 200,
+      statusDescription: 'The restaurant as it is now',
+      replySchema: restaurantReply,
+      replyExample: restaurantExample,
+      replyHeaders: versionHeader,
+      conditional: true,
+      errors: [invalid('/active', 'must be true or false'), noRestaurant],
+      handle: ({ params, body, caller, versions, idempotency }) => {
+        requireSight(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
+        return answerOnce(database, idempotency, 200, async tx =>
+          restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, versions })),
+        )
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants/{restaurant_id}/menu',
+      operationId: 'getMenu',
+      scope: 'inventory:read',
+      summary: 'Look at a menu',
+      description: 'Items in the order they were added, with what is on hand, in pages: follow `Link`.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      query: listQuery,
+      status: 200,
+      statusDescription: 'A page of the menu',
+      replySchema: z.array(menuItemReply),
+      replyExample: [menuItemExample],
+      optionalReplyHeaders: pageHeaders,
+      errors: [noRestaurant],
+      handle: async ({ params: { restaurant_id }, path, query, caller }) => {
+        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        const restaurant = await readRestaurant(database, restaurant_id)
+        return await readPage({
+          cursors,
+          path,
+          query,
+          read: (after, count) => listMenu(database, restaurant, after?.[0], count),
+          positionOf: ({ menu_item_id }) => [menu_item_id],
+          present: presentMenuItem,
+        })
+      },
+    }),
+  ]
+}
+
+function restaurantReplyOf(restaurant: Restaurant): RouteReply<RestaurantReply> {
+  return { body: presentRestaurant(restaurant), headers: { ETag: etagOf(restaurant.version) } }
+}

@@ -1,0 +1,76 @@
+import { demoIds } from '../platform/demo-ids.ts'
+import type { ListedOrderReply, OrderReply, PlacedOrderReply } from './order-contract.ts'
+
+/** What the documentation shows of orders: one of the demo menu, on its way. */
+
+const placedAt = '2026-11-22T18:30:00.000Z'
+const preparedAt = '2026-11-22T18:30:00.012Z'
+
+export const placedExample: PlacedOrderReply = {
+  order_id: demoIds.order,
+  restaurant_id: demoIds.restaurant,
+  status: 'PLACED',
+  total_amount: '9.50',
+  currency: 'EUR',
+  items: [{ menu_item_id: demoIds.margherita, name: 'Pizza Margherita', price: '9.50', quantity: 1 }],
+  placed_at: placedAt,
+}
+
+export const orderExample: OrderReply = {
+  ...placedExample,
+  status: 'PREPARING',
+  customer_id: 'customer-42',
+  notes: 'no basil, please',
+  cancellation_reason: null,
+  shortages: null,
+  updated_at: preparedAt,
+  timeline: [
+    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
+    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
+  ],
+}
+
+const { order_id, restaurant_id, status, total_amount, currency, placed_at } = orderExample
+export const listedExample: ListedOrderReply = {
+  order_id,
+  restaurant_id,
+  status,
+  total_amount,
+  currency,
+  customer_id: 'customer-42',
+  cancellation_reason: null,
+  placed_at,
+  updated_at: preparedAt,
+}
+
+const cancelledAt = '2026-11-22T18:32:10.250Z'
+
+export const cancelledExample: OrderReply = {
+  ...orderExample,
+  status: 'CANCELLED',
+  cancellation_reason: 'ordered by mistake',
+  updated_at: cancelledAt,
+  timeline: [
+    ...orderExample.timeline,
+    {
+      seq: 3,
+      from_status: 'PREPARING',
+      to_status: 'CANCELLED',
+      reason: 'ordered by mistake',
+      actor: 'client',
+      at: cancelledAt,
+    },
+  ],
+}
+
+export const noOrder = {
+  code: 'order-not-found' as const,
+  detail: `No order has the id ${demoIds.restaurant}`,
+  fields: { id: demoIds.restaurant },
+}
+
+export const illegal = {
+  code: 'illegal-transition' as const,
+  detail: 'The order is DELIVERED and cannot become CANCELLED; that is final',
+  fields: { current_status: 'DELIVERED', requested_status: 'CANCELLED', allowed_statuses: [] },
+}
