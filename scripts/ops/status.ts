@@ -11,6 +11,9 @@ const command = {
   example: 'npm run ops -- status --watch',
 }
 
+/** A webhook that fails is left to its retries this long before somebody is told. */
+const LATE_MINUTES = 10
+
 interface Status {
   at: string
   /** what needs an operator, in words; empty while all is well */
@@ -63,7 +66,11 @@ async function readStatus(database: Database): Promise<Status> {
     const [stock = {}] = await tx.query<Row>(
       'select count(*)::integer as differing from ops.stock where on_hand <> ledger_qty',
     )
-    const troubles = findTroubles(queues, outbox, workers, stuck, Number(stock['differing']))
+    const [webhooks = {}] = await tx.query<Row>(webhooksSql)
+    const troubles = [
+      ...findTroubles(queues, outbox, workers, stuck, Number(stock['differing'])),
+      ...findDeaf(webhooks),
+    ]
     return { at: new Date().toISOString(), troubles, outbox, queues, workers, stuck_orders: stuck }
   })
 }
@@ -95,6 +102,22 @@ function findTroubles(
     silent > 0 && `${silent} processes have fallen silent`,
   ].filter(trouble => trouble !== false)
 }
+
+/** Webhooks that hear nothing, or late. */
+function findDeaf({ failing, disabled, behind }: Row): string[] {
+  return [
+    Number(failing) > 0 && `${String(failing)} webhooks have failed for ${LATE_MINUTES} minutes and more`,
+    Number(disabled) > 0 && `${String(disabled)} webhooks were disabled in the last day, because they failed`,
+    Number(behind) > 0 && `${String(behind)} webhooks are more than ${LATE_MINUTES} minutes behind`,
+  ].flatMap(trouble => (trouble === false ? [] : [`${trouble}: select * from ops.webhooks`]))
+}
+
+const webhooksSql = `
+  select count(*) filter (where status = 'ACTIVE' and failing_since < now() - interval '${LATE_MINUTES} minutes') as failing,
+    count(*) filter (where disabled_reason <> 'BY_OWNER' and disabled_at > now() - interval '1 day') as disabled,
+    count(*) filter (where status = 'ACTIVE' and failing_since is null and oldest_pending_seconds > ${LATE_MINUTES} * 60) as behind
+  from ops.webhooks
+`
 
 function describeStatus({ at, troubles, outbox, queues, workers, stuck_orders }: Status): string {
   const pending = Number(outbox['pending'])

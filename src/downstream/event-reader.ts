@@ -8,7 +8,7 @@ import { type NewEvent, readNewEvents } from '../outbox/read-new-events.ts'
 import { EVENTS_CHANNEL } from '../outbox/wake.ts'
 import type { Logger } from '../platform/log.ts'
 import { Rest } from '../platform/rest.ts'
-import { countSent, recordLag } from './stream-metrics.ts'
+import { countReadFailure, countSent, recordLag } from './stream-metrics.ts'
 
 /** What a stream follows: the events of a restaurant, or those of one of its orders. */
 interface Topic {
@@ -105,6 +105,7 @@ export class EventReader {
         await this.#tick.take(TICK_MS - (performance.now() - began))
         if (!this.#woken) await this.#poll.take(POLL_MS)
       } catch (error) {
+        countReadFailure()
         this.#log.warn({ error: String(error) }, 'new events could not be read for streams; trying again')
         await this.#tick.take(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
       }

@@ -11,6 +11,9 @@ const lag = meter.createHistogram('comanda.streams.lag.seconds', {
   unit: 's',
   advice: { explicitBucketBoundaries: BUCKETS_SECONDS },
 })
+const failures = meter.createCounter('comanda.streams.read.failures', {
+  description: 'Times that new events could not be read for event streams',
+})
 
 export function countSent(events: number): void {
   if (events > 0) sent.add(events)
@@ -18,4 +21,8 @@ export function countSent(events: number): void {
 
 export function recordLag(events: readonly NewEvent[]): void {
   for (const { age_ms } of events) lag.record(age_ms / 1_000)
+}
+
+export function countReadFailure(): void {
+  failures.add(1)
 }

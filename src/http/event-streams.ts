@@ -5,7 +5,7 @@ import { Turns } from '../platform/turns.ts'
 import { ANYONE, type Caller, sees } from './caller.ts'
 import { EventStream } from './event-stream.ts'
 import type { StreamReply } from './route-reply.ts'
-import { countDropped, countOpen } from './stream-metrics.ts'
+import { countDropped, countOpen, recordMost } from './stream-metrics.ts'
 
 export interface StreamLimits {
   /** open at once in this process */
@@ -48,6 +48,7 @@ export class EventStreams {
   constructor(limits: StreamLimits, log: Logger) {
     this.#limits = limits
     this.#log = log
+    recordMost(limits.maxCount)
   }
 
   /**
@@ -74,7 +75,13 @@ export class EventStreams {
       response.destroy()
       return
     }
-    const stream = new EventStream(response, () => countDropped('slow'))
+    const stream = new EventStream(response, () => {
+      this.#log.info(
+        { caller: caller.id },
+        'an event stream was ended: its client does not read what it is sent',
+      )
+      countDropped('slow')
+    })
     const entry = {
       stream,
       caller,

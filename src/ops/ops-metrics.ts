@@ -27,6 +27,11 @@ const gauges = {
   differing: gauge('stock.differing.items', 'Items whose stock is not the sum of their ledger'),
   low: gauge('stock.low.items', 'Items at or below their threshold'),
   processes: gauge('processes', 'Processes by role and state'),
+  webhooks: gauge('webhooks', 'Webhooks, by status and by what disabled them'),
+  disabled: gauge('webhooks.disabled.last.day', 'Webhooks disabled in the last day, not by their owner'),
+  failing: gauge('webhook.failing.seconds', 'How long the active webhook has failed that has failed longest'),
+  deliveries: gauge('webhook.pending.deliveries', 'Deliveries that are not settled; counted up to a bound'),
+  delivery: gauge('webhook.oldest.pending.seconds', 'How long the oldest of active webhooks has waited'),
   answered: gauge('database.up', '1 when the database answered this scrape'),
 }
 
@@ -81,7 +86,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
 type Figures = Awaited<ReturnType<typeof readFigures>>
 
 async function readFigures(sql: Sql) {
-  const [queues, [outbox], stuck, [stock], processes, [letters]] = await Promise.all([
+  const [queues, [outbox], stuck, [stock], processes, [letters], [hooks]] = await Promise.all([
     sql.query<QueueRow>('select * from ops.queues'),
     sql.query<Counts>('select pending, oldest_pending_seconds as lag, quarantined from ops.outbox'),
     sql.query<{ reason: string; orders: number }>(
@@ -92,12 +97,13 @@ async function readFigures(sql: Sql) {
       'select role, state, count(*)::integer as count from ops.workers group by role, state',
     ),
     sql.query<Counts>(lettersSql),
+    sql.query<Counts>(hooksSql),
   ])
-  return { queues, outbox, stuck, stock, processes, letters }
+  return { queues, outbox, stuck, stock, processes, letters, hooks }
 }
 
 function report(result: BatchObservableResult, figures: Figures): void {
-  const { queues, outbox, stuck, stock, processes, letters } = figures
+  const { queues, outbox, stuck, stock, processes, letters, hooks } = figures
   for (const row of queues) {
     const { queue } = row
     for (const state of ['ready', 'deferred', 'retrying', 'active', 'failed'] as const)
@@ -118,6 +124,13 @@ function report(result: BatchObservableResult, figures: Figures): void {
   result.observe(gauges.low, Number(stock?.['low']))
   for (const { reason, orders } of stuck) result.observe(gauges.stuck, orders, { reason })
   for (const { role, state, count } of processes) result.observe(gauges.processes, count, { role, state })
+  result.observe(gauges.webhooks, Number(hooks?.['active']), { status: 'ACTIVE' })
+  for (const reason of ['BY_OWNER', 'FAILING', 'GONE'])
+    result.observe(gauges.webhooks, Number(hooks?.[reason]), { status: 'DISABLED', reason })
+  result.observe(gauges.disabled, Number(hooks?.['disabled']))
+  result.observe(gauges.failing, hooks?.['failing'] ?? 0)
+  result.observe(gauges.deliveries, Number(hooks?.['pending']))
+  result.observe(gauges.delivery, hooks?.['oldest'] ?? 0)
 }
 
 const stockSql = `
@@ -129,4 +142,16 @@ const lettersSql = `
   select extract(epoch from now() - min(died_at)) as oldest
   from ops.dead_letters
   where fate = 'OPEN'
+`
+
+const hooksSql = `
+  select (count(*) filter (where status = 'ACTIVE'))::integer as active,
+    (count(*) filter (where disabled_reason = 'BY_OWNER'))::integer as "BY_OWNER",
+    (count(*) filter (where disabled_reason = 'FAILING'))::integer as "FAILING",
+    (count(*) filter (where disabled_reason = 'GONE'))::integer as "GONE",
+    (count(*) filter (where disabled_reason <> 'BY_OWNER' and disabled_at > now() - interval '1 day'))::integer as disabled,
+    max(extract(epoch from now() - failing_since)::float8) filter (where status = 'ACTIVE') as failing,
+    coalesce(sum(pending), 0)::integer as pending,
+    max(oldest_pending_seconds::float8) filter (where status = 'ACTIVE') as oldest
+  from ops.webhooks
 `

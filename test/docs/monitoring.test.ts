@@ -17,6 +17,7 @@ function knownMetrics(): Set<string> {
     'src/jobs/job-metrics.ts',
     'src/http/stream-metrics.ts',
     'src/downstream/stream-metrics.ts',
+    'src/downstream/delivery-metrics.ts',
   ]
   const names = new Set(['http_server_request_duration_seconds', 'nodejs_eventloop_delay_p99_seconds'])
   for (const file of files) {

@@ -11,9 +11,10 @@ import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
 import { Receiver } from '../downstream/receivers.ts'
-import { quiet } from '../support/log.ts'
+import { quiet, recordingLog } from '../support/log.ts'
 import { expectPromisesKept } from '../support/promises.ts'
 import { addMenu, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
+import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -178,7 +179,7 @@ describe('the runbook', function () {
   })
 
   it('a webhook fails or is disabled: its receiver is mended, and what died is sent again', async () => {
-    const [failing, queues, preview, redrive, ...more] = commandsOf('A webhook fails or is disabled')
+    const [failing, queues, workers, preview, redrive, ...more] = commandsOf('A webhook fails or is disabled')
     expect(more).to.deep.equal([])
     system = await startSystem(['api', 'dispatcher', 'worker'], quiet, {
       WEBHOOK_ALLOW_PRIVATE: true,
@@ -194,6 +195,7 @@ describe('the runbook', function () {
     await until('it was tried', () => receiver.received.length > 0)
     expect(await run(failing)).to.contain('503')
     expect(await run(queues)).to.contain('downstream.deliver')
+    expect(await run(workers)).to.contain('LIVE')
     // The next attempt is the last.
     await database.execute(
       `update pgboss.job set retry_count = 8, start_after = now() where name = 'downstream.deliver' and state = 'retry'`,
@@ -285,6 +287,41 @@ describe('the runbook', function () {
     await run(end, { PID })
     expect((await placed).status).to.equal('PLACED')
     expect(await run(waits)).not.to.contain('somebody')
+  })
+
+  it('event streams are late, refused or broken off: a place is missing, a client does not read, somebody holds a lock', async () => {
+    const [metrics, holders, end, ...more] = commandsOf('Event streams are late, refused or broken off')
+    expect(more).to.deep.equal([])
+    const { log, lines } = recordingLog()
+    system = await startSystem(['api'], log, { STREAM_COUNT: 2, DATABASE_TIMEOUT_MS: 500 })
+    menu = await addMenu(system.database, 10)
+    const API = system.api.baseUrl
+    const url = `${API}/api/v1/restaurants/${menu.restaurant_id}/stream`
+    const figure = async (name: string) =>
+      Number(new RegExp(`^comanda_streams_${name} (\\d+)`, 'm').exec(await run(metrics, { API }))?.[1] ?? 0)
+    const reading = await StreamClient.open(url)
+    const other = await StreamClient.open(url)
+    expect(await StreamClient.open(url).catch(String)).to.contain('503')
+    expect([await figure('open'), await figure('max_open')]).to.deep.equal([2, 2])
+    other.close()
+    await until('there is a place again', async () => (await figure('open')) === 1)
+
+    await reading.untilEvents(1)
+    const holder = new pg.Client({ connectionString: system.url, application_name: 'somebody' })
+    holder.on('error', () => undefined)
+    await holder.connect()
+    const order = await place(system.database, menu)
+    await holder.query('begin; lock table outbox_events in access exclusive mode')
+    await until('events cannot be read', async () => (await figure('read_failures_total')) > 0)
+    expect(lines.map(({ msg }) => msg)).to.include('new events could not be read for streams; trying again')
+    const PID = await until(
+      'the reader waits',
+      async () => /(\d+) │ somebody +│ idle in transaction/.exec(await run(holders))?.[1],
+    )
+    await run(end, { PID })
+    await until('it goes on', () => reading.news.length > 0)
+    expect(reading.news.map(({ data }) => data['subject'])).to.include(`orders/${order}`)
+    reading.close()
   })
 
   it('the database was restored from a backup: without the queues', async () => {

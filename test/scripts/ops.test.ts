@@ -67,6 +67,27 @@ describe('npm run ops', function () {
     expect(seen.queues[0]).to.have.property('oldest_ready_seconds')
   })
 
+  it('status: names webhooks that fail, were disabled or are behind', async () => {
+    await system.database.execute(
+      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, status, failing_since, disabled_reason, disabled_at)
+      select uuidv7(), 'ada', 'https://receiver.example/', '{*}', '{%}', 'whsec_', status, failing_since, reason, disabled_at
+      from (values ('ACTIVE', null, null, null), ('ACTIVE', now() - interval '1 hour', null, null),
+        ('DISABLED', now(), 'GONE', now()), ('DISABLED', null, 'BY_OWNER', now())) as w (status, failing_since, reason, disabled_at)`,
+    )
+    await system.database.execute(
+      `insert into webhook_deliveries (webhook_id, event_id, type, created_at)
+      select webhook_id, uuidv7(), 'order.placed.v1', now() - interval '1 hour' from webhooks where status = 'ACTIVE'`,
+    )
+    const { troubles } = await json<{ troubles: string[] }>('status')
+    await system.database.execute('delete from webhook_deliveries')
+    await system.database.execute('delete from webhooks')
+    expect(troubles).to.deep.equal([
+      '1 webhooks have failed for 10 minutes and more: select * from ops.webhooks',
+      '1 webhooks were disabled in the last day, because they failed: select * from ops.webhooks',
+      '1 webhooks are more than 10 minutes behind: select * from ops.webhooks',
+    ])
+  })
+
   it('status --watch: looks again and again', async () => {
     const { child, ended } = spawnScript('ops', ['status', '--watch', '--every', '100ms', '--json'], {
       DATABASE_URL: system.url,
