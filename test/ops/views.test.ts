@@ -1,10 +1,8 @@
 import { expect } from 'chai'
 import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
-import type { Tx } from '../../src/db/transaction.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { queueNames } from '../../src/jobs/catalogue.ts'
-import { OPERATOR_ROLE, views } from '../../src/ops/refresh-views.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import { startWorker } from '../../src/processes/worker.ts'
@@ -12,6 +10,7 @@ import { quiet } from '../support/log.ts'
 import { addMenu, cancel, type Menu, place, statusOf } from '../support/slow-path.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { addDeadLetter, quarantine } from './troubles.ts'
 
 type Row = Record<string, unknown>
 
@@ -110,78 +109,6 @@ describe('the views of ops', () => {
     expect((await rows('quarantined_events'))[0]).to.include({ order_id: order, error: 'unreadable' })
   })
 
-  it('stuck_orders: finds nothing where everything gets on', async () => {
-    const order = await place(database, menu)
-    await dispatch()
-    await withWorker(async () => {
-      await until('it is prepared', async () => (await statusOf(database, order)) === 'PREPARING')
-    })
-    await dispatch()
-    await database.execute(`update orders set placed_at = now() - interval '1 hour'`)
-    expect(await rows('stuck_orders')).to.deep.equal([])
-    expect(await rows('stuck_jobs')).to.deep.equal([])
-  })
-
-  /** What is done to an order of which the first job is in its queue, and the reason that has to be found. */
-  const reasons: Record<string, (order: string) => Promise<unknown>> = {
-    NOT_DISPATCHED: order =>
-      age(
-        `update outbox_events set dispatched_at = null, created_at = now() - interval '2 minutes' where order_id = $1`,
-        order,
-      ),
-    QUARANTINED: order => quarantine(database, order),
-    WAITING: () =>
-      database.execute(
-        `update pgboss.job set start_after = now() - interval '2 minutes' where state = 'created'`,
-      ),
-    PAUSED: async () => {
-      await database.execute(
-        `insert into paused_queues (queue, actor, reason) values ('inventory.deduct', 'ada', 'test')`,
-      )
-      await database.execute(
-        `update pgboss.job set start_after = now() - interval '2 minutes' where state = 'created'`,
-      )
-    },
-    RETRYING: () =>
-      database.execute(
-        `update pgboss.job set state = 'retry', retry_count = 2, created_on = now() - interval '2 minutes',
-          start_after = now() + interval '1 minute', output = '{"message":"lock timeout"}'`,
-      ),
-    SILENT: () =>
-      database.execute(
-        `update pgboss.job set state = 'active', started_on = now() - interval '30 seconds',
-          heartbeat_on = now() - interval '20 seconds'`,
-      ),
-    OVERDUE: () =>
-      database.execute(`update pgboss.job set state = 'active', started_on = now() - interval '2 minutes'`),
-    DEAD_LETTER: async order => {
-      await database.execute(`update pgboss.job set state = 'failed', completed_on = now()`)
-      await addDeadLetter(database, 'inventory.deduct', order)
-    },
-    LOST: async order => {
-      await age(`update orders set placed_at = now() - interval '2 minutes' where order_id = $1`, order)
-      await database.execute('delete from pgboss.job')
-    },
-  }
-
-  for (const [reason, cause] of Object.entries(reasons)) {
-    it(`stuck_orders: names an order that is ${reason}`, async () => {
-      const order = await place(database, menu)
-      await dispatch()
-      await cause(order)
-      const [stuck, ...others] = await rows('stuck_orders')
-      expect(stuck).to.include({ order_id: order, status: 'PLACED', reason })
-      expect(others).to.deep.equal([])
-      if (reason === 'RETRYING')
-        expect(stuck).to.include({
-          error: 'lock timeout',
-          attempts: 2,
-          max_attempts: 13,
-          queue: 'inventory.deduct',
-        })
-    })
-  }
-
   it('failed_jobs: names a job that has failed for good, with its error', async () => {
     const order = await place(database, menu)
     await dispatch()
@@ -277,61 +204,4 @@ describe('the views of ops', () => {
     expect(times).to.deep.equal([...times].sort((a, b) => a - b))
     expect(timeline.every(({ order_id }) => order_id === order)).to.equal(true)
   })
-
-  describe('may be read by comanda_operator', () => {
-    const asOperator = async (sql: string): Promise<Row[]> => {
-      let found: Row[] = []
-      await database.transaction(async tx => {
-        await tx.execute(`set local role ${OPERATOR_ROLE}`)
-        found = await tx.query<Row>(sql)
-        await tx.execute('reset role')
-      })
-      return found
-    }
-
-    it('all of them', async () => {
-      for (const { name } of views) await asOperator(`select * from ops.${name}`)
-    })
-
-    const refused = [
-      'select * from orders',
-      'select * from outbox_events',
-      'select * from dead_letters',
-      'select * from pgboss.job',
-      'select * from ops_audit',
-      'update ops.dead_letters set fate = null',
-      'delete from ops.quarantined_events',
-      `insert into ops.audit (actor) values ('eve')`,
-      'create table public.mine (id integer)',
-      'create view ops.mine as select 1',
-      'drop view ops.queues',
-    ]
-    for (const sql of refused) {
-      it(`and nothing else: ${sql}`, async () => {
-        const error = await asOperator(sql).then(
-          () => undefined,
-          (error: Error) => error,
-        )
-        expect(error?.message).to.match(/permission denied|must be owner/)
-      })
-    }
-  })
 })
-
-async function quarantine(sql: Database | Tx, order: string): Promise<void> {
-  await sql.execute(
-    `update outbox_events set dispatched_at = null, quarantined_at = now(), error = 'unreadable'
-    where order_id = $1 and type = 'order.placed.v1'`,
-    [order],
-  )
-}
-
-async function addDeadLetter(database: Database, queue: string, order?: string): Promise<void> {
-  await database.execute(
-    `insert into dead_letters (dead_letter_id, queue, job_id, event_id, order_id, error, attempts, first_queued_at, dead_at)
-    select gen_random_uuid(), $1, coalesce(e.event_id, gen_random_uuid()), e.event_id, e.order_id, '{"message":"broken"}', 13, now(), now()
-    from (select 1) as one
-    left join outbox_events as e on e.order_id = $2`,
-    [queue, order ?? null],
-  )
-}
