@@ -293,7 +293,7 @@ describe('the runbook', function () {
     const [metrics, holders, end, ...more] = commandsOf('Event streams are late, refused or broken off')
     expect(more).to.deep.equal([])
     const { log, lines } = recordingLog()
-    system = await startSystem(['api'], log, { STREAM_COUNT: 2, DATABASE_TIMEOUT_MS: 500 })
+    system = await startSystem(['api'], log, { STREAM_COUNT: 2, DATABASE_TIMEOUT_MS: 5_000 })
     menu = await addMenu(system.database, 10)
     const API = system.api.baseUrl
     const url = `${API}/api/v1/restaurants/${menu.restaurant_id}/stream`
