@@ -1,8 +1,11 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { cloudEventSchema, sequenceOf, toCloudEvent } from '../../src/outbox/cloud-event.ts'
+import { type OrderStatus, transitions } from '../../src/orders/order.ts'
+import { appendEvents } from '../../src/outbox/append-event.ts'
+import { cloudEventSchema, sequenceOf, sequenceSql, toCloudEvent } from '../../src/outbox/cloud-event.ts'
+import { exampleOf } from '../../src/outbox/event-examples.ts'
 import type { EventOf } from '../../src/outbox/events.ts'
-import { newEvent } from '../../src/outbox/events.ts'
+import { eventTypes, newEvent } from '../../src/outbox/events.ts'
 import { addMenu, cancel, deduct, place, prepare, reject, setStatus } from '../support/slow-path.ts'
 import { openTestDatabase } from '../support/system.ts'
 
@@ -53,6 +56,38 @@ describe('events as others get them', () => {
     expect(sequences.get(delivered)).to.deep.equal(['1', '2', '3', '5', '7'])
     expect(sequences.get(sold_out)).to.deep.equal(['1', '2', '3'])
     expect(sequences.get(cancelled)).to.deep.equal(['1', '3'])
+  })
+
+  /** Every way that an order can go, by the table of the state machine. */
+  function waysFrom(status: OrderStatus): OrderStatus[][] {
+    const next: readonly OrderStatus[] = transitions[status]
+    return next.length === 0 ? [[]] : next.flatMap(to => waysFrom(to).map(rest => [to, ...rest]))
+  }
+
+  it('are numbered alike in SQL and here, whatever way an order goes', async () => {
+    const menu = await addMenu(database, 1_000)
+    const ways = waysFrom('PLACED')
+    expect(ways.length).to.equal(4)
+    for (const way of ways) {
+      const order = await place(database, menu)
+      for (const to of way) {
+        if (to === 'PREPARING') {
+          await deduct(database, order)
+          await prepare(database, order)
+        } else if (to === 'CANCELLED') await cancel(database, order)
+        else await setStatus(database, order, to)
+      }
+    }
+    const soldOut = await place(database, menu, 1_001)
+    await deduct(database, soldOut)
+    await reject(database, soldOut)
+    await database.transaction(async tx => appendEvents(tx, [exampleOf('inventory.low_stock.v1')]))
+    const events = await database.query<EventOf & { in_sql: number | null }>(
+      `select event_id, restaurant_id, type, order_id, payload, trace_context, ${sequenceSql} as in_sql
+      from outbox_events as e`,
+    )
+    expect(new Set(events.map(({ type }) => type))).to.deep.equal(new Set(eventTypes))
+    for (const event of events) expect(event.in_sql, event.type).to.equal(sequenceOf(event) ?? null)
   })
 
   it('have the time at which they were made, and no sequence when they are about no order', () => {
