@@ -1,5 +1,5 @@
 // Import directions of the layout: processes → features → http | jobs | outbox → db → platform.
-const features = 'orders|inventory|downstream|ops'
+const features = 'orders|inventory|downstream|analytics|ops'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

@@ -11,13 +11,16 @@ import { ScriptError } from '../support/script-error.ts'
 const STATEMENT_TIMEOUT_MS = 60_000
 const log = pino({ level: 'silent' })
 
-/** Runs `work` with a pool on Comanda's database. */
-export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+/** Runs `work` with a pool on Comanda's database. @param timeoutMs longest a statement may take */
+export async function withDatabase<T>(
+  work: (database: Database) => Promise<T>,
+  timeoutMs = STATEMENT_TIMEOUT_MS,
+): Promise<T> {
   const database = await Database.open({
     url: databaseUrl().url,
     applicationName: 'comanda ops',
     poolCount: 2,
-    timeoutMs: STATEMENT_TIMEOUT_MS,
+    timeoutMs,
     log,
   })
   try {

@@ -198,7 +198,7 @@ function operation(route: Route, options: DocumentOptions) {
         ...(body ? withBody : []),
         ...(isChange ? changing : []),
         ...(route.conditional ? [stale] : []),
-        ...(query ? inQuery : []),
+        ...(query ? inQuery.filter(({ code }) => code !== 'cursor-invalid' || 'cursor' in query.shape) : []),
         ...(route.isStream ? [resumeInvalid] : []),
         ...(route.isStream && AUTH_MODE !== 'none' ? [tooManyStreams] : []),
         ...(isChange && requireIdempotencyKey ? [keyMissing] : []),

@@ -1,6 +1,7 @@
 import { deliveryChecks } from './delivery-checks.ts'
 import { eventChecks } from './event-checks.ts'
 import { historyCheck } from './history-check.ts'
+import { statsCheck } from './stats-views.ts'
 import { stockChecks } from './stock-checks.ts'
 import type { View } from './view.ts'
 
@@ -11,4 +12,4 @@ import type { View } from './view.ts'
  * Tables are held against their sums by full joins, which are hashed or merged: a plan made while statistics are old
  * could otherwise go through one side for each row of the other.
  */
-export const checks: View[] = [...stockChecks, ...eventChecks, historyCheck, ...deliveryChecks]
+export const checks: View[] = [...stockChecks, ...eventChecks, historyCheck, ...deliveryChecks, statsCheck]

@@ -26,7 +26,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
   comanda_api: [
     ...everyProcess,
     'select, insert on restaurants, menu_items, orders, order_items, order_transitions, stock_movements, idempotency_keys',
-    'select on api_secrets',
+    'select on api_secrets, restaurant_hours, projection_cursors',
     'update (name, deactivated_at, version) on restaurants',
     'update (name, price_minor, low_stock_threshold, deactivated_at, version, available_qty, updated_at) on menu_items',
     `update (${orderProgress}) on orders`,
@@ -52,7 +52,8 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert on order_transitions, stock_movements, dead_letters',
     'select, insert, delete on outbox_events, processed_events',
     'select, insert, update, delete on job_trials',
-    'select, insert, update on stock_checkpoints',
+    'select, insert, update on stock_checkpoints, restaurant_hours',
+    'select, update on projection_cursors',
     'select, delete on idempotency_keys, rate_limits',
     'select, update (status, disabled_reason, disabled_at, failing_since, last_success_at, updated_at, version), delete on webhooks',
     'select, insert, update, delete on webhook_deliveries',

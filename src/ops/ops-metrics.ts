@@ -26,6 +26,7 @@ const gauges = {
   stuck: gauge('stuck.orders', 'Orders that do not get on, by reason'),
   differing: gauge('stock.differing.items', 'Items whose stock is not the sum of their ledger'),
   low: gauge('stock.low.items', 'Items at or below their threshold'),
+  behind: gauge('projection.behind.seconds', 'Up to how long ago events have been counted'),
   processes: gauge('processes', 'Processes by role and state'),
   webhooks: gauge('webhooks', 'Webhooks, by status and by what disabled them'),
   disabled: gauge('webhooks.disabled.last.day', 'Webhooks disabled in the last day, not by their owner'),
@@ -86,7 +87,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
 type Figures = Awaited<ReturnType<typeof readFigures>>
 
 async function readFigures(sql: Sql) {
-  const [queues, [outbox], stuck, [stock], processes, [letters], [hooks]] = await Promise.all([
+  const [queues, [outbox], stuck, [stock], processes, [letters], projections, [hooks]] = await Promise.all([
     sql.query<QueueRow>('select * from ops.queues'),
     sql.query<Counts>('select pending, oldest_pending_seconds as lag, quarantined from ops.outbox'),
     sql.query<{ reason: string; orders: number }>(
@@ -97,13 +98,16 @@ async function readFigures(sql: Sql) {
       'select role, state, count(*)::integer as count from ops.workers group by role, state',
     ),
     sql.query<Counts>(lettersSql),
+    sql.query<{ projection: string; behind_seconds: string }>(
+      'select projection, behind_seconds from ops.projections',
+    ),
     sql.query<Counts>(hooksSql),
   ])
-  return { queues, outbox, stuck, stock, processes, letters, hooks }
+  return { queues, outbox, stuck, stock, processes, letters, projections, hooks }
 }
 
 function report(result: BatchObservableResult, figures: Figures): void {
-  const { queues, outbox, stuck, stock, processes, letters, hooks } = figures
+  const { queues, outbox, stuck, stock, processes, letters, projections, hooks } = figures
   for (const row of queues) {
     const { queue } = row
     for (const state of ['ready', 'deferred', 'retrying', 'active', 'failed'] as const)
@@ -123,6 +127,8 @@ function report(result: BatchObservableResult, figures: Figures): void {
   result.observe(gauges.differing, Number(stock?.['differing']))
   result.observe(gauges.low, Number(stock?.['low']))
   for (const { reason, orders } of stuck) result.observe(gauges.stuck, orders, { reason })
+  for (const { projection, behind_seconds } of projections)
+    result.observe(gauges.behind, Number(behind_seconds), { projection })
   for (const { role, state, count } of processes) result.observe(gauges.processes, count, { role, state })
   result.observe(gauges.webhooks, Number(hooks?.['active']), { status: 'ACTIVE' })
   for (const reason of ['BY_OWNER', 'FAILING', 'GONE'])

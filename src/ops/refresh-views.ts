@@ -6,6 +6,7 @@ import { orderTimelineView } from './order-timeline-view.ts'
 import { outboxViews } from './outbox-views.ts'
 import { processViews } from './process-views.ts'
 import { queueViews } from './queue-views.ts'
+import { projectionsView } from './stats-views.ts'
 import { stockView } from './stock-view.ts'
 import { stuckOrdersView } from './stuck-orders-view.ts'
 import { createViewSql, type View } from './view.ts'
@@ -23,6 +24,7 @@ export const views: readonly View[] = [
   stockView,
   orderTimelineView,
   webhooksView,
+  projectionsView,
   ...checks,
 ]
 

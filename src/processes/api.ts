@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import packageJson from '../../package.json' with { type: 'json' }
+import { statsRoutes } from '../analytics/stats-routes.ts'
 import { measurePool } from '../db/pool-metrics.ts'
 import { EventReader } from '../downstream/event-reader.ts'
 import type { RestaurantStreamOptions } from '../downstream/restaurant-stream.ts'
@@ -53,6 +54,7 @@ export function apiRoutes(
     ...stockRoutes(options),
     ...streamRoutes(options),
     ...webhookRoutes(options),
+    ...statsRoutes(options),
   ]
 }
 

@@ -1,4 +1,5 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
+import { StatsProjector } from '../analytics/stats-projector.ts'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { Deliverer } from '../downstream/deliverer.ts'
@@ -66,9 +67,12 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     { role: 'worker', workingOn: () => queues.inHand(), onBeat: paused => queues.apply(paused) },
     log,
   )
+  const projector = new StatsProjector(database, log)
+  projector.start()
   return {
     stop: async timeoutMs => {
       status.drain()
+      await projector.stop()
       await heartbeat.stop()
       await deliverer.stop(timeoutMs / 2)
       await boss.stop({ graceful: true, timeout: timeoutMs })

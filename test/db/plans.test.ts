@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { StatsReply } from '../../src/analytics/stats-contract.ts'
 import type { Database } from '../../src/db/database.ts'
 import { startApi } from '../../src/processes/api.ts'
 import { ApiClient } from '../support/api-client.ts'
@@ -58,6 +59,11 @@ describe('plans on a fresh database', () => {
         again.close()
       }
       await api.client.call('GET', `/api/v1/orders/${order_id}/timeline`)
+      const stats = `/api/v1/restaurants/${restaurant_id}/stats`
+      await until('the statistics of the restaurant are there', async () => {
+        const { body } = await api.client.call<StatsReply>('GET', stats)
+        return body.totals.orders >= ORDER_COUNT
+      })
       await expectWalked(database, ['orders_by_restaurant'])
       const walked: string[] = []
       for (const [index, paths] of Object.entries(listsByIndex(restaurant_id))) {
@@ -79,7 +85,7 @@ describe('plans on a fresh database', () => {
     const scans = await until('the statistics have arrived', async () => {
       const rows = await database.query<{ name: string; seq_tup_read: number; idx_scan: number }>(
         `select relname as name, seq_tup_read, idx_scan from pg_stat_user_tables
-        where relname in ('orders', 'order_items', 'menu_items', 'restaurants', 'outbox_events', 'stock_movements') or relname like 'j%'`,
+        where relname in ('orders', 'order_items', 'menu_items', 'restaurants', 'outbox_events', 'stock_movements', 'order_transitions', 'restaurant_hours') or relname like 'j%'`,
       )
       return rows.some(({ name, idx_scan }) => name === 'orders' && idx_scan >= ORDER_COUNT) && rows
     })

@@ -55,6 +55,7 @@ describe('the runbook', function () {
     const script = command
       .replaceAll(/\$([A-Z]+)/g, (_, name: string) => words[name] ?? name)
       .replace('npm run migrate', `${process.execPath} src/main.ts migrate`)
+      .replace('npm run stats:rebuild', `${process.execPath} scripts/rebuild-stats.ts`)
       .replace(/npm run (\w+)( --)?/, `${process.execPath} scripts/$1.ts`)
     const child = spawn('sh', ['-c', `${script} 2>&1`], {
       cwd: ROOT,
@@ -242,6 +243,30 @@ describe('the runbook', function () {
     expect(await run(list)).to.contain('No event is quarantined')
   })
 
+  it('statistics are behind or wrong: no worker, and somebody changed them', async () => {
+    const [projections, workers, check, rebuild, verify, ...more] = commandsOf(
+      'Statistics are behind or wrong',
+    )
+    expect(more).to.deep.equal([])
+    await begin('dispatcher')
+    const { database } = system
+    const order = await place(database, menu)
+    expect(await run(projections)).to.match(/pending[^]*│ +1 │/)
+    expect(await run(workers)).not.to.contain('LIVE')
+    await start(startWorker)
+    expect(await run(workers)).to.contain('LIVE')
+    await prepared(order)
+    await until(
+      'the statistics have it',
+      async () => (await database.query('select from restaurant_hours')).length > 0,
+    )
+    expect(await run(check)).not.to.contain('order_count')
+    await database.execute('update restaurant_hours set order_count = 7')
+    expect(await run(check)).to.contain('order_count')
+    expect(await run(rebuild)).to.contain('1 hours of statistics')
+    expect(await run(verify)).to.contain('Every promise is kept')
+  })
+
   it('the database does not answer: it takes no connections, and then does again', async () => {
     const [readyz, why, status, verify, ...more] = commandsOf('The database does not answer')
     expect(more).to.deep.equal([])
@@ -325,7 +350,7 @@ describe('the runbook', function () {
   })
 
   it('the database was restored from a backup: without the queues', async () => {
-    const [migrate, verify, missing, again, forget, verifyAgain, ...more] = commandsOf(
+    const [migrate, verify, missing, again, forget, rebuild, verifyAgain, ...more] = commandsOf(
       'The database was restored from a backup',
     )
     expect(more).to.deep.equal([])
@@ -346,6 +371,7 @@ describe('the runbook', function () {
     await database.execute(foreign)
     await run(forget)
     expect(await database.query('select from outbox_events where xid is not null')).to.deep.equal([])
+    expect(await run(rebuild)).to.contain('1 hours of statistics')
     await start(startDispatcher)
     await start(startWorker)
     await prepared(order)

@@ -248,6 +248,7 @@ describe('a running API against its document', () => {
     expect(order.headers.location).to.equal(`/api/v1/orders/${id}`)
     await call('getOrder', { id })
     await call('getOrderTimeline', { id })
+    await call('getStats', { id: restaurant_id })
     await call('streamOrder', { id })
     await call('streamRestaurant', { id: restaurant_id })
     await call('listOrders', { query: `?restaurant_id=${restaurant_id}` })

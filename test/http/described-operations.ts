@@ -80,6 +80,12 @@ export const operations: DescribedOperation[] = [
     path: '/api/v1/orders/{order_id}/timeline',
     resource: 'order',
   },
+  {
+    operationId: 'getStats',
+    method: 'GET',
+    path: '/api/v1/restaurants/{restaurant_id}/stats',
+    resource: 'restaurant',
+  },
   { operationId: 'getOrder', method: 'GET', path: '/api/v1/orders/{order_id}', resource: 'order' },
   {
     operationId: 'changeOrderStatus',

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { PgBoss } from 'pg-boss'
+import { rebuildStats } from '../../src/analytics/rebuild-stats.ts'
 import type { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { checks } from '../../src/ops/checks.ts'
@@ -64,6 +65,10 @@ describe('the checks of the promises', () => {
       .transaction(async tx => {
         await tx.execute(`update orders set status = 'PLACED', version = 1 where order_id = $1`, [delivered])
         await tx.execute('delete from order_transitions where order_id = $1 and seq > 1', [delivered])
+        await tx.execute(`delete from outbox_events where order_id = $1 and type like 'order.status.%'`, [
+          delivered,
+        ])
+        await rebuildStats(tx)
         await tx.execute('update menu_items set available_qty = 10')
         await tx.execute('delete from stock_movements where order_id is not null and order_id = $1', [
           delivered,
@@ -140,6 +145,12 @@ describe('the checks of the promises', () => {
     ],
     check_history: () => [['delete from order_transitions where order_id = $1 and seq = 2', [delivered]]],
     check_dead_letters: () => [[`update pgboss.job set state = 'failed' where name = 'order.prepare'`]],
+    check_statistics_are_a_recount: () => [
+      ['delete from restaurant_hours'],
+      [
+        `update projection_cursors set next_xid = pg_snapshot_xmax(pg_current_snapshot())::text::bigint, under_way = '{}'`,
+      ],
+    ],
     check_deliveries_made: () => [
       [
         `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, updated_at)

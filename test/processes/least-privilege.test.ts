@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import pg from 'pg'
+import type { StatsReply } from '../../src/analytics/stats-contract.ts'
 import { createApiKey } from '../../src/http/api-keys.ts'
 import { scopes } from '../../src/http/caller.ts'
 import { prune } from '../../src/ops/prune.ts'
@@ -81,6 +82,7 @@ describe('each role with a login of its own', () => {
       ['GET', '/api/v1/orders', undefined, 200],
       ['GET', `/api/v1/orders/${order_id}/stream`, undefined, 200],
       ['GET', `/api/v1/restaurants/${restaurant_id}/stream`, undefined, 200],
+      ['GET', `/api/v1/restaurants/${restaurant_id}/stats`, undefined, 200],
       ['GET', '/api/v1/restaurants', undefined, 200],
       ['GET', `/api/v1/restaurants/${restaurant_id}/menu`, undefined, 200],
       ['GET', '/readyz', undefined, 200],
@@ -104,6 +106,10 @@ describe('each role with a login of its own', () => {
     expect(metrics.body.text).to.match(/^comanda_database_up\S* 1\b/m)
     await client.untilStock(menu_item_id, 7)
 
+    await until('the statistics have been brought up to date', async () => {
+      const { body } = await client.call<StatsReply>('GET', `/api/v1/restaurants/${restaurant_id}/stats`)
+      return body.totals.orders === 3
+    })
     await expectPromisesKept(opened.database)
     await opened.database.execute(
       `insert into outbox_events (event_id, restaurant_id, type, payload) values (uuidv7(), $1, 'unknown.v1', '{}')`,

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { currency, id, moneyOutput, timestamp } from '../http/fields.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { formatMoney } from '../platform/money.ts'
+import type { HourOfStats, Stats } from './read-stats.ts'
+
+/** The shape of statistics on the wire. */
+
+const HOUR_MS = 3_600_000
+export const MAX_HOUR_COUNT = 31 * 24
+const DEFAULT_HOUR_COUNT = 24
+const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-22T18:00:00Z' })
+
+export const statsQuery = z.strictObject({
+  from: moment.optional().meta({
+    description: `Begins with the hour of this time; left out, ${DEFAULT_HOUR_COUNT} hours before the end`,
+  }),
+  to: moment.optional().meta({
+    description:
+      'Ends before the first hour that begins at this time or later; left out, with the present hour',
+  }),
+})
+
+const stay = z.object({
+  count: z.int().meta({ description: 'Orders that have left it', example: 41 }),
+  mean_seconds: z
+    .number()
+    .nullable()
+    .meta({ description: 'How long they were in it; null: none has left it', example: 0.031 }),
+})
+
+const counts = {
+  orders: z.int().meta({ description: 'Placed', example: 42 }),
+  revenue: moneyOutput('Of those that have not been cancelled', '512.50'),
+  cancellations: z
+    .int()
+    .meta({ description: 'Those of them that were cancelled, for whatever reason', example: 3 }),
+  stock_outs: z
+    .int()
+    .meta({ description: 'Those of these that were cancelled because stock was short', example: 1 }),
+  time_in_status: z.object({ PLACED: stay, PREPARING: stay, OUT_FOR_DELIVERY: stay }),
+}
+
+export const statsReply = z
+  .object({
+    restaurant_id: id('restaurant', demoIds.restaurant),
+    currency,
+    from: timestamp('Begin of the first hour'),
+    to: timestamp('End of the last hour'),
+    as_of: timestamp('Up to when events have been counted, a few seconds ago'),
+    totals: z.object(counts),
+    hours: z
+      .array(z.object({ hour: timestamp('Begin of the hour in which the orders were placed'), ...counts }))
+      .meta({ description: 'Hours with orders, oldest first' }),
+  })
+  .meta({ id: 'Stats' })
+
+export type StatsReply = z.infer<typeof statsReply>
+
+/** Whole hours, in UTC. @param now what a range that is left open ends with */
+export function rangeOf(query: z.infer<typeof statsQuery>, now: Date): { from: Date; to: Date } {
+  const to =
+    Math.ceil((query.to === undefined ? now.getTime() + 1 : Date.parse(query.to)) / HOUR_MS) * HOUR_MS
+  const from =
+    query.from === undefined
+      ? to - DEFAULT_HOUR_COUNT * HOUR_MS
+      : Math.floor(Date.parse(query.from) / HOUR_MS) * HOUR_MS
+  return { from: new Date(from), to: new Date(to) }
+}
+
+/** Hours between two times. */
+export function hoursBetween({ from, to }: { from: Date; to: Date }): number {
+  return (to.getTime() - from.getTime()) / HOUR_MS
+}
+
+export function presentStats(
+  restaurant: { restaurant_id: string; currency: string },
+  { from, to }: { from: Date; to: Date },
+  { hours, asOf }: Stats,
+): StatsReply {
+  const { restaurant_id, currency } = restaurant
+  return {
+    restaurant_id,
+    currency,
+    from: from.toISOString(),
+    to: to.toISOString(),
+    as_of: asOf.toISOString(),
+    totals: presentCounts(hours, currency),
+    hours: hours.map(hour => ({ hour: hour.hour.toISOString(), ...presentCounts([hour], currency) })),
+  }
+}
+
+function presentCounts(hours: readonly HourOfStats[], currency: string) {
+  const sum = (column: Exclude<keyof HourOfStats, 'hour'>) =>
+    hours.reduce((total, hour) => total + hour[column], 0)
+  const stayOf = (count: number, ms: number) => ({
+    count,
+    mean_seconds: count === 0 ? null : Math.round(ms / count) / 1_000,
+  })
+  return {
+    orders: sum('order_count'),
+    revenue: formatMoney(sum('revenue_minor'), currency),
+    cancellations: sum('cancellation_count'),
+    stock_outs: sum('stock_out_count'),
+    time_in_status: {
+      PLACED: stayOf(sum('placed_count'), sum('placed_ms')),
+      PREPARING: stayOf(sum('preparing_count'), sum('preparing_ms')),
+      OUT_FOR_DELIVERY: stayOf(sum('out_for_delivery_count'), sum('out_for_delivery_ms')),
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import type { Database } from '../db/database.ts'
+import { requireSight } from '../http/caller.ts'
+import { type Route, route } from '../http/route.ts'
+import { restaurantParams } from '../inventory/stock-contract.ts'
+import { readRestaurant } from '../inventory/stock-queries.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { ExpectedError } from '../platform/errors.ts'
+import { readStats } from './read-stats.ts'
+import {
+  hoursBetween,
+  MAX_HOUR_COUNT,
+  presentStats,
+  rangeOf,
+  type StatsReply,
+  statsQuery,
+  statsReply,
+} from './stats-contract.ts'
+
+/** How restaurants fare. */
+export function statsRoutes({ database }: { database: Database }): Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/api/v1/restaurants/{restaurant_id}/stats',
+      operationId: 'getStats',
+      scope: 'orders:read',
+      summary: 'See how a restaurant fares',
+      description:
+        'By the hour (UTC) in which orders were placed: how many, their revenue, those that were cancelled or found stock short, and how long they were in each status. It is a few seconds behind.',
+      tag: 'Restaurants',
+      params: restaurantParams,
+      resource: 'restaurant',
+      query: statsQuery,
+      status: 200,
+      statusDescription: 'The hours with orders, and their totals',
+      replySchema: statsReply,
+      replyExample: example,
+      errors: [
+        {
+          code: 'restaurant-not-found',
+          detail: `No restaurant has the id ${demoIds.order}`,
+          fields: { id: demoIds.order },
+        },
+      ],
+      handle: async ({ params: { restaurant_id }, query, caller }) => {
+        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        const range = rangeOf(query, new Date())
+        const hours = hoursBetween(range)
+        if (!(hours > 0 && hours <= MAX_HOUR_COUNT)) {
+          const detail = `must be after \`from\`, by ${MAX_HOUR_COUNT} hours at most`
+          throw new ExpectedError('query-invalid', `to: ${detail}`, { errors: [{ parameter: 'to', detail }] })
+        }
+        const restaurant = await readRestaurant(database, restaurant_id)
+        const stats = await readStats(database, restaurant_id, range.from, range.to)
+        return { body: presentStats(restaurant, range, stats) }
+      },
+    }),
+  ]
+}
+
+const counts = {
+  orders: 42,
+  revenue: '512.50',
+  cancellations: 3,
+  stock_outs: 1,
+  time_in_status: {
+    PLACED: { count: 42, mean_seconds: 0.031 },
+    PREPARING: { count: 38, mean_seconds: 840.2 },
+    OUT_FOR_DELIVERY: { count: 36, mean_seconds: 1210.75 },
+  },
+}
+
+const example: StatsReply = {
+  restaurant_id: demoIds.restaurant,
+  currency: 'EUR',
+  from: '2026-11-21T19:00:00.000Z',
+  to: '2026-11-22T19:00:00.000Z',
+  as_of: '2026-11-22T18:59:58.120Z',
+  totals: counts,
+  hours: [{ hour: '2026-11-22T18:00:00.000Z', ...counts }],
+}

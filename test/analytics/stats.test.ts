@@ -1,0 +1,215 @@
+import { expect } from 'chai'
+import { projectStats } from '../../src/analytics/project-stats.ts'
+import { rebuildStats } from '../../src/analytics/rebuild-stats.ts'
+import type { StatsReply } from '../../src/analytics/stats-contract.ts'
+import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
+import { cancelOrder } from '../../src/orders/cancel-order.ts'
+import {
+  addMenu,
+  cancel,
+  deduct,
+  type Menu,
+  place,
+  prepare,
+  reject,
+  setStatus,
+} from '../support/slow-path.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+
+describe('the statistics of a restaurant', () => {
+  let system: TestSystem
+  let menu: Menu
+
+  before(async () => {
+    system = await startSystem(['api'])
+  })
+  beforeEach(async () => {
+    menu = await addMenu(system.database, 20)
+  })
+  after(() => system.stop())
+
+  /** Adds all there is. @returns how many batches that took */
+  async function project(batchCount?: number): Promise<number> {
+    for (let batches = 1; ; batches++)
+      if (!(await system.database.transaction(tx => projectStats(tx, batchCount)))) return batches
+  }
+
+  async function stats(query = ''): Promise<StatsReply> {
+    const path = `/api/v1/restaurants/${menu.restaurant_id}/stats${query}`
+    const { status, body } = await system.api.call<StatsReply>('GET', path)
+    expect(status, JSON.stringify(body)).to.equal(200)
+    return body
+  }
+
+  async function expectEqualToRecount(): Promise<void> {
+    const counted = await system.database.query(
+      `select restaurant_id, hour, ${columnsSql} from (${recountSql}) as recount order by 1, 2`,
+    )
+    const projected = await system.database.query(
+      `select restaurant_id, hour, ${columnsSql} from restaurant_hours order by 1, 2`,
+    )
+    expect(projected).to.deep.equal(counted)
+    expect(counted).not.to.deep.equal([])
+  }
+
+  /** One order delivered, one cancelled by its client, one short of stock, one under way: 9.50 each, or 100 times that. */
+  async function aDay(): Promise<string[]> {
+    const [delivered, cancelled, open] = [
+      await place(system.database, menu),
+      await place(system.database, menu),
+      await place(system.database, menu),
+    ]
+    for (const order of [delivered, cancelled]) {
+      await deduct(system.database, order)
+      await prepare(system.database, order)
+    }
+    await setStatus(system.database, delivered, 'OUT_FOR_DELIVERY')
+    await setStatus(system.database, delivered, 'DELIVERED')
+    await cancel(system.database, cancelled)
+    const short = await place(system.database, menu, 100)
+    await deduct(system.database, short)
+    await reject(system.database, short)
+    return [delivered, cancelled, open, short]
+  }
+
+  it('say what became of the orders of each hour', async () => {
+    await aDay()
+    await project()
+    const { totals, hours, currency } = await stats()
+    expect(currency).to.equal('EUR')
+    expect(totals).to.include({ orders: 4, revenue: '19.00', cancellations: 2, stock_outs: 1 })
+    const { PLACED, PREPARING, OUT_FOR_DELIVERY } = totals.time_in_status
+    expect([PLACED.count, PREPARING.count, OUT_FOR_DELIVERY.count]).to.deep.equal([3, 2, 1])
+    expect(PREPARING.mean_seconds).to.be.within(0, 60)
+    expect(hours.reduce((sum, { orders }) => sum + orders, 0)).to.equal(4)
+    await expectEqualToRecount()
+  })
+
+  it('count an event that commits late, and none twice, however often they are brought up to date', async () => {
+    const order = await place(system.database, menu)
+    const late = await system.database.beginTransaction()
+    await cancelOrder(late.db, { order_id: order, reason: 'test', trace: {} })
+    await late.db.caughtUp()
+    // What begins after it is committed and counted before it.
+    await place(system.database, menu)
+    await project()
+    expect((await stats()).totals).to.include({ orders: 2, cancellations: 0, revenue: '19.00' })
+    await late.commit()
+    await project()
+    await project()
+    expect((await stats()).totals).to.include({ orders: 2, cancellations: 1, revenue: '9.50' })
+    await expectEqualToRecount()
+  })
+
+  it('count an event once that is dispatched and handled again', async () => {
+    const order = await place(system.database, menu)
+    await project()
+    await system.database.execute(
+      'update outbox_events set dispatched_at = clock_timestamp() where order_id = $1',
+      [order],
+    )
+    await deduct(system.database, order)
+    await prepare(system.database, order)
+    await prepare(system.database, order)
+    await system.database.execute('update outbox_events set dispatched_at = null where order_id = $1', [
+      order,
+    ])
+    await project()
+    const { orders, time_in_status } = (await stats()).totals
+    expect([orders, time_in_status.PLACED.count]).to.deep.equal([1, 1])
+    await expectEqualToRecount()
+  })
+
+  it('say up to when they are, while there is more to add', async () => {
+    await project()
+    for (let count = 0; count < 3; count++) await place(system.database, menu)
+    const times = await system.database.query<{ at: Date }>(
+      'select created_at as at from outbox_events where restaurant_id = $1 order by xid',
+      [menu.restaurant_id],
+    )
+    await system.database.transaction(tx => projectStats(tx, 1))
+    const { as_of, totals } = await stats()
+    expect([as_of, totals.orders]).to.deep.equal([times[1]?.at.toISOString(), 2])
+    const pending = 'select pending from ops.projections'
+    expect(await system.database.query(pending)).to.deep.equal([{ pending: 1 }])
+    await project()
+    expect(Date.parse((await stats()).as_of)).to.be.above(times[2]?.at.getTime() ?? 0)
+    expect(await system.database.query(pending)).to.deep.equal([{ pending: 0 }])
+  })
+
+  it('are equal to a recount after whatever happens at once, added in batches of any size and made anew meanwhile', async () => {
+    const runs = Array.from({ length: 6 }, async (_, run) => {
+      for (let count = 0; count < 3; count++) {
+        const order = await place(system.database, menu, 1 + ((run + count) % 3))
+        await deduct(system.database, order)
+        if ((run + count) % 2) await cancel(system.database, order)
+        await prepare(system.database, order)
+        await reject(system.database, order)
+        await project(1 + run)
+        if (run === count) await system.database.transaction(rebuildStats)
+        expect(await system.database.query('select * from ops.check_statistics_are_a_recount')).to.deep.equal(
+          [],
+        )
+      }
+    })
+    await Promise.all(runs)
+    await project(3)
+    await expectEqualToRecount()
+  })
+
+  it('are made anew of the events, while more come in', async () => {
+    await aDay()
+    await project()
+    await system.database.execute('update restaurant_hours set order_count = order_count + 7')
+    const nobody = `insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
+      select uuidv7(), hour, ${columnsSql} from restaurant_hours limit 1`
+    await system.database.execute(nobody)
+    const [, hours] = await Promise.all([aDay(), system.database.transaction(rebuildStats)])
+    expect(hours).to.be.above(0)
+    await project()
+    await expectEqualToRecount()
+  })
+
+  it('keep the hours whose events are not kept any more when they are made anew', async () => {
+    await aDay()
+    await project()
+    // The whole day was 40 days ago.
+    const old = "interval '40 days'"
+    for (const [table, column] of [
+      ['orders', 'placed_at'],
+      ['order_transitions', 'at'],
+      ['restaurant_hours', 'hour'],
+    ])
+      await system.database.execute(
+        `update ${table} set ${column} = ${column} - ${old} where restaurant_id = $1`,
+        [menu.restaurant_id],
+      )
+    const rows = `select hour, ${columnsSql} from restaurant_hours where restaurant_id = $1`
+    const before = await system.database.query(rows, [menu.restaurant_id])
+    expect(before).not.to.deep.equal([])
+    await system.database.execute(
+      `delete from outbox_events where restaurant_id = $1 and type <> 'order.status.delivered.v1'`,
+      [menu.restaurant_id],
+    )
+    await system.database.transaction(rebuildStats)
+    expect(await system.database.query(rows, [menu.restaurant_id])).to.deep.equal(before)
+    await expectEqualToRecount()
+  })
+
+  it('are of whole hours, at most a month of them', async () => {
+    const of = await stats('?from=2026-11-22T10:20:00Z&to=2026-11-22T11:00:01%2B00:00')
+    expect(of).to.include({ from: '2026-11-22T10:00:00.000Z', to: '2026-11-22T12:00:00.000Z' })
+    expect(of.totals).to.include({ orders: 0, revenue: '0.00' })
+    expect(of.totals.time_in_status.PLACED).to.deep.equal({ count: 0, mean_seconds: null })
+    for (const query of [
+      '?from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z',
+      '?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z',
+      '?from=yesterday',
+      '?since=1',
+    ]) {
+      const path = `/api/v1/restaurants/${menu.restaurant_id}/stats${query}`
+      const { status, body } = await system.api.call<{ code: string }>('GET', path)
+      expect([status, body.code], query).to.deep.equal([400, 'query-invalid'])
+    }
+  })
+})
