@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { id, text, timestamp, wholeNumber } from '../http/fields.ts'
 import { pageFields } from '../http/page.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import type { Delivery } from './deliveries.ts'
+import type { Delivery, DeliveryState } from './deliveries.ts'
 import { EVERY_EVENT, isEventPattern } from './event-pattern.ts'
 import { SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
 import { MAX_URL_LENGTH } from './webhook-url.ts'
@@ -179,6 +179,11 @@ export function presentWebhook(webhook: Webhook): WebhookReply {
   }
 }
 
+/** What keeps a delivery waiting is of no concern outside. */
+export function presentState(state: DeliveryState): DeliveryReply['state'] {
+  return state === 'QUEUED' || state === 'AWAITS_TURN' || state === 'AWAITS_ROOM' ? 'PENDING' : state
+}
+
 export function presentDelivery(delivery: Delivery): DeliveryReply {
   const { delivery_id, webhook_id, event_id, type, order_id, state, reason, attempts, recent } = delivery
   return {
@@ -187,7 +192,7 @@ export function presentDelivery(delivery: Delivery): DeliveryReply {
     event_id,
     type,
     order_id,
-    state: state === 'QUEUED' || state === 'AWAITS_TURN' || state === 'AWAITS_ROOM' ? 'PENDING' : state,
+    state: presentState(state),
     reason,
     created_at: delivery.created_at.toISOString(),
     settled_at: iso(delivery.settled_at),

@@ -1,4 +1,6 @@
 import type { Sql } from '../db/transaction.ts'
+import { type OrderDelivery, orderDeliveriesSql, sightOfWebhooks } from '../downstream/order-deliveries.ts'
+import { type Caller, requireSight } from '../http/caller.ts'
 import type { EventOf } from '../outbox/events.ts'
 import { NotFound } from '../platform/errors.ts'
 import { type OrderRecord, orderColumns } from './order-queries.ts'
@@ -18,15 +20,18 @@ export interface OrderHistory {
   stock: StockOfItem[]
   /** those that are still kept, by id */
   events: (EventOf & { created_at: string })[]
+  /** those to webhooks that the caller sees, by id */
+  deliveries: OrderDelivery[]
 }
 
-/** All of it as it was at one moment, in one round trip. @throws NotFound */
-export async function readTimeline(sql: Sql, orderId: string): Promise<OrderHistory> {
-  type Row = OrderRecord & { stock: StockOfItem[] | null; events: OrderHistory['events'] | null }
-  const [row] = await sql.query<Row>(timelineSql, [orderId])
+/** All of it that the caller may see, as it was at one moment, in one round trip. @throws NotFound */
+export async function readTimeline(sql: Sql, caller: Caller, orderId: string): Promise<OrderHistory> {
+  type Row = OrderRecord & { [part in 'stock' | 'events' | 'deliveries']: OrderHistory[part] | null }
+  const [row] = await sql.query<Row>(timelineSql, [orderId, ...sightOfWebhooks(caller)])
   if (!row) throw new NotFound('order', orderId)
-  const { stock, events, ...order } = row
-  return { order, stock: stock ?? [], events: events ?? [] }
+  const { stock, events, deliveries, ...order } = row
+  requireSight(caller, order.restaurant_id, 'order', orderId)
+  return { order, stock: stock ?? [], events: events ?? [], deliveries: deliveries ?? [] }
 }
 
 const timelineSql = `
@@ -46,7 +51,9 @@ const timelineSql = `
         'order_id', e.order_id, 'payload', payload, 'trace_context', trace_context, 'created_at', created_at) order by event_id)
       from outbox_events as e
       where e.order_id = o.order_id
-    ) as events
+    ) as events,
+    (${orderDeliveriesSql('$2', '$3')}
+    ) as deliveries
   from orders as o
   where order_id = $1
 `

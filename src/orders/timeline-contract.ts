@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { SHOWN_DELIVERY_COUNT } from '../downstream/order-deliveries.ts'
+import { deliveryReply, presentState } from '../downstream/webhook-contract.ts'
 import { timestamp } from '../http/fields.ts'
 import { sequenceOf } from '../outbox/cloud-event.ts'
 import { eventCatalogue, isEventType } from '../outbox/events.ts'
@@ -40,6 +42,27 @@ const eventReply = z
   })
   .meta({ id: 'TimelineEvent' })
 
+const { delivery_id, webhook_id, event_id, type, state, reason, ...ofDelivery } = deliveryReply.shape
+const { created_at, settled_at, next_attempt_at, attempt_count } = ofDelivery
+const timelineDelivery = z
+  .object({
+    delivery_id,
+    webhook_id,
+    event_id,
+    type,
+    state,
+    reason,
+    created_at,
+    settled_at,
+    next_attempt_at,
+    attempt_count,
+    last_status: z
+      .int()
+      .nullable()
+      .meta({ description: 'What was answered last; null: nothing', example: 204 }),
+  })
+  .meta({ id: 'TimelineDelivery' })
+
 export const timelineReply = z
   .object({
     order_id,
@@ -48,6 +71,9 @@ export const timelineReply = z
     transitions: timeline,
     stock: stockReply,
     events: z.array(eventReply).meta({ description: 'Its events, in order; they are kept for 30 days' }),
+    deliveries: z.array(timelineDelivery).meta({
+      description: `Their deliveries to the webhooks that you see, oldest first, the newest ${SHOWN_DELIVERY_COUNT} of them; none without the scope \`webhooks:read\``,
+    }),
   })
   .meta({ id: 'OrderTimeline' })
 
@@ -67,10 +93,22 @@ export function presentTimeline(history: OrderHistory): TimelineReply {
         event_id: event.event_id,
         type: event.type,
         sequence: sequenceOf(event) ?? 0,
-        at: new Date(event.created_at).toISOString(),
+        at: iso(event.created_at),
       })),
+    deliveries: history.deliveries.map(({ attempts, state, ...delivery }) => ({
+      ...delivery,
+      state: presentState(state),
+      created_at: iso(delivery.created_at),
+      settled_at: isoOrNull(delivery.settled_at),
+      next_attempt_at: isoOrNull(delivery.next_attempt_at),
+      attempt_count: attempts,
+    })),
   }
 }
+
+/** The times of JSON that Postgres made, in UTC. */
+const iso = (time: string) => new Date(time).toISOString()
+const isoOrNull = (time: string | null) => (time === null ? null : iso(time))
 
 /** What became of the stock: the ledger says what was moved, the order and its events why nothing was. */
 function stockOf({ order, stock, events }: OrderHistory): TimelineReply['stock'] {

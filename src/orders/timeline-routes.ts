@@ -1,5 +1,4 @@
 import type { Database } from '../db/database.ts'
-import { requireSight } from '../http/caller.ts'
 import { type Route, route } from '../http/route.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { orderParams } from './order-contract.ts'
@@ -16,7 +15,7 @@ export function timelineRoutes({ database }: { database: Database }): Route[] {
       scope: 'orders:read',
       summary: 'See what has happened to an order',
       description:
-        'Every status it has had, with who asked for it and why; what became of its stock; and the events that have told of it.',
+        'Every status it has had, with who asked for it and why; what became of its stock; the events that have told of it; and, with the scope `webhooks:read`, what became of their deliveries to the webhooks that you see.',
       tag: 'Orders',
       params: orderParams,
       resource: 'order',
@@ -31,11 +30,9 @@ export function timelineRoutes({ database }: { database: Database }): Route[] {
           fields: { id: demoIds.restaurant },
         },
       ],
-      handle: async ({ params: { order_id }, caller }) => {
-        const history = await readTimeline(database, order_id)
-        requireSight(caller, history.order.restaurant_id, 'order', order_id)
-        return { body: presentTimeline(history) }
-      },
+      handle: async ({ params: { order_id }, caller }) => ({
+        body: presentTimeline(await readTimeline(database, caller, order_id)),
+      }),
     }),
   ]
 }
@@ -71,6 +68,21 @@ const example: TimelineReply = {
       type: 'order.status.preparing.v1',
       sequence: 3,
       at: preparedAt,
+    },
+  ],
+  deliveries: [
+    {
+      delivery_id: demoIds.delivery,
+      webhook_id: demoIds.webhook,
+      event_id: '019a0000-0000-7000-8000-000000000e01',
+      type: 'order.placed.v1',
+      state: 'DELIVERED',
+      reason: null,
+      created_at: placedAt,
+      settled_at: deductedAt,
+      next_attempt_at: null,
+      attempt_count: 1,
+      last_status: 204,
     },
   ],
 }
