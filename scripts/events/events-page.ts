@@ -16,6 +16,8 @@ made of the catalogue, [src/outbox/events.ts](../src/outbox/events.ts), by \`npm
 |---|---|
 ${eventTypes.map(type => `| [\`${type}\`](#${anchorOf(type)}) | ${titleOf(type)} |`).join('\n')}
 
+A webhook that is tried gets a \`webhook.test\`, whose shape is in the AsyncAPI document.
+
 The same for machines: \`/schemas/{type}.json\` has the JSON Schema (2020-12) of the \`data\` of a type, and is where \`dataschema\`
 leads; \`/schemas/cloud-events/{type}.json\` that of the whole event. Both are open to everybody. \`/asyncapi.json\`
 ([copy](asyncapi.json)) is the AsyncAPI 3.0 document, for callers.

@@ -2,8 +2,8 @@ import type { Sql } from '../db/transaction.ts'
 import { sequenceSql, toCloudEvent } from '../outbox/cloud-event.ts'
 import type { EventOf } from '../outbox/events.ts'
 import type { DeliveryJob } from '../outbox/match-subscriptions.ts'
-import { timeOfId } from '../platform/ids.ts'
 import { type DeliveryState, TEST_EVENT } from './deliveries.ts'
+import { toTestEvent } from './test-event.ts'
 
 /** A job of `downstream.deliver` as pg-boss hands it out. */
 export interface TakenJob {
@@ -56,20 +56,8 @@ export function whyDiscarded(delivery: TakenDelivery): string | undefined {
 
 /** The bytes that are sent: the same for each attempt. */
 export function bodyOf(delivery: TakenDelivery, publicUrl: string): string {
-  const { event_id, type, restaurant_id, order_id, payload, trace_context, webhook_id } = delivery
-  if (payload === null) {
-    const at = timeOfId(event_id).toISOString()
-    return JSON.stringify({
-      specversion: '1.0',
-      id: event_id,
-      source: publicUrl,
-      type: TEST_EVENT,
-      subject: `webhooks/${webhook_id}`,
-      time: at,
-      datacontenttype: 'application/json',
-      data: { webhook_id, at },
-    })
-  }
+  const { event_id, type, restaurant_id, order_id, payload, trace_context } = delivery
+  if (payload === null) return JSON.stringify(toTestEvent(delivery, publicUrl))
   const event = { event_id, type, restaurant_id, order_id, payload, trace_context: trace_context ?? {} }
   return JSON.stringify(toCloudEvent(event as EventOf, publicUrl))
 }

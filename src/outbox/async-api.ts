@@ -10,6 +10,8 @@ export interface AsyncApiOptions {
   /** where the API is reached from outside, without a slash at its end */
   publicUrl: string
   authMode: 'none' | 'jwt' | 'api-key'
+  /** what a webhook is tried with */
+  test: { type: string; schema: z.ZodType; example: object }
   /** what each stream begins with */
   snapshots: Record<StreamKind, z.ZodType>
 }
@@ -24,7 +26,7 @@ const HTTP_BINDING = '0.3.0'
  * The AsyncAPI 3.0 document: what webhooks deliver and what streams show, made of the event catalogue. Its schemas are of
  * draft 7, on which AsyncAPI builds; those at `/schemas` say the same in 2020-12.
  */
-export function asyncApiDocument({ version, publicUrl, authMode, snapshots }: AsyncApiOptions) {
+export function asyncApiDocument({ version, publicUrl, authMode, test, snapshots }: AsyncApiOptions) {
   return {
     asyncapi: '3.0.0',
     id: `${publicUrl}/asyncapi.json`,
@@ -35,23 +37,24 @@ export function asyncApiDocument({ version, publicUrl, authMode, snapshots }: As
         'What happens to orders and their stock, as CloudEvents 1.0 in JSON. Every event is told at least once, those of one ' +
         'order in order: know repetitions by `id`. A `v1` grows by optional properties only: leave alone what you do not know.',
       license: { name: 'MIT' },
-      tags: [{ name: 'Orders' }, { name: 'Inventory' }],
+      tags: [{ name: 'Orders' }, { name: 'Inventory' }, { name: 'Webhooks' }],
     },
     defaultContentType: CLOUD_EVENT,
     servers: { api: apiServer(publicUrl, authMode), subscriber },
     channels: {
-      webhook: webhookChannel(publicUrl),
+      webhook: webhookChannel(publicUrl, test),
       orderStream: streamChannel('order', eventTypes.filter(isAboutOrder)),
       restaurantStream: streamChannel('restaurant', eventTypes),
     },
     operations: {
-      deliverWebhook,
+      deliverWebhook: webhookOperation(test),
       streamOrder: streamOperation('order', eventTypes.filter(isAboutOrder)),
       streamRestaurant: streamOperation('restaurant', eventTypes),
     },
     components: {
       messages: Object.fromEntries([
         ...eventTypes.map(type => [type, message(type, publicUrl)]),
+        [test.type, testMessage(test)],
         ...streamKinds.map(kind => [snapshotName(kind), snapshotMessage(kind)]),
       ]) as Record<string, object>,
       messageTraits: { webhook: { headers: jsonSchemaOf(webhookHeaders, 'draft-7') } },
@@ -62,6 +65,7 @@ export function asyncApiDocument({ version, publicUrl, authMode, snapshots }: As
             [dataName(type), jsonSchemaOf(eventCatalogue[type], 'draft-7')],
           ]),
         ) as Record<string, JsonSchema>),
+        [test.type]: jsonSchemaOf(test.schema, 'draft-7'),
         ...Object.assign({}, ...streamKinds.map(kind => snapshotSchemas(kind, snapshots[kind]))),
       },
       ...(authMode === 'none' ? {} : { securitySchemes: { bearer: bearerScheme(authMode) } }),
@@ -113,6 +117,19 @@ function message(type: EventType, publicUrl: string) {
   }
 }
 
+function testMessage({ type, schema, example }: AsyncApiOptions['test']) {
+  const { title, description } = schema.meta() ?? {}
+  return {
+    name: type,
+    title,
+    summary: description,
+    contentType: CLOUD_EVENT,
+    tags: [{ name: 'Webhooks' }],
+    payload: reference('components', 'schemas', type),
+    examples: [{ name: 'example', payload: example }],
+  }
+}
+
 /** A whole event; its `data` is a schema of its own. */
 function envelope(type: EventType): JsonSchema {
   const { properties, ...rest } = jsonSchemaOf(cloudEventSchema(type), 'draft-7')
@@ -146,18 +163,21 @@ const webhookHeaders = z.object({
     }),
 })
 
-function webhookChannel(publicUrl: string) {
+function webhookChannel(publicUrl: string, test: AsyncApiOptions['test']) {
   const traits = [reference('components', 'messageTraits', 'webhook')]
   return {
     address: null,
     title: 'Webhook',
     description: 'The URL of a subscription.',
     servers: [reference('servers', 'subscriber')],
-    messages: Object.fromEntries(eventTypes.map(type => [type, { ...message(type, publicUrl), traits }])),
+    messages: Object.fromEntries([
+      ...eventTypes.map(type => [type, { ...message(type, publicUrl), traits }]),
+      [test.type, { ...testMessage(test), traits }],
+    ]) as Record<string, object>,
   }
 }
 
-const deliverWebhook = {
+const webhookOperation = ({ type: test }: AsyncApiOptions['test']) => ({
   action: 'send',
   channel: reference('channels', 'webhook'),
   title: 'Deliver to a webhook',
@@ -165,8 +185,8 @@ const deliverWebhook = {
     'One POST an event and subscription, signed by Standard Webhooks. A status of 2xx takes it; anything else, or none ' +
     'in 15 s, has it sent again later, under the same `webhook-id`.',
   bindings: { http: { method: 'POST', bindingVersion: HTTP_BINDING } },
-  messages: eventTypes.map(type => reference('channels', 'webhook', 'messages', type)),
-}
+  messages: [...eventTypes, test].map(type => reference('channels', 'webhook', 'messages', type)),
+})
 
 const streams = {
   order: {

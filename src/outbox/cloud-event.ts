@@ -86,7 +86,8 @@ function subjectOf({ payload }: EventOf): string {
   return 'order_id' in payload ? `orders/${payload.order_id}` : `menu-items/${payload.menu_item_id}`
 }
 
-const envelope = {
+/** What every event has, whatever it is of. */
+export const cloudEventFields = {
   specversion: z.literal('1.0').meta({ description: 'Version of CloudEvents' }),
   id: z
     .uuid()
@@ -112,7 +113,7 @@ const sequence = z
 /** The shape of {@link CloudEvent}, for documents and tests. */
 export function cloudEventSchema(type: EventType): z.ZodObject {
   return z.object({
-    ...envelope,
+    ...cloudEventFields,
     type: z.literal(type).meta({ description: 'What happened' }),
     ...(type === 'inventory.low_stock.v1' ? {} : { sequence }),
     traceparent: z.string().optional().meta({ description: 'W3C Trace Context, where traces are on' }),

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
+import { TEST_EVENT } from '../downstream/deliveries.ts'
+import { testEventExample, testEventSchema } from '../downstream/test-event.ts'
 import { restaurantReply } from '../inventory/stock-contract.ts'
 import { orderReply } from '../orders/order-contract.ts'
 import { asyncApiDocument } from '../outbox/async-api.ts'
@@ -11,6 +13,7 @@ export function describeEvents({ PUBLIC_URL, AUTH_MODE }: Pick<Config, 'PUBLIC_U
     version: packageJson.version,
     publicUrl: PUBLIC_URL,
     authMode: AUTH_MODE,
+    test: { type: TEST_EVENT, schema: testEventSchema, example: testEventExample(PUBLIC_URL) },
     snapshots: { order: orderReply, restaurant: restaurantSnapshot },
   })
 }

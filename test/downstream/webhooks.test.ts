@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { testEventSchema } from '../../src/downstream/test-event.ts'
 import type {
   AddedWebhookReply,
   DeliveryReply,
@@ -207,6 +208,7 @@ describe('webhooks', () => {
     expect(receiver.received).to.have.lengthOf(1)
     if (received) verify(secret, received)
     expect(received?.event).to.deep.include({ type: 'webhook.test', subject: `webhooks/${webhook_id}` })
+    expect(testEventSchema.strict().parse(received?.event)).to.deep.equal(received?.event)
   })
 
   it('send a delivery again on request, under the same id', async () => {

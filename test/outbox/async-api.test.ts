@@ -2,6 +2,7 @@ import { type Diagnostic, Parser } from '@asyncapi/parser'
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { expect } from 'chai'
+import { TEST_EVENT } from '../../src/downstream/deliveries.ts'
 import { eventTypes } from '../../src/outbox/events.ts'
 import type { Config } from '../../src/platform/config.ts'
 import { describeEvents } from '../../src/processes/describe-events.ts'
@@ -34,7 +35,7 @@ describe('the AsyncAPI document', () => {
           .all()
           .map(message => message.name())
       const aboutOrders = eventTypes.filter(type => type !== 'inventory.low_stock.v1')
-      expect(messagesOf('deliverWebhook')).to.have.members(eventTypes)
+      expect(messagesOf('deliverWebhook')).to.have.members([...eventTypes, TEST_EVENT])
       expect(messagesOf('streamRestaurant')).to.have.members(['snapshot', ...eventTypes])
       expect(messagesOf('streamOrder')).to.have.members(['snapshot', ...aboutOrders])
       const api = document.servers().get('api')
@@ -59,7 +60,7 @@ describe('the AsyncAPI document', () => {
   it('has messages whose examples fit their payload', () => {
     const document = describeEvents({ PUBLIC_URL: 'https://orders.example.com', AUTH_MODE: 'none' })
     const validate = validatorOf(document)
-    for (const type of eventTypes) {
+    for (const type of [...eventTypes, TEST_EVENT]) {
       const { examples, payload } = document.components.messages[type] as {
         examples: { payload: object }[]
         payload: { $ref: string }
