@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts'
 import { requireSight } from '../http/caller.ts'
 import { type Route, route } from '../http/route.ts'
-import { restaurantParams } from '../inventory/stock-contract.ts'
 import { readRestaurant } from '../inventory/stock-queries.ts'
+import { restaurantReads } from '../orders/restaurant-reads.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { readStats } from './read-stats.ts'
@@ -20,28 +20,16 @@ import {
 export function statsRoutes({ database }: { database: Database }): Route[] {
   return [
     route({
-      method: 'get',
+      ...restaurantReads,
       path: '/api/v1/restaurants/{restaurant_id}/stats',
       operationId: 'getStats',
-      scope: 'orders:read',
       summary: 'See how a restaurant fares',
       description:
         'By the hour (UTC) in which orders were placed: how many, their revenue, those that were cancelled or found stock short, and how long they were in each status. It is a few seconds behind.',
-      tag: 'Restaurants',
-      params: restaurantParams,
-      resource: 'restaurant',
       query: statsQuery,
-      status: 200,
       statusDescription: 'The hours with orders, and their totals',
       replySchema: statsReply,
       replyExample: example,
-      errors: [
-        {
-          code: 'restaurant-not-found',
-          detail: `No restaurant has the id ${demoIds.order}`,
-          fields: { id: demoIds.order },
-        },
-      ],
       handle: async ({ params: { restaurant_id }, query, caller }) => {
         requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
         const range = rangeOf(query, new Date())

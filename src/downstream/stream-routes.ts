@@ -1,40 +1,30 @@
 import { z } from 'zod'
 import { requireSight } from '../http/caller.ts'
 import { type Route, route } from '../http/route.ts'
-import { restaurantParams } from '../inventory/stock-contract.ts'
-import { orderParams } from '../orders/order-contract.ts'
+import { orderReads } from '../orders/order-reads.ts'
+import { restaurantReads } from '../orders/restaurant-reads.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { orderStream, parseSequence } from './order-stream.ts'
 import { type RestaurantStreamOptions, restaurantStream } from './restaurant-stream.ts'
 
-const frames = z.string().meta({ description: 'Server-sent events' })
+const streams = {
+  isStream: true,
+  statusDescription: 'Goes on until either side ends it; a comment at least every 15 s keeps it alive',
+  replySchema: z.string().meta({ description: 'Server-sent events' }),
+} as const
 
 /** What happens, as it happens. */
 export function streamRoutes(options: RestaurantStreamOptions): Route[] {
   return [
     route({
-      method: 'get',
+      ...orderReads,
+      ...streams,
       path: '/api/v1/orders/{order_id}/stream',
       operationId: 'streamOrder',
-      scope: 'orders:read',
       summary: 'Follow an order live',
       description:
         'Server-sent events: the order as it is (`event: snapshot`), then each of its events as a CloudEvent, once and in order. `id` is the `sequence`; a client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
-      tag: 'Orders',
-      params: orderParams,
-      resource: 'order',
-      isStream: true,
-      status: 200,
-      statusDescription: 'Goes on until either side ends it; a comment at least every 15 s keeps it alive',
-      replySchema: frames,
       replyExample: orderFrames,
-      errors: [
-        {
-          code: 'order-not-found',
-          detail: `No order has the id ${demoIds.restaurant}`,
-          fields: { id: demoIds.restaurant },
-        },
-      ],
       handle: async ({ params: { order_id }, caller, lastEventId }) => {
         const after = lastEventId === undefined ? undefined : parseSequence(lastEventId)
         const reply = await orderStream(options, order_id, after)
@@ -43,28 +33,14 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       },
     }),
     route({
-      method: 'get',
+      ...restaurantReads,
+      ...streams,
       path: '/api/v1/restaurants/{restaurant_id}/stream',
       operationId: 'streamRestaurant',
-      scope: 'orders:read',
       summary: 'Follow a restaurant live',
       description:
         'Server-sent events: the restaurant with its open orders as they are (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, once, and in order for each order. A client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
-      tag: 'Restaurants',
-      params: restaurantParams,
-      resource: 'restaurant',
-      isStream: true,
-      status: 200,
-      statusDescription: 'Goes on until either side ends it; a comment at least every 15 s keeps it alive',
-      replySchema: frames,
       replyExample: restaurantFrames,
-      errors: [
-        {
-          code: 'restaurant-not-found',
-          detail: `No restaurant has the id ${demoIds.order}`,
-          fields: { id: demoIds.order },
-        },
-      ],
       handle: async ({ params: { restaurant_id }, caller, lastEventId }) => {
         requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
         return await restaurantStream(options, restaurant_id, lastEventId)

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { id, text, timestamp, wholeNumber } from '../http/fields.ts'
-import { pageFields } from '../http/page.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { Delivery, DeliveryState } from './deliveries.ts'
 import { EVERY_EVENT, isEventPattern } from './event-pattern.ts'
@@ -74,8 +73,6 @@ export const changeWebhookBody = z
   })
   .refine(body => Object.keys(body).length > 0, 'must have at least one property')
   .meta({ id: 'ChangeWebhook', minProperties: 1 })
-
-export const listQuery = z.strictObject(pageFields)
 
 const when = (what: string) => timestamp(what).nullable()
 

@@ -1,26 +1,17 @@
-import { z } from 'zod'
 import type { Database } from '../db/database.ts'
-import type { Tx } from '../db/transaction.ts'
-import type { Caller } from '../http/caller.ts'
 import type { Cursors } from '../http/cursor.ts'
+import { documentNotFound } from '../http/document-not-found.ts'
 import { etagOf } from '../http/etag.ts'
 import { answerOnce } from '../http/idempotency.ts'
-import { pageHeaders, readPage } from '../http/page.ts'
+import { listOf, readPage } from '../http/page.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { NotFound } from '../platform/errors.ts'
-import { listDeliveries, redeliver, sendTest } from './deliveries.ts'
 import {
   type AddedWebhookReply,
   addedWebhookReply,
   addWebhookBody,
   changeWebhookBody,
-  type DeliveryReply,
-  deliveryParams,
-  deliveryReply,
-  listQuery,
-  presentDelivery,
   presentWebhook,
   type RotatedSecretReply,
   rotatedSecretReply,
@@ -45,7 +36,7 @@ export interface WebhookRoutesOptions {
   allowPrivateWebhooks: boolean
 }
 
-/** Subscriptions to events, and what became of each delivery. */
+/** Subscriptions to events. What became of each delivery: delivery-routes.ts. */
 export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: WebhookRoutesOptions): Route[] {
   const options = { allowPrivate: allowPrivateWebhooks }
   return [
@@ -64,14 +55,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       statusDescription: 'Added; the secret is shown this once',
       replySchema: addedWebhookReply,
       replyExample: { ...webhookExample, secret: secretExample } satisfies AddedWebhookReply,
-      errors: [
-        invalidUrl,
-        {
-          code: 'restaurant-not-found',
-          detail: `No restaurant has the id ${demoIds.order}`,
-          fields: { id: demoIds.order },
-        },
-      ],
+      errors: [invalidUrl, documentNotFound('restaurant')],
       handle: ({ body, caller, idempotency }) =>
         answerOnce(database, idempotency, 201, async tx => {
           const { webhook, secret } = await addWebhook(tx, caller, body, options)
@@ -79,19 +63,14 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
         }),
     }),
     route({
-      method: 'get',
+      ...listOf(webhookReply, webhookExample),
       path: '/api/v1/webhooks',
       operationId: 'listWebhooks',
       scope: 'webhooks:read',
       summary: 'List webhooks',
       description: 'In the order they were added, in pages: follow `Link`.',
       tag: 'Webhooks',
-      query: listQuery,
-      status: 200,
       statusDescription: 'A page of webhooks',
-      replySchema: z.array(webhookReply),
-      replyExample: [webhookExample],
-      optionalReplyHeaders: pageHeaders,
       errors: [],
       handle: ({ path, query, caller }) =>
         readPage({
@@ -174,86 +153,6 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
         }),
     }),
     route({
-      method: 'post',
-      path: '/api/v1/webhooks/{webhook_id}/test',
-      operationId: 'testWebhook',
-      scope: 'webhooks:write',
-      summary: 'Send a test event to a webhook',
-      description:
-        'A `webhook.test`, signed as any event, sent once and whether the webhook is active or not. Look at its deliveries for what came of it.',
-      tag: 'Webhooks',
-      params: webhookParams,
-      resource: 'webhook',
-      status: 202,
-      statusDescription: 'It will be sent',
-      replySchema: deliveryReply,
-      replyExample: deliveryExample,
-      errors: [noWebhook],
-      handle: ({ params: { webhook_id }, caller, idempotency }) =>
-        answerOnce(database, idempotency, 202, async tx => {
-          await readWebhook(tx, caller, webhook_id)
-          return { body: presentDelivery(await sendTest(tx, webhook_id)) }
-        }),
-    }),
-    route({
-      method: 'get',
-      path: '/api/v1/webhooks/{webhook_id}/deliveries',
-      operationId: 'listWebhookDeliveries',
-      scope: 'webhooks:read',
-      summary: 'List deliveries of a webhook',
-      description:
-        'The newest first, each with its attempts: status, duration and the first bytes of the answer. Kept 30 days. In pages: follow `Link`.',
-      tag: 'Webhooks',
-      params: webhookParams,
-      resource: 'webhook',
-      query: listQuery,
-      status: 200,
-      statusDescription: 'A page of deliveries',
-      replySchema: z.array(deliveryReply),
-      replyExample: [deliveryExample],
-      optionalReplyHeaders: pageHeaders,
-      errors: [noWebhook],
-      handle: async ({ params: { webhook_id }, path, query, caller }) => {
-        await readWebhook(database, caller, webhook_id)
-        return await readPage({
-          cursors,
-          path,
-          query,
-          read: (before, count) => listDeliveries(database, webhook_id, before?.[0], count),
-          positionOf: ({ delivery_id }) => [delivery_id],
-          present: presentDelivery,
-        })
-      },
-    }),
-    route({
-      method: 'post',
-      path: '/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver',
-      operationId: 'redeliverWebhookDelivery',
-      scope: 'webhooks:write',
-      summary: 'Send a delivery again',
-      description:
-        'Under the same `webhook-id`, so that a receiver that has it knows it. One that waits is tried at once. Sent once if the webhook is disabled.',
-      tag: 'Webhooks',
-      params: deliveryParams,
-      resource: 'delivery',
-      status: 202,
-      statusDescription: 'It will be sent',
-      replySchema: deliveryReply,
-      replyExample: deliveryExample,
-      errors: [
-        {
-          code: 'delivery-not-found',
-          detail: `No delivery has the id ${demoIds.order}`,
-          fields: { id: demoIds.order },
-        },
-      ],
-      handle: ({ params: { webhook_id, delivery_id }, caller, idempotency }) =>
-        answerOnce(database, idempotency, 202, async tx => {
-          await requireDelivery(tx, caller, webhook_id, delivery_id)
-          return { body: presentDelivery(await redeliver(tx, webhook_id, delivery_id)) }
-        }),
-    }),
-    route({
       method: 'delete',
       path: '/api/v1/webhooks/{webhook_id}',
       operationId: 'deleteWebhook',
@@ -275,15 +174,6 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
   ]
 }
 
-/** @throws NotFound about the delivery, whichever of the two is not there for this caller */
-async function requireDelivery(tx: Tx, caller: Caller, webhookId: string, deliveryId: string): Promise<void> {
-  try {
-    await readWebhook(tx, caller, webhookId)
-  } catch (error) {
-    throw error instanceof NotFound ? new NotFound('delivery', deliveryId) : error
-  }
-}
-
 function webhookReplyOf(webhook: Webhook): RouteReply<WebhookReply> {
   return { body: presentWebhook(webhook), headers: { ETag: etagOf(webhook.version) } }
 }
@@ -296,11 +186,7 @@ const invalidUrl = {
   fields: { errors: [{ pointer: '/url', detail: 'must lead to a public host' }] },
 }
 
-const noWebhook = {
-  code: 'webhook-not-found' as const,
-  detail: `No webhook has the id ${demoIds.order}`,
-  fields: { id: demoIds.order },
-}
+const noWebhook = documentNotFound('webhook')
 
 const secretExample = 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE='
 
@@ -317,21 +203,4 @@ const webhookExample: WebhookReply = {
   last_success_at: '2026-11-22T18:30:00.000Z',
   created_at: '2026-11-22T18:00:00.000Z',
   updated_at: '2026-11-22T18:00:00.000Z',
-}
-
-const deliveryExample: DeliveryReply = {
-  delivery_id: demoIds.delivery,
-  webhook_id: demoIds.webhook,
-  event_id: '019a0000-0000-7000-8000-000000000221',
-  type: 'order.placed.v1',
-  order_id: demoIds.order,
-  state: 'PENDING',
-  reason: null,
-  created_at: '2026-11-22T18:30:00.000Z',
-  settled_at: null,
-  next_attempt_at: '2026-11-22T18:35:00.000Z',
-  attempt_count: 1,
-  attempts: [
-    { at: '2026-11-22T18:30:00.000Z', status: 503, duration_ms: 41, answer: 'try later', error: null },
-  ],
 }

@@ -30,8 +30,23 @@ export const pageFields = {
     }),
 }
 
+/** What a list without filters takes. */
+const pageQuery = z.strictObject(pageFields)
+
 export const pageHeaders = {
   Link: '`rel="next"` leads to the next page, and is missing on the last; `rel="first"` leads to the first',
+}
+
+/** How a list is documented, whatever it is of. */
+export function listOf<Entry>(schema: z.ZodType<Entry>, example: Entry) {
+  return {
+    method: 'get' as const,
+    query: pageQuery,
+    status: 200 as const,
+    replySchema: z.array(schema),
+    replyExample: [example],
+    optionalReplyHeaders: pageHeaders,
+  }
 }
 
 interface Page<Row, Entry> {

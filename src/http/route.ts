@@ -70,7 +70,7 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   /** the answer is a stream of events: its schema is text, and it goes on from `Last-Event-ID` */
   isStream?: boolean
   /** the errors it may answer besides those of every operation */
-  errors: { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
+  errors: readonly { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
   handle: (request: RouteRequest<Params, Query, Body>) => Promise<RouteReply<Reply> | StreamReply>
 }
 

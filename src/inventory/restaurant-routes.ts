@@ -1,18 +1,16 @@
-import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import { requireSight } from '../http/caller.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import { answerOnce } from '../http/idempotency.ts'
 import { invalid } from '../http/invalid.ts'
-import { pageHeaders, readPage } from '../http/page.ts'
+import { listOf, readPage } from '../http/page.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { changeRestaurant } from './change-restaurant.ts'
 import type { Restaurant } from './inventory-entities.ts'
 import {
   changeRestaurantBody,
-  listQuery,
   menuItemReply,
   presentMenuItem,
   presentRestaurant,
@@ -27,19 +25,14 @@ import { listMenu, listRestaurants, readRestaurant } from './stock-queries.ts'
 export function restaurantRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
   return [
     route({
-      method: 'get',
+      ...listOf(restaurantReply, restaurantExample),
       path: '/api/v1/restaurants',
       operationId: 'listRestaurants',
       scope: 'inventory:read',
       summary: 'List restaurants',
       description: 'In the order they were added, in pages: follow `Link`.',
       tag: 'Restaurants',
-      query: listQuery,
-      status: 200,
       statusDescription: 'A page of restaurants',
-      replySchema: z.array(restaurantReply),
-      replyExample: [restaurantExample],
-      optionalReplyHeaders: pageHeaders,
       errors: [],
       handle: ({ path, query, caller }) =>
         readPage({
@@ -98,7 +91,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       },
     }),
     route({
-      method: 'get',
+      ...listOf(menuItemReply, menuItemExample),
       path: '/api/v1/restaurants/{restaurant_id}/menu',
       operationId: 'getMenu',
       scope: 'inventory:read',
@@ -107,12 +100,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
-      query: listQuery,
-      status: 200,
       statusDescription: 'A page of the menu',
-      replySchema: z.array(menuItemReply),
-      replyExample: [menuItemExample],
-      optionalReplyHeaders: pageHeaders,
       errors: [noRestaurant],
       handle: async ({ params: { restaurant_id }, path, query, caller }) => {
         requireSight(caller, restaurant_id, 'restaurant', restaurant_id)

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { currency, id, moneyInput, moneyOutput, text, timestamp, wholeNumber } from '../http/fields.ts'
-import { pageFields } from '../http/page.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
@@ -85,8 +84,6 @@ export const restockBody = z
     reason: text(200).meta({ description: 'Why, for the ledger', example: 'delivery of Tuesday' }),
   })
   .meta({ id: 'Restock' })
-
-export const listQuery = z.strictObject(pageFields)
 
 export const restaurantReply = z
   .object({

@@ -1,3 +1,4 @@
+import { documentNotFound } from '../http/document-not-found.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { MenuItemReply, RestaurantReply } from './stock-contract.ts'
 
@@ -7,17 +8,9 @@ export const versionHeader = {
   ETag: 'Version of the entry, for `If-Match`; movements of stock do not change it',
 }
 
-export const noMenuItem = {
-  code: 'menu-item-not-found' as const,
-  detail: `No menu item has the id ${demoIds.order}`,
-  fields: { id: demoIds.order },
-}
+export const noMenuItem = documentNotFound('menu-item')
 
-export const noRestaurant = {
-  code: 'restaurant-not-found' as const,
-  detail: `No restaurant has the id ${demoIds.order}`,
-  fields: { id: demoIds.order },
-}
+export const noRestaurant = documentNotFound('restaurant')
 
 export const restaurantExample: RestaurantReply = {
   restaurant_id: demoIds.restaurant,

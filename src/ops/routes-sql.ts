@@ -2,7 +2,7 @@ import { DELIVERY_QUEUE } from '../jobs/catalogue.ts'
 import { routing } from '../outbox/routing.ts'
 
 /**
- * The routing table as SQL: the rows of `values …`, each `(type, queue)`. Without deliveries, of which an event has any number:
+ * The routing table as SQL: the rows of `values …`, each `(type, queue)`. Without deliveries, of which an event may have none or many:
  * `webhook_deliveries` says what each of them leads to.
  */
 export const routesSql = Object.entries(routing)

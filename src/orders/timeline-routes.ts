@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { type Route, route } from '../http/route.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { orderParams } from './order-contract.ts'
+import { orderReads } from './order-reads.ts'
 import { readTimeline } from './read-timeline.ts'
 import { presentTimeline, type TimelineReply, timelineReply } from './timeline-contract.ts'
 
@@ -9,27 +9,15 @@ import { presentTimeline, type TimelineReply, timelineReply } from './timeline-c
 export function timelineRoutes({ database }: { database: Database }): Route[] {
   return [
     route({
-      method: 'get',
+      ...orderReads,
       path: '/api/v1/orders/{order_id}/timeline',
       operationId: 'getOrderTimeline',
-      scope: 'orders:read',
       summary: 'See what has happened to an order',
       description:
         'Every status it has had, with who asked for it and why; what became of its stock; the events that have told of it; and, with the scope `webhooks:read`, what became of their deliveries to the webhooks that you see.',
-      tag: 'Orders',
-      params: orderParams,
-      resource: 'order',
-      status: 200,
       statusDescription: 'All that is kept of it, as it was at one moment',
       replySchema: timelineReply,
       replyExample: example,
-      errors: [
-        {
-          code: 'order-not-found',
-          detail: `No order has the id ${demoIds.restaurant}`,
-          fields: { id: demoIds.restaurant },
-        },
-      ],
       handle: async ({ params: { order_id }, caller }) => ({
         body: presentTimeline(await readTimeline(database, caller, order_id)),
       }),

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import packageJson from '../../package.json' with { type: 'json' }
 import { statsRoutes } from '../analytics/stats-routes.ts'
 import { measurePool } from '../db/pool-metrics.ts'
+import { deliveryRoutes } from '../downstream/delivery-routes.ts'
 import { EventReader } from '../downstream/event-reader.ts'
 import type { RestaurantStreamOptions } from '../downstream/restaurant-stream.ts'
 import { streamRoutes } from '../downstream/stream-routes.ts'
@@ -54,6 +55,7 @@ export function apiRoutes(
     ...stockRoutes(options),
     ...streamRoutes(options),
     ...webhookRoutes(options),
+    ...deliveryRoutes(options),
     ...statsRoutes(options),
   ]
 }
