@@ -38,14 +38,17 @@ describe('an API with more orders than it can take', () => {
       return waiting.length === 2
     })
   })
-  after(() => system.stop())
+  after(async () => {
+    await letGo()
+    await system.stop()
+  })
 
   /** @returns all answers, in one piece */
   async function pipeline(body: string): Promise<string> {
     const { hostname, port } = new URL(system.api.baseUrl)
     const socket = connect(Number(port), hostname)
     const request = (connection: string) =>
-      `POST ${PATH} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: ${connection}\r\n\r\n${body}`
+      `POST ${PATH} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: ${connection}\r\n\r\n${body}`
     socket.write(request('keep-alive').repeat(PIPELINED_COUNT - 1) + request('close'))
     return await text(socket)
   }
@@ -54,7 +57,9 @@ describe('an API with more orders than it can take', () => {
     await until('the queue is full', async () => {
       const { hostname, port } = new URL(system.api.baseUrl)
       const socket = connect(Number(port), hostname)
-      socket.write(`POST ${PATH} HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\nContent-Length: 200\r\n\r\n`)
+      socket.write(
+        `POST ${PATH} HTTP/1.1\r\nHost: ${hostname}\r\nX-Request-Id: mine\r\nContent-Length: 200\r\n\r\n`,
+      )
       const answer = await new Promise<string>(done => {
         socket.once('data', data => done(data.toString()))
         // A queue that has room would wait for the body.
