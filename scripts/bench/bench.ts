@@ -53,7 +53,7 @@ export async function untilDrained({ system }: Bench): Promise<void> {
   for (;;) {
     const rows = await system.query(
       `select 1 from outbox_events where dispatched_at is null and quarantined_at is null
-      union all select 1 from pgboss.job where state < 'completed' and name <> '__pgboss__send-it' limit 1`,
+      union all select 1 from pgboss.job where state in ('created', 'retry', 'active') and name <> '__pgboss__send-it' limit 1`,
     )
     if (rows.length === 0) return
     if (Date.now() > deadline) throw new Error('the slow path did not drain in 5 minutes')

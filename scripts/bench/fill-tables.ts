@@ -15,6 +15,7 @@ export async function fillTables(client: ClientBase, orders: number): Promise<vo
   for (const statement of statements(orders)) await client.query(statement)
   await client.query('reset session_replication_role; reset work_mem')
   await client.query('vacuum analyze')
+  await client.query('checkpoint')
 }
 
 /** Half of the jobs that the later half of the orders had go back to waiting: no worker has lived for a while. */

@@ -23,6 +23,7 @@ const ALLOWED = [
   'Content-Type',
   'Idempotency-Key',
   'If-Match',
+  'Last-Event-ID',
   'X-Request-Id',
   'Traceparent',
 ]
@@ -39,7 +40,7 @@ export function allowOrigins(origins: readonly string[]): Middleware {
       const origin = ctx.get('Origin')
       return allowed.has(origin) ? origin : ''
     },
-    allowMethods: ['GET', 'HEAD', 'POST', 'PATCH'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
     allowHeaders: ALLOWED,
     exposeHeaders: EXPOSED,
     maxAge: MAX_AGE_SECONDS,
