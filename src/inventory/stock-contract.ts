@@ -102,7 +102,8 @@ export const menuItemReply = z
     name: itemName,
     price: moneyOutput('Price of one portion', '9.50'),
     currency,
-    available_qty: availableQty,
+    // Filled up while orders have some of it, it exceeds what may be put in once they give that back.
+    available_qty: z.int().min(0).meta({ description: 'Portions on hand', example: 10 }),
     low_stock_threshold: threshold.nullable(),
     active: active.meta({ description: 'Orders may take it', example: true }),
     created_at: timestamp('When it was added'),

@@ -69,6 +69,17 @@ describe('changing stock and menus over HTTP', () => {
     ])
   })
 
+  it('takes back what cancelled orders had, also when it has been filled up meanwhile', async () => {
+    const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 4])
+    await system.api.untilStatus(order_id, 'PREPARING')
+    expect((await restock(999_999_994)).body.available_qty).to.equal(1_000_000_000)
+    await system.api.cancel(order_id)
+    await until('the order has given back what it had', async () => {
+      const { body } = await system.api.call<MenuItemReply>('GET', path())
+      return body.available_qty === 1_000_000_004
+    })
+  })
+
   it('loses no restock beside orders, whoever comes first', async () => {
     await Promise.all([
       ...Array.from({ length: 10 }, () => order(1)),
