@@ -48,7 +48,7 @@ export async function clearBacklog({ system }: Bench): Promise<void> {
   )
 }
 
-export async function untilDrained({ system }: Bench): Promise<void> {
+export async function untilDrained({ system }: Pick<Bench, 'system'>): Promise<void> {
   const deadline = Date.now() + DRAIN_TIMEOUT_MS
   for (;;) {
     const rows = await system.query(
