@@ -12,7 +12,7 @@ const command = {
   name: 'npm run bench:webhooks --',
   summary:
     'Sends events of orders to 20 webhooks: 3 are slow, 2 fail for a while, 1 is gone; worker and dispatcher are killed in the midst.\nExits with 1 when an event is lost, comes out of order or is not signed as it should be; how fast it is, is only told.',
-  example: 'npm run bench:webhooks -- --events 10000 --rate 10',
+  example: 'npm run bench:webhooks -- --events 10000 --rate 4',
 }
 
 await runScript(async () => {
@@ -20,7 +20,7 @@ await runScript(async () => {
     command,
     {
       events: wholeNumber(`how many; an order has ${EVENTS_AN_ORDER}`, 10_000, 100, 1_000_000),
-      rate: decimalNumber('orders placed a second, on average', 10, 0.1, 1_000),
+      rate: decimalNumber('orders placed a second, on average', 4, 0.1, 1_000),
       json: text('file for all figures', 'bench-results/webhooks.json'),
     },
     process.argv.slice(2),
