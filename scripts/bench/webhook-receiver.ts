@@ -53,7 +53,7 @@ export class WebhookReceiver {
     this.#webhook = new Webhook(secret)
   }
 
-  /** From now on it is as good as any. */
+  /** From now on it takes everything at once, like a good one. */
   mend(): void {
     this.#isMended = true
   }
