@@ -88,6 +88,8 @@ async function runRounds(bench: Bench, wanted: typeof scenarios, rounds: number)
   for (let round = 1; round <= rounds; round++) {
     for (const [index, { name, about, run }] of wanted.entries()) {
       console.error(`round ${round}/${rounds}, ${index + 1}/${wanted.length}  ${name}: ${about}`)
+      await bench.system.checkpoint()
+      await bench.grown?.system.checkpoint()
       results.get(name)?.push(await run(bench))
     }
   }

@@ -15,6 +15,15 @@ export type Role = 'api' | 'dispatcher' | 'worker'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const START_TIMEOUT_MS = 60_000
+/** A server of this machine's size; its durability is the default. Every system is measured on the same settings, the limit too. */
+const SERVER_SETTINGS = {
+  shared_buffers: '2GB',
+  min_wal_size: '4GB',
+  max_wal_size: '8GB',
+  track_commit_timestamp: 'on',
+}
+/** Segments of the write-ahead log, of 16 MB each, that are there from the beginning. */
+const WAL_SEGMENT_COUNT = 200
 const POLL_MS = 20
 
 /**
@@ -44,9 +53,11 @@ export class BenchSystem {
   static async create(env: Record<string, string> = {}): Promise<BenchSystem> {
     const folder = mkdtempSync(join(tmpdir(), 'comanda-bench-'))
     chmodSync(folder, 0o755)
-    const embedded = await startEmbedded(folder, { track_commit_timestamp: 'on', max_wal_size: '4GB' })
+    const embedded = await startEmbedded(folder, SERVER_SETTINGS)
     await migrate(embedded.url, pino({ level: 'warn' }))
-    return new BenchSystem(embedded, folder, env)
+    const system = new BenchSystem(embedded, folder, env)
+    await system.#fillLog()
+    return system
   }
 
   get api(): Api {
@@ -79,11 +90,26 @@ export class BenchSystem {
     return (await this.db.query<Row>(sql, values)).rows
   }
 
+  /** Gives what was logged so far back, to be written over: outside of what is measured. */
+  async checkpoint(): Promise<void> {
+    await this.query('checkpoint')
+  }
+
   async destroy(): Promise<void> {
     await this.run([])
     await this.db.end()
     await this.#embedded.stop()
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  /**
+   * A server that has run for a while writes over old segments of its log. A young one makes each anew while everybody waits:
+   * 50 ms for every 7,000 orders, which is all of the p99 of a short run.
+   */
+  async #fillLog(): Promise<void> {
+    for (let count = 0; count < WAL_SEGMENT_COUNT; count++)
+      await this.query(`select pg_logical_emit_message(false, 'bench', 'fills the log'), pg_switch_wal()`)
+    await this.checkpoint()
   }
 
   async #start(role: Role, env: Record<string, string>): Promise<void> {
