@@ -1,3 +1,4 @@
+import { integers, texts, uuids } from '../db/columns.ts'
 import type { Tx } from '../db/transaction.ts'
 import { newId } from '../platform/ids.ts'
 
@@ -23,17 +24,25 @@ export function moveStock(tx: Tx, movements: readonly StockMovement[]): void {
 }
 
 async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> {
-  const lines = movements.map(movement => ({ movement_id: newId(), ...movement }))
-  const written = await tx.execute(moveSql, [JSON.stringify(lines)])
-  if (written !== lines.length)
-    throw new Error(`wrote ${written} of ${lines.length} stock movements: an item is missing`)
+  const written = await tx.execute(moveSql, [
+    uuids(movements.map(() => newId())),
+    uuids(movements.map(movement => movement.restaurant_id)),
+    uuids(movements.map(movement => movement.menu_item_id)),
+    uuids(movements.map(movement => movement.order_id)),
+    uuids(movements.map(movement => movement.event_id)),
+    texts(movements.map(movement => movement.kind)),
+    integers(movements.map(movement => movement.delta)),
+    texts(movements.map(movement => movement.reason)),
+  ])
+  if (written !== movements.length)
+    throw new Error(`wrote ${written} of ${movements.length} stock movements: an item is missing`)
 }
 
 const moveSql = `
   with line as (
     select *
-    from json_to_recordset($1::text::json) as line (movement_id uuid, restaurant_id uuid, menu_item_id uuid,
-      order_id uuid, event_id uuid, kind text, delta integer, reason text)
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::text[])
+      as line (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason)
   ), total as (
     select menu_item_id, restaurant_id, sum(delta)::integer as delta
     from line

@@ -82,20 +82,25 @@ async function createOrUpdate(boss: PgBoss, name: string, options: Omit<Queue, '
 /** pg-boss's view of our database: its statements get names, its transactional workers get our {@link Tx}. */
 function bossDb(database: Database): Db {
   return {
-    executeSql: (text, values) => database.executeSql(pickFirst(text), values),
+    executeSql: (text, values) => database.executeSql(pickInPlace(text), values),
     beginTransaction: () => database.beginTransaction(),
     listen: (channel, onNotification, onReconnect) => database.listen(channel, onNotification, onReconnect),
     poolCounts: () => database.poolCounts(),
   }
 }
 
-/** How pg-boss's fetch ends: what it picked, joined to its table. */
-const JOINED_TO_PICK = /FROM next\s+WHERE (name = '[^']*') AND j\.id = next\.id/
+/** What pg-boss's fetch picks, and how it goes on to take it: joined to its table again. */
+const PICK = /(next AS \(\s+SELECT )j\.id(\s+FROM)/
+const JOINED_TO_PICK = /FROM next\s+WHERE name = '[^']*' AND j\.id = next\.id/
 
 /**
- * A plan of that join, cached while the table was empty, starts from the table's end and reads all of it at every fetch
- * later on. As a list that is made first, the pick leaves no choice: the plan may be kept, which is most of what a fetch costs.
+ * Takes what was picked by where it lies. Looked up again by name and id, all jobs of the queue are read at every fetch under a
+ * plan that was cached while the table was empty, when any index that begins with the name was as good; like this there is one
+ * plan. Locked by the pick, a row stays where it is.
  */
-function pickFirst(text: string): string {
-  return text.replace(JOINED_TO_PICK, 'WHERE $1 AND j.id = any(array(select id from next))')
+function pickInPlace(text: string): string {
+  if (!JOINED_TO_PICK.test(text)) return text
+  return text
+    .replace(PICK, '$1j.ctid$2')
+    .replace(JOINED_TO_PICK, 'WHERE j.ctid = any(array(select ctid from next))')
 }

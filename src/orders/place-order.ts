@@ -1,16 +1,19 @@
+import { bigints, integers, smallints, texts, timestamps, uuids } from '../db/columns.ts'
 import type { Sql } from '../db/transaction.ts'
 import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
 import type { RouteReply } from '../http/route-reply.ts'
-import { appendEventsSql, outboxRows } from '../outbox/append-event.ts'
+import { appendEventsSql, eventColumns } from '../outbox/append-event.ts'
 import { type EventOf, newEvent, type TraceContext } from '../outbox/events.ts'
 import {
   type ExpectedError,
   type FieldError,
   NotFound,
+  Overloaded,
   RestaurantInactive,
   ValidationFailed,
 } from '../platform/errors.ts'
 import { formatMoney } from '../platform/money.ts'
+import { MenuMemory, type RecalledMenu } from './menu-memory.ts'
 
 export interface PlaceOrder {
   /** chosen by the server; placed again after an unknown outcome, it is the same order */
@@ -44,59 +47,73 @@ export interface PlacedOrder {
 /** What came of one request of a batch. */
 export type PlacementOutcome = PlacedOrder | ExpectedError
 
-interface MenuLine {
-  restaurant_id: string
-  menu_item_id: string
-  /** null: no such restaurant */
-  currency: string | null
-  /** it takes orders */
-  is_open: boolean
-  /** null: not on that restaurant's menu */
-  name: string | null
-  price_minor: number | null
-  /** orders may take it */
-  is_active: boolean
-}
+/** How often an order whose menu has changed meanwhile is decided anew. */
+const MAX_ATTEMPT_COUNT = 5
 
 /**
  * Places orders: each with its items (name and price as they are now), its first transition and its
  * `order.placed.v1`. Touches no stock.
  * Atomic: one statement writes the whole batch, all of it or nothing. A bad order is answered on its own and is not
  * part of it; nor is one whose key is taken (IdempotencyKeyInFlight): findAnswer has what was answered to that key.
+ * The statement compares what was decided on with the menu as it is now; an order whose menu has changed meanwhile is not
+ * written, but decided on anew.
  * Idempotent by `order_id`.
  * @returns an outcome a request, in their order
  */
-export async function placeOrders(sql: Sql, requests: readonly PlaceOrder[]): Promise<PlacementOutcome[]> {
-  const menu = await readMenu(sql, requests)
+export async function placeOrders(
+  sql: Sql,
+  requests: readonly PlaceOrder[],
+  memory = new MenuMemory(),
+): Promise<PlacementOutcome[]> {
+  const outcomes = new Map<PlaceOrder, PlacementOutcome>()
+  for (let attempt = 1; attempt <= MAX_ATTEMPT_COUNT && outcomes.size < requests.length; attempt++) {
+    const open = requests.filter(request => !outcomes.has(request))
+    await placeOpen(sql, open, memory, outcomes)
+  }
+  return requests.map(
+    request => outcomes.get(request) ?? new Overloaded('The menu, which changes all the time,'),
+  )
+}
+
+/** Settles these requests, but for those whose menu has to be read anew. */
+async function placeOpen(
+  sql: Sql,
+  requests: readonly PlaceOrder[],
+  memory: MenuMemory,
+  outcomes: Map<PlaceOrder, PlacementOutcome>,
+): Promise<void> {
+  const menu = await memory.recall(sql, requests)
   const placed_at = new Date()
-  const outcomes = requests.map(request => decidePlacement(request, menu, placed_at))
-  const placed = requests.flatMap((request, index) => {
-    const outcome = outcomes[index]
-    return outcome && !(outcome instanceof Error)
-      ? [{ order: outcome, event: placedEvent(outcome, request.trace), key: request.idempotency }]
-      : []
-  })
-  if (placed.length === 0) return outcomes
-  const written = await writeOrders(sql, placed)
-  return outcomes.map((outcome, index) => {
-    const isTaken =
-      requests[index]?.idempotency && !(outcome instanceof Error) && !written.has(outcome.order_id)
-    return isTaken ? new IdempotencyKeyInFlight() : outcome
-  })
+  const placements: Placement[] = []
+  for (const request of requests) {
+    const decided = decidePlacement(request, menu, placed_at)
+    if (!(decided instanceof Error)) placements.push({ request, order: decided })
+    else if (menu.isJustRead(request)) outcomes.set(request, decided)
+    else memory.forget(request)
+  }
+  if (placements.length === 0) return
+  const { stale, keyed } = await writeOrders(sql, placements)
+  for (const { request, order } of placements) {
+    if (stale.has(order.order_id)) memory.forget(request)
+    else if (request.idempotency && !keyed.has(order.order_id))
+      outcomes.set(request, new IdempotencyKeyInFlight())
+    else outcomes.set(request, order)
+  }
+}
+
+interface Placement {
+  request: PlaceOrder
+  order: PlacedOrder
 }
 
 /** Pure: merges lines of the same item, checks them against the menu, adds up. */
-function decidePlacement(
-  request: PlaceOrder,
-  menu: ReadonlyMap<string, MenuLine>,
-  placed_at: Date,
-): PlacementOutcome {
+function decidePlacement(request: PlaceOrder, menu: RecalledMenu, placed_at: Date): PlacementOutcome {
   const { order_id, restaurant_id, customer_id = null, notes = null } = request
   const items = new Map<string, PlacedOrder['items'][number]>()
   const errors: FieldError[] = []
   let currency = ''
   for (const [index, { menu_item_id, quantity }] of request.items.entries()) {
-    const line = menu.get(menuKey(restaurant_id, menu_item_id))
+    const line = menu.lineOf(restaurant_id, menu_item_id)
     if (!line?.currency) return new NotFound('restaurant', restaurant_id)
     if (!line.is_open) return new RestaurantInactive()
     currency = line.currency
@@ -144,46 +161,62 @@ function placedEvent(order: PlacedOrder, trace: TraceContext): EventOf<'order.pl
   )
 }
 
-function menuKey(restaurantId: string, menuItemId: string): string {
-  return `${restaurantId}/${menuItemId}`
-}
-
-async function readMenu(sql: Sql, requests: readonly PlaceOrder[]): Promise<Map<string, MenuLine>> {
-  const wanted = new Map<string, [string, string]>()
-  for (const { restaurant_id, items } of requests) {
-    for (const { menu_item_id } of items)
-      wanted.set(menuKey(restaurant_id, menu_item_id), [restaurant_id, menu_item_id])
-  }
-  const pairs = [...wanted.values()]
-  const lines = await sql.query<MenuLine>(menuSql, [
-    pairs.map(([restaurant]) => restaurant),
-    pairs.map(([, item]) => item),
-  ])
-  return new Map(lines.map(line => [menuKey(line.restaurant_id, line.menu_item_id), line]))
-}
-
-interface Placement {
-  order: PlacedOrder
-  event: EventOf
-  key: PlacementKey | undefined
-}
-
-/** @returns ids of the keyed orders that were written now: the keys of the others are taken */
-async function writeOrders(sql: Sql, placed: readonly Placement[]): Promise<Set<string>> {
-  const keys = placed.flatMap(({ order, key }) => (key ? [keyRow(order, key)] : []))
-  const orders = placed.map(({ order: { items: _, ...order }, key }) =>
-    key ? { ...order, keyed: true } : order,
+/** @returns ids of the orders whose menu has changed, and of those whose key was not taken before */
+async function writeOrders(
+  sql: Sql,
+  placements: readonly Placement[],
+): Promise<{ stale: Set<string>; keyed: Set<string> }> {
+  const keys = placements.flatMap(({ request: { idempotency }, order }) =>
+    idempotency ? [keyRow(order, idempotency)] : [],
   )
-  const items = placed.flatMap(({ order: { order_id, restaurant_id, items } }) =>
-    items.map(item => ({ order_id, restaurant_id, ...item })),
+  const values = [
+    ...orderColumns(placements),
+    ...itemColumns(placements),
+    ...eventColumns(placements.map(({ order, request }) => placedEvent(order, request.trace))),
+  ]
+  const answered = await (keys.length === 0
+    ? sql.query<Answered>(placeSql, values)
+    : sql.query<Answered>(placeKeyedSql, [...values, JSON.stringify(keys)]))
+  const idsOf = (what: Answered['what']) =>
+    new Set(answered.flatMap(row => (row.what === what ? [row.order_id] : [])))
+  return { stale: idsOf('stale'), keyed: idsOf('keyed') }
+}
+
+interface Answered {
+  order_id: string
+  what: 'stale' | 'keyed'
+}
+
+/** In the order of `o` in {@link placeSqlWhere}. */
+function orderColumns(placements: readonly Placement[]): Buffer[] {
+  const orders = placements.map(({ order }) => order)
+  return [
+    uuids(orders.map(order => order.order_id)),
+    uuids(orders.map(order => order.restaurant_id)),
+    texts(orders.map(order => order.currency)),
+    bigints(orders.map(order => order.total_minor)),
+    texts(orders.map(order => order.customer_id)),
+    texts(orders.map(order => order.notes)),
+    timestamps(orders.map(order => order.placed_at)),
+    integers(placements.map(({ request }) => (request.idempotency ? 1 : null))),
+  ]
+}
+
+/** In the order of `item` in {@link placeSqlWhere}. */
+function itemColumns(placements: readonly Placement[]): Buffer[] {
+  const items = placements.flatMap(({ order: { order_id, restaurant_id, currency, items } }) =>
+    items.map(item => ({ order_id, restaurant_id, currency, ...item })),
   )
-  const values = [JSON.stringify(orders), JSON.stringify(items), outboxRows(placed.map(({ event }) => event))]
-  if (keys.length === 0) {
-    await sql.execute(placeSql, values)
-    return new Set()
-  }
-  const written = await sql.query<{ order_id: string }>(placeKeyedSql, [...values, JSON.stringify(keys)])
-  return new Set(written.map(({ order_id }) => order_id))
+  return [
+    uuids(items.map(item => item.order_id)),
+    uuids(items.map(item => item.restaurant_id)),
+    uuids(items.map(item => item.menu_item_id)),
+    smallints(items.map(item => item.line_no)),
+    texts(items.map(item => item.name)),
+    bigints(items.map(item => item.price_minor)),
+    integers(items.map(item => item.quantity)),
+    texts(items.map(item => item.currency)),
+  ]
 }
 
 function keyRow(order: PlacedOrder, { caller, key, fingerprint, status, reply }: PlacementKey) {
@@ -191,60 +224,74 @@ function keyRow(order: PlacedOrder, { caller, key, fingerprint, status, reply }:
   return { caller, key, fingerprint, status, headers, body, order_id: order.order_id }
 }
 
-const menuSql = `
-  select wanted.restaurant_id, wanted.menu_item_id, r.currency, r.deactivated_at is null as is_open,
-    m.name, m.price_minor, m.deactivated_at is null as is_active
-  from unnest($1::uuid[], $2::uuid[]) as wanted (restaurant_id, menu_item_id)
-  left join restaurants as r
-    on r.restaurant_id = wanted.restaurant_id
-  left join menu_items as m
-    on m.menu_item_id = wanted.menu_item_id
-    and m.restaurant_id = wanted.restaurant_id
-`
-
 /**
  * Placed again under the same id (a retry after a lost answer), an order keeps its first event and nothing doubles.
- * @param before common table expressions that come first
+ * @param keys a common table expression that takes keys, or nothing
  * @param condition which of the orders `o`, in SQL
+ * @param answer what is selected beside the stale orders
  */
-const placeSqlWhere = (before: string, condition: string) => `
-  with ${before}placed as (
+const placeSqlWhere = (keys: string, condition: string, answer: string) => `
+  with item as (
+    select *
+    from unnest($9::uuid[], $10::uuid[], $11::uuid[], $12::smallint[], $13::text[], $14::bigint[], $15::integer[], $16::text[])
+      as item (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity, currency)
+  ), stale as (
+    select item.order_id
+    from item
+    left join menu_items as m
+      on m.menu_item_id = item.menu_item_id
+      and m.restaurant_id = item.restaurant_id
+    left join restaurants as r
+      on r.restaurant_id = item.restaurant_id
+    where m.name is distinct from item.name
+      or m.price_minor is distinct from item.price_minor
+      or r.currency is distinct from item.currency
+      or m.deactivated_at is not null
+      or r.deactivated_at is not null
+  ), ${keys}placed as (
     insert into orders (order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, placed_at, updated_at)
     select order_id, restaurant_id, 'PLACED', 1, currency, total_minor, customer_id, notes, placed_at, placed_at
-    from json_to_recordset($1::text::json) as o (order_id uuid, restaurant_id uuid, currency text, total_minor bigint,
-      customer_id text, notes text, placed_at timestamptz, keyed boolean)
-    where ${condition}
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[], $8::integer[])
+      as o (order_id, restaurant_id, currency, total_minor, customer_id, notes, placed_at, keyed)
+    where order_id not in (select order_id from stale)
+      and ${condition}
     on conflict do nothing
     returning order_id, restaurant_id, placed_at
   ), items as (
     insert into order_items (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity)
     select order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity
-    from json_to_recordset($2::text::json) as i (order_id uuid, restaurant_id uuid, menu_item_id uuid, line_no smallint,
-      name text, price_minor bigint, quantity integer)
+    from item
     where order_id in (select order_id from placed)
   ), transitions as (
     insert into order_transitions (order_id, restaurant_id, seq, to_status, actor, at)
     select order_id, restaurant_id, 1, 'PLACED', 'client', placed_at
     from placed
+  ), events as (
+    ${appendEventsSql(17, 'null', 'order_id in (select order_id from placed)')}
   )
-  ${appendEventsSql('$3', 'null', 'order_id in (select order_id from placed)')}
+  select order_id, 'stale' as what
+  from stale
+  ${answer}
 `
 
-const placeSql = placeSqlWhere('', 'true')
+const placeSql = placeSqlWhere('', 'true', '')
 
 /** Keys are taken in one order, so that two batches with the same keys never wait for each other crosswise. */
-const takeKeys = `
-  keys as (
+const takeKeys = `keys as (
     insert into idempotency_keys (caller, key, fingerprint, status, headers, body, order_id)
     select caller, key, fingerprint, status, headers, body, order_id
-    from json_to_recordset($4::text::json) as k (caller text, key text, fingerprint text, status smallint,
+    from json_to_recordset($23::text::json) as k (caller text, key text, fingerprint text, status smallint,
       headers json, body json, order_id uuid)
+    where order_id not in (select order_id from stale)
     order by caller, key
     on conflict do nothing
     returning order_id
   ), `
 
-const placeKeyedSql = `
-  ${placeSqlWhere(takeKeys, 'o.keyed is null or o.order_id in (select order_id from keys)')}
-  returning order_id
-`
+const placeKeyedSql = placeSqlWhere(
+  takeKeys,
+  '(o.keyed is null or o.order_id in (select order_id from keys))',
+  `union all
+  select order_id, 'keyed'
+  from keys`,
+)

@@ -1,6 +1,7 @@
 import type { Sql } from '../db/transaction.ts'
 import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
+import { MenuMemory } from './menu-memory.ts'
 import { countTransitions } from './order-metrics.ts'
 import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
 
@@ -27,7 +28,9 @@ export class PlacementQueue {
   readonly #waiting: Waiting[] = []
   /** keys of orders that wait or are being written */
   readonly #keys = new Set<string>()
+  readonly #menu = new MenuMemory()
   #inFlight = 0
+  #beginning = false
 
   /** @param maxBatchCount orders in one statement */
   constructor(sql: Sql, maxBatchCount = 64) {
@@ -65,17 +68,31 @@ export class PlacementQueue {
     if (this.isFull) throw new Overloaded('The queue for new orders')
     return await new Promise<PlacedOrder>((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })
+      this.#begin()
+    })
+  }
+
+  /** Once the event loop has handed over all requests that have come: they go together, and an order alone does not wait. */
+  #begin(): void {
+    if (this.#beginning || this.#inFlight >= MAX_IN_FLIGHT_COUNT) return
+    this.#beginning = true
+    setImmediate(() => {
+      this.#beginning = false
       this.#next()
     })
   }
 
   #next(): void {
-    if (this.#inFlight >= MAX_IN_FLIGHT_COUNT || this.#waiting.length === 0) return
-    this.#inFlight++
-    void this.#write(this.#takeBatch()).finally(() => {
-      this.#inFlight--
-      this.#next()
-    })
+    while (this.#inFlight < MAX_IN_FLIGHT_COUNT && this.#waiting.length > 0) {
+      this.#inFlight++
+      void this.#write(this.#takeBatch())
+    }
+  }
+
+  /** The next statement goes out before these orders are answered, so that the database does not wait for that. */
+  #done(): void {
+    this.#inFlight--
+    this.#next()
   }
 
   #takeBatch(): Waiting[] {
@@ -88,22 +105,21 @@ export class PlacementQueue {
   }
 
   async #write(batch: Waiting[]): Promise<void> {
+    let outcomes: PlacementOutcome[]
     try {
-      await this.#writeTogether(batch)
+      outcomes = await this.#place(batch)
     } catch (error) {
       if (batch.length === 1) batch[0]?.reject(error)
       else await this.#writeOneByOne(batch)
+      return this.#done()
     }
+    this.#done()
+    settle(batch, outcomes)
   }
 
-  async #writeTogether(batch: Waiting[]): Promise<void> {
-    settle(
-      batch,
-      await placeOrders(
-        this.#sql,
-        batch.map(({ request }) => request),
-      ),
-    )
+  async #place(batch: readonly Waiting[]): Promise<PlacementOutcome[]> {
+    const requests = batch.map(({ request }) => request)
+    return await placeOrders(this.#sql, requests, this.#menu)
   }
 
   /** One of them may be the cause; their ids make it safe to write again what was written after all. */
@@ -112,7 +128,7 @@ export class PlacementQueue {
     for (const waiting of batch) {
       try {
         if (unavailable) waiting.reject(unavailable)
-        else await this.#writeTogether([waiting])
+        else settle([waiting], await this.#place([waiting]))
       } catch (error) {
         if (error instanceof DatabaseUnavailable) unavailable = error
         waiting.reject(error)

@@ -1,3 +1,4 @@
+import { integers, jsonbs, texts, uuids } from '../db/columns.ts'
 import type { Tx } from '../db/transaction.ts'
 import { type EventOf, type EventType, newEvent, type TraceContext } from '../outbox/events.ts'
 import type { OrderStatus, Transition } from './order.ts'
@@ -34,20 +35,20 @@ export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[], at: 
 }
 
 async function save(tx: Tx, saves: readonly TransitionToSave[], at: Date): Promise<void> {
-  const rows = saves.map(({ transition: { order, to, seq, actor, reason, shortages } }) => ({
-    order_id: order.order_id,
-    restaurant_id: order.restaurant_id,
-    from_status: order.status,
-    to_status: to,
-    seq,
-    actor,
-    reason,
-    shortages,
+  const transitions = saves.map(({ transition }) => transition)
+  const saved = await tx.execute(saveSql, [
+    uuids(transitions.map(({ order }) => order.order_id)),
+    uuids(transitions.map(({ order }) => order.restaurant_id)),
+    texts(transitions.map(({ order }) => order.status)),
+    texts(transitions.map(({ to }) => to)),
+    integers(transitions.map(({ seq }) => seq)),
+    texts(transitions.map(({ actor }) => actor)),
+    texts(transitions.map(({ reason }) => reason)),
+    jsonbs(transitions.map(({ shortages }) => shortages)),
     at,
-  }))
-  const saved = await tx.execute(saveSql, [JSON.stringify(rows)])
-  if (saved !== rows.length)
-    throw new Error(`saved ${saved} of ${rows.length} transitions: an order changed under its lock`)
+  ])
+  if (saved !== saves.length)
+    throw new Error(`saved ${saved} of ${saves.length} transitions: an order changed under its lock`)
 }
 
 function statusEvent({ order, to, seq, actor, reason }: Transition, trace: TraceContext, at: Date): EventOf {
@@ -69,15 +70,15 @@ function statusEvent({ order, to, seq, actor, reason }: Transition, trace: Trace
 const saveSql = `
   with step as (
     select *
-    from json_to_recordset($1::text::json) as step (order_id uuid, restaurant_id uuid, from_status text, to_status text,
-      seq integer, actor text, reason text, shortages jsonb, at timestamptz)
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::jsonb[])
+      as step (order_id, restaurant_id, from_status, to_status, seq, actor, reason, shortages)
   ), moved as (
     update orders
     set status = step.to_status,
       version = step.seq,
       cancellation_reason = case step.to_status when 'CANCELLED' then step.reason end,
       shortages = step.shortages,
-      updated_at = step.at
+      updated_at = $9::timestamptz
     from step
     where orders.order_id = any(array(select order_id from step))
       and orders.order_id = step.order_id
@@ -87,6 +88,6 @@ const saveSql = `
     returning step.*
   )
   insert into order_transitions (order_id, restaurant_id, seq, from_status, to_status, reason, actor, at)
-  select order_id, restaurant_id, seq, from_status, to_status, reason, actor, at
+  select order_id, restaurant_id, seq, from_status, to_status, reason, actor, $9::timestamptz
   from moved
 `

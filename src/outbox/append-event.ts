@@ -1,3 +1,4 @@
+import { jsonbs, texts, uuids } from '../db/columns.ts'
 import type { Tx } from '../db/transaction.ts'
 import { checkEvent, type EventOf } from './events.ts'
 import { type MatchedDelivery, matchSubscriptionsSql } from './match-subscriptions.ts'
@@ -7,13 +8,20 @@ import { type MatchedDelivery, matchSubscriptionsSql } from './match-subscriptio
  * @throws InvalidEvent when a payload is not what the catalogue says
  */
 export function appendEvents(tx: Tx, events: readonly EventOf[]): void {
-  if (events.length > 0) tx.leaveUnderWay(tx.execute(appendEventsSql('$1', 'null'), [outboxRows(events)]))
+  if (events.length > 0) tx.leaveUnderWay(tx.execute(appendEventsSql(1, 'null'), eventColumns(events)))
 }
 
-/** The rows of {@link appendEventsSql}, checked. */
-export function outboxRows(events: readonly EventOf[]): string {
+/** The parameters of {@link appendEventsSql}, checked. @throws InvalidEvent */
+export function eventColumns(events: readonly EventOf[]): Buffer[] {
   for (const event of events) checkEvent(event)
-  return JSON.stringify(events)
+  return [
+    uuids(events.map(event => event.event_id)),
+    uuids(events.map(event => event.restaurant_id)),
+    texts(events.map(event => event.type)),
+    uuids(events.map(event => event.order_id)),
+    jsonbs(events.map(event => event.payload)),
+    jsonbs(events.map(event => event.trace_context)),
+  ]
 }
 
 /**
@@ -21,33 +29,33 @@ export function outboxRows(events: readonly EventOf[]): string {
  * @throws InvalidEvent when a payload is not what the catalogue says
  */
 export async function appendDispatched(tx: Tx, events: readonly EventOf[]): Promise<MatchedDelivery[]> {
-  return await tx.query<MatchedDelivery>(appendDispatchedSql, [outboxRows(events)])
+  return await tx.query<MatchedDelivery>(appendDispatchedSql, eventColumns(events))
 }
 
 /**
  * The insert itself, for statements that write an event together with what it tells.
- * @param rows the parameter that holds {@link outboxRows}
+ * @param first number of the first of the parameters that {@link eventColumns} makes
  * @param condition which of the rows, in SQL
  * @param dispatchedAt `null`, or the time when the jobs are inserted in the same transaction
  */
 export function appendEventsSql(
-  rows: string,
+  first: number,
   dispatchedAt: 'null' | 'clock_timestamp()',
   condition = 'true',
 ): string {
+  const types = ['uuid', 'uuid', 'text', 'uuid', 'jsonb', 'jsonb']
+  const columns = types.map((type, index) => `$${first + index}::${type}[]`).join(', ')
   return `
     insert into outbox_events (event_id, restaurant_id, type, order_id, payload, trace_context, dispatched_at, attempts)
     select event_id, restaurant_id, type, order_id, payload, trace_context, ${dispatchedAt}, ${dispatchedAt === 'null' ? 0 : 1}
-    from json_to_recordset(${rows}::text::json) as event (event_id uuid, restaurant_id uuid, type text, order_id uuid,
-      payload jsonb, trace_context jsonb)
+    from unnest(${columns}) as event (event_id, restaurant_id, type, order_id, payload, trace_context)
     where ${condition}
-    on conflict do nothing
   `
 }
 
 const appendDispatchedSql = `
   with appended as (
-    ${appendEventsSql('$1', 'clock_timestamp()')}
+    ${appendEventsSql(1, 'clock_timestamp()')}
     returning event_id, restaurant_id, type, order_id, payload
   )
   ${matchSubscriptionsSql('appended')}

@@ -99,7 +99,7 @@ describe('plans on a fresh database', () => {
       )
       return rows.length > 0 && rows
     })
-    for (const { query } of fetches) expect(query).to.include('j.id = any(array(select id from next))')
+    for (const { query } of fetches) expect(query).to.include('j.ctid = any(array(select ctid from next))')
   })
 })
 

@@ -2,9 +2,16 @@ import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
 import type { Sql } from '../../src/db/transaction.ts'
-import { type PlaceOrder, placeOrders } from '../../src/orders/place-order.ts'
+import { IdempotencyKeyInFlight } from '../../src/http/idempotency.ts'
+import { type PlacedOrder, type PlaceOrder, placeOrders } from '../../src/orders/place-order.ts'
 import { PlacementQueue } from '../../src/orders/placement-queue.ts'
-import { DatabaseUnavailable, NotFound, Overloaded, ValidationFailed } from '../../src/platform/errors.ts'
+import {
+  DatabaseUnavailable,
+  NotFound,
+  Overloaded,
+  RestaurantInactive,
+  ValidationFailed,
+} from '../../src/platform/errors.ts'
 import { addMenu, eventsOf, type Menu } from '../support/slow-path.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
@@ -40,13 +47,16 @@ describe('placing orders in batches', () => {
     const writes: number[] = []
     return {
       writes,
-      query: (text, values) => database.query(text, values),
-      execute: async (text, values) => {
-        const orders = (JSON.parse(String(values?.[0])) as unknown[]).length
-        writes.push(orders)
-        onWrite(orders)
-        return await database.execute(text, values)
+      query: async (text, values) => {
+        if (text.includes('insert into orders')) {
+          // How long a binary array is stands at its thirteenth byte.
+          const orders = (values?.[0] as Buffer).readInt32BE(12)
+          writes.push(orders)
+          onWrite(orders)
+        }
+        return await database.query(text, values)
       },
+      execute: (text, values) => database.execute(text, values),
     }
   }
 
@@ -147,6 +157,99 @@ describe('placing orders in batches', () => {
     expect(order)
       .to.have.property('items')
       .that.deep.equals([{ menu_item_id, line_no: 1, name: 'Pizza', price_minor: 950, quantity: 3 }])
+  })
+
+  describe('from a menu that it remembers', () => {
+    let restaurant_id: string
+    let menu_item_id: string
+    let queue: PlacementQueue
+    let reads: number
+
+    beforeEach(async () => {
+      const own = await addMenu(database, 1_000)
+      restaurant_id = own.restaurant_id
+      menu_item_id = own.menu_item_ids[0] ?? ''
+      reads = 0
+      queue = new PlacementQueue({
+        query: (text, values) => {
+          if (text.includes('wanted')) reads++
+          return database.query(text, values)
+        },
+        execute: (text, values) => database.execute(text, values),
+      })
+    })
+
+    const place = () => queue.place(request({ restaurant_id, items: [{ menu_item_id, quantity: 1 }] }))
+
+    it('reads an item once', async () => {
+      for (let count = 0; count < 3; count++) await place()
+      expect(reads).to.equal(1)
+    })
+
+    it('sells at the price and under the name of now', async () => {
+      await place()
+      await database.execute(
+        `update menu_items set price_minor = 1_100, name = 'Pizza Margherita' where menu_item_id = $1`,
+        [menu_item_id],
+      )
+      const order = await place()
+      expect(order).to.have.property('total_minor', 1100)
+      expect(order.items[0]).to.have.property('name', 'Pizza Margherita')
+      const [item] = await database.query('select name, price_minor from order_items where order_id = $1', [
+        order.order_id,
+      ])
+      expect(item).to.deep.equal({ name: 'Pizza Margherita', price_minor: 1100 })
+    })
+
+    it('refuses what has been taken off the menu since, and sells it again when it is back', async () => {
+      await place()
+      for (const table of ['menu_items', 'restaurants']) {
+        const set = (at: string) =>
+          database.execute(`update ${table} set deactivated_at = ${at} where restaurant_id = $1`, [
+            restaurant_id,
+          ])
+        await set('now()')
+        const refusal = await place().catch((error: unknown) => error)
+        expect(refusal).to.be.instanceOf(table === 'restaurants' ? RestaurantInactive : ValidationFailed)
+        await set('null')
+        expect(await place()).to.have.property('total_minor', 950)
+      }
+    })
+
+    it('sells what was not there before', async () => {
+      const added = uuidv7()
+      const wish = () =>
+        queue.place(request({ restaurant_id, items: [{ menu_item_id: added, quantity: 1 }] }))
+      expect(await wish().catch((error: unknown) => error)).to.be.instanceOf(ValidationFailed)
+      await database.execute(
+        `insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty)
+        values ($1, $2, 'Calzone', 1_250, 0)`,
+        [added, restaurant_id],
+      )
+      expect(await wish()).to.have.property('total_minor', 1250)
+    })
+
+    it('takes a key once, though the order behind it had to be decided on anew', async () => {
+      await place()
+      await database.execute('update menu_items set price_minor = 1_200 where menu_item_id = $1', [
+        menu_item_id,
+      ])
+      const idempotency = {
+        caller: 'test',
+        key: uuidv7(),
+        fingerprint: 'same',
+        status: 202,
+        reply: (order: PlacedOrder) => ({ body: order.total_minor }),
+      }
+      const keyed = () =>
+        queue.place(request({ restaurant_id, items: [{ menu_item_id, quantity: 1 }], idempotency }))
+      expect(await keyed()).to.have.property('total_minor', 1200)
+      expect(await keyed().catch((error: unknown) => error)).to.be.instanceOf(IdempotencyKeyInFlight)
+      const [row] = await database.query('select body from idempotency_keys where key = $1', [
+        idempotency.key,
+      ])
+      expect(row).to.deep.equal({ body: 1200 })
+    })
   })
 
   it('leaves nothing half-written', async () => {
