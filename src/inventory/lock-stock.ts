@@ -1,3 +1,4 @@
+import { uuids } from '../db/columns.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { OnHand } from './stock.ts'
 
@@ -12,8 +13,8 @@ export async function lockStock(
 ): Promise<Map<string, OnHand>> {
   if (items.length === 0) return new Map()
   const rows = await tx.query<OnHand & { menu_item_id: string }>(lockSql, [
-    items.map(item => item.menu_item_id),
-    items.map(item => item.restaurant_id),
+    uuids(items.map(item => item.menu_item_id)),
+    uuids(items.map(item => item.restaurant_id)),
   ])
   return new Map(rows.map(row => [row.menu_item_id, row]))
 }

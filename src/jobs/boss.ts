@@ -97,10 +97,15 @@ const JOINED_TO_PICK = /FROM next\s+WHERE name = '[^']*' AND j\.id = next\.id/
  * Takes what was picked by where it lies. Looked up again by name and id, all jobs of the queue are read at every fetch under a
  * plan that was cached while the table was empty, when any index that begins with the name was as good; like this there is one
  * plan. Locked by the pick, a row stays where it is.
+ *
+ * Nobody waits for the disk: a claim is no promise. Should the server crash within the next half second, the job may be waiting
+ * again, or be older by no attempt; what was done with it is on disk only together with the claim, which stands before it in the log.
  */
 function pickInPlace(text: string): string {
   if (!JOINED_TO_PICK.test(text)) return text
-  return text
-    .replace(PICK, '$1j.ctid$2')
-    .replace(JOINED_TO_PICK, 'WHERE j.ctid = any(array(select ctid from next))')
+  return text.replace(PICK, '$1j.ctid$2').replace(
+    JOINED_TO_PICK,
+    `WHERE j.ctid = any(array(select ctid from next))
+        and (select set_config('synchronous_commit', 'off', true)) = 'off'`,
+  )
 }

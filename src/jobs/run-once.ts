@@ -1,3 +1,4 @@
+import { uuids } from '../db/columns.ts'
 import type { Tx } from '../db/transaction.ts'
 
 /** What is needed to know an event again. */
@@ -18,8 +19,8 @@ export async function claimEvents(
 ): Promise<Set<string>> {
   const rows = await tx.query<{ event_id: string }>(claimSql, [
     consumer,
-    events.map(event => event.event_id),
-    events.map(event => event.restaurant_id),
+    uuids(events.map(event => event.event_id)),
+    uuids(events.map(event => event.restaurant_id)),
   ])
   return new Set(rows.map(row => row.event_id))
 }

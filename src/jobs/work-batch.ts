@@ -48,6 +48,7 @@ class ClaimLost extends Error {
  * batch, so that the next death costs no other job an attempt. Its attempts count, so that it ends as a dead letter.
  *
  * Atomic: effects and completion of a job commit together, and only while the job is still this worker's.
+ * @param jobs all of them, and none when it resolves: then there is nothing left for pg-boss to settle
  * @throws DatabaseUnavailable: then pg-boss fails what is left of the batch, which is retried
  */
 export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
@@ -56,6 +57,7 @@ export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<D
   countRetries(options.queue, retried.length)
   if (fresh.length > 0) await workTogether(fresh, options)
   if (retried.length > 0) await workRetried(retried, jobs.length > 1, options)
+  jobs.length = 0
 }
 
 async function workRetried<Data>(

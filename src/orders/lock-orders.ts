@@ -1,3 +1,4 @@
+import { uuids } from '../db/columns.ts'
 import type { Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import type { OrderState } from './order.ts'
@@ -19,8 +20,8 @@ export async function lockOrders(
   keys: readonly { order_id: string; restaurant_id: string }[],
 ): Promise<Map<string, OrderState>> {
   const orders = await tx.query<OrderState>(lockManySql, [
-    keys.map(key => key.order_id),
-    keys.map(key => key.restaurant_id),
+    uuids(keys.map(key => key.order_id)),
+    uuids(keys.map(key => key.restaurant_id)),
   ])
   return new Map(orders.map(order => [order.order_id, order]))
 }

@@ -58,8 +58,12 @@ export async function consumeEvents<Type extends EventType>(
   }
 
   const batchOptions = { database, boss, queue, work, trials: new JobTrials(database, queue), log, fieldsOf }
-  const options = { ...polling, batchSize, localConcurrency }
-  await boss.work(queue, options, (jobs: Job<EventOf>[]) => workBatch(jobs, batchOptions))
+  // By their results, pg-boss settles each job that is left in the list, and sends nothing when there is none.
+  const options = { ...polling, batchSize, localConcurrency, perJobResults: true } as const
+  await boss.work(queue, options, async (jobs: Job<EventOf>[]) => {
+    await workBatch(jobs, batchOptions)
+    return []
+  })
 }
 
 /** A failpoint behind what was sent so far: only when it is armed is the answer waited for. */
