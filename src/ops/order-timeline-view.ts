@@ -23,7 +23,7 @@ export const orderTimelineView: View = {
   columns: {
     order_id: 'the order',
     at: 'when',
-    kind: 'TRANSITION of the order, EVENT written, JOB queued, begun or ended, MOVEMENT of stock, DELIVERY to a webhook, tried or settled, DEAD_LETTER',
+    kind: 'TRANSITION of the order, EVENT written, JOB queued, begun or ended, MOVEMENT of stock, DELIVERY to a webhook, waiting, tried or settled, DEAD_LETTER',
     what: 'what happened, in a few words',
     event_id: 'the event that it has to do with',
     job_id: 'the job that it has to do with',
@@ -102,6 +102,20 @@ export const orderTimelineView: View = {
       join webhook_deliveries as d on d.event_id = e.event_id
       join webhooks as w on w.webhook_id = d.webhook_id
       where d.settled_at is not null
+      union all
+      select e.order_id, d.created_at, 8, 'DELIVERY',
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || case d.state
+          when 'QUEUED' then coalesce(
+            ' is tried again at ' || to_char(d.next_attempt_at at time zone 'UTC', 'HH24:MI:SS') || ' UTC', ' waits for a worker')
+          when 'AWAITS_TURN' then ' waits for its turn'
+          else ' waits for room'
+        end,
+        e.event_id, d.job_id, d.attempts, null,
+        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)
+      from outbox_events as e
+      join webhook_deliveries as d on d.event_id = e.event_id
+      join webhooks as w on w.webhook_id = d.webhook_id
+      where d.settled_at is null
     ) as t
     order by t.order_id, t.at, t.place`,
 }

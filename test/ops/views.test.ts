@@ -186,4 +186,43 @@ describe('the views of ops', () => {
     expect(times).to.deep.equal([...times].sort((a, b) => a - b))
     expect(timeline.every(({ order_id }) => order_id === order)).to.equal(true)
   })
+
+  it('order_timeline: tells which webhook has been told, which not yet, and when it is tried again', async () => {
+    const { database } = operated
+    const order = await place(database, operated.menu)
+    await database.execute(
+      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret)
+      select uuidv7(), 'ada', 'https://' || host || '.example/a-secret', '{order.placed.v1}', '{order.placed.v1}', 'whsec_'
+      from unnest('{well,failing,full}'::text[]) as host`,
+    )
+    await operated.dispatch()
+    const deliveries = async () =>
+      (await operated.rows('order_timeline', `where order_id = '${order}' and kind = 'DELIVERY'`)).map(
+        ({ what, attempts, error }) => ({ what, attempts, error }),
+      )
+    expect((await deliveries()).map(({ what }) => what)).to.have.members(
+      ['well', 'failing', 'full'].map(host => `order.placed.v1 to ${host}.example waits for a worker`),
+    )
+    const change = (host: string, change: string) =>
+      database.execute(
+        `update webhook_deliveries set ${change} where webhook_id = (select webhook_id from webhooks where url ~ $1)`,
+        [host],
+      )
+    await change('well', `state = 'DELIVERED', settled_at = now(), attempts = 1`)
+    await change('failing', `attempts = 1, next_attempt_at = '2026-11-22T03:04:05Z'`)
+    await change('full', `state = 'AWAITS_ROOM'`)
+    await database.execute(
+      `insert into webhook_attempts (delivery_id, at, status, duration_ms, error)
+      select delivery_id, now(), case when settled_at is not null then 204 end, 4,
+        case when settled_at is null then 'no connection' end
+      from webhook_deliveries where attempts = 1`,
+    )
+    expect(await deliveries()).to.have.deep.members([
+      { what: 'order.placed.v1 to well.example: 204', attempts: null, error: null },
+      { what: 'order.placed.v1 to well.example delivered', attempts: 1, error: null },
+      { what: 'order.placed.v1 to failing.example: no answer', attempts: null, error: 'no connection' },
+      { what: 'order.placed.v1 to failing.example is tried again at 03:04:05 UTC', attempts: 1, error: null },
+      { what: 'order.placed.v1 to full.example waits for room', attempts: 0, error: null },
+    ])
+  })
 })
