@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 
 const RESTAURANTS = 100
 const ITEMS = 1_000
@@ -116,5 +117,11 @@ function statements(orders: number): string[] {
     select uuidv7(), 'order.prepare', deducted_id, deducted_id, 'inventory.deducted.success.v1', order_id,
       '{"message":"broken"}', 13, at, at
     from filling where n between ${later} and ${later + 500}`,
+    // The statistics have all of it: without this, workers would begin with adding every event there is.
+    `insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
+    select restaurant_id, hour, ${columnsSql} from (${recountSql}) as recounted`,
+    `update projection_cursors
+    set next_xid = pg_snapshot_xmax(s)::text::bigint, under_way = '{}', as_of = now()
+    from pg_current_snapshot() as s`,
   ]
 }
