@@ -44,11 +44,12 @@ async function switchQueue(
     const change = verb === 'pause' ? pauseQueue : resumeQueue
     const changed = await database.transaction(tx => change(tx, known, operator))
     const confirmed = await untilWorkersFollow(database, known, verb)
-    const state = verb === 'pause' ? 'paused' : 'worked again'
+    const [state, before] =
+      verb === 'pause' ? ['is paused', 'was paused already'] : ['is worked again', 'was not paused']
     if (options.json) console.log(JSON.stringify({ queue: known, changed, confirmed }))
     else
       console.log(
-        `${known} ${changed ? `is ${state}` : `was ${verb === 'pause' ? 'paused' : 'not paused'} already`}; ${confirmed ? 'every worker follows' : 'not every worker has said yet that it follows: see ops.workers'}.`,
+        `${known} ${changed ? state : before}; ${confirmed ? 'every worker follows' : 'not every worker has said yet that it follows: see ops.workers'}.`,
       )
     return 0
   })
@@ -94,6 +95,13 @@ export async function retry(args: readonly string[], [id]: readonly string[]): P
 export async function quarantine(args: readonly string[], [verb]: readonly string[]): Promise<number> {
   if (verb === 'list') return await listQuarantined(args)
   if (verb === 'release') return await release(args)
+  const command = {
+    name: 'npm run ops -- quarantine <list | release>',
+    summary:
+      'Events that could not be dispatched and have been put aside: lists them, or gives them to the dispatcher again. Each has a --help of its own.',
+    example: 'npm run ops -- quarantine release --help',
+  }
+  if (verb === undefined && readOptions(command, jsonOption, args) === null) return 0
   throw new ScriptError('quarantine takes `list` or `release`, e.g. npm run ops -- quarantine list')
 }
 

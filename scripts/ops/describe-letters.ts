@@ -1,8 +1,11 @@
 import type { DeadLetter } from '../../src/ops/dead-letters.ts'
 import { field, type Row, rowsTable } from './rows-table.ts'
 
-/** A line a dead letter. */
-export function describeLetters(letters: readonly DeadLetter[]): string {
+/** A line a dead letter. @param none what is said where there is none */
+export function describeLetters(
+  letters: readonly DeadLetter[],
+  none = 'No open dead letter is meant.',
+): string {
   const rows = letters.map(letter => ({ ...letter }))
   const columns = {
     'dead letter': field('dead_letter_id'),
@@ -14,11 +17,7 @@ export function describeLetters(letters: readonly DeadLetter[]): string {
     error: (row: Row) => `${row['beyond_horizon'] ? '(too old) ' : ''}${messageOf(row['error'])}`,
   }
   const decided = letters.some(({ fate }) => fate !== 'OPEN')
-  return rowsTable(
-    rows,
-    decided ? { ...columns, fate: field('fate') } : columns,
-    'No open dead letter is meant.',
-  )
+  return rowsTable(rows, decided ? { ...columns, fate: field('fate') } : columns, none)
 }
 
 function messageOf(error: unknown): string {

@@ -75,7 +75,8 @@ export async function deadLetters(args: readonly string[]): Promise<number> {
   const letters = await withDatabase(database =>
     findDeadLetters(database, { ...deadLetterFilter(options), decided: options.all }, options.limit),
   )
-  console.log(options.json ? JSON.stringify(letters) : describeLetters(letters))
+  const none = options.all ? 'There is no such dead letter.' : 'No open dead letter.'
+  console.log(options.json ? JSON.stringify(letters) : describeLetters(letters, none))
   return 0
 }
 

@@ -55,6 +55,12 @@ describe('npm run ops', function () {
     expect(stderr).to.match(/^comanda: there is no command "cook"; there are status, order[^\n]*\n$/)
   })
 
+  it('says of every command what it does', async () => {
+    const names = [...(await done('--help')).matchAll(/^ {2}([a-z-]+) /gm)].map(([, name = '']) => name)
+    expect(names).to.include('quarantine').and.to.have.length(9)
+    for (const name of names) expect(await done(name, '--help')).to.contain(`Usage: npm run ops -- ${name} `)
+  })
+
   it('status: shows the outbox, the queues and the processes on one screen', async () => {
     const screen = await done('status')
     expect(screen)
@@ -117,6 +123,11 @@ describe('npm run ops', function () {
     }
   })
 
+  it('dead-letters: says that there is none, open or at all', async () => {
+    expect(await done('dead-letters')).to.equal('No open dead letter.\n')
+    expect(await done('dead-letters', '--all')).to.equal('There is no such dead letter.\n')
+  })
+
   it('queues: is ops.queues', async () => {
     expect(await done('queues')).to.match(/order\.prepare +0/)
     expect((await json('queues')).map(({ queue }) => queue)).to.include('maintenance.reconcile-stock')
@@ -150,6 +161,9 @@ describe('npm run ops', function () {
       expect(await done('pause', 'inventory.deduct', '--reason', 'again')).to.contain('was paused already')
       expect(await done('resume', 'inventory.deduct', '--reason', 'counted', '--actor', 'ada')).to.contain(
         'is worked again; every worker follows',
+      )
+      expect(await done('resume', 'inventory.deduct', '--reason', 'again')).to.contain(
+        'was not paused; every',
       )
       await prepared(order)
     } finally {
