@@ -67,8 +67,10 @@ async function readStatus(database: Database): Promise<Status> {
       'select count(*)::integer as differing from ops.stock where on_hand <> ledger_qty',
     )
     const [webhooks = {}] = await tx.query<Row>(webhooksSql)
+    const [gone = {}] = await tx.query<Row>(goneSql)
     const troubles = [
       ...findTroubles(queues, outbox, workers, stuck, Number(stock['differing'])),
+      ...findGone(gone),
       ...findDeaf(webhooks),
     ]
     return { at: new Date().toISOString(), troubles, outbox, queues, workers, stuck_orders: stuck }
@@ -88,7 +90,6 @@ function findTroubles(
   const orders = sum(stuck, 'orders')
   const letters = sum(queues, 'dead_letters')
   const paused = queues.filter(row => row['paused_at'] !== null).map(row => row['queue'])
-  const silent = workers.filter(row => row['state'] === 'SILENT').length
   return [
     orders > 0 && `${orders} orders are stuck: select * from ops.stuck_orders`,
     letters > 0 && `${letters} dead letters are open: npm run ops -- dead-letters`,
@@ -99,8 +100,14 @@ function findTroubles(
     paused.length > 0 && `paused: ${paused.join(', ')}`,
     !live('dispatcher') && 'no dispatcher lives',
     !live('worker') && 'no worker lives',
-    silent > 0 && `${silent} processes have fallen silent`,
   ].filter(trouble => trouble !== false)
+}
+
+/** Processes that died, while whoever would take their place has not started. */
+function findGone({ missing }: Row): string[] {
+  return Number(missing) > 0
+    ? [`${String(missing)} processes have fallen silent, and none has started in their place`]
+    : []
 }
 
 /** Webhooks that hear nothing, or late. */
@@ -111,6 +118,25 @@ function findDeaf({ failing, disabled, behind }: Row): string[] {
     Number(behind) > 0 && `${String(behind)} webhooks are more than ${LATE_MINUTES} minutes behind`,
   ].flatMap(trouble => (trouble === false ? [] : [`${trouble}: select * from ops.webhooks`]))
 }
+
+/**
+ * One that has started since takes the place of one that fell silent, in the same role. As many are missing as the latest silent
+ * ones, however many of them are looked at, outnumber those that have started since the first of these was last heard of.
+ */
+const goneSql = `
+  select coalesce(sum(missing), 0)::integer as missing
+  from (
+    select max(nth - started_since) as missing
+    from (
+      select s.role, row_number() over (partition by s.role order by s.heartbeat_at desc) as nth,
+        (select count(*) from ops.workers as p where p.role = s.role and p.started_at > s.heartbeat_at) as started_since
+      from ops.workers as s
+      where s.state = 'SILENT'
+    ) as silent
+    group by role
+  ) as by_role
+  where missing > 0
+`
 
 const webhooksSql = `
   select count(*) filter (where status = 'ACTIVE' and failing_since < now() - interval '${LATE_MINUTES} minutes') as failing,

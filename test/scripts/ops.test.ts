@@ -94,6 +94,31 @@ describe('npm run ops', function () {
     ])
   })
 
+  it('status: names processes that fell silent until as many have started in their place', async () => {
+    const { database } = system
+    const fallSilent = (minutes: number) =>
+      database.execute(
+        `insert into process_heartbeats (process_id, role, host, pid, version, working_on, started_at, beat_at)
+        select uuidv7(), role, 'gone', 1, '0.1.0', '[]', at - interval '20 seconds', at
+        from (select now() - $1 * interval '1 minute' as at) as then_, unnest('{worker,dispatcher}'::text[]) as role`,
+        [minutes],
+      )
+    const { troubles: before } = await json<{ troubles: string[] }>('status')
+    // Before those that live now started, each in the place of the one before.
+    await database.execute(`update process_heartbeats set started_at = now() - interval '10 minutes'`)
+    for (const minutes of [30, 29, 28]) await fallSilent(minutes)
+    const replaced = await json<{ troubles: string[]; workers: Json[] }>('status')
+    for (const minutes of [5, 5]) await fallSilent(minutes)
+    const missing = await json<{ troubles: string[] }>('status')
+    await database.execute(`delete from process_heartbeats where host = 'gone'`)
+    expect(before).to.deep.equal([])
+    expect(replaced.troubles).to.deep.equal([])
+    expect(replaced.workers.filter(({ state }) => state === 'SILENT')).to.have.length(6)
+    expect(missing.troubles).to.deep.equal([
+      '4 processes have fallen silent, and none has started in their place',
+    ])
+  })
+
   it('status --watch: looks again and again', async () => {
     const { child, ended } = spawnScript('ops', ['status', '--watch', '--every', '100ms', '--json'], {
       DATABASE_URL: system.url,
