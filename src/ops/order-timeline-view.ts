@@ -1,3 +1,4 @@
+import { attemptsSql } from './queue-views.ts'
 import { routesSql } from './routes-sql.ts'
 import type { View } from './view.ts'
 
@@ -49,11 +50,11 @@ export const orderTimelineView: View = {
       from outbox_events
       union all
       select order_id, created_on, 3, 'JOB', name || ' queued', event_id, id,
-        case when state in ('created', 'retry') then retry_count else retry_count + 1 end, null,
+        ${attemptsSql}, null,
         jsonb_build_object('state', state)
       from (${jobsOfEvents}) as queued
       union all
-      select order_id, started_on, 4, 'JOB', name || ' begun', event_id, id, retry_count + 1, null, null
+      select order_id, started_on, 4, 'JOB', name || ' begun', event_id, id, ${attemptsSql}, null, null
       from (${jobsOfEvents}) as begun
       where started_on is not null
       union all
@@ -62,7 +63,7 @@ export const orderTimelineView: View = {
           when state = 'retry' then ' failed and is tried again at ' || to_char(start_after at time zone 'UTC', 'HH24:MI:SS') || ' UTC'
           else ' ' || state::text
         end,
-        event_id, id, case when state = 'retry' then retry_count else retry_count + 1 end,
+        event_id, id, ${attemptsSql},
         case when state <> 'completed' then coalesce(output ->> 'message', output::text) end, null
       from (${jobsOfEvents}) as ended
       where completed_on is not null

@@ -39,10 +39,13 @@ const oldestDue = (state: string) => `
     limit 1
   )`
 
+/** How often a job has been begun: pg-boss counts a retry when it is begun, not when the attempt before fails. */
+export const attemptsSql = `retry_count + case when started_on is null then 0 else 1 end`
+
 /** Columns of a job `j` that views share; whoever adds one adds its text to {@link jobColumns}. */
 const jobSql = `
   j.name, j.id, (j.data ->> 'event_id')::uuid, j.data ->> 'type', (j.data ->> 'order_id')::uuid,
-  j.retry_count + case when j.state = 'created' then 0 when j.state = 'retry' then 0 else 1 end, j.retry_limit + 1,
+  ${attemptsSql}, j.retry_limit + 1,
   coalesce(j.output ->> 'message', j.output #>> '{value,message}', j.output::text), j.created_on`
 
 const jobColumns = {

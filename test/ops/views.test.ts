@@ -88,11 +88,35 @@ describe('the views of ops', () => {
     })
   })
 
+  it('stuck_jobs, stuck_orders, order_timeline: count every attempt that was begun, also while the next is waited for', async () => {
+    const { boss, database } = operated
+    const order = await place(database, operated.menu)
+    await operated.dispatch()
+    const shown = async () => {
+      const [[job], [stuck]] = [await operated.rows('stuck_jobs'), await operated.rows('stuck_orders')]
+      const timeline = await operated.rows('order_timeline', `where order_id = '${order}' and kind = 'JOB'`)
+      return [job, stuck, ...timeline].map(row => row?.['attempts'])
+    }
+    await database.execute(`update pgboss.job set start_after = now() - interval '2 minutes'`)
+    expect(await shown()).to.deep.equal([0, 0, 0])
+    for (const attempt of [1, 2]) {
+      await database.execute(`update pgboss.job set start_after = now()`)
+      const [job] = await boss.fetch('inventory.deduct')
+      await boss.fail('inventory.deduct', job?.id ?? '', { message: 'lock timeout' })
+      await database.execute(`update pgboss.job set created_on = now() - interval '2 minutes'`)
+      expect(await shown()).to.deep.equal([attempt, attempt, attempt, attempt, attempt])
+    }
+    await database.execute(`update pgboss.job set start_after = now()`)
+    await boss.fetch('inventory.deduct')
+    await database.execute(`update pgboss.job set started_on = now() - interval '2 minutes'`)
+    expect(await shown()).to.deep.equal([3, 3, 3, 3])
+  })
+
   it('failed_jobs: names a job that has failed for good, with its error', async () => {
     const order = await place(operated.database, operated.menu)
     await operated.dispatch()
     await operated.database.execute(
-      `update pgboss.job set state = 'failed', completed_on = now(), retry_count = 12, output = '{"message":"broken"}'`,
+      `update pgboss.job set state = 'failed', started_on = now(), completed_on = now(), retry_count = 12, output = '{"message":"broken"}'`,
     )
     const [failed] = await operated.rows('failed_jobs')
     expect(failed).to.include({ queue: 'inventory.deduct', order_id: order, attempts: 13, error: 'broken' })
