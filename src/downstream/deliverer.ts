@@ -99,6 +99,11 @@ export class Deliverer {
     this.#running = this.#run()
   }
 
+  /** Whether it takes jobs, be there any or not. */
+  isTaking(): boolean {
+    return this.#running !== undefined && !this.#stopping
+  }
+
   /** Deliveries that this process holds the jobs of. */
   inHand(): number {
     return this.#hands.size

@@ -43,6 +43,13 @@ const HOUSEKEEPING_POLL_SECONDS = 30
 /** What is under way to webhooks when their queue is paused may take this long to end. */
 const PAUSE_TIMEOUT_MS = 20_000
 
+/** The queues that are worked, with the jobs in hand. pg-boss, which knows the others, does not know of a deliverer that has nothing to do. */
+function workedQueues(queues: QueueSwitch, deliverer: Deliverer): { queue: string; jobs: number }[] {
+  const worked = queues.inHand()
+  const isIdle = deliverer.isTaking() && deliverer.inHand() === 0
+  return isIdle ? [...worked, { queue: DELIVERY_QUEUE, jobs: 0 }] : worked
+}
+
 /** Works every queue that operators have not paused. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
@@ -64,7 +71,11 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   const queues = new QueueSwitch(boss, works, log)
   const heartbeat = await Heartbeat.start(
     database,
-    { role: 'worker', workingOn: () => queues.inHand(), onBeat: paused => queues.apply(paused) },
+    {
+      role: 'worker',
+      workingOn: () => workedQueues(queues, deliverer),
+      onBeat: paused => queues.apply(paused),
+    },
     log,
   )
   const projector = new StatsProjector(database, log)

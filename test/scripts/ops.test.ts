@@ -205,6 +205,22 @@ describe('npm run ops', function () {
     ])
   })
 
+  it('pause and resume: are followed for deliveries to webhooks, too, while there are none', async () => {
+    const worksOn = async () => {
+      const rows = await system.database.query<{ working_on: string }>(
+        `select working_on from ops.workers where role = 'worker' and state = 'LIVE'`,
+      )
+      return rows.map(({ working_on }) => working_on.includes('downstream.deliver'))
+    }
+    expect(await worksOn()).to.deep.equal([true])
+    const paused = await done('pause', 'downstream.deliver', '--reason', 'their network is down')
+    expect(paused).to.contain('every worker follows')
+    expect(await worksOn()).to.deep.equal([false])
+    const resumed = await done('resume', 'downstream.deliver', '--reason', 'it is up')
+    expect(resumed).to.contain('every worker follows')
+    expect(await worksOn()).to.deep.equal([true])
+  })
+
   it('changes nothing without a reason, and names the queues there are', async () => {
     for (const [args, message] of [
       [['pause', 'inventory.deduct'], '--reason is needed'],
