@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import pg from 'pg'
+import { newSecret } from '../../src/downstream/webhook-secret.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { pauseQueue, workersFollow } from '../../src/ops/pause-queue.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
@@ -34,6 +35,13 @@ describe('the runbook', function () {
   let system: TestSystem
   let menu: Menu
   const services: Service[] = []
+  const receivers: Receiver[] = []
+
+  async function startReceiver(): Promise<Receiver> {
+    const receiver = await Receiver.start()
+    receivers.push(receiver)
+    return receiver
+  }
 
   async function begin(...roles: Parameters<typeof startSystem>[0] & object): Promise<void> {
     system = await startSystem(roles)
@@ -44,6 +52,7 @@ describe('the runbook', function () {
   }
   afterEach(async () => {
     for (const service of services.splice(0)) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    for (const receiver of receivers.splice(0)) await receiver.stop()
     await system.stop()
   })
 
@@ -188,7 +197,7 @@ describe('the runbook', function () {
     })
     menu = await addMenu(system.database, 10)
     const { database } = system
-    const receiver = await Receiver.start()
+    const receiver = await startReceiver()
     receiver.answer = () => 503
     const added = { url: receiver.url, event_types: ['order.placed.v1'] }
     expect((await system.api.call('POST', '/api/v1/webhooks', added)).status).to.equal(201)
@@ -219,7 +228,6 @@ describe('the runbook', function () {
       return rows.length === 1
     })
     await expectPromisesKept(database)
-    await receiver.stop()
   })
 
   it('the outbox grows: no dispatcher, and an event that could not be dispatched', async () => {
@@ -350,13 +358,19 @@ describe('the runbook', function () {
   })
 
   it('the database was restored from a backup: without the queues', async () => {
-    const [migrate, verify, missing, again, forget, rebuild, verifyAgain, ...more] = commandsOf(
+    const [migrate, verify, missing, again, deliver, forget, rebuild, verifyAgain, ...more] = commandsOf(
       'The database was restored from a backup',
     )
     expect(more).to.deep.equal([])
     await begin()
     const { database } = system
     const boss = await startBoss(database, 'producer', 'test', quiet)
+    const receiver = await startReceiver()
+    await database.execute(
+      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret)
+      values (uuidv7(), 'ada', $1, '{order.placed.v1}', '{order.placed.v1}', $2)`,
+      [receiver.url, newSecret()],
+    )
     const order = await place(database, menu)
     await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))
     await boss.stop({ graceful: false })
@@ -364,17 +378,25 @@ describe('the runbook', function () {
     await run(migrate)
     const [status, broken] = await attempt(verify ?? '')
     expect(status).to.equal(1)
-    expect(broken).to.match(/BROKEN +ops\.check_events_accounted/)
+    expect(broken)
+      .to.match(/BROKEN +ops\.check_events_accounted/)
+      .and.match(/BROKEN +ops\.check_deliveries_accounted/)
     expect(await run(missing)).to.match(/order\.placed\.v1.*inventory\.deduct.*1/)
     await run(again)
+    await run(deliver)
     const foreign = `update outbox_events set xid = '1000000000'`
     await database.execute(foreign)
     await run(forget)
     expect(await database.query('select from outbox_events where xid is not null')).to.deep.equal([])
     expect(await run(rebuild)).to.contain('1 hours of statistics')
     await start(startDispatcher)
-    await start(startWorker)
+    services.push(await startWorker({ ...testConfig, WEBHOOK_ALLOW_PRIVATE: true }, system.url, quiet))
     await prepared(order)
+    await until('its webhook has heard of it', () => receiver.received.length === 1)
+    await until('that is settled', async () => {
+      const rows = await database.query('select from webhook_deliveries where settled_at is null')
+      return rows.length === 0
+    })
     expect(await run(verifyAgain)).to.contain('Every promise is kept')
   })
 })
