@@ -35,4 +35,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8000}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Exec form and no npm between: node gets SIGTERM itself and drains (src/processes/lifecycle.ts). Until that has loaded,
 # half a second, a process 1 ignores signals: run it with `--init` (compose: `init: true`).
-CMD ["node", "src/main.ts", "api"]
+# The heap is kept small, as in package.json (docs/performance.md).
+CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=20", "src/main.ts", "api"]

@@ -41,8 +41,7 @@ await runScript(async () => {
     process.argv.slice(2),
   )
   if (options === null) return 0
-  const all =
-    options.grow > 0 ? [...scenarios.slice(0, -1), ...growthScenarios, ...scenarios.slice(-1)] : scenarios
+  const all = options.grow > 0 ? [...scenarios, ...growthScenarios] : scenarios
   const wanted = options.only === '' ? all : all.filter(({ name }) => options.only.split(',').includes(name))
   if (wanted.length === 0)
     throw new ScriptError(`--only has to name some of ${all.map(({ name }) => name).join(', ')}`)

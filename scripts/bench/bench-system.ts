@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { pino } from 'pino'
+import packageJson from '../../package.json' with { type: 'json' }
 import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/processes/migrate.ts'
 import { Api } from '../support/api.ts'
@@ -114,7 +115,7 @@ export class BenchSystem {
 
   async #start(role: Role, env: Record<string, string>): Promise<void> {
     if (role === 'api') this.#port = await freePort()
-    const child = spawn(process.execPath, ['src/main.ts', role], {
+    const child = spawn(process.execPath, argumentsOf(role), {
       cwd: ROOT,
       env: {
         ...process.env,
@@ -154,6 +155,11 @@ export class BenchSystem {
     child.kill(signal)
     await new Promise(done => child.once('exit', done))
   }
+}
+
+/** What `npm run api` and the others call node with. */
+function argumentsOf(role: Role): string[] {
+  return packageJson.scripts[role].split(' ').slice(1)
 }
 
 /** Peak and present memory, and CPU time, of a process; Linux only. */

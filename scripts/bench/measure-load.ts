@@ -11,6 +11,8 @@ import { closedLoop, openLoop } from './load.ts'
 export const SHORT_BACKLOG_PER_SECOND = 4_000
 const DRAIN_WARMUP_MS = 1_000
 const OVERLOAD_CONNECTION_COUNT = 4_000
+/** Orders that an API lets wait, or has under way. */
+const WAITING_COUNT = 1_100
 /** What they offer, in times of the peak. */
 const OVERLOAD = 3
 const AFTER_OVERLOAD_RATE = 100
@@ -114,8 +116,9 @@ export async function overload(bench: Bench): Promise<Figures> {
   const load = { baseUrl, bodies: singles(bench.menu), seconds: bench.seconds }
   const peak = await closedLoop({ ...load, connections: 128 })
   const connections = OVERLOAD_CONNECTION_COUNT
-  // About half of them wait in the API's queue: it is the others that offer what is beyond the peak.
-  const pauseMs = ((connections / 2) * 1_000) / ((OVERLOAD - 1) * peak.perSecond)
+  // So many wait in the API's queue: it is the others that offer what is beyond the peak.
+  const refusedConnections = connections - WAITING_COUNT
+  const pauseMs = (refusedConnections * 1_000) / ((OVERLOAD - 1) * peak.perSecond)
   const flood = await closedLoop({ ...load, connections, pauseMs })
   const after = await openLoop({ ...load, connections: 8, rate: AFTER_OVERLOAD_RATE })
   const refused = flood.errors / bench.seconds

@@ -63,13 +63,13 @@ export const scenarios: Scenario[] = [
     about: 'orders prepared while a few seconds of events wait, the API not running',
     run: drain(({ seconds }) => SHORT_BACKLOG_PER_SECOND * (seconds + 2)),
   },
+  { name: 'idle', about: 'CPU of each role while nothing happens', run: idle },
+  { name: 'memory', about: 'peak resident memory of each role, after all of the above', run: memory },
   {
     name: 'overload',
     about: 'more than the API can take: 4,000 connections that send three times its peak',
     run: overload,
   },
-  { name: 'idle', about: 'CPU of each role while nothing happens', run: idle },
-  { name: 'memory', about: 'peak resident memory of each role, after all of the above', run: memory },
 ]
 
 /** What the size of the tables does; run with `--grow`. */

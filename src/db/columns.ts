@@ -93,8 +93,9 @@ function writeHeader(buffer: Buffer, elementType: number, count: number): number
   return buffer.writeInt32BE(1, 16)
 }
 
+const HEX_DIGITS = '0123456789abcdef'
 const HEX_VALUES = new Uint8Array(128)
-for (const [value, digit] of Array.from('0123456789abcdef').entries()) {
+for (const [value, digit] of Array.from(HEX_DIGITS).entries()) {
   HEX_VALUES[digit.charCodeAt(0)] = value
   HEX_VALUES[digit.toUpperCase().charCodeAt(0)] = value
 }

@@ -138,7 +138,7 @@ export async function startApi(
     method: 'POST',
     path: '/api/v1/orders',
     queue: 'The queue for new orders',
-    isFull: () => placement.isFull,
+    room: () => placement.room,
   }
   const answer = app.callback()
   const serve = shedLoad((request, response) => void answer(request, response), placing, metrics)
