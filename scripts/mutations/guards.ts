@@ -75,6 +75,14 @@ const slowPathGuards: Omit<Guard, 'tests'>[] = [
     ],
   },
   {
+    name: 'menu-compared',
+    about: 'the comparison of an order with the menu as it is',
+    file: 'src/orders/place-order.ts',
+    edits: [
+      ['where order_id not in (select order_id from stale)\n      and ${condition}', 'where ${condition}'],
+    ],
+  },
+  {
     name: 'fencing',
     about: 'the attempt that a completion is for',
     file: 'src/jobs/work-batch.ts',

@@ -70,6 +70,11 @@ export function createApp(options: AppOptions): Koa {
       // Over plain HTTP a browser ignores these two, and says so in its console.
       crossOriginOpenerPolicy: false,
       originAgentCluster: false,
+      // For browsers of old, and each answer carries them.
+      dnsPrefetchControl: false,
+      ieNoOpen: false,
+      permittedCrossDomainPolicies: false,
+      xssFilter: false,
     }),
   )
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))

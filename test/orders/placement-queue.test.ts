@@ -50,7 +50,8 @@ describe('placing orders in batches', () => {
       query: async (text, values) => {
         if (text.includes('insert into orders')) {
           // How long a binary array is stands at its thirteenth byte.
-          const orders = (values?.[0] as Buffer).readInt32BE(12)
+          const [ids] = values as Buffer[]
+          const orders = ids?.readInt32BE(12) ?? 0
           writes.push(orders)
           onWrite(orders)
         }
