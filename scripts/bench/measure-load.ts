@@ -12,7 +12,7 @@ export const SHORT_BACKLOG_PER_SECOND = 4_000
 const DRAIN_WARMUP_MS = 1_000
 const OVERLOAD_CONNECTION_COUNT = 4_000
 /** Orders that an API lets wait, or has under way. */
-const WAITING_COUNT = 1_100
+const WAITING_COUNT = 2_100
 /** What they offer, in times of the peak. */
 const OVERLOAD = 3
 const AFTER_OVERLOAD_RATE = 100

@@ -10,8 +10,7 @@ interface Sheddable {
   path: string
   /** what is full then, for the person who reads it */
   queue: string
-  /** how many more of it there is room for */
-  room: () => number
+  isFull: () => boolean
 }
 
 /**
@@ -25,19 +24,11 @@ export function shedLoad(serve: RequestListener, call: Sheddable, metrics: HttpM
     'X-Content-Type-Options': 'nosniff',
     'Retry-After': String(retryAfterSeconds(code)),
   }
-  /** those that were let in during this turn of the event loop, on their way to the queue */
-  let entering = 0
-  function enter(): void {
-    if (entering++ === 0) setImmediate(() => (entering = 0))
-  }
   return (request, response) => {
     const { url, method, headers: given } = request
-    if (url !== call.path || method !== call.method) return serve(request, response)
     // A page of another origin could not read an answer without the headers that it gets inside.
-    if (given.origin !== undefined || entering < call.room()) {
-      enter()
+    if (url !== call.path || method !== call.method || given.origin !== undefined || !call.isFull())
       return serve(request, response)
-    }
     const problem = problemOf(code, message, requestIdOf(given['x-request-id']))
     const body = JSON.stringify(problem)
     response.writeHead(problem.status, {

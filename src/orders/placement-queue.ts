@@ -10,7 +10,7 @@ const MAX_BATCH_ITEM_COUNT = 640
 /** Statements under way at once: while two commit, the next fills up. */
 const MAX_IN_FLIGHT_COUNT = 2
 /** Orders that may wait. Beyond them a caller is told to come back at once. */
-const MAX_WAITING_COUNT = 1_000
+const MAX_WAITING_COUNT = 2_000
 
 interface Waiting {
   request: PlaceOrder
@@ -59,13 +59,13 @@ export class PlacementQueue {
     }
   }
 
-  /** Orders that would not be refused if they came now. */
-  get room(): number {
-    return MAX_WAITING_COUNT - this.#waiting.length
+  /** Whether the next order would be refused. */
+  get isFull(): boolean {
+    return this.#waiting.length >= MAX_WAITING_COUNT
   }
 
   async #enqueue(request: PlaceOrder): Promise<PlacedOrder> {
-    if (this.room <= 0) throw new Overloaded('The queue for new orders')
+    if (this.isFull) throw new Overloaded('The queue for new orders')
     return await new Promise<PlacedOrder>((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })
       this.#begin()

@@ -138,7 +138,7 @@ export async function startApi(
     method: 'POST',
     path: '/api/v1/orders',
     queue: 'The queue for new orders',
-    room: () => placement.room,
+    isFull: () => placement.isFull,
   }
   const answer = app.callback()
   const serve = shedLoad((request, response) => void answer(request, response), placing, metrics)

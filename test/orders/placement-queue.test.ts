@@ -124,7 +124,7 @@ describe('placing orders in batches', () => {
     const gate = await database.beginTransaction()
     await gate.db.query('lock table orders in exclusive mode')
     const queue = new PlacementQueue(watched())
-    const placing = Array.from({ length: 1_200 }, () => queue.place(request()))
+    const placing = Array.from({ length: 2_200 }, () => queue.place(request()))
     const outcomes = Promise.allSettled(placing)
     await until('two statements wait for the lock', async () => {
       const waiting = await database.query(
