@@ -21,18 +21,15 @@ interface Lines {
 }
 
 /** What a batch of orders needs to know of menus. */
-export interface RecalledMenu {
-  lineOf: (restaurantId: string, menuItemId: string) => MenuLine | undefined
-  /** whether all that these lines say was read from the database just now */
-  isJustRead: (lines: Lines) => boolean
-}
+export type RecalledMenu = (restaurantId: string, menuItemId: string) => MenuLine | undefined
 
 /** Lines of menus that are remembered; about 400 bytes each. */
 const MAX_LINE_COUNT = 10_000
 
 /**
  * Remembers lines of menus, so that a batch of orders is one round trip instead of two. What it says may be out of date:
- * who writes on its word compares it with the menu in the same statement, and who refuses on it reads anew first.
+ * who writes on its word compares it with the menu in the same statement. Nobody is refused on its word: it remembers only
+ * what orders may take, and all else is read each time.
  */
 export class MenuMemory {
   readonly #lines = new Map<string, MenuLine>()
@@ -53,14 +50,10 @@ export class MenuMemory {
       for (const line of await readLines(sql, [...unknown.values()])) {
         const key = keyOf(line.restaurant_id, line.menu_item_id)
         lines.set(key, line)
-        if (line.name !== null) this.#remember(key, line)
+        if (line.name !== null && line.is_open && line.is_active) this.#remember(key, line)
       }
     }
-    return {
-      lineOf: (restaurantId, menuItemId) => lines.get(keyOf(restaurantId, menuItemId)),
-      isJustRead: ({ restaurant_id, items }) =>
-        items.every(({ menu_item_id }) => unknown.has(keyOf(restaurant_id, menu_item_id))),
-    }
+    return (restaurantId, menuItemId) => lines.get(keyOf(restaurantId, menuItemId))
   }
 
   /** What these lines say is read anew the next time. */

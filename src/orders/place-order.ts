@@ -87,9 +87,8 @@ async function placeOpen(
   const placements: Placement[] = []
   for (const request of requests) {
     const decided = decidePlacement(request, menu, placed_at)
-    if (!(decided instanceof Error)) placements.push({ request, order: decided })
-    else if (menu.isJustRead(request)) outcomes.set(request, decided)
-    else memory.forget(request)
+    if (decided instanceof Error) outcomes.set(request, decided)
+    else placements.push({ request, order: decided })
   }
   if (placements.length === 0) return
   const { stale, keyed } = await writeOrders(sql, placements)
@@ -113,7 +112,7 @@ function decidePlacement(request: PlaceOrder, menu: RecalledMenu, placed_at: Dat
   const errors: FieldError[] = []
   let currency = ''
   for (const [index, { menu_item_id, quantity }] of request.items.entries()) {
-    const line = menu.lineOf(restaurant_id, menu_item_id)
+    const line = menu(restaurant_id, menu_item_id)
     if (!line?.currency) return new NotFound('restaurant', restaurant_id)
     if (!line.is_open) return new RestaurantInactive()
     currency = line.currency

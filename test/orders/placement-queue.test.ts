@@ -217,6 +217,14 @@ describe('placing orders in batches', () => {
       }
     })
 
+    it('refuses what it has just read to be wrong, though it remembers the rest of the order', async () => {
+      await place()
+      const items = [menu_item_id, uuidv7()].map(id => ({ menu_item_id: id, quantity: 1 }))
+      const refusal = await queue.place(request({ restaurant_id, items })).catch((error: unknown) => error)
+      expect(refusal).to.be.instanceOf(ValidationFailed)
+      expect(reads).to.equal(2)
+    })
+
     it('sells what was not there before', async () => {
       const added = uuidv7()
       const wish = () =>
