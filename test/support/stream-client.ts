@@ -10,7 +10,7 @@ export interface StreamEvent {
 /** Follows an event stream as a browser would, and remembers what it was sent. */
 export class StreamClient {
   readonly events: StreamEvent[] = []
-  /** the id to come back with, as EventSource keeps it: heartbeats may move it on */
+  /** the id to come back with, as EventSource keeps it: the one it came with until it is sent another, if by a heartbeat */
   lastId: string | undefined
   readonly headers: IncomingMessage['headers']
   comments = 0
@@ -19,8 +19,9 @@ export class StreamClient {
   #retryMs: number | undefined
   #rest = ''
 
-  private constructor(outgoing: ClientRequest, response: IncomingMessage) {
+  private constructor(outgoing: ClientRequest, response: IncomingMessage, lastId: string | undefined) {
     this.#request = outgoing
+    this.lastId = lastId
     this.headers = response.headers
     response.setEncoding('utf8')
     response.on('data', (text: string) => this.#read(text))
@@ -34,7 +35,8 @@ export class StreamClient {
       const outgoing = request(url, { agent: false, headers })
       outgoing.on('error', reject)
       outgoing.once('response', response => {
-        if (response.statusCode === 200) return resolve(new StreamClient(outgoing, response))
+        if (response.statusCode === 200)
+          return resolve(new StreamClient(outgoing, response, headers['last-event-id']))
         let body = ''
         response.on('data', (chunk: Buffer) => (body += chunk.toString()))
         response.once('end', () => reject(new Error(`${response.statusCode} ${body}`)))
