@@ -17,15 +17,26 @@ COPY scripts/ops scripts/ops
 COPY scripts/support scripts/support
 # A checkout under a strict umask has files that only its owner may read; `node` below is not their owner.
 RUN chmod -R a+rX,go-w package.json migrations scripts src
+# What Node makes of the TypeScript, made here: a process starts sooner, and with 30 MB less (src/compile-cache.js). It is
+# good for one user and one set of flags; each role ends when it has loaded everything and finds no database.
+ENV NODE_COMPILE_CACHE=/app/.compiled
+RUN mkdir .compiled && chown node .compiled
+USER node
+RUN export DATABASE_URL=postgres://127.0.0.1:1/none DATABASE_WAIT_MS=0; \
+    node --max-semi-space-size=8 --heap-growing-percent=30 src/main.ts api; \
+    node --max-semi-space-size=16 --heap-growing-percent=40 src/main.ts dispatcher; \
+    node --max-semi-space-size=16 --heap-growing-percent=40 src/main.ts worker; \
+    chmod -R a+rX .compiled && test -n "$(find .compiled -type f)"
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production HOST=0.0.0.0
+ENV NODE_ENV=production HOST=0.0.0.0 NODE_COMPILE_CACHE=/app/.compiled
 WORKDIR /app
 COPY --from=install /app/node_modules node_modules
 COPY --from=install /app/package.json ./
 COPY --from=install /app/migrations migrations
 COPY --from=install /app/scripts scripts
 COPY --from=install /app/src src
+COPY --from=install /app/.compiled .compiled
 # Nothing here belongs to this user, and nothing is ever written: a read-only root file system will do.
 USER node
 EXPOSE 8000
@@ -36,4 +47,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
 # Exec form and no npm between: node gets SIGTERM itself and drains (src/processes/lifecycle.ts). Until that has loaded,
 # half a second, a process 1 ignores signals: run it with `--init` (compose: `init: true`).
 # The heap is kept small, as in package.json (docs/performance.md).
-CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=20", "src/main.ts", "api"]
+CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "src/main.ts", "api"]

@@ -4,33 +4,33 @@ import { DatabaseUnavailable } from './platform/errors.ts'
 import { armFailpoints } from './platform/failpoints.ts'
 import { createLogger, type Logger } from './platform/log.ts'
 import type { Tracing } from './platform/trace-sdk.ts'
-import { startAll } from './processes/all.ts'
-import { startApi } from './processes/api.ts'
-import { startDispatcher } from './processes/dispatcher.ts'
 import { stopOnSignal } from './processes/lifecycle.ts'
-import { migrate } from './processes/migrate.ts'
 import { NotMigrated, type Service } from './processes/service.ts'
 import { startTracing } from './processes/start-tracing.ts'
-import { printWelcome } from './processes/welcome.ts'
-import { startWorker } from './processes/worker.ts'
 
+/** Each loads only what its role needs: what is loaded stays in memory. */
 const roles = {
   all: async (config: Config, log: Logger) => {
+    const { startAll } = await import('./processes/all.ts')
+    const { printWelcome } = await import('./processes/welcome.ts')
     const all = await startAll(config, log)
     printWelcome(all, config)
     return all
   },
   api: async (config: Config, log: Logger) => {
+    const { startApi } = await import('./processes/api.ts')
     const api = await startApi(config, databaseUrl(config), log)
     log.info({ url: api.url }, 'the API listens')
     return api
   },
   dispatcher: async (config: Config, log: Logger) => {
     giveWay()
+    const { startDispatcher } = await import('./processes/dispatcher.ts')
     return await startDispatcher(config, databaseUrl(config), log)
   },
   worker: async (config: Config, log: Logger) => {
     giveWay()
+    const { startWorker } = await import('./processes/worker.ts')
     return await startWorker(config, databaseUrl(config), log)
   },
 } satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
@@ -88,6 +88,7 @@ async function main(role: string): Promise<void> {
 /** @returns undefined when there is nothing to keep running */
 async function start(role: string, config: Config, log: Logger): Promise<Service | undefined> {
   if (role === 'migrate') {
+    const { migrate } = await import('./processes/migrate.ts')
     await migrate(databaseUrl(config), log)
     return undefined
   }

@@ -46,6 +46,25 @@ describe('the image', () => {
   })
 })
 
+describe('the flags of each role', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const roles = ['api', 'dispatcher', 'worker'] as const
+
+  /** What `npm run` gives node, but for the folder of what is compiled: an image has its own. */
+  const wordsOf = (role: string) =>
+    (scripts[role] ?? '').replace('--import ./src/compile-cache.js ', '').split(' ')
+
+  it('are those of package.json in the compose file, and in the image', () => {
+    const compose = read('docker-compose.yml')
+    for (const role of roles) expect(compose).to.include(`command: [${wordsOf(role).join(', ')}]`)
+    expect(read('Dockerfile')).to.include(`CMD ${JSON.stringify(wordsOf('api')).replaceAll(',', ', ')}`)
+  })
+
+  it('are those that the image was compiled for: with others, nothing of it is used', () => {
+    for (const role of roles) expect(read('Dockerfile')).to.include(`    ${wordsOf(role).join(' ')}; `)
+  })
+})
+
 describe('the compose file', () => {
   const compose = read('docker-compose.yml')
   const [, services = ''] = compose.split('\nservices:\n')

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import Router from '@koa/router'
-import { koaSwagger } from 'koa2-swagger-ui'
+import Router, { type RouterContext } from '@koa/router'
 
 /** Files of swagger-ui-dist that the page loads, by the name that koa2-swagger-ui asks for. */
 const assets = {
@@ -41,16 +40,32 @@ function serveDocument(router: Router, path: string, document: object): void {
 function serveAssets(router: Router): void {
   const folder = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..')
   for (const [name, [file, type]] of Object.entries(assets)) {
-    const content = readFileSync(join(folder, file))
-    router.get(`${ASSETS_PATH}/${name}`, ctx => {
+    router.get(`${ASSETS_PATH}/${name}`, async ctx => {
+      ctx.body = await readFile(join(folder, file))
       ctx.type = type
       ctx.set('Cache-Control', `public, max-age=${CACHE_SECONDS}`)
-      ctx.body = content
     })
   }
 }
 
+interface Page {
+  html: string
+  policy: string
+}
+
 function servePage(router: Router): void {
+  let page: Page | undefined
+  router.get('/docs', async ctx => {
+    page ??= await renderPage(ctx)
+    ctx.set('Content-Security-Policy', page.policy)
+    ctx.type = 'html'
+    ctx.body = page.html
+  })
+}
+
+/** What renders it is loaded only now: most processes are never asked for it, and it stays in memory. */
+async function renderPage(ctx: RouterContext): Promise<Page> {
+  const { koaSwagger } = await import('koa2-swagger-ui')
   const render = koaSwagger({
     title: 'Comanda API',
     // `routePrefix` would match any path that ends in it, e.g. an order's
@@ -68,17 +83,9 @@ function servePage(router: Router): void {
       displayRequestDuration: true,
     },
   })
-  let page: { html: string; policy: string } | undefined
-  router.get('/docs', async ctx => {
-    if (!page) {
-      await render(ctx, async () => undefined)
-      const html = withoutRemoteFonts(String(ctx.body)).replaceAll(`${ASSETS_PATH}//`, `${ASSETS_PATH}/`)
-      page = { html, policy: contentSecurityPolicy(html) }
-    }
-    ctx.set('Content-Security-Policy', page.policy)
-    ctx.type = 'html'
-    ctx.body = page.html
-  })
+  await render(ctx, async () => undefined)
+  const html = withoutRemoteFonts(String(ctx.body)).replaceAll(`${ASSETS_PATH}//`, `${ASSETS_PATH}/`)
+  return { html, policy: contentSecurityPolicy(html) }
 }
 
 function withoutRemoteFonts(html: string): string {

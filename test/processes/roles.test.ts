@@ -1,4 +1,6 @@
-import { constants, getPriority, setPriority } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { constants, getPriority, setPriority, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
@@ -35,6 +37,22 @@ describe('the roles, each its own process', () => {
       expect(child.errors()).to.match(/^comanda: DATABASE_URL: [^\n]*\n$/)
     })
   }
+
+  it('leave what was compiled for their next start, which needs no compiler', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'comanda-test-compiled-'))
+    const compilers = async () => {
+      const args = ['--import', './src/compile-cache.js', '--trace-wasm-compilation-times']
+      const child = startChild([...args, 'src/main.ts', 'api'], {
+        DATABASE_URL: '',
+        NODE_COMPILE_CACHE: folder,
+      })
+      expect(await child.ended).to.equal(1)
+      return child.output()
+    }
+    expect(await compilers()).not.to.equal('')
+    expect(await compilers()).to.equal('')
+    rmSync(folder, { recursive: true })
+  })
 
   it('wait for a database that is away, and say in one line that it stays away', async () => {
     const child = start('api', {
