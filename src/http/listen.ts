@@ -2,6 +2,9 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ConfigurationError } from '../platform/config.ts'
 
+/** Connections that may wait to be accepted: Linux takes this many, and drops those beyond, whose clients try again after 1, 3 and 7 s. */
+const BACKLOG_COUNT = 4_096
+
 /**
  * Listens, and says where, e.g. `http://127.0.0.1:8000`.
  * @param variable the one that the port comes from
@@ -9,7 +12,7 @@ import { ConfigurationError } from '../platform/config.ts'
  */
 export async function listen(server: Server, host: string, port: number, variable: string): Promise<string> {
   try {
-    await new Promise<void>((done, fail) => server.once('error', fail).listen(port, host, done))
+    await new Promise<void>((done, fail) => server.once('error', fail).listen(port, host, BACKLOG_COUNT, done))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE') {
