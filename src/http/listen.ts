@@ -12,7 +12,9 @@ const BACKLOG_COUNT = 4_096
  */
 export async function listen(server: Server, host: string, port: number, variable: string): Promise<string> {
   try {
-    await new Promise<void>((done, fail) => server.once('error', fail).listen(port, host, BACKLOG_COUNT, done))
+    await new Promise<void>((done, fail) =>
+      server.once('error', fail).listen(port, host, BACKLOG_COUNT, done),
+    )
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE') {

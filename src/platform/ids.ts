@@ -6,6 +6,8 @@ const POOL_BYTES = 16 * 1024
 const ID_BYTES = 16
 
 const pool = new Uint8Array(POOL_BYTES)
+/** Those of one id, taken out of the pool: a view of it for each id would be up to a twentieth of what a process allocates. */
+const random = new Uint8Array(ID_BYTES)
 let offset = POOL_BYTES
 let lastMs = 0
 let seq = 0
@@ -16,7 +18,7 @@ export function newId(): string {
     randomFillSync(pool)
     offset = 0
   }
-  const random = pool.subarray(offset, (offset += ID_BYTES))
+  for (let index = 0; index < ID_BYTES; index++) random[index] = pool[offset++] ?? 0
   const now = Date.now()
   if (now > lastMs) {
     lastMs = now
