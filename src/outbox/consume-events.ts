@@ -89,6 +89,7 @@ function logHandled(
   jobs: Job<EventOf>[],
   outcomes: Map<string, string>,
 ): void {
+  if (!log.isLevelEnabled('info')) return
   for (const { id, data } of jobs) {
     const { event_id, type, order_id, trace_context } = data
     const outcome = outcomes.get(event_id) ?? 'nothing to do'

@@ -155,7 +155,7 @@ async function failureOf(work: () => Promise<void>): Promise<string | undefined>
 }
 
 function logBatch(log: Logger, sound: readonly EventOf[], unsound: readonly Unsound[]): void {
-  for (const { event_id, type, order_id, trace_context } of sound) {
+  for (const { event_id, type, order_id, trace_context } of log.isLevelEnabled('info') ? sound : []) {
     const jobs = isRouted(type) ? queuesOf(type) : []
     log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `dispatched ${type}`)
   }
