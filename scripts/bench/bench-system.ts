@@ -39,6 +39,8 @@ export class BenchSystem {
   readonly #folder: string
   readonly #env: Record<string, string>
   readonly #children = new Map<Role, ChildProcess>()
+  /** most memory of those that have ended, in MB */
+  readonly #peaks = new Map<Role, number>()
   #port = 0
 
   private constructor(embedded: EmbeddedPostgres, folder: string, env: Record<string, string>) {
@@ -58,6 +60,10 @@ export class BenchSystem {
     await migrate(embedded.url, pino({ level: 'warn' }))
     const system = new BenchSystem(embedded, folder, env)
     await system.#fillLog()
+    // Each was started once before: what is compiled is on the disk.
+    await system.run(['api', 'dispatcher', 'worker'])
+    await system.run([])
+    system.forgetPeaks()
     return system
   }
 
@@ -80,6 +86,18 @@ export class BenchSystem {
 
   pidOf(role: Role): number | undefined {
     return this.#children.get(role)?.pid
+  }
+
+  /** The most memory that any process of the role has had, in MB, as long as none was forgotten. */
+  peakOf(role: Role): number {
+    const pid = this.pidOf(role)
+    const present = pid === undefined ? 0 : (processUse(pid)?.peakRssMb ?? Number.NaN)
+    return Math.max(present, this.#peaks.get(role) ?? 0)
+  }
+
+  /** Leaves out of {@link peakOf} what has ended so far. */
+  forgetPeaks(): void {
+    this.#peaks.clear()
   }
 
   /** Ends a role at once, as a machine that fails does. {@link run} starts it again. */
@@ -150,6 +168,7 @@ export class BenchSystem {
 
   async #end(role: Role, signal: NodeJS.Signals): Promise<void> {
     const child = this.#children.get(role)
+    this.#peaks.set(role, this.peakOf(role))
     this.#children.delete(role)
     if (!child || child.exitCode !== null) return
     child.kill(signal)

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { addBacklog } from './backlog.ts'
 import { type Bench, clearBacklog, type Figures, runWarm, singles, startIdle, untilDrained } from './bench.ts'
-import { processUse, type Role } from './bench-system.ts'
+import type { Role } from './bench-system.ts'
 import { limitByPg, limitByPgbench, type Menu } from './limit.ts'
 import { closedLoop, openLoop } from './load.ts'
 
@@ -122,6 +122,10 @@ export async function overload(bench: Bench): Promise<Figures> {
   const flood = await closedLoop({ ...load, connections, pauseMs })
   const after = await openLoop({ ...load, connections: 8, rate: AFTER_OVERLOAD_RATE })
   const refused = flood.errors / bench.seconds
+  const peakMb = bench.system.peakOf('api')
+  // Its memory is a figure of its own.
+  await bench.system.run([])
+  bench.system.forgetPeaks()
   return {
     'peak orders/s': peak.perSecond,
     'goodput orders/s': flood.perSecond,
@@ -129,6 +133,6 @@ export async function overload(bench: Bench): Promise<Figures> {
     'p99 ms': flood.p99Ms,
     'p99 after it ms': after.p99Ms,
     'errors after it': after.errors,
-    'API MB': processUse(bench.system.pidOf('api') ?? 0)?.peakRssMb ?? Number.NaN,
+    'API MB': peakMb,
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ALL, type Bench, type Figures, startIdle } from './bench.ts'
+import { type Bench, type Figures, startIdle } from './bench.ts'
 import { processUse, type Role } from './bench-system.ts'
 
 /** What each process costs. */
@@ -19,8 +19,11 @@ export async function idle(bench: Bench): Promise<Figures> {
   }
 }
 
-export async function memory(bench: Bench): Promise<Figures> {
-  await bench.system.run(ALL)
-  const peak = (role: Role) => processUse(bench.system.pidOf(role) ?? 0)?.peakRssMb ?? Number.NaN
-  return { 'api MB': peak('api'), 'dispatcher MB': peak('dispatcher'), 'worker MB': peak('worker') }
+/** The peaks of all processes so far, those that have ended too. */
+export async function memory({ system }: Bench): Promise<Figures> {
+  return {
+    'api MB': system.peakOf('api'),
+    'dispatcher MB': system.peakOf('dispatcher'),
+    'worker MB': system.peakOf('worker'),
+  }
 }
