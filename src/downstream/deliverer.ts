@@ -11,18 +11,12 @@ import { guardedAgent } from './guarded-agent.ts'
 import { Hands, type Held } from './hands.ts'
 import { judgeAttempt } from './judge-attempt.ts'
 import { noteAttempt } from './note-attempt.ts'
-import {
-  BEGINNING,
-  giveBack,
-  isAnyWebhook,
-  lookAfterWaiting,
-  releaseReady,
-  releaseRooms,
-} from './release-deliveries.ts'
+import { giveBack, releaseReady, releaseRooms } from './release-deliveries.ts'
 import { sendDelivery, unsent } from './send-delivery.ts'
-import { type Settlement, settleDeliveries } from './settle-deliveries.ts'
+import { type HeldSettlement, Settler } from './settler.ts'
 import { bodyOf, type TakenJob, takeDeliveries, whyDiscarded } from './take-deliveries.ts'
 import { traceAttempt } from './trace-attempt.ts'
+import { WaitingLook } from './waiting-look.ts'
 import { urlTrouble } from './webhook-url.ts'
 
 export interface DelivererOptions {
@@ -38,7 +32,6 @@ export interface DelivererOptions {
 }
 
 const TAKE_COUNT = 200
-const SETTLE_COUNT = 200
 /** Requests under way to one webhook, of this process. */
 const CONCURRENCY_COUNT = 10
 /** The safety net: how long a job may wait when its wake-up is lost. */
@@ -60,25 +53,28 @@ const STALE_MS = deliveryQueue.heartbeatSeconds * 1_000 - 1_000
 export class Deliverer {
   readonly #options: DelivererOptions
   readonly #hands = new Hands(CONCURRENCY_COUNT)
-  readonly #settlements: (Settlement & { held?: Held })[] = []
+  readonly #settler: Settler
+  readonly #waiting: WaitingLook
   #agent: Agent | undefined
   #listener: Listener | undefined
   #stopSignal = new AbortController()
   #running: Promise<void> | undefined
   #stopped: Promise<void> | undefined
-  #settling: Promise<void> | undefined
-  #isSettling = false
   #timers: NodeJS.Timeout[] = []
   #stopping = false
   #woken = false
   readonly #rest = new Rest(() => this.#stopping)
-  #lookedUpTo = BEGINNING
-  #looking = false
-  /** somebody asked for it while one was under way, and that one may have missed it */
-  #lookAgain = false
 
   constructor(options: DelivererOptions) {
     this.#options = options
+    const isStopping = () => this.#stopping
+    this.#waiting = new WaitingLook({ ...options, isStopping })
+    this.#settler = new Settler({
+      ...options,
+      isStopping,
+      roomsAfter: batch => this.#roomsAfter(batch),
+      afterwards: batch => this.#afterwards(batch),
+    })
   }
 
   async start(): Promise<void> {
@@ -88,13 +84,13 @@ export class Deliverer {
     this.#stopSignal = new AbortController()
     this.#agent = guardedAgent({ allowPrivate, connections: CONCURRENCY_COUNT })
     const heard = (payload: string) => {
-      if (payload === LOOK) void this.#look()
+      if (payload === LOOK) void this.#waiting.look()
       this.#wake()
     }
     this.#listener = await database.listen(DELIVERIES_CHANNEL, heard, () => heard(LOOK))
     this.#timers = [
       setInterval(() => void this.#touch(), TOUCH_MS),
-      setInterval(() => void this.#look(), LOOK_MS),
+      setInterval(() => void this.#waiting.look(), LOOK_MS),
     ]
     this.#running = this.#run()
   }
@@ -127,7 +123,7 @@ export class Deliverer {
     const timer = setTimeout(() => this.#stopSignal.abort(), timeoutMs)
     await this.#hands.untilIdle()
     clearTimeout(timer)
-    await this.#settling
+    await this.#settler.untilIdle()
     for (const each of this.#timers) clearInterval(each)
     try {
       await giveBack(
@@ -185,11 +181,11 @@ export class Deliverer {
           ? delivery.job_id === job.id
           : delivery.state === 'DEAD' && delivery.job_id !== job.id)
       const reason = isCurrent ? whyDiscarded(delivery) : undefined
-      if (!isCurrent) this.#settle({ job, verdict: { state: 'NOTHING' } })
-      else if (reason !== undefined) this.#settle({ job, verdict: { state: 'DISCARDED', reason } })
+      if (!isCurrent) this.#settler.settle({ job, verdict: { state: 'NOTHING' } })
+      else if (reason !== undefined) this.#settler.settle({ job, verdict: { state: 'DISCARDED', reason } })
       else {
         const state = this.#hands.take({ job, delivery, since })
-        if (state !== 'HELD') this.#settle({ job, verdict: { state } })
+        if (state !== 'HELD') this.#settler.settle({ job, verdict: { state } })
       }
     }
     this.#pump()
@@ -224,48 +220,18 @@ export class Deliverer {
     if (sent.status !== null || !this.#stopSignal.signal.aborted) {
       const verdict = judgeAttempt(held, sent, retrySeconds, Math.random())
       noteAttempt(held, sent, verdict, log)
-      this.#settle({ job, verdict, sent, held })
+      this.#settler.settle({ job, verdict, sent, held })
     }
     this.#pump()
   }
 
-  /** To be written down with others, soon. */
-  #settle(settlement: Settlement & { held?: Held }): void {
-    this.#settlements.push(settlement)
-    if (this.#isSettling) return
-    this.#isSettling = true
-    this.#settling = this.#settleAll()
-  }
-
-  async #settleAll(): Promise<void> {
-    const { database, boss, log } = this.#options
-    // Whatever is decided before the event loop turns goes along.
-    await new Promise(done => setImmediate(done))
-    while (this.#settlements.length > 0) {
-      const batch = this.#settlements.slice(0, SETTLE_COUNT)
-      try {
-        const rooms = this.#roomsAfter(batch)
-        const disabled = await database.transaction(tx => settleDeliveries(tx, boss, batch, rooms))
-        for (const webhook_id of disabled) log.error({ webhook_id }, 'webhook disabled')
-        this.#settlements.splice(0, batch.length)
-        await this.#afterwards(batch)
-      } catch (error) {
-        log.error({ error: String(error) }, 'deliveries could not be settled; it will be tried again')
-        await new Promise(done => setTimeout(done, ERROR_PAUSE_MS))
-        if (this.#stopping) break
-      }
-    }
-    // In the same turn as the look at what is left: nothing falls in between.
-    this.#isSettling = false
-  }
-
-  async #afterwards(batch: readonly (Settlement & { held?: Held })[]): Promise<void> {
+  async #afterwards(batch: readonly HeldSettlement[]): Promise<void> {
     const { database, boss } = this.#options
     for (const { held, verdict } of batch) {
       if (!held) continue
       const isSettled = verdict.state !== 'RETRY'
       for (const { job } of this.#hands.settled(held, isSettled))
-        this.#settle({ job, verdict: { state: 'AWAITS_TURN' } })
+        this.#settler.settle({ job, verdict: { state: 'AWAITS_TURN' } })
     }
     this.#pump()
     if (this.#hands.room > 0) this.#wakeWhenShort(batch.length)
@@ -283,7 +249,7 @@ export class Deliverer {
   }
 
   /** How many more of each webhook may have a job when these have ended. */
-  #roomsAfter(batch: readonly Settlement[]): Map<string, number> {
+  #roomsAfter(batch: readonly HeldSettlement[]): Map<string, number> {
     const rooms = new Map<string, number>()
     for (const { job, sent } of batch) {
       const { webhook_id } = job.data
@@ -312,29 +278,6 @@ export class Deliverer {
       for (const each of held) if (ours.has(each.job.id)) each.since = since
     } catch (error) {
       log.warn({ error: String(error) }, 'jobs of deliveries could not be held')
-    }
-  }
-
-  async #look(): Promise<void> {
-    const { database, boss, log } = this.#options
-    this.#lookAgain = true
-    if (this.#looking || this.#stopping) return
-    this.#looking = true
-    try {
-      while (this.#lookAgain) {
-        this.#lookAgain = false
-        if (await isAnyWebhook(database)) {
-          const from = this.#lookedUpTo
-          this.#lookedUpTo = await database.transaction(tx => lookAfterWaiting(tx, boss, from))
-        }
-      }
-    } catch (error) {
-      log.warn(
-        { error: String(error) },
-        'waiting deliveries could not be looked after; it will be tried again',
-      )
-    } finally {
-      this.#looking = false
     }
   }
 }
