@@ -1,6 +1,5 @@
 import Router from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
-import helmet from 'koa-helmet'
 import { ExpectedError, TooManyRequests } from '../platform/errors.ts'
 import { type Logger, withLogContext } from '../platform/log.ts'
 import { isTracing } from '../platform/tracing.ts'
@@ -15,6 +14,8 @@ import { requestIdOf } from './request-id.ts'
 import { requireHost } from './require-host.ts'
 import { type Route, STREAM_TYPE } from './route.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
+import { securityHeaders } from './security-headers.ts'
+import type { Step } from './step.ts'
 import { traceRequests } from './trace-requests.ts'
 
 export interface AppOptions {
@@ -22,7 +23,7 @@ export interface AppOptions {
   /** pages beside the API: for everybody, for every caller, and for operators */
   pages: { open: Router[]; callers: Router[]; operators: Router[] }
   /** what each caller may send, after it is known */
-  rateLimit?: Middleware | undefined
+  rateLimit?: Step | undefined
   /** left out, everybody may do everything */
   authenticator?: Authenticator | undefined
   metrics: HttpMetrics
@@ -59,24 +60,6 @@ export function createApp(options: AppOptions): Koa {
   app.use(metrics.middleware())
   app.use(answerErrors(log))
   if (log.isLevelEnabled('debug')) app.use(logRequests(log))
-  app.use(
-    helmet({
-      contentSecurityPolicy: {
-        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-        useDefaults: false,
-      },
-      // Whoever ends TLS in front of this decides for their domain.
-      strictTransportSecurity: false,
-      // Over plain HTTP a browser ignores these two, and says so in its console.
-      crossOriginOpenerPolicy: false,
-      originAgentCluster: false,
-      // For browsers of old, and each answer carries them.
-      dnsPrefetchControl: false,
-      ieNoOpen: false,
-      permittedCrossDomainPolicies: false,
-      xssFilter: false,
-    }),
-  )
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(requireHost(allowedHosts))
   app.use(limitPath())
@@ -92,14 +75,13 @@ export function createApp(options: AppOptions): Koa {
 }
 
 /** The pages of a router, for those who are let in. */
-function guarded(router: Router, guard: Middleware): Middleware {
+function guarded(router: Router, guard: Step): Middleware {
   const serve = router.routes()
   return async (ctx, next) => {
     if (!router.match(ctx.path, ctx.method).route) return await next()
-    await guard(ctx, async () => {
-      // Which route answers is found anew behind the guard.
-      await serve(ctx as never, next)
-    })
+    await guard(ctx)
+    // Which route answers is found anew behind the guard.
+    await serve(ctx as never, next)
   }
 }
 
@@ -127,13 +109,13 @@ function apiRouter(options: AppOptions): Router {
                 requireIdempotencyKey,
               ),
       })
-    const serveOnce: Middleware = async ctx => {
+    const serveOnce: Step = async ctx => {
       const { body, headers = {} } = (await answer(ctx)) as RouteReply<unknown>
       ctx.status = route.status
       ctx.set(headers)
       ctx.body = route.status === 204 ? null : body
     }
-    const serveStream: Middleware = async ctx => {
+    const serveStream: Step = async ctx => {
       const prepare = async () => (await answer(ctx)) as StreamReply
       if (ctx.method === 'HEAD') {
         await prepare()
@@ -144,10 +126,16 @@ function apiRouter(options: AppOptions): Router {
       await streams?.open(ctx.res, ctx.state['caller'], recheckOf(ctx, authenticator, route.scope), prepare)
       ctx.respond = false
     }
-    const serve = route.isStream ? serveStream : serveOnce
     // Strangers are turned away before a byte of their body is read.
-    const enter = [admit(authenticator, route.scope), ...(rateLimit ? [rateLimit] : [])]
-    router.register(path, [route.method], route.body ? [...enter, readBody, serve] : [...enter, serve])
+    const steps = [
+      admit(authenticator, route.scope),
+      ...(rateLimit ? [rateLimit] : []),
+      ...(route.body ? [readBody] : []),
+      route.isStream ? serveStream : serveOnce,
+    ]
+    router.register(path, [route.method], async ctx => {
+      for (const step of steps) await step(ctx)
+    })
   }
   return router
 }
@@ -160,11 +148,13 @@ function bodyOf(ctx: Context, route: Route): unknown {
 }
 
 function identifyRequest(): Middleware {
-  return async (ctx, next) => {
+  const headers = securityHeaders()
+  return (ctx, next) => {
     const requestId = requestIdOf(ctx.req.headers['x-request-id'])
     ctx.state['requestId'] = requestId
-    ctx.set('X-Request-Id', requestId)
-    await withLogContext({ request_id: requestId }, next)
+    ctx.res.setHeader('X-Request-Id', requestId)
+    for (const [name, value] of headers) ctx.res.setHeader(name, value)
+    return withLogContext({ request_id: requestId }, next)
   }
 }
 
@@ -202,10 +192,10 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
 const MAX_URL_LENGTH = 8_192
 
 function limitPath(): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     if (ctx.url.length > MAX_URL_LENGTH)
       throw new ExpectedError('path-too-long', `A path and its query may have ${MAX_URL_LENGTH} characters`)
-    await next()
+    return next()
   }
 }
 

@@ -1,6 +1,7 @@
-import type { Context, Middleware } from 'koa'
+import type { Context } from 'koa'
 import { ExpectedError } from '../platform/errors.ts'
 import { ANYONE, type Caller, requireScope, type Scope } from './caller.ts'
+import type { Step } from './step.ts'
 
 /**
  * Finds out who holds a token. `address` is where it comes from.
@@ -19,18 +20,16 @@ const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
  * in logs.
  * @param scope undefined: any caller will do
  */
-export function admit(authenticator: Authenticator | undefined, scope?: Scope): Middleware {
+export function admit(authenticator: Authenticator | undefined, scope?: Scope): Step {
   if (!authenticator) {
-    return async (ctx, next) => {
+    return ctx => {
       ctx.state['caller'] = ANYONE
-      await next()
     }
   }
-  return async (ctx, next) => {
+  return async ctx => {
     const caller = await identify(ctx, authenticator)
     if (scope) requireScope(caller, scope)
     ctx.state['caller'] = caller
-    await next()
   }
 }
 

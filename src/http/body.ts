@@ -1,6 +1,7 @@
-import type { Context, Middleware } from 'koa'
+import type { Context } from 'koa'
 import { HttpMethodEnum, koaBody } from 'koa-body'
 import { ExpectedError } from '../platform/errors.ts'
+import type { Step } from './step.ts'
 
 const JSON_TYPE = 'application/json'
 
@@ -16,7 +17,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * Reads a JSON body into `ctx.request.body`, or leaves it undefined when there is none.
  * @throws unsupported-media-type, malformed-json, json-too-deep, payload-too-large
  */
-export function jsonBody(): Middleware {
+export function jsonBody(): Step {
   // Byte for byte: koa-body's own JSON parser stores what is not UTF-8 as U+FFFD, takes `""` for no body, and calls
   // a `__proto__` key a syntax error.
   const readBytes = koaBody({
@@ -34,17 +35,17 @@ export function jsonBody(): Middleware {
       throw bodyError(error)
     },
   })
-  return async (ctx, next) => {
-    if (!hasBody(ctx)) return await next()
+  return async ctx => {
+    if (!hasBody(ctx)) return
     refuseUnreadable(ctx)
-    await readBytes(ctx, async () => {
-      const bytes = ctx.request.body as string
-      if (bytes === '') delete ctx.request.body
-      else ctx.request.body = parseJson(bytes)
-      await next()
-    })
+    await readBytes(ctx, goOn)
+    const bytes = ctx.request.body as string
+    if (bytes === '') delete ctx.request.body
+    else ctx.request.body = parseJson(bytes)
   }
 }
+
+const goOn = async () => {}
 
 function hasBody(ctx: Context): boolean {
   return ctx.request.length !== 0 && (ctx.get('transfer-encoding') !== '' || ctx.request.length !== undefined)

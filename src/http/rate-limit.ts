@@ -1,16 +1,16 @@
-import type { Middleware } from 'koa'
 import type { Database } from '../db/database.ts'
 import { TooManyRequests } from '../platform/errors.ts'
 import type { Caller } from './caller.ts'
 import { countPerMinute, WINDOW_SECONDS } from './count-per-minute.ts'
+import type { Step } from './step.ts'
 
 /**
  * Lets each caller send so many requests a minute, over all API processes, and tells how many are left
  * (draft-ietf-httpapi-ratelimit-headers).
  */
-export function limitRate(database: Database, perMinute: number): Middleware {
+export function limitRate(database: Database, perMinute: number): Step {
   const count = countPerMinute(perMinute, '', database)
-  return async (ctx, next) => {
+  return async ctx => {
     const { isRefused, leftCount, seconds } = await count((ctx.state['caller'] as Caller).id)
     ctx.set('RateLimit-Policy', `"default";q=${perMinute};w=${WINDOW_SECONDS}`)
     ctx.set('RateLimit', `"default";r=${leftCount};t=${seconds}`)
@@ -22,6 +22,5 @@ export function limitRate(database: Database, perMinute: number): Middleware {
         { limit_count: perMinute, window_seconds: WINDOW_SECONDS },
       )
     }
-    await next()
   }
 }

@@ -10,7 +10,7 @@ const SHOWN_LENGTH = 100
  * @param names in lower case, addresses of IPv6 in brackets; undefined: any
  */
 export function requireHost(names: ReadonlySet<string> | undefined): Middleware {
-  return async (ctx, next) => {
+  return (ctx, next) => {
     const { host } = ctx.req.headers
     if (!host) throw new ExpectedError('malformed-request', 'The request has no Host header')
     if (names && !names.has(host.replace(/:\d*$/, '').toLowerCase()))
@@ -18,6 +18,6 @@ export function requireHost(names: ReadonlySet<string> | undefined): Middleware 
         'host-not-allowed',
         `The API does not go by ${host.slice(0, SHOWN_LENGTH)}; if it should, name it in ALLOWED_HOSTS`,
       )
-    await next()
+    return next()
   }
 }

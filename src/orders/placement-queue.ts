@@ -42,10 +42,8 @@ export class PlacementQueue {
    * @throws what is wrong with this order, IdempotencyKeyInFlight when its key is taken, Overloaded when too many wait,
    *   DatabaseUnavailable
    */
-  async place(request: PlaceOrder): Promise<PlacedOrder> {
-    return request.idempotency
-      ? await this.#placeOnce(request, request.idempotency)
-      : await this.#enqueue(request)
+  place(request: PlaceOrder): Promise<PlacedOrder> {
+    return request.idempotency ? this.#placeOnce(request, request.idempotency) : this.#enqueue(request)
   }
 
   async #placeOnce(request: PlaceOrder, { caller, key }: IdempotentRequest): Promise<PlacedOrder> {
@@ -64,9 +62,9 @@ export class PlacementQueue {
     return this.#waiting.length >= MAX_WAITING_COUNT
   }
 
-  async #enqueue(request: PlaceOrder): Promise<PlacedOrder> {
-    if (this.isFull) throw new Overloaded('The queue for new orders')
-    return await new Promise<PlacedOrder>((resolve, reject) => {
+  #enqueue(request: PlaceOrder): Promise<PlacedOrder> {
+    if (this.isFull) return Promise.reject(new Overloaded('The queue for new orders'))
+    return new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })
       this.#begin()
     })
