@@ -5,8 +5,13 @@ import { MenuMemory } from './menu-memory.ts'
 import { countTransitions } from './order-metrics.ts'
 import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
 
+/**
+ * Orders that share a statement while few wait: with two statements of so many, API and database both have something to do.
+ * When more wait, they share longer ones: under a flood a turn of the event loop takes long, and in each it sends two.
+ */
+const BATCH_COUNT = 64
 /** Items in one statement: bounds its bytes. */
-const MAX_BATCH_ITEM_COUNT = 640
+const MAX_BATCH_ITEM_COUNT = 1_000
 /** Statements under way at once: while two commit, the next fills up. */
 const MAX_IN_FLIGHT_COUNT = 2
 /** Orders that may wait. Beyond them a caller is told to come back at once. */
@@ -32,8 +37,8 @@ export class PlacementQueue {
   #inFlight = 0
   #beginning = false
 
-  /** @param maxBatchCount orders in one statement */
-  constructor(sql: Sql, maxBatchCount = 64) {
+  /** @param maxBatchCount most orders in one statement */
+  constructor(sql: Sql, maxBatchCount = 500) {
     this.#sql = sql
     this.#maxBatchCount = maxBatchCount
   }
@@ -94,12 +99,14 @@ export class PlacementQueue {
   }
 
   #takeBatch(): Waiting[] {
+    const share = Math.ceil(this.#waiting.length / MAX_IN_FLIGHT_COUNT)
+    const count = Math.min(this.#maxBatchCount, Math.max(BATCH_COUNT, share))
     let items = 0
-    const beyond = this.#waiting.slice(0, this.#maxBatchCount).findIndex(({ request }, index) => {
+    const beyond = this.#waiting.slice(0, count).findIndex(({ request }, index) => {
       items += request.items.length
       return index > 0 && items > MAX_BATCH_ITEM_COUNT
     })
-    return this.#waiting.splice(0, beyond === -1 ? this.#maxBatchCount : beyond)
+    return this.#waiting.splice(0, beyond === -1 ? count : beyond)
   }
 
   async #write(batch: Waiting[]): Promise<void> {

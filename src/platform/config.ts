@@ -73,7 +73,7 @@ const environment = z.object({
   API_POOL_COUNT: count(1, 500).default(10).describe('database connections of the api role'),
   DISPATCHER_POOL_COUNT: count(2, 500).default(4).describe('database connections of the dispatcher role'),
   WORKER_POOL_COUNT: count(4, 500).default(12).describe('database connections of the worker role'),
-  PLACEMENT_BATCH_COUNT: count(1, 500).default(64).describe('most orders that share one statement'),
+  PLACEMENT_BATCH_COUNT: count(1, 500).default(500).describe('most orders that share one statement'),
   DATABASE_TIMEOUT_MS: count(100, 600_000).default(5_000).describe('longest one statement may take'),
   DATABASE_WAIT_MS: count(0, 600_000)
     .default(15_000)

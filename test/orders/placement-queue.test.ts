@@ -71,10 +71,33 @@ describe('placing orders in batches', () => {
   it('lets orders that arrive meanwhile share the next statement', async () => {
     const sql = watched()
     const queue = new PlacementQueue(sql)
-    await Promise.all(Array.from({ length: 130 }, () => queue.place(request())))
-    expect(sql.writes.reduce((sum, orders) => sum + orders)).to.equal(130)
+    await Promise.all(Array.from({ length: 128 }, () => queue.place(request())))
+    expect(sql.writes.reduce((sum, orders) => sum + orders)).to.equal(128)
     expect(sql.writes.length).to.be.below(10)
     expect(Math.max(...sql.writes)).to.equal(64)
+  })
+
+  it('lets orders share longer statements when more wait, up to a limit', async () => {
+    for (const [limit, longest] of [
+      [300, 300],
+      [undefined, 500],
+    ] as const) {
+      const sql = watched()
+      const queue = new PlacementQueue(sql, limit)
+      await Promise.all(Array.from({ length: 1_000 }, () => queue.place(request())))
+      expect(sql.writes.reduce((sum, orders) => sum + orders)).to.equal(1_000)
+      expect(sql.writes.length).to.be.below(10)
+      expect(Math.max(...sql.writes)).to.equal(longest)
+    }
+  })
+
+  it('lets no statement have more than a thousand lines', async () => {
+    const { restaurant_id, menu_item_ids } = await addMenu(database, 1, 1, 1)
+    const items = menu_item_ids.map(menu_item_id => ({ menu_item_id, quantity: 1 }))
+    const sql = watched()
+    const queue = new PlacementQueue(sql)
+    await Promise.all(Array.from({ length: 900 }, () => queue.place(request({ restaurant_id, items }))))
+    expect(Math.max(...sql.writes)).to.equal(333)
   })
 
   it('answers a bad order on its own, and places its neighbours', async () => {
