@@ -48,15 +48,18 @@ export async function clearBacklog({ system }: Bench): Promise<void> {
   )
 }
 
-export async function untilDrained({ system }: Pick<Bench, 'system'>): Promise<void> {
-  const deadline = Date.now() + DRAIN_TIMEOUT_MS
+export async function untilDrained(
+  { system }: Pick<Bench, 'system'>,
+  timeoutMs = DRAIN_TIMEOUT_MS,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs
   for (;;) {
     const rows = await system.query(
       `select 1 from outbox_events where dispatched_at is null and quarantined_at is null
       union all select 1 from pgboss.job where state in ('created', 'retry', 'active') and name <> '__pgboss__send-it' limit 1`,
     )
     if (rows.length === 0) return
-    if (Date.now() > deadline) throw new Error('the slow path did not drain in 5 minutes')
+    if (Date.now() > deadline) throw new Error(`the slow path did not drain in ${timeoutMs / 60_000} minutes`)
     await delay(POLL_MS)
   }
 }

@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
 import { Latencies } from '../support/latencies.ts'
 import { poissonArrivals, runArrivals } from '../support/poisson-arrivals.ts'
+import { ScriptError } from '../support/script-error.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 /** What came of one load run. */
@@ -23,13 +24,24 @@ export interface Load {
   bodies: readonly string[]
   connections: number
   seconds: number
-  /** how long each connection waits before it sends again; left out, not at all */
-  pauseMs?: number
+}
+
+/** What came of more than is taken. */
+export interface FloodResult {
+  offeredPerSecond: number
+  placedPerSecond: number
+  /** of those that were placed */
+  placedP99Ms: number
+  /** of those that were told to come back */
+  refusedP50Ms: number
+  /** answers that were neither, and requests without an answer */
+  errors: number
 }
 
 const PATH = '/api/v1/orders'
 const ARRIVALS_SEED = 1
 const hasWrk = spawnSync('wrk', ['--version']).error === undefined
+const hasH2load = spawnSync('h2load', ['--version']).error === undefined
 
 /** As fast as it goes: each connection sends its next order when the last is answered. By wrk, else autocannon. */
 export async function closedLoop(load: Load): Promise<LoadResult> {
@@ -85,14 +97,72 @@ async function post(baseUrl: string, body: string, agent: Agent | undefined): Pr
   })
 }
 
+/**
+ * So many orders a second, the first body each time, evenly over all connections; none sends before it was answered, so it takes
+ * more connections than may wait. By h2load, which is written for that: wrk keeps no rate, and what is left of two cores beside
+ * a client in JavaScript is no system's best.
+ * @throws ScriptError when it is not installed
+ */
+export async function flood({
+  baseUrl,
+  bodies,
+  connections,
+  seconds,
+  rate,
+}: Load & { rate: number }): Promise<FloodResult> {
+  if (!hasH2load)
+    throw new ScriptError('the flood needs h2load; in Debian it is in the package nghttp2-client')
+  const folder = mkdtempSync(join(tmpdir(), 'comanda-h2load-'))
+  const [data, log] = [join(folder, 'body.json'), join(folder, 'answers.tsv')]
+  writeFileSync(data, bodies[0] ?? '')
+  try {
+    const output = await capture('h2load', [
+      '--h1',
+      '--threads=1',
+      `--clients=${connections}`,
+      `--rps=${rate / connections}`,
+      `--duration=${seconds}`,
+      '--warm-up-time=0',
+      `--data=${data}`,
+      '--header=content-type: application/json',
+      `--log-file=${log}`,
+      baseUrl + PATH,
+    ])
+    const answers = readFileSync(log, 'utf8').trimEnd().split('\n').map(readAnswer)
+    const sent = Number(/ (\d+) started/.exec(output)?.[1])
+    const placed = latenciesOf(answers, 202)
+    const refused = latenciesOf(answers, 503)
+    return {
+      offeredPerSecond: sent / seconds,
+      placedPerSecond: placed.count / seconds,
+      placedP99Ms: placed.percentile(99),
+      refusedP50Ms: refused.percentile(50),
+      errors: answers.length - placed.count - refused.count,
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A line of h2load's log: when it was sent, the status, and how long the answer took, in µs. */
+function readAnswer(line: string): { status: number; ms: number } {
+  const [, status, microseconds] = line.split('\t')
+  return { status: Number(status), ms: Number(microseconds) / 1_000 }
+}
+
+function latenciesOf(answers: readonly { status: number; ms: number }[], wanted: number): Latencies {
+  const latencies = new Latencies()
+  for (const { status, ms } of answers) if (status === wanted) latencies.record(ms)
+  return latencies
+}
+
 export const loadTool = hasWrk ? 'wrk' : 'autocannon'
 
-async function runAutocannon({ baseUrl, bodies, connections, seconds, pauseMs }: Load): Promise<LoadResult> {
+async function runAutocannon({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
   const result = await autocannon({
     url: baseUrl,
     connections,
     duration: seconds,
-    ...(pauseMs ? { overallRate: (connections * 1_000) / pauseMs } : {}),
     requests: bodies.map(body => ({
       method: 'POST' as const,
       path: PATH,
@@ -108,10 +178,10 @@ async function runAutocannon({ baseUrl, bodies, connections, seconds, pauseMs }:
   }
 }
 
-async function runWrk({ baseUrl, bodies, connections, seconds, pauseMs = 0 }: Load): Promise<LoadResult> {
+async function runWrk({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
   const folder = mkdtempSync(join(tmpdir(), 'comanda-wrk-'))
   const script = join(folder, 'post.lua')
-  writeFileSync(script, luaScript(bodies, pauseMs))
+  writeFileSync(script, luaScript(bodies))
   try {
     const output = await capture('wrk', [
       '--threads=1',
@@ -134,8 +204,7 @@ async function runWrk({ baseUrl, bodies, connections, seconds, pauseMs = 0 }: Lo
   }
 }
 
-function luaScript(bodies: readonly string[], pauseMs: number): string {
-  const pause = pauseMs > 0 ? `delay = function() return ${Math.round(pauseMs)} end` : ''
+function luaScript(bodies: readonly string[]): string {
   return `
 local bodies = {${bodies.map(body => `[==[${body}]==]`).join(',')}}
 wrk.method = "POST"
@@ -145,7 +214,6 @@ request = function()
   n = n + 1
   return wrk.format(nil, "${PATH}", nil, bodies[n % #bodies + 1])
 end
-${pause}
 done = function(summary, latency)
   local e = summary.errors
   io.write(string.format("RESULT %d %d %d %d %d\\n", summary.requests, summary.duration, latency:percentile(50),

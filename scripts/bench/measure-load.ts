@@ -1,19 +1,20 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { addBacklog } from './backlog.ts'
 import { type Bench, clearBacklog, type Figures, runWarm, singles, startIdle, untilDrained } from './bench.ts'
 import type { Role } from './bench-system.ts'
 import { limitByPg, limitByPgbench, type Menu } from './limit.ts'
-import { closedLoop, openLoop } from './load.ts'
+import { closedLoop, flood, openLoop } from './load.ts'
 
 /** How much goes through. */
 
-/** Events a second of load, so that the short drain lasts through it. */
+/** Events a second of load, so that the short drain lasts about as long. */
 export const SHORT_BACKLOG_PER_SECOND = 4_000
-const DRAIN_WARMUP_MS = 1_000
-const OVERLOAD_CONNECTION_COUNT = 4_000
-/** Orders that an API lets wait, or has under way. */
-const WAITING_COUNT = 2_100
-/** What they offer, in times of the peak. */
+const LONG_DRAIN_TIMEOUT_MS = 1_200_000
+const OVERLOAD_CONNECTION_COUNT = 4_800
+/** A flood lasts, in times of another load: that many connections take their time to be made. */
+const OVERLOAD_LENGTH = 3
+/** Orders that an API lets wait, or has under way, at most. */
+const WAITING_COUNT = 2_500
+/** What they offer, in times of what the whole system keeps up with. */
 const OVERLOAD = 3
 const AFTER_OVERLOAD_RATE = 100
 
@@ -46,7 +47,7 @@ export function placement(connections: number, roles: Role[], env: Record<string
   }
 }
 
-/** First POST to the commit of the last PREPARING, everything on this machine. */
+/** First POST to the last PREPARING, everything on this machine. */
 export function endToEnd(bodies: (menu: Menu) => string[]) {
   return async (bench: Bench): Promise<Figures> => {
     const since = await startIdle(bench)
@@ -57,13 +58,8 @@ export function endToEnd(bodies: (menu: Menu) => string[]) {
       connections: 128,
       seconds: bench.seconds,
     })
-    await untilDrained(bench)
-    const [row] = await bench.system.query<{ orders: string; seconds: string }>(
-      `select count(*) as orders, extract(epoch from max(at) - $1) as seconds
-      from order_transitions where seq = 2 and to_status = 'PREPARING' and at >= $1`,
-      [since],
-    )
-    return { 'orders/s': Number(row?.orders) / Number(row?.seconds), 'API p99 ms': p99Ms, errors }
+    const { perSecond } = await carriedThrough(bench, since, new Date())
+    return { 'orders/s': perSecond, 'API p99 ms': p99Ms, errors }
   }
 }
 
@@ -78,61 +74,89 @@ export function grown(run: (bench: Bench) => Promise<Figures>) {
   }
 }
 
-/** Orders prepared a second, while at least `count` wait when it begins. */
+/**
+ * Orders carried through a second, from the first PREPARING to the last, when so many wait and no more come. To the last: the
+ * dispatcher is ahead of the worker, and what it does for later orders would be counted against the earlier.
+ */
 export function drain(count: (bench: Bench) => number) {
   return async (bench: Bench): Promise<Figures> => {
-    const { system, menu, seconds } = bench
+    const { system, menu } = bench
     await clearBacklog(bench)
     await system.run([])
     await addBacklog(system, menu, count(bench))
-    const before = await preparedCount(bench)
+    const since = new Date()
     await system.run(['dispatcher', 'worker'])
-    await delay(DRAIN_WARMUP_MS)
-    const begun = await preparedCount(bench)
-    const started = performance.now()
-    await delay(seconds * 1_000)
-    const perSecond = ((await preparedCount(bench)) - begun) / ((performance.now() - started) / 1_000)
-    await clearBacklog(bench)
-    await untilDrained(bench)
-    return { 'orders/s': perSecond, 'prepared in all': (await preparedCount(bench)) - before }
+    await untilDrained(bench, LONG_DRAIN_TIMEOUT_MS)
+    const [row] = await system.query<{ orders: string; seconds: string }>(
+      `select count(*) as orders, extract(epoch from max(at) - min(at)) as seconds
+      from order_transitions
+      where seq = 2 and to_status = 'PREPARING' and at >= $1`,
+      [since],
+    )
+    const [orders, seconds] = [Number(row?.orders), Number(row?.seconds)]
+    return { 'orders/s': orders / seconds, orders, 'lasted s': seconds }
   }
 }
 
-async function preparedCount({ system }: Bench): Promise<number> {
-  const [row] = await system.query<{ count: string }>(
-    `select count(*) from processed_events where consumer = 'order.prepare'`,
-  )
-  return Number(row?.count)
-}
-
 /**
- * What the API makes of more than it can take: its peak first; then so many connections that most have to be refused, each
- * sending again a while after it was answered, three times the peak in all; then a small load again.
+ * What becomes of three times what the whole system can keep up with: first that rate and the peak of placement beside it; then the
+ * flood, on so many connections that most of its orders have to be refused; then a small load, at once. All with the same item.
  */
 export async function overload(bench: Bench): Promise<Figures> {
-  await clearBacklog(bench)
-  await runWarm(bench, ['api'])
+  const peakSince = await startIdle(bench)
   const { baseUrl } = bench.system.api
-  const load = { baseUrl, bodies: singles(bench.menu), seconds: bench.seconds }
+  const load = { baseUrl, bodies: singles(bench.menu).slice(0, 1), seconds: bench.seconds }
   const peak = await closedLoop({ ...load, connections: 128 })
+  const sustained = await carriedThrough(bench, peakSince, new Date())
+  const floodSince = new Date()
+  // Whoever waits sends nothing more: it is the others that offer what is beyond the peak.
+  const beyond = OVERLOAD * sustained.perSecond - peak.perSecond
+  const paceOfEach = beyond / (OVERLOAD_CONNECTION_COUNT - WAITING_COUNT)
   const connections = OVERLOAD_CONNECTION_COUNT
-  // So many wait in the API's queue: it is the others that offer what is beyond the peak.
-  const refusedConnections = connections - WAITING_COUNT
-  const pauseMs = (refusedConnections * 1_000) / ((OVERLOAD - 1) * peak.perSecond)
-  const flood = await closedLoop({ ...load, connections, pauseMs })
+  const flooded = await flood({
+    ...load,
+    connections,
+    seconds: OVERLOAD_LENGTH * bench.seconds,
+    rate: paceOfEach * connections,
+  })
+  const floodUntil = new Date()
   const after = await openLoop({ ...load, connections: 8, rate: AFTER_OVERLOAD_RATE })
-  const refused = flood.errors / bench.seconds
+  const carried = await carriedThrough(bench, floodSince, floodUntil)
   const peakMb = bench.system.peakOf('api')
   // Its memory is a figure of its own.
   await bench.system.run([])
   bench.system.forgetPeaks()
   return {
-    'peak orders/s': peak.perSecond,
-    'goodput orders/s': flood.perSecond,
-    'offered ÷ peak': (flood.perSecond + refused) / peak.perSecond,
-    'p99 ms': flood.p99Ms,
+    'peak placed orders/s': peak.perSecond,
+    'sustained orders/s': sustained.perSecond,
+    'offered ÷ sustained': flooded.offeredPerSecond / sustained.perSecond,
+    'placed orders/s': flooded.placedPerSecond,
+    'carried through orders/s': carried.perSecond,
+    'placed p99 ms': flooded.placedP99Ms,
+    'refused p50 ms': flooded.refusedP50Ms,
+    errors: flooded.errors,
+    'drained after s': (carried.lastAt.getTime() - floodUntil.getTime()) / 1_000,
     'p99 after it ms': after.p99Ms,
     'errors after it': after.errors,
     'API MB': peakMb,
   }
+}
+
+/** What was placed between the two, from the first moment to the last PREPARING, once that has come. */
+async function carriedThrough(
+  bench: Bench,
+  since: Date,
+  until: Date,
+): Promise<{ perSecond: number; lastAt: Date }> {
+  await untilDrained(bench)
+  const [row] = await bench.system.query<{ orders: string; at: Date }>(
+    `select count(*) as orders, max(prepared.at) as at
+    from order_transitions as placed
+    join order_transitions as prepared using (restaurant_id, order_id)
+    where placed.seq = 1 and placed.at between $1 and $2
+    and prepared.seq = 2 and prepared.to_status = 'PREPARING'`,
+    [since, until],
+  )
+  const lastAt = row?.at ?? until
+  return { perSecond: Number(row?.orders) / ((lastAt.getTime() - since.getTime()) / 1_000), lastAt }
 }

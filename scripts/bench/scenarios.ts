@@ -60,14 +60,14 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'drain',
-    about: 'orders prepared while a few seconds of events wait, the API not running',
-    run: drain(({ seconds }) => SHORT_BACKLOG_PER_SECOND * (seconds + 2)),
+    about: 'a backlog of a few seconds, the API not running',
+    run: drain(({ seconds }) => SHORT_BACKLOG_PER_SECOND * seconds),
   },
   { name: 'idle', about: 'CPU of each role while nothing happens', run: idle },
   { name: 'memory', about: 'peak resident memory of each role, after all of the above', run: memory },
   {
     name: 'overload',
-    about: 'more than the API can take: 4,000 connections that send three times its peak',
+    about: 'three times what the whole system keeps up with, from 4,800 connections',
     run: overload,
   },
 ]
@@ -86,7 +86,7 @@ export const growthScenarios: Scenario[] = [
   },
   {
     name: 'drain-long',
-    about: 'orders prepared while a long backlog waits, the API not running',
+    about: 'a long backlog, to its end, the API not running (takes minutes)',
     run: drain(({ backlogCount }) => backlogCount),
   },
 ]
