@@ -22,7 +22,7 @@ describe('the image', () => {
   const files = copiedFiles()
   const code = files.filter(file => file.endsWith('.ts'))
   const imported = code.flatMap(file =>
-    [...read(file).matchAll(/(?:from|import|resolve\()\s*\(?'([@.\w][^']*)'/g)].map(([, name = '']) => ({
+    [...read(file).matchAll(/(?:from\s|import|resolve\()\s*\(?'([@.\w][^']*)'/g)].map(([, name = '']) => ({
       file,
       name,
     })),

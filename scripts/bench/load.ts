@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import autocannon from 'autocannon'
 import { Latencies } from '../support/latencies.ts'
 import { poissonArrivals, runArrivals } from '../support/poisson-arrivals.ts'
-import { ScriptError } from '../support/script-error.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 /** What came of one load run. */
@@ -41,7 +40,7 @@ export interface FloodResult {
 const PATH = '/api/v1/orders'
 const ARRIVALS_SEED = 1
 const hasWrk = spawnSync('wrk', ['--version']).error === undefined
-const hasH2load = spawnSync('h2load', ['--version']).error === undefined
+export const hasH2load = spawnSync('h2load', ['--version']).error === undefined
 
 /** As fast as it goes: each connection sends its next order when the last is answered. By wrk, else autocannon. */
 export async function closedLoop(load: Load): Promise<LoadResult> {
@@ -101,7 +100,6 @@ async function post(baseUrl: string, body: string, agent: Agent | undefined): Pr
  * So many orders a second, the first body each time, evenly over all connections; none sends before it was answered, so it takes
  * more connections than may wait. By h2load, which is written for that: wrk keeps no rate, and what is left of two cores beside
  * a client in JavaScript is no system's best.
- * @throws ScriptError when it is not installed
  */
 export async function flood({
   baseUrl,
@@ -110,8 +108,6 @@ export async function flood({
   seconds,
   rate,
 }: Load & { rate: number }): Promise<FloodResult> {
-  if (!hasH2load)
-    throw new ScriptError('the flood needs h2load; in Debian it is in the package nghttp2-client')
   const folder = mkdtempSync(join(tmpdir(), 'comanda-h2load-'))
   const [data, log] = [join(folder, 'body.json'), join(folder, 'answers.tsv')]
   writeFileSync(data, bodies[0] ?? '')
