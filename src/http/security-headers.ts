@@ -25,5 +25,7 @@ export function securityHeaders(): [name: string, value: string][] {
   setHeaders(request, response, error => {
     if (error instanceof Error) throw error
   })
-  return Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)])
+  // Node gives them in lower case back; all others are written like this.
+  const written = (name: string) => name.replaceAll(/\b[a-z]/g, letter => letter.toUpperCase())
+  return Object.entries(response.getHeaders()).map(([name, value]) => [written(name), String(value)])
 }
