@@ -55,7 +55,7 @@ export function createApp(options: AppOptions): Koa {
   const app = new Koa({ proxy: trustedProxyCount > 0, maxIpsCount: trustedProxyCount })
   const api = apiRouter(options)
   const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
-  app.use(identifyRequest())
+  app.use(beginAnswer())
   if (isTracing()) app.use(traceRequests())
   app.use(metrics.middleware())
   app.use(answerErrors(log))
@@ -147,7 +147,8 @@ function bodyOf(ctx: Context, route: Route): unknown {
   throw new ExpectedError('malformed-json', 'This call needs a JSON body, and none came')
 }
 
-function identifyRequest(): Middleware {
+/** Which request it is, for the log and whoever reads it, and what every answer says to browsers. */
+function beginAnswer(): Middleware {
   const headers = securityHeaders()
   return (ctx, next) => {
     const requestId = requestIdOf(ctx.req.headers['x-request-id'])

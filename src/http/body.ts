@@ -45,6 +45,7 @@ export function jsonBody(): Step {
   }
 }
 
+/** koa-body goes on when it has read; here whoever called it does. */
 const goOn = async () => {}
 
 function hasBody(ctx: Context): boolean {

@@ -1,124 +1,17 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import { addDemoWebhook } from '../../src/downstream/add-demo-webhook.ts'
-import { openApiDocument } from '../../src/http/openapi.ts'
-import { STREAM_TYPE } from '../../src/http/route.ts'
 import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
 import { placeOrders } from '../../src/orders/place-order.ts'
 import { demoIds } from '../../src/platform/demo-ids.ts'
-import { apiRoutes } from '../../src/processes/api.ts'
 import { deduct, prepare } from '../support/slow-path.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
-import { exampleOf, fieldsOf, type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
+import { exampleOf, type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
 import { ResponseValidator } from './response-validator.ts'
 import { type RawReply, send } from './send.ts'
 
 const json = { 'content-type': 'application/json' }
-
-describe('the OpenAPI document', () => {
-  // Its routes are described without being called: they need nothing to run on.
-  const routes = apiRoutes({} as never)
-  const document: OpenApiDocument = openApiDocument(routes, '1.2.3')
-  const operations = operationsOf(document)
-  const validator = new ResponseValidator(document)
-
-  it('is OpenAPI 3.1 of the version given', () => {
-    expect(document)
-      .to.have.property('openapi')
-      .that.matches(/^3\.1\.\d+$/)
-    expect(document).to.have.property('info').that.includes({ title: 'Comanda', version: '1.2.3' })
-  })
-
-  it('has an operation for each route, and no other', () => {
-    expect(operations.map(({ method, path }) => `${method} ${path}`)).to.have.members(
-      routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`),
-    )
-  })
-
-  it('names each operation once', () => {
-    const names = operations.map(({ operationId }) => operationId)
-    expect(new Set(names).size).to.equal(names.length)
-    for (const name of names) expect(name).to.match(/^[a-z]+([A-Z][a-z]+)+$/)
-  })
-
-  it('describes each parameter of each path, with an example', () => {
-    for (const { path, parameters } of operations) {
-      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-      expect(parameters.filter(({ in: place }) => place === 'path').map(({ name }) => name)).to.deep.equal(
-        inPath,
-      )
-      for (const { in: place, schema } of parameters)
-        if (place === 'path') expect(exampleOf(document, schema)).to.be.a('string')
-    }
-  })
-
-  it('has examples for the fields of each body that fit its schema', () => {
-    const withBody = operations.filter(({ bodySchema }) => bodySchema)
-    expect(withBody).not.to.deep.equal([])
-    for (const { path, method, bodySchema = {} } of withBody) {
-      const example = exampleOf(document, bodySchema)
-      for (const { pointer } of fieldsOf(document, bodySchema))
-        expect(JSON.stringify(valueAt(example, pointer)), pointer).to.be.a('string')
-      validator.expectValid(
-        example,
-        'paths',
-        path,
-        method.toLowerCase(),
-        'requestBody',
-        'content',
-        'application/json',
-        'schema',
-      )
-    }
-  })
-
-  it('has an example for each answer that fits its schema', () => {
-    for (const { path, method, operationId, responses } of operations) {
-      for (const [status, { content, headers, description }] of Object.entries(responses)) {
-        const at = ['paths', path, method.toLowerCase(), 'responses', status, 'content']
-        const [type] = Object.keys(content)
-        if (type === undefined) {
-          expect(status).to.equal('204')
-          continue
-        }
-        const { example, examples = {} } = content[type] ?? {}
-        const values = example === undefined ? Object.values(examples).map(({ value }) => value) : [example]
-        expect(values, `${operationId} ${status}`).not.to.deep.equal([])
-        for (const value of values) validator.expectValid(value, ...at, type, 'schema')
-        const right = operationId.startsWith('stream') ? STREAM_TYPE : 'application/json'
-        expect(type).to.equal(Number(status) < 300 ? right : 'application/problem+json')
-        expect(description).not.to.equal('')
-        expect(headers).to.include.keys('X-Request-Id', ...(status === '503' ? ['Retry-After'] : []))
-      }
-    }
-  })
-
-  it('shows each refusal as it is: its status, its type, and under its own code', () => {
-    for (const { responses, bodySchema, operationId } of operations) {
-      const problems = Object.entries(responses).flatMap(([status, { content }]) =>
-        Object.entries(content['application/problem+json']?.examples ?? {}).map(([code, { value }]) => {
-          expect(value).to.include({ code, type: `/problems/${code}`, status: Number(status) })
-          return code
-        }),
-      )
-      expect(problems, operationId).to.include.members([
-        'internal',
-        'overloaded',
-        'database-unavailable',
-        ...(bodySchema
-          ? [
-              'malformed-json',
-              'json-too-deep',
-              'unsupported-media-type',
-              'payload-too-large',
-              'validation-failed',
-            ]
-          : []),
-      ])
-    }
-  })
-})
 
 describe('a running API against its document', () => {
   let system: TestSystem
@@ -420,10 +313,3 @@ describe('the examples of /docs on the demo menu', () => {
     }
   })
 })
-
-function valueAt(value: unknown, pointer: string): unknown {
-  return pointer
-    .split('/')
-    .slice(1)
-    .reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], value)
-}
