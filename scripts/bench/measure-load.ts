@@ -74,6 +74,17 @@ export function grown(run: (bench: Bench) => Promise<Figures>) {
   }
 }
 
+/** At 128 connections, the API alone, while a long backlog waits for a dispatcher. */
+export async function placementBehindBacklog(bench: Bench): Promise<Figures> {
+  const { system, menu, seconds, backlogCount } = bench
+  await runWarm(bench, ['api'])
+  await addBacklog(system, menu, backlogCount)
+  const { baseUrl } = system.api
+  const result = await closedLoop({ baseUrl, bodies: singles(menu), connections: 128, seconds })
+  await clearBacklog(bench)
+  return { 'orders/s': result.perSecond, 'p99 ms': result.p99Ms, errors: result.errors }
+}
+
 /**
  * Orders carried through a second, from the first PREPARING to the last, when so many wait and no more come. To the last: the
  * dispatcher is ahead of the worker, and what it does for later orders would be counted against the earlier.

@@ -63,6 +63,12 @@ const ratios: [name: string, over: [string, string], under: [string, string], ba
     ['end-to-end', 'orders/s'],
     '≥ 0.9',
   ],
+  [
+    'placement with a long backlog ÷ without',
+    ['place-128-backlog', 'orders/s'],
+    ['place-128', 'orders/s'],
+    '≥ 0.8',
+  ],
   ['drain of a long backlog ÷ of a short one', ['drain-long', 'orders/s'], ['drain', 'orders/s'], '≥ 0.8'],
   ['3 items an order ÷ 1, end to end', ['3-items', 'orders/s'], ['end-to-end', 'orders/s'], ''],
   ['20 items an order ÷ 1, end to end', ['20-items', 'orders/s'], ['end-to-end', 'orders/s'], ''],

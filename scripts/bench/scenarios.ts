@@ -7,6 +7,7 @@ import {
   limit,
   overload,
   placement,
+  placementBehindBacklog,
   SHORT_BACKLOG_PER_SECOND,
 } from './measure-load.ts'
 import { idle, memory } from './measure-processes.ts'
@@ -83,6 +84,11 @@ export const growthScenarios: Scenario[] = [
     name: 'end-to-end-grown',
     about: 'first POST to last PREPARING, tables full of old orders',
     run: grown(endToEnd(singles)),
+  },
+  {
+    name: 'place-128-backlog',
+    about: 'placement at 128 connections, the API alone, while a long backlog waits',
+    run: placementBehindBacklog,
   },
   {
     name: 'drain-long',
