@@ -1,45 +1,73 @@
-// Import directions of the layout: processes → features → http | jobs | outbox → db → platform.
-const features = 'orders|inventory|downstream|analytics|ops'
+// The folders of src in layers, lowest first. A folder imports only folders of lower layers, so that no import runs up and no
+// cycle between folders is possible. `docs/architecture.md` describes them.
+const layers = [
+  ['platform'],
+  ['db'],
+  ['db/embedded', 'events', 'http', 'jobs'],
+  ['http/auth', 'http/openapi', 'http/sse'],
+  ['http/server', 'outbox'],
+  ['orders', 'webhooks'],
+  ['inventory', 'timeline', 'webhooks/delivery'],
+  ['analytics', 'streams'],
+  ['ops/liveness', 'ops/roles'],
+  ['ops/views'],
+  ['ops/invariants'],
+  ['ops/actions', 'ops/maintenance'],
+  ['ops'],
+  ['processes'],
+]
+
+const inFolder = folder => `^src/${folder}/[^/]+$`
+
+const layerRules = layers.flatMap((folders, index) =>
+  folders.map(folder => ({
+    name: `layers: src/${folder}`,
+    comment: `src/${folder} imports only itself and ${layers.slice(0, index).flat().join(', ') || 'nothing else of src'}`,
+    severity: 'error',
+    from: { path: inFolder(folder) },
+    to: { path: '^src/', pathNot: [folder, ...layers.slice(0, index).flat()].map(inFolder) },
+  })),
+)
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
+    ...layerRules,
+    {
+      name: 'every-folder-has-a-layer',
+      comment: 'A new folder of src needs a place in `layers` above.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: layers.flat().map(inFolder) },
+      to: {},
+    },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     {
-      name: 'platform-imports-nothing-of-ours',
+      name: 'the-outbox-does-not-know-webhooks',
+      comment: 'Their fan-out is a parameter of dispatch and publish; src/processes passes it in.',
       severity: 'error',
-      from: { path: '^src/platform/' },
-      to: { path: '^src/', pathNot: '^src/platform/' },
+      from: { path: '^src/(outbox|jobs|events)/' },
+      to: { path: '^src/webhooks/' },
     },
     {
-      name: 'db-imports-platform-only',
+      name: 'the-domain-does-not-know-http',
+      comment: 'Only routes, contracts, their examples and defaults may import src/http.',
       severity: 'error',
-      from: { path: '^src/db/' },
-      to: { path: '^src/', pathNot: '^src/(db|platform)/' },
+      from: {
+        path: '^src/(orders|inventory|webhooks|timeline|analytics)/',
+        pathNot: '-(routes|contract|examples|route-defaults)\\.ts$',
+      },
+      to: { path: '^src/http/' },
     },
     {
-      name: 'http-is-below-features',
+      name: 'the-domain-does-not-know-its-routes',
       severity: 'error',
-      from: { path: '^src/http/' },
-      to: { path: '^src/', pathNot: '^src/(http|db|platform)/' },
-    },
-    {
-      name: 'jobs-are-below-the-outbox',
-      severity: 'error',
-      from: { path: '^src/jobs/' },
-      to: { path: '^src/', pathNot: '^src/(jobs|db|platform)/' },
-    },
-    {
-      name: 'outbox-is-below-features',
-      severity: 'error',
-      from: { path: '^src/outbox/' },
-      to: { path: '^src/', pathNot: '^src/(outbox|jobs|db|platform)/' },
-    },
-    {
-      name: 'features-do-not-import-processes',
-      severity: 'error',
-      from: { path: `^src/(${features})/` },
-      to: { path: '^src/(processes/|main)' },
+      from: {
+        path: '^src/(orders|inventory|webhooks|timeline|analytics)/',
+        pathNot: '-(routes|contract|examples|route-defaults)\\.ts$',
+      },
+      to: {
+        path: '^src/(orders|inventory|webhooks|timeline|analytics)/.*-(routes|contract|route-defaults)\\.ts$',
+      },
     },
     {
       name: 'pure-files-do-no-io',
@@ -54,14 +82,20 @@ module.exports = {
       to: { path: '^(test|scripts)/' },
     },
     {
+      name: 'scripts-do-not-import-tests',
+      severity: 'error',
+      from: { path: '^scripts/' },
+      to: { path: '^test/' },
+    },
+    {
       name: 'traces-cost-nothing-when-off',
-      comment: 'only import() may load the tracing SDK, and only through trace-sdk.ts',
+      comment: 'Only import() may load the tracing SDK, and only through trace-sdk.ts.',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^src/platform/trace-sdk\\.ts$', dynamic: false, dependencyTypesNot: ['type-only'] },
     },
     {
-      name: 'trace-sdk-alone-has-the-sdk',
+      name: 'only-trace-sdk-imports-the-sdk',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/platform/trace-sdk\\.ts$' },
       to: {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import { parseConfig } from '../src/platform/config.ts'
-import { describeEvents } from '../src/processes/describe-events.ts'
+import { buildAsyncApi } from '../src/processes/asyncapi.ts'
 import { breakingChanges, type Catalogue } from './events/breaking-changes.ts'
 import { currentCatalogue } from './events/current-catalogue.ts'
 import { eventsPage } from './events/events-page.ts'
@@ -45,7 +45,7 @@ await runScript(async () => {
   console.log(`${Object.keys(current).length} events, and all that ${version} has promised of them holds`)
   if (given.check) return 0
   writeFileSync(join(docs, 'events.md'), eventsPage())
-  writeJson(join(docs, 'asyncapi.json'), describeEvents(parseConfig({})))
+  writeJson(join(docs, 'asyncapi.json'), buildAsyncApi(parseConfig({})))
   if (given.release)
     writeJson(join(docs, 'events.json'), { version: packageJson.version, events: current } satisfies Release)
   return 0

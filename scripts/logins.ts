@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Database } from '../src/db/database.ts'
-import { giveLogin, type LoginRole, loginGroups } from '../src/ops/give-login.ts'
+import { createLogin, type LoginRole, loginGroups } from '../src/ops/roles/create-login.ts'
 import { databaseUrl } from './support/connect.ts'
 import { flag, type Option, readOptions, text } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
@@ -75,7 +75,7 @@ await runScript(async () => {
       const known = options.rotate ? undefined : passwordIn(file)
       const password = known ?? randomBytes(PASSWORD_BYTES).toString('base64url')
       await requireGroup(database, role)
-      await giveLogin(database, role, login, password)
+      await createLogin(database, role, login, password)
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       replaceFile(file, `${urlFor(owner, login, password)}\n`, options.mode)
       console.log(`${login}: ${known ? 'as it was' : 'a new password'}, in ${file}`)

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
-import { openApiDocument } from '../src/http/openapi.ts'
+import { openApiDocument } from '../src/http/openapi/openapi.ts'
 import { apiRoutes } from '../src/processes/api.ts'
 
 /** Writes docs/openapi.json, so that a change of the contract shows in review. */

@@ -1,7 +1,7 @@
-import { pause, quarantine, resume, retry } from './ops/change.ts'
-import { deadLetters, order, queues } from './ops/look.ts'
+import { deadLetters, order, queues } from './ops/read-commands.ts'
 import { redrive } from './ops/redrive.ts'
 import { status } from './ops/status.ts'
+import { pause, quarantine, resume, retry } from './ops/write-commands.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
 

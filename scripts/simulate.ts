@@ -3,15 +3,15 @@ import { loadConfig } from '../src/platform/config.ts'
 import { Api, localApiUrl } from './support/api.ts'
 import { CallLimit } from './support/call-limit.ts'
 import { chooseMenus } from './support/choose-menus.ts'
-import { type Evening, liveOrder } from './support/live-order.ts'
 import { LONGEST_STAGE, planOrder } from './support/plan-order.ts'
 import { poissonArrivals, runArrivals } from './support/poisson-arrivals.ts'
 import { baseUrl, decimalNumber, duration, ids, readOptions, wholeNumber } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
 import { SeededRandom } from './support/seeded-random.ts'
+import { type Evening, simulateOrder } from './support/simulate-order.ts'
 import { describeNow, summarize } from './support/simulation-report.ts'
+import { SimulationStats } from './support/simulation-stats.ts'
 import { showStatus } from './support/status-line.ts'
-import { Tally } from './support/tally.ts'
 
 /**
  * A busy evening at restaurants: customers come at random moments and do not wait for each other, orders are cooked,
@@ -65,7 +65,7 @@ await runScript(async () => {
   )
 
   const stop = stopOnSignal()
-  const tally = new Tally()
+  const tally = new SimulationStats()
   const start = performance.now()
   const endStatus = showStatus(process.stderr, () =>
     describeNow(tally, performance.now() - start, durationMs),
@@ -120,7 +120,7 @@ async function spendEvening(
       tally.turnedAway++
       return
     }
-    const life = liveOrder(evening, plan, dueAt).finally(() => open.delete(life))
+    const life = simulateOrder(evening, plan, dueAt).finally(() => open.delete(life))
     open.add(life)
   })
   const longestMs = 2 * LONGEST_STAGE * pace.meanStageMs + CLOSING_GRACE_MS

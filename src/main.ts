@@ -12,9 +12,9 @@ import { startTracing } from './processes/start-tracing.ts'
 const roles = {
   all: async (config: Config, log: Logger) => {
     const { startAll } = await import('./processes/all.ts')
-    const { printWelcome } = await import('./processes/welcome.ts')
+    const { printBanner } = await import('./processes/banner.ts')
     const all = await startAll(config, log)
-    printWelcome(all, config)
+    printBanner(all, config)
     return all
   },
   api: async (config: Config, log: Logger) => {
@@ -24,19 +24,19 @@ const roles = {
     return api
   },
   dispatcher: async (config: Config, log: Logger) => {
-    giveWay()
+    lowerPriority()
     const { startDispatcher } = await import('./processes/dispatcher.ts')
     return await startDispatcher(config, databaseUrl(config), log)
   },
   worker: async (config: Config, log: Logger) => {
-    giveWay()
+    lowerPriority()
     const { startWorker } = await import('./processes/worker.ts')
     return await startWorker(config, databaseUrl(config), log)
   },
 } satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
 
 /** Where cores are short, the slow path waits rather than a caller of the API. Who was started with less keeps that: to take more needs a privilege. */
-function giveWay(): void {
+function lowerPriority(): void {
   const { PRIORITY_BELOW_NORMAL } = constants.priority
   if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL)
 }
@@ -50,7 +50,7 @@ function databaseUrl({ DATABASE_URL }: Config): string {
 }
 
 /** Errors whose message says all there is: one line, no stack. */
-function isForTheReader(error: unknown): error is Error {
+function isUserFacing(error: unknown): error is Error {
   return (
     error instanceof ConfigurationError ||
     error instanceof NotMigrated ||
@@ -103,7 +103,7 @@ async function start(role: string, config: Config, log: Logger): Promise<Service
 try {
   await main(process.argv[2] ?? 'all')
 } catch (error) {
-  console.error(isForTheReader(error) ? `comanda: ${error.message}${causeOf(error)}` : error)
+  console.error(isUserFacing(error) ? `comanda: ${error.message}${causeOf(error)}` : error)
   process.exit(1)
 }
 

@@ -1,5 +1,5 @@
-import type { JsonSchema } from '../../src/outbox/event-schemas.ts'
-import { excess } from './excess.ts'
+import type { JsonSchema } from '../../src/events/event-schemas.ts'
+import { excess } from './schema-compatibility.ts'
 
 /** The JSON Schemas of whole events, by their type. */
 export type Catalogue = Readonly<Record<string, JsonSchema>>

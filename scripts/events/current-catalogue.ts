@@ -1,8 +1,8 @@
-import { TEST_EVENT } from '../../src/downstream/deliveries.ts'
-import { testEventSchema } from '../../src/downstream/test-event.ts'
-import { cloudEventSchema } from '../../src/outbox/cloud-event.ts'
-import { jsonSchemaOf } from '../../src/outbox/event-schemas.ts'
-import { eventTypes } from '../../src/outbox/events.ts'
+import { eventTypes } from '../../src/events/catalogue.ts'
+import { cloudEventSchema } from '../../src/events/cloud-event.ts'
+import { jsonSchemaOf } from '../../src/events/event-schemas.ts'
+import { TEST_EVENT } from '../../src/webhooks/deliveries.ts'
+import { testEventSchema } from '../../src/webhooks/test-event.ts'
 import type { Catalogue } from './breaking-changes.ts'
 
 /** Whole events, and the test of a webhook, as the catalogue has them now, to be held against those of a release. */

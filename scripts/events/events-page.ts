@@ -1,7 +1,7 @@
-import { cloudEventSchema, toCloudEvent } from '../../src/outbox/cloud-event.ts'
-import { exampleOf } from '../../src/outbox/event-examples.ts'
-import { type JsonSchema, jsonSchemaOf } from '../../src/outbox/event-schemas.ts'
-import { type EventType, eventCatalogue, eventTypes } from '../../src/outbox/events.ts'
+import { type EventType, eventCatalogue, eventTypes } from '../../src/events/catalogue.ts'
+import { cloudEventSchema, toCloudEvent } from '../../src/events/cloud-event.ts'
+import { exampleOf } from '../../src/events/event-examples.ts'
+import { type JsonSchema, jsonSchemaOf } from '../../src/events/event-schemas.ts'
 
 const PUBLIC_URL = 'https://orders.example.com'
 
@@ -10,7 +10,7 @@ export function eventsPage(): string {
   return `# Events
 
 What happens to orders and their stock is told as events, to whoever builds on it: delivery, customers, analytics. This page is
-made of the catalogue, [src/outbox/events.ts](../src/outbox/events.ts), by \`npm run events\`; a test sees that it is up to date.
+made of the catalogue, [src/events/catalogue.ts](../src/outbox/events.ts), by \`npm run events\`; a test sees that it is up to date.
 
 | event | tells |
 |---|---|
@@ -49,7 +49,7 @@ ${eventTypes.map(section).join('\n\n')}
 
 ## Changing the catalogue
 
-Change [src/outbox/events.ts](../src/outbox/events.ts), then \`npm run events\`: it writes this page and
+Change [src/events/catalogue.ts](../src/outbox/events.ts), then \`npm run events\`: it writes this page and
 [docs/asyncapi.json](asyncapi.json) anew, and says what would break somebody. \`npm run check\` fails on that, too: it compares with
 [docs/events.json](events.json), the catalogue as last released, and looks both ways.
 

@@ -1,4 +1,4 @@
-import type { DeadLetterFilter } from '../../src/ops/dead-letters.ts'
+import type { DeadLetterFilter } from '../../src/ops/actions/dead-letters.ts'
 import { ids, text, time, wholeNumber } from '../support/read-options.ts'
 
 const MAX_LETTER_COUNT = 10_000

@@ -1,4 +1,4 @@
-import type { DeadLetter } from '../../src/ops/dead-letters.ts'
+import type { DeadLetter } from '../../src/ops/actions/dead-letters.ts'
 import { field, type Row, rowsTable } from './rows-table.ts'
 
 /** A line a dead letter. @param none what is said where there is none */

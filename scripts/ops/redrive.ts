@@ -3,8 +3,8 @@ import {
   discardDeadLetters,
   findDeadLetters,
   redriveDeadLetters,
-} from '../../src/ops/dead-letters.ts'
-import { REPLAY_HORIZON_DAYS } from '../../src/ops/retention.ts'
+} from '../../src/ops/actions/dead-letters.ts'
+import { MAX_REPLAY_DAYS } from '../../src/platform/retention.ts'
 import { flag, readOptions } from '../support/read-options.ts'
 import { ScriptError } from '../support/script-error.ts'
 import { deadLetterFilter, deadLetterOptions } from './dead-letter-options.ts'
@@ -63,6 +63,6 @@ function report({ done, refused }: Decided, what: string): void {
 function refuse({ refused }: Decided): number {
   if (refused.length === 0) return 0
   throw new ScriptError(
-    `${refused.length} dead letters were refused: they carry no event, or one of more than ${REPLAY_HORIZON_DAYS} days ago, and whether that had its effect is no longer remembered`,
+    `${refused.length} dead letters were refused: they carry no event, or one of more than ${MAX_REPLAY_DAYS} days ago, and whether that had its effect is no longer remembered`,
   )
 }

@@ -70,8 +70,8 @@ async function readStatus(database: Database): Promise<Status> {
     const [gone = {}] = await tx.query<Row>(goneSql)
     const troubles = [
       ...findTroubles(queues, outbox, workers, stuck, Number(stock['differing'])),
-      ...findGone(gone),
-      ...findDeaf(webhooks),
+      ...missingProcesses(gone),
+      ...failingWebhooks(webhooks),
     ]
     return { at: new Date().toISOString(), troubles, outbox, queues, workers, stuck_orders: stuck }
   })
@@ -104,14 +104,14 @@ function findTroubles(
 }
 
 /** Processes that died, while whoever would take their place has not started. */
-function findGone({ missing }: Row): string[] {
+function missingProcesses({ missing }: Row): string[] {
   return Number(missing) > 0
     ? [`${String(missing)} processes have fallen silent, and none has started in their place`]
     : []
 }
 
 /** Webhooks that hear nothing, or late. */
-function findDeaf({ failing, disabled, behind }: Row): string[] {
+function failingWebhooks({ failing, disabled, behind }: Row): string[] {
   return [
     Number(failing) > 0 && `${String(failing)} webhooks have failed for ${LATE_MINUTES} minutes and more`,
     Number(disabled) > 0 && `${String(disabled)} webhooks were disabled in the last day, because they failed`,

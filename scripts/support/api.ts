@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AddedWebhookReply } from '../../src/downstream/webhook-contract.ts'
 import type { MenuItemReply, RestaurantReply } from '../../src/inventory/stock-contract.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 import type { OrderReply, PlacedOrderReply } from '../../src/orders/order-contract.ts'
 import type { Config } from '../../src/platform/config.ts'
+import type { AddedWebhookReply } from '../../src/webhooks/webhook-contract.ts'
 import { ScriptError } from './script-error.ts'
 
 /** Longest a call may take. */

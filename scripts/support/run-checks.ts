@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg'
-import { checks } from '../../src/ops/checks.ts'
+import { checks } from '../../src/ops/invariants/invariants.ts'
 import { plainTable } from './plain-table.ts'
 
 export interface CheckResult {

@@ -1,11 +1,11 @@
 import { plainTable } from './plain-table.ts'
-import { endings, type Tally, timings } from './tally.ts'
+import { endings, type SimulationStats, timings } from './simulation-stats.ts'
 
 const PERCENTS = [50, 95, 99, 100] as const
 const EXAMPLE_LENGTH = 90
 
 /** What is happening, in one line of about 100 characters. */
-export function describeNow(tally: Tally, elapsedMs: number, durationMs: number): string {
+export function describeNow(tally: SimulationStats, elapsedMs: number, durationMs: number): string {
   const cancelled = tally.count('CANCELLED by customer') + tally.count('CANCELLED, out of stock')
   const stages = [
     `${tally.count('PLACED')} placed`,
@@ -19,7 +19,7 @@ export function describeNow(tally: Tally, elapsedMs: number, durationMs: number)
 }
 
 /** The whole evening. Every customer is in it exactly once. */
-export function summarize(tally: Tally): string {
+export function summarize(tally: SimulationStats): string {
   const orders = endings.map(ending => [`  ${ending}`, String(tally.count(ending))])
   const unserved = [
     ['not accepted', tally.notAccepted],
@@ -51,7 +51,7 @@ export function summarize(tally: Tally): string {
   ].join('\n\n')
 }
 
-function summarizeTrouble(tally: Tally): string {
+function summarizeTrouble(tally: SimulationStats): string {
   const { troubles, failureCount, gaveUp } = tally
   const open = tally.count('PLACED') + tally.count('PREPARING') + tally.count('OUT_FOR_DELIVERY')
   const rows = troubles.map(({ status, code, count, example }) => [

@@ -6,7 +6,7 @@ const BATCH_COUNT = 5_000
 
 /**
  * Adds to the statistics what events have been committed since the cursor, each once: what is visible now and was not then
- * (src/outbox/horizon.ts). Atomic: what was added and the cursor move together. While another does so, nothing happens.
+ * (src/events/snapshot-position.ts). Atomic: what was added and the cursor move together. While another does so, nothing happens.
  * @returns whether there may be more
  */
 export async function projectStats(tx: Tx, batchCount = BATCH_COUNT): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Tx } from '../db/transaction.ts'
-import { OUTBOX_RETENTION_DAYS } from '../ops/retention.ts'
+import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
 import { addedByEventsSql, columnsSql, statColumns } from './stats-sql.ts'
 
 /** Every event is read: nothing here is meant to walk an index, or to be over in a moment. */

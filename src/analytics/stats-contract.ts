@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { currency, id, moneyOutput, timestamp } from '../http/fields.ts'
+import { currency, id, moneyOutput, timestamp } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { HourOfStats, Stats } from './read-stats.ts'

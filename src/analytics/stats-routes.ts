@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts'
-import { requireSight } from '../http/caller.ts'
 import { type Route, route } from '../http/route.ts'
+import { restaurantRouteDefaults } from '../inventory/restaurant-route-defaults.ts'
 import { readRestaurant } from '../inventory/stock-queries.ts'
-import { restaurantReads } from '../orders/restaurant-reads.ts'
+import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { readStats } from './read-stats.ts'
@@ -20,7 +20,7 @@ import {
 export function statsRoutes({ database }: { database: Database }): Route[] {
   return [
     route({
-      ...restaurantReads,
+      ...restaurantRouteDefaults,
       path: '/api/v1/restaurants/{restaurant_id}/stats',
       operationId: 'getStats',
       summary: 'See how a restaurant fares',
@@ -31,7 +31,7 @@ export function statsRoutes({ database }: { database: Database }): Route[] {
       replySchema: statsReply,
       replyExample: example,
       handle: async ({ params: { restaurant_id }, query, caller }) => {
-        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
         const range = rangeOf(query, new Date())
         const hours = hoursBetween(range)
         if (!(hours > 0 && hours <= MAX_HOUR_COUNT)) {

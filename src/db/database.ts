@@ -109,7 +109,7 @@ export class Database implements Sql {
       const transaction = await this.beginTransaction()
       try {
         const result = await work(transaction.db)
-        await transaction.db.caughtUp()
+        await transaction.db.flush()
         await transaction.commit()
         return result
       } catch (error) {

@@ -82,7 +82,7 @@ export class Tx implements Sql {
    * Leaves work under way whose result nobody needs: it goes out with the statements behind it instead of before them.
    * The commit waits for it, and does not happen when it fails.
    */
-  leaveUnderWay(work: Promise<unknown>): void {
+  pipeline(work: Promise<unknown>): void {
     work.catch(() => undefined)
     this.#underWay.push(work)
   }
@@ -91,7 +91,7 @@ export class Tx implements Sql {
    * Waits for what was left under way.
    * @throws what the first of it failed of
    */
-  async caughtUp(): Promise<void> {
+  async flush(): Promise<void> {
     while (this.#underWay.length > 0) await Promise.all(this.#underWay.splice(0))
   }
 
@@ -119,7 +119,7 @@ export class Tx implements Sql {
     this.#sendAhead(`savepoint ${name}`)
     try {
       const result = await work()
-      await this.caughtUp()
+      await this.flush()
       this.#sendAhead(`release savepoint ${name}`)
       return result
     } catch (error) {
@@ -184,7 +184,7 @@ export class OpenTransaction {
     this.#settled = true
     try {
       await this.#begun
-      await this.db.caughtUp()
+      await this.db.flush()
       const { command } = await this.#client.query('commit')
       // A transaction that was aborted answers a commit with a rollback, and no error.
       if (command !== 'COMMIT') throw new Error('Transaction was rolled back instead of committed')

@@ -1,7 +1,7 @@
 import type { Context } from 'koa'
 import { HttpMethodEnum, koaBody } from 'koa-body'
 import { ExpectedError } from '../platform/errors.ts'
-import type { Step } from './step.ts'
+import type { RequestStep } from './route.ts'
 
 const JSON_TYPE = 'application/json'
 
@@ -17,7 +17,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * Reads a JSON body into `ctx.request.body`, or leaves it undefined when there is none.
  * @throws unsupported-media-type, malformed-json, json-too-deep, payload-too-large
  */
-export function jsonBody(): Step {
+export function jsonBody(): RequestStep {
   // Byte for byte: koa-body's own JSON parser stores what is not UTF-8 as U+FFFD, takes `""` for no body, and calls
   // a `__proto__` key a syntax error.
   const readBytes = koaBody({

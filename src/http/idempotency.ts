@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import type { Sql, Tx } from '../db/transaction.ts'
 import { ExpectedError } from '../platform/errors.ts'
+import { IdempotencyKeyInFlight, type IdempotentRequest } from '../platform/idempotent-request.ts'
 import type { RouteReply } from './route-reply.ts'
 
 /**
@@ -22,27 +23,6 @@ export const idempotencyKeyHeader = z.string().min(1).max(MAX_KEY_LENGTH).meta({
   description:
     'A name of your own for this request, e.g. a UUID: sent again with it, the request has no second effect and gets the first answer. Kept 24 hours.',
 })
-
-/** A request that may be sent again: it has its effect once. */
-export interface IdempotentRequest {
-  /** keys of different callers are different keys */
-  caller: string
-  key: string
-  /** of method, path and body: another request cannot use the key */
-  fingerprint: string
-}
-
-/** The key is being used by a request that is not answered yet. */
-export class IdempotencyKeyInFlight extends ExpectedError {
-  override name = 'IdempotencyKeyInFlight'
-
-  constructor() {
-    super(
-      'idempotency-key-in-flight',
-      'A request with this Idempotency-Key is being carried out; send it again in a moment for its answer',
-    )
-  }
-}
 
 /**
  * The key in a header's value.
@@ -74,7 +54,7 @@ export function fingerprintOf(...parts: unknown[]): string {
  * Runs `work` in one transaction with the record of its answer, once a key; without one, just in a transaction.
  * @throws IdempotencyKeyInFlight, idempotency-key-reused, or what `work` throws, with nothing changed
  */
-export async function answerOnce<Reply>(
+export async function withIdempotency<Reply>(
   database: Database,
   request: IdempotentRequest | undefined,
   status: number,
@@ -86,7 +66,7 @@ export async function answerOnce<Reply>(
       JSON.stringify([request.caller, request.key]),
     ])
     if (!lock?.taken) throw new IdempotencyKeyInFlight()
-    const earlier = await findAnswer<Reply>(tx, request)
+    const earlier = await findStoredReply<Reply>(tx, request)
     if (earlier) return earlier
     const reply = await work(tx)
     const { caller, key, fingerprint } = request
@@ -108,7 +88,7 @@ export async function answerOnce<Reply>(
  * What was answered to an earlier request with this key, if there was one.
  * @throws idempotency-key-reused when that was another request
  */
-export async function findAnswer<Reply>(
+export async function findStoredReply<Reply>(
   sql: Sql,
   { caller, key, fingerprint }: IdempotentRequest,
 ): Promise<RouteReply<Reply> | undefined> {

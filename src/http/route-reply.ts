@@ -1,15 +1,26 @@
-import type { EventStream } from './event-stream.ts'
-
-/** What a handler answers with. */
+/** The reply of a route handler. */
 export interface RouteReply<Reply> {
   body: Reply
   headers?: Record<string, string>
 }
 
-/** What a handler answers with when the answer goes on. */
+/** One client's open stream of server-sent events. */
+export interface EventStream {
+  readonly isOpen: boolean
+  /** Returns the resume token of a client that has to reconnect now. When undefined, the id of the last event is the token. */
+  resumePoint: (() => string) | undefined
+  /** Sends rendered events at once. A client that does not read them is disconnected. */
+  send(frames: string): void
+  /** Sends rendered events in pieces, each after the client has read the piece before. */
+  sendAll(frames: readonly string[]): Promise<void>
+  /** Calls `closed` when the stream ends. */
+  onClose(closed: () => void): void
+}
+
+/** The reply of a route handler that streams events. */
 export interface StreamReply {
-  /** whose events they are: a caller who loses sight of it is disconnected */
+  /** restaurant that the events belong to: a caller who loses access to it is disconnected */
   restaurantId: string
-  /** begins to send; the headers are out by then. What it throws ends the stream, and the client comes back. */
+  /** Starts sending after the headers are out. An error ends the stream; the client reconnects. */
   start: (stream: EventStream) => Promise<void>
 }

@@ -1,4 +1,6 @@
+import type { Context } from 'koa'
 import type { z } from 'zod'
+import type { Caller, Scope } from '../platform/caller.ts'
 import {
   type ErrorCode,
   ExpectedError,
@@ -7,13 +9,19 @@ import {
   type ResourceKind,
   ValidationFailed,
 } from '../platform/errors.ts'
-import type { Caller, Scope } from './caller.ts'
+import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import { acceptedVersions } from './etag.ts'
-import { fingerprintOf, type IdempotentRequest } from './idempotency.ts'
+import { fingerprintOf } from './idempotency.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
 
 /** What the answer of a route that streams is: server-sent events. */
 export const STREAM_TYPE = 'text/event-stream'
+
+/**
+ * One step of serving a request; the steps of a route run one after the other. A middleware would be kept, with its closure,
+ * until the request is answered: with thousands of waiting requests that would fill the heap.
+ */
+export type RequestStep = (ctx: Context) => Promise<void> | void
 
 /** By what a request, and all that follows from it, is known again. */
 interface RequestTrace {

@@ -8,7 +8,7 @@ import {
   RestaurantEntity,
   StockMovementEntity,
 } from './inventory-entities.ts'
-import { priceMinor } from './price-minor.ts'
+import { parsePrice } from './parse-price.ts'
 
 export interface AddMenuItem {
   menu_item_id?: string
@@ -43,7 +43,7 @@ export async function addMenuItem(
     menu_item_id,
     restaurant_id,
     name,
-    price_minor: priceMinor(price, restaurant.currency),
+    price_minor: parsePrice(price, restaurant.currency),
     available_qty,
     low_stock_threshold,
     deactivated_at: null,

@@ -2,7 +2,7 @@ import type { Tx } from '../db/transaction.ts'
 import { StaleVersion } from '../platform/errors.ts'
 import { type MenuItem, MenuItemEntity, type Restaurant } from './inventory-entities.ts'
 import { lockStock } from './lock-stock.ts'
-import { priceMinor } from './price-minor.ts'
+import { parsePrice } from './parse-price.ts'
 import { readMenuItem } from './stock-queries.ts'
 
 /** What to change; what is left out stays. */
@@ -34,7 +34,7 @@ export async function changeMenuItem(
   const now = new Date()
   const changes = {
     name: name ?? item.name,
-    price_minor: price === undefined ? item.price_minor : priceMinor(price, item.restaurant.currency),
+    price_minor: price === undefined ? item.price_minor : parsePrice(price, item.restaurant.currency),
     low_stock_threshold: low_stock_threshold === undefined ? item.low_stock_threshold : low_stock_threshold,
     deactivated_at: deactivatedAt(item.deactivated_at, active, now),
     version: item.version + 1,

@@ -1,4 +1,4 @@
-import { integers, texts, uuids } from '../db/columns.ts'
+import { integers, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import { newId } from '../platform/ids.ts'
 
@@ -20,7 +20,7 @@ export interface StockMovement {
  * zero (the check).
  */
 export function moveStock(tx: Tx, movements: readonly StockMovement[]): void {
-  if (movements.length > 0) tx.leaveUnderWay(move(tx, movements))
+  if (movements.length > 0) tx.pipeline(move(tx, movements))
 }
 
 async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> {

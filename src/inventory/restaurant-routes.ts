@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts'
-import { requireSight } from '../http/caller.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
-import { answerOnce } from '../http/idempotency.ts'
-import { invalid } from '../http/invalid.ts'
-import { listOf, readPage } from '../http/page.ts'
+import { withIdempotency } from '../http/idempotency.ts'
+import { invalidValueExample } from '../http/openapi/error-examples.ts'
+import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
+import { assertCanAccess } from '../platform/caller.ts'
 import { changeRestaurant } from './change-restaurant.ts'
 import type { Restaurant } from './inventory-entities.ts'
 import {
@@ -61,7 +61,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       replyHeaders: versionHeader,
       errors: [noRestaurant],
       handle: async ({ params: { restaurant_id }, caller }) => {
-        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
         return restaurantReplyOf(await readRestaurant(database, restaurant_id))
       },
     }),
@@ -82,10 +82,10 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       replyExample: restaurantExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalid('/active', 'must be true or false'), noRestaurant],
+      errors: [invalidValueExample('/active', 'must be true or false'), noRestaurant],
       handle: ({ params, body, caller, versions, idempotency }) => {
-        requireSight(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
-        return answerOnce(database, idempotency, 200, async tx =>
+        assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
+        return withIdempotency(database, idempotency, 200, async tx =>
           restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, versions })),
         )
       },
@@ -103,7 +103,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       statusDescription: 'A page of the menu',
       errors: [noRestaurant],
       handle: async ({ params: { restaurant_id }, path, query, caller }) => {
-        requireSight(caller, restaurant_id, 'restaurant', restaurant_id)
+        assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
         const restaurant = await readRestaurant(database, restaurant_id)
         return await readPage({
           cursors,

@@ -1,8 +1,8 @@
 import type { Tx } from '../db/transaction.ts'
-import { claimEvents } from '../jobs/run-once.ts'
+import type { EventOf } from '../events/catalogue.ts'
+import { claimEvents } from '../jobs/inbox.ts'
 import { lockOrders } from '../orders/lock-orders.ts'
 import type { Handled } from '../outbox/consume-events.ts'
-import type { EventOf } from '../outbox/events.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
 

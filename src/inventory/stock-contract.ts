@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { currency, id, moneyInput, moneyOutput, text, timestamp, wholeNumber } from '../http/fields.ts'
+import { currency, id, moneyInput, moneyOutput, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'

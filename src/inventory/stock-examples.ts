@@ -1,4 +1,4 @@
-import { documentNotFound } from '../http/document-not-found.ts'
+import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { MenuItemReply, RestaurantReply } from './stock-contract.ts'
 
@@ -8,9 +8,9 @@ export const versionHeader = {
   ETag: 'Version of the entry, for `If-Match`; movements of stock do not change it',
 }
 
-export const noMenuItem = documentNotFound('menu-item')
+export const noMenuItem = notFoundExample('menu-item')
 
-export const noRestaurant = documentNotFound('restaurant')
+export const noRestaurant = notFoundExample('restaurant')
 
 export const restaurantExample: RestaurantReply = {
   restaurant_id: demoIds.restaurant,

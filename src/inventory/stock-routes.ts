@@ -1,11 +1,11 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
-import { type Caller, requireSight, requireUnbound } from '../http/caller.ts'
 import { etagOf } from '../http/etag.ts'
-import { answerOnce } from '../http/idempotency.ts'
-import { invalid } from '../http/invalid.ts'
+import { withIdempotency } from '../http/idempotency.ts'
+import { invalidValueExample } from '../http/openapi/error-examples.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
+import { assertCanAccess, type Caller, requireUnrestricted } from '../platform/caller.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
 import { changeMenuItem } from './change-menu-item.ts'
@@ -49,10 +49,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'Added',
       replySchema: restaurantReply,
       replyExample: restaurantExample,
-      errors: [invalid('/currency', 'must be an ISO 4217 code like EUR')],
+      errors: [invalidValueExample('/currency', 'must be an ISO 4217 code like EUR')],
       handle: ({ body, caller, idempotency }) => {
-        requireUnbound(caller)
-        return answerOnce(database, idempotency, 201, async tx => ({
+        requireUnrestricted(caller)
+        return withIdempotency(database, idempotency, 201, async tx => ({
           body: presentRestaurant(await addRestaurant(tx, body)),
         }))
       },
@@ -72,10 +72,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'Added',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      errors: [invalid('/available_qty', 'must not be less than 0'), noRestaurant],
+      errors: [invalidValueExample('/available_qty', 'must not be less than 0'), noRestaurant],
       handle: ({ params, body, caller, idempotency }) => {
-        requireSight(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
-        return answerOnce(database, idempotency, 201, async tx => ({
+        assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
+        return withIdempotency(database, idempotency, 201, async tx => ({
           body: presentMenuItem(await addMenuItem(tx, { ...params, ...body })),
         }))
       },
@@ -98,7 +98,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       errors: [noMenuItem],
       handle: async ({ params: { menu_item_id }, caller }) => {
         const item = await database.transaction(tx => readMenuItem(tx, menu_item_id))
-        requireSight(caller, item.restaurant_id, 'menu-item', menu_item_id)
+        assertCanAccess(caller, item.restaurant_id, 'menu-item', menu_item_id)
         return menuItemReplyOf(item)
       },
     }),
@@ -120,9 +120,9 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalid('/active', 'must be true or false'), noMenuItem],
+      errors: [invalidValueExample('/active', 'must be true or false'), noMenuItem],
       handle: ({ params, body, caller, versions, idempotency }) =>
-        answerOnce(database, idempotency, 200, async tx => {
+        withIdempotency(database, idempotency, 200, async tx => {
           if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
           return menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, versions }))
         }),
@@ -143,9 +143,9 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
-      errors: [invalid('/quantity', 'must not be less than 1'), noMenuItem],
+      errors: [invalidValueExample('/quantity', 'must not be less than 1'), noMenuItem],
       handle: ({ params, body, caller, idempotency }) =>
-        answerOnce(database, idempotency, 200, async tx => {
+        withIdempotency(database, idempotency, 200, async tx => {
           if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
           return menuItemReplyOf(await restock(tx, { ...params, ...body }))
         }),
@@ -155,7 +155,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
 
 async function requireItem(tx: Tx, caller: Caller, menuItemId: string): Promise<void> {
   const { restaurant_id } = await readMenuItem(tx, menuItemId)
-  requireSight(caller, restaurant_id, 'menu-item', menuItemId)
+  assertCanAccess(caller, restaurant_id, 'menu-item', menuItemId)
 }
 
 function menuItemReplyOf(item: MenuItem & { restaurant: Restaurant }): RouteReply<MenuItemReply> {

@@ -8,7 +8,7 @@ import {
   deliveryQueue,
   eventQueues,
   housekeepingQueues,
-} from './catalogue.ts'
+} from './queues.ts'
 
 /** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
 export type BossRole = 'migrator' | 'producer' | 'consumer'

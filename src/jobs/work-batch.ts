@@ -4,7 +4,7 @@ import { isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { Logger } from '../platform/log.ts'
 import { countFailure, countRetries } from './job-metrics.ts'
-import type { JobTrials } from './job-trials.ts'
+import type { PoisonTracker } from './poison-tracker.ts'
 
 /** Works a batch of jobs in `tx`. A throw means: none of it happened, try again. */
 type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[]) => Promise<void>
@@ -14,7 +14,7 @@ export interface BatchOptions<Data> {
   boss: PgBoss
   queue: string
   work: BatchWork<Data>
-  trials: JobTrials
+  trials: PoisonTracker
   log: Logger
   /** what a job is about, for its log lines */
   fieldsOf: (data: Data) => Record<string, unknown>
@@ -62,7 +62,7 @@ export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<D
 
 async function workRetried<Data>(
   jobs: Job<Data>[],
-  inCompany: boolean,
+  hasOthers: boolean,
   options: BatchOptions<Data>,
 ): Promise<void> {
   const { trials } = options
@@ -73,7 +73,7 @@ async function workRetried<Data>(
     await workTogether(unsuspected, options)
   }
   for (const job of jobs.filter(({ id }) => unfinished.has(id))) {
-    if (inCompany && unfinished.get(job.id) === 'alone') {
+    if (hasOthers && unfinished.get(job.id) === 'alone') {
       await failJob(job, new WorkerDied(), options)
     } else {
       await trials.begin([job.id], 'alone')

@@ -1,6 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
+import type { TraceContext } from '../events/catalogue.ts'
 import { appendEvents } from '../outbox/append-event.ts'
-import type { TraceContext } from '../outbox/events.ts'
 import { StaleVersion } from '../platform/errors.ts'
 import { lockOrder } from './lock-orders.ts'
 import { decideTransition, type OrderStatus } from './order.ts'

@@ -1,4 +1,4 @@
-import { uuids } from '../db/columns.ts'
+import { uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import type { OrderState } from './order.ts'

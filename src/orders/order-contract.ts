@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { currency, id, moneyOutput, text, timestamp, wholeNumber } from '../http/fields.ts'
-import { pageFields } from '../http/page.ts'
+import { paginationFields } from '../http/pagination.ts'
+import { currency, id, moneyOutput, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { ListedOrder } from './list-orders.ts'
@@ -120,7 +120,7 @@ export const listOrdersQuery = z.strictObject({
   customer_id: text(100).optional().meta({ description: "The customer's id in your system" }),
   placed_from: moment.optional().meta({ description: 'Placed at this time or after it' }),
   placed_before: moment.optional().meta({ description: 'Placed before this time' }),
-  ...pageFields,
+  ...paginationFields,
 })
 
 export const listedOrderReply = z

@@ -1,21 +1,21 @@
 import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import type { Sql, Tx } from '../db/transaction.ts'
-import { type Caller, requireSight, sees } from '../http/caller.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
-import {
-  answerOnce,
-  findAnswer,
-  IdempotencyKeyInFlight,
-  type IdempotentRequest,
-} from '../http/idempotency.ts'
-import { invalid } from '../http/invalid.ts'
-import { pageHeaders, readPage } from '../http/page.ts'
+import { findStoredReply, withIdempotency } from '../http/idempotency.ts'
+import { invalidValueExample } from '../http/openapi/error-examples.ts'
+import { paginationHeaders, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
-import type { WakeDispatcher } from '../outbox/wake.ts'
+import type { WakeDispatcher } from '../outbox/notify-channels.ts'
+import { assertCanAccess, type Caller, canAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import {
+  IdempotencyKeyInFlight,
+  type IdempotentRequest,
+  type StoredReply,
+} from '../platform/idempotent-request.ts'
 import { newId } from '../platform/ids.ts'
 import { cancelOrder } from './cancel-order.ts'
 import { changeStatus } from './change-status.ts'
@@ -64,7 +64,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
     idempotency: IdempotentRequest | undefined,
     work: (tx: Tx) => Promise<boolean>,
   ): Promise<RouteReply<OrderReply>> {
-    return await answerOnce(database, idempotency, 200, async tx => {
+    return await withIdempotency(database, idempotency, 200, async tx => {
       if (caller.restaurants) await requireOrder(tx, caller, orderId)
       if (await work(tx)) tx.afterCommit(wakeDispatcher)
       return orderReplyOf(await readOrder(tx, orderId))
@@ -74,7 +74,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
   /** @throws NotFound when there is none for this caller */
   async function requireOrder(sql: Sql, caller: Caller, orderId: string): Promise<OrderRecord> {
     const order = await readOrder(sql, orderId)
-    requireSight(caller, order.restaurant_id, 'order', orderId)
+    assertCanAccess(caller, order.restaurant_id, 'order', orderId)
     return order
   }
 
@@ -87,7 +87,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
     } catch (error) {
       const earlier =
         idempotency && error instanceof IdempotencyKeyInFlight
-          ? await findAnswer<PlacedOrderReply>(database, idempotency)
+          ? await findStoredReply<PlacedOrderReply>(database, idempotency)
           : undefined
       if (earlier) return earlier
       throw error
@@ -111,7 +111,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyExample: placedExample,
       replyHeaders: { Location: 'Path of the order' },
       errors: [
-        invalid('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
+        invalidValueExample('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
         {
           code: 'restaurant-inactive',
           detail: 'The restaurant takes no orders at the moment',
@@ -123,12 +123,12 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
         },
       ],
       handle: ({ body, trace, caller, idempotency }) => {
-        requireSight(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
+        assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
         return place({
           ...body,
           order_id: newId(),
           trace,
-          ...(idempotency ? { idempotency: { ...idempotency, status: 202, reply: placedReply } } : {}),
+          ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReply } } : {}),
         })
       },
     }),
@@ -146,7 +146,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       statusDescription: 'A page of orders',
       replySchema: z.array(listedOrderReply),
       replyExample: [listedExample],
-      optionalReplyHeaders: pageHeaders,
+      optionalReplyHeaders: paginationHeaders,
       errors: [],
       handle: ({ path, query, caller }) => {
         const { restaurant_id, status, customer_id, placed_from, placed_before } = query
@@ -206,7 +206,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyHeaders: versionHeader,
       conditional: true,
       errors: [
-        invalid('/status', `must be one of ${orderStatuses.join(', ')}`),
+        invalidValueExample('/status', `must be one of ${orderStatuses.join(', ')}`),
         noOrder,
         illegal,
         {
@@ -246,7 +246,7 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
       replyExample: cancelledExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalid('/reason', 'must not be empty'), noOrder, illegal],
+      errors: [invalidValueExample('/reason', 'must not be empty'), noOrder, illegal],
       handle: ({ params: { order_id }, body: { reason }, trace, caller, versions, idempotency }) =>
         change(order_id, caller, idempotency, tx => cancelOrder(tx, { order_id, reason, versions, trace })),
     }),
@@ -256,11 +256,15 @@ export function orderRoutes({ database, placement, cursors, wakeDispatcher }: Or
 /** The restaurants to list: those that were asked for, as far as the caller sees them. */
 function visible(caller: Caller, restaurantId: string | undefined): string[] | undefined {
   if (restaurantId === undefined) return caller.restaurants && [...caller.restaurants]
-  return sees(caller, restaurantId) ? [restaurantId] : []
+  return canAccess(caller, restaurantId) ? [restaurantId] : []
 }
 
 function placedReply(order: PlacedOrder): RouteReply<PlacedOrderReply> {
   return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
+}
+
+function storedReply(order: PlacedOrder): StoredReply {
+  return { status: 202, headers: {}, ...placedReply(order) }
 }
 
 function orderReplyOf(order: OrderRecord): RouteReply<OrderReply> {

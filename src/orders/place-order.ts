@@ -1,9 +1,7 @@
-import { bigints, integers, smallints, texts, timestamps, uuids } from '../db/columns.ts'
+import { bigints, integers, smallints, texts, timestamps, uuids } from '../db/array-params.ts'
 import type { Sql } from '../db/transaction.ts'
-import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
-import type { RouteReply } from '../http/route-reply.ts'
+import { type EventOf, newEvent, type TraceContext } from '../events/catalogue.ts'
 import { appendEventsSql, eventColumns } from '../outbox/append-event.ts'
-import { type EventOf, newEvent, type TraceContext } from '../outbox/events.ts'
 import {
   type ExpectedError,
   type FieldError,
@@ -12,8 +10,13 @@ import {
   RestaurantInactive,
   ValidationFailed,
 } from '../platform/errors.ts'
+import {
+  IdempotencyKeyInFlight,
+  type IdempotentRequest,
+  type StoredReply,
+} from '../platform/idempotent-request.ts'
 import { formatMoney } from '../platform/money.ts'
-import { MenuMemory, type RecalledMenu } from './menu-memory.ts'
+import { type CachedMenu, MenuCache } from './menu-cache.ts'
 
 export interface PlaceOrder {
   /** chosen by the server; placed again after an unknown outcome, it is the same order */
@@ -28,8 +31,8 @@ export interface PlaceOrder {
 }
 
 interface PlacementKey extends IdempotentRequest {
-  status: number
-  reply: (order: PlacedOrder) => RouteReply<unknown>
+  /** renders the reply that is stored with the order; called once the order's prices are decided */
+  replyOf: (order: PlacedOrder) => StoredReply
 }
 
 /** An order as it was written, amounts in minor units. */
@@ -54,7 +57,7 @@ const MAX_ATTEMPT_COUNT = 5
  * Places orders: each with its items (name and price as they are now), its first transition and its
  * `order.placed.v1`. Touches no stock.
  * Atomic: one statement writes the whole batch, all of it or nothing. A bad order is answered on its own and is not
- * part of it; nor is one whose key is taken (IdempotencyKeyInFlight): findAnswer has what was answered to that key.
+ * part of it; nor is one whose key is taken (IdempotencyKeyInFlight): findStoredReply has what was answered to that key.
  * The statement compares what was decided on with the menu as it is now; an order whose menu has changed meanwhile is not
  * written, but decided on anew.
  * Idempotent by `order_id`.
@@ -63,7 +66,7 @@ const MAX_ATTEMPT_COUNT = 5
 export async function placeOrders(
   sql: Sql,
   requests: readonly PlaceOrder[],
-  memory = new MenuMemory(),
+  memory = new MenuCache(),
 ): Promise<PlacementOutcome[]> {
   const outcomes = new Map<PlaceOrder, PlacementOutcome>()
   for (let attempt = 1; attempt <= MAX_ATTEMPT_COUNT && outcomes.size < requests.length; attempt++) {
@@ -79,7 +82,7 @@ export async function placeOrders(
 async function placeOpen(
   sql: Sql,
   requests: readonly PlaceOrder[],
-  memory: MenuMemory,
+  memory: MenuCache,
   outcomes: Map<PlaceOrder, PlacementOutcome>,
 ): Promise<void> {
   const menu = await memory.recall(sql, requests)
@@ -88,7 +91,7 @@ async function placeOpen(
   for (const request of requests) {
     const decided = decidePlacement(request, menu, placed_at)
     if (decided instanceof Error) outcomes.set(request, decided)
-    else placements.push({ request, order: decided })
+    else placements.push({ request, order: decided, storedReply: request.idempotency?.replyOf(decided) })
   }
   if (placements.length === 0) return
   const { stale, keyed } = await writeOrders(sql, placements)
@@ -103,10 +106,12 @@ async function placeOpen(
 interface Placement {
   request: PlaceOrder
   order: PlacedOrder
+  /** present when the request carries an idempotency key */
+  storedReply: StoredReply | undefined
 }
 
 /** Pure: merges lines of the same item, checks them against the menu, adds up. */
-function decidePlacement(request: PlaceOrder, menu: RecalledMenu, placed_at: Date): PlacementOutcome {
+function decidePlacement(request: PlaceOrder, menu: CachedMenu, placed_at: Date): PlacementOutcome {
   const { order_id, restaurant_id, customer_id = null, notes = null } = request
   const items = new Map<string, PlacedOrder['items'][number]>()
   const errors: FieldError[] = []
@@ -165,8 +170,8 @@ async function writeOrders(
   sql: Sql,
   placements: readonly Placement[],
 ): Promise<{ stale: Set<string>; keyed: Set<string> }> {
-  const keys = placements.flatMap(({ request: { idempotency }, order }) =>
-    idempotency ? [keyRow(order, idempotency)] : [],
+  const keys = placements.flatMap(({ request: { idempotency }, order, storedReply }) =>
+    idempotency && storedReply ? [keyRow(order.order_id, idempotency, storedReply)] : [],
   )
   const values = [
     ...orderColumns(placements),
@@ -218,9 +223,8 @@ function itemColumns(placements: readonly Placement[]): Buffer[] {
   ]
 }
 
-function keyRow(order: PlacedOrder, { caller, key, fingerprint, status, reply }: PlacementKey) {
-  const { body, headers = {} } = reply(order)
-  return { caller, key, fingerprint, status, headers, body, order_id: order.order_id }
+function keyRow(order_id: string, { caller, key, fingerprint }: IdempotentRequest, reply: StoredReply) {
+  return { caller, key, fingerprint, ...reply, order_id }
 }
 
 /**

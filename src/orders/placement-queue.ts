@@ -1,7 +1,7 @@
 import type { Sql } from '../db/transaction.ts'
-import { IdempotencyKeyInFlight, type IdempotentRequest } from '../http/idempotency.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
-import { MenuMemory } from './menu-memory.ts'
+import { IdempotencyKeyInFlight, type IdempotentRequest } from '../platform/idempotent-request.ts'
+import { MenuCache } from './menu-cache.ts'
 import { countTransitions } from './order-metrics.ts'
 import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
 
@@ -33,7 +33,7 @@ export class PlacementQueue {
   readonly #waiting: Waiting[] = []
   /** keys of orders that wait or are being written */
   readonly #keys = new Set<string>()
-  readonly #menu = new MenuMemory()
+  readonly #menu = new MenuCache()
   #inFlight = 0
   #beginning = false
 

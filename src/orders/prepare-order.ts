@@ -1,8 +1,8 @@
 import type { Tx } from '../db/transaction.ts'
-import { claimEvents } from '../jobs/run-once.ts'
+import type { EventOf } from '../events/catalogue.ts'
+import { claimEvents } from '../jobs/inbox.ts'
 import type { Handled } from '../outbox/consume-events.ts'
-import type { EventOf } from '../outbox/events.ts'
-import { advanceOrders } from './advance-orders.ts'
+import { applyTransitions } from './apply-transitions.ts'
 import { lockOrders } from './lock-orders.ts'
 
 /** Stock has been deducted: PLACED → PREPARING. An order that was cancelled meanwhile stays as it is. */
@@ -14,5 +14,5 @@ export async function prepareOrders(
     lockOrders(tx, events),
     claimEvents(tx, 'order.prepare', events),
   ])
-  return advanceOrders(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
+  return applyTransitions(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
 }

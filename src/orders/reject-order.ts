@@ -1,8 +1,8 @@
 import type { Tx } from '../db/transaction.ts'
-import { claimEvents } from '../jobs/run-once.ts'
+import type { EventOf } from '../events/catalogue.ts'
+import { claimEvents } from '../jobs/inbox.ts'
 import type { Handled } from '../outbox/consume-events.ts'
-import type { EventOf } from '../outbox/events.ts'
-import { advanceOrders } from './advance-orders.ts'
+import { applyTransitions } from './apply-transitions.ts'
 import { lockOrders } from './lock-orders.ts'
 import { OUT_OF_STOCK } from './order.ts'
 
@@ -12,7 +12,7 @@ export async function rejectOrders(
   events: EventOf<'inventory.deducted.failed.v1'>[],
 ): Promise<Handled> {
   const [orders, fresh] = await Promise.all([lockOrders(tx, events), claimEvents(tx, 'order.reject', events)])
-  return advanceOrders(tx, orders, events, fresh, event => ({
+  return applyTransitions(tx, orders, events, fresh, event => ({
     to: 'CANCELLED',
     actor: 'system',
     reason: OUT_OF_STOCK,

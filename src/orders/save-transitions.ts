@@ -1,6 +1,6 @@
-import { integers, jsonbs, texts, uuids } from '../db/columns.ts'
+import { integers, jsonbs, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
-import { type EventOf, type EventType, newEvent, type TraceContext } from '../outbox/events.ts'
+import { type EventOf, type EventType, newEvent, type TraceContext } from '../events/catalogue.ts'
 import type { OrderStatus, Transition } from './order.ts'
 import { countStockOuts, countTransitions } from './order-metrics.ts'
 
@@ -25,7 +25,7 @@ export interface TransitionToSave {
  */
 export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[], at: Date): EventOf[] {
   if (saves.length === 0) return []
-  tx.leaveUnderWay(save(tx, saves, at))
+  tx.pipeline(save(tx, saves, at))
   tx.afterCommit(() => {
     for (const [status, its] of Map.groupBy(saves, ({ transition }) => transition.to))
       countTransitions(status, its.length)

@@ -1,14 +1,13 @@
-import { jsonbs, texts, uuids } from '../db/columns.ts'
+import { jsonbs, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
-import { checkEvent, type EventOf } from './events.ts'
-import { type MatchedDelivery, matchSubscriptionsSql } from './match-subscriptions.ts'
+import { checkEvent, type EventOf } from '../events/catalogue.ts'
 
 /**
  * Appends events to the outbox, in the transaction of what they tell: both stay or neither does. Left under way.
  * @throws InvalidEvent when a payload is not what the catalogue says
  */
 export function appendEvents(tx: Tx, events: readonly EventOf[]): void {
-  if (events.length > 0) tx.leaveUnderWay(tx.execute(appendEventsSql(1, 'null'), eventColumns(events)))
+  if (events.length > 0) tx.pipeline(tx.execute(appendEventsSql(1, 'null'), eventColumns(events)))
 }
 
 /** The parameters of {@link appendEventsSql}, checked. @throws InvalidEvent */
@@ -22,14 +21,6 @@ export function eventColumns(events: readonly EventOf[]): Buffer[] {
     jsonbs(events.map(event => event.payload)),
     jsonbs(events.map(event => event.trace_context)),
   ]
-}
-
-/**
- * Appends events whose jobs are inserted in the same transaction, and tells which subscriptions hear of them.
- * @throws InvalidEvent when a payload is not what the catalogue says
- */
-export async function appendDispatched(tx: Tx, events: readonly EventOf[]): Promise<MatchedDelivery[]> {
-  return await tx.query<MatchedDelivery>(appendDispatchedSql, eventColumns(events))
 }
 
 /**
@@ -52,11 +43,3 @@ export function appendEventsSql(
     where ${condition}
   `
 }
-
-const appendDispatchedSql = `
-  with appended as (
-    ${appendEventsSql(1, 'clock_timestamp()')}
-    returning event_id, restaurant_id, type, order_id, payload
-  )
-  ${matchSubscriptionsSql('appended')}
-`

@@ -1,14 +1,14 @@
-import type { Job, PgBoss } from 'pg-boss'
+import type { Job } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
-import { eventQueues, polling, type QueueName } from '../jobs/catalogue.ts'
-import { JobTrials } from '../jobs/job-trials.ts'
+import { checkEvent, type EventOf, type EventType } from '../events/catalogue.ts'
+import { traceEvents, traceFields } from '../events/trace-events.ts'
+import { PoisonTracker } from '../jobs/poison-tracker.ts'
+import { eventQueues, polling, type QueueName } from '../jobs/queues.ts'
 import { workBatch } from '../jobs/work-batch.ts'
 import { failpoint, isArmed } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
-import { publishEvents } from './dispatch-batch.ts'
-import { checkEvent, type EventOf, type EventType } from './events.ts'
-import { traceEvents, traceFields } from './trace-events.ts'
+import { type Publisher, publishEvents } from './publish.ts'
 
 /** What came of a batch of events. */
 export interface Handled {
@@ -29,11 +29,11 @@ export type EventHandler<Type extends EventType> = (tx: Tx, events: EventOf<Type
  */
 export async function consumeEvents<Type extends EventType>(
   database: Database,
-  boss: PgBoss,
+  publisher: Publisher,
   queue: QueueName,
   handle: EventHandler<Type>,
-  log: Logger,
 ): Promise<void> {
+  const { boss, log } = publisher
   const { batchSize, localConcurrency } = eventQueues[queue]
 
   async function work(tx: Tx, jobs: Job<EventOf>[]): Promise<void> {
@@ -53,11 +53,19 @@ export async function consumeEvents<Type extends EventType>(
       logHandled(log, queue, jobs, outcomes)
       failpoint('worker.after-commit', orderIds)
     })
-    publishEvents(tx, boss, following, log)
+    publishEvents(tx, publisher, following)
     await writtenFailpoint(tx, 'worker.before-commit', orderIds)
   }
 
-  const batchOptions = { database, boss, queue, work, trials: new JobTrials(database, queue), log, fieldsOf }
+  const batchOptions = {
+    database,
+    boss,
+    queue,
+    work,
+    trials: new PoisonTracker(database, queue),
+    log,
+    fieldsOf,
+  }
   // By their results, pg-boss settles each job that is left in the list, and sends nothing when there is none.
   const options = { ...polling, batchSize, localConcurrency, perJobResults: true } as const
   await boss.work(queue, options, async (jobs: Job<EventOf>[]) => {
@@ -73,7 +81,7 @@ async function writtenFailpoint(
   orderIds: () => string[],
 ): Promise<void> {
   if (!isArmed(name)) return
-  await tx.caughtUp()
+  await tx.flush()
   failpoint(name, orderIds)
 }
 

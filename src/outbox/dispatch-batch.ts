@@ -1,20 +1,11 @@
-import type { PgBoss } from 'pg-boss'
 import { isRetryable, isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
-import { DELIVERY_QUEUE, type QueueName } from '../jobs/catalogue.ts'
+import { checkEvent, type EventOf } from '../events/catalogue.ts'
+import { traceEvents, traceFields } from '../events/trace-events.ts'
 import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
-import { appendDispatched } from './append-event.ts'
-import { checkEvent, type EventOf } from './events.ts'
-import {
-  deliveryJobs,
-  insertDeliveryJobs,
-  type MatchedDelivery,
-  matchSubscriptionsSql,
-} from './match-subscriptions.ts'
-import { countDispatched } from './outbox-metrics.ts'
-import { routing } from './routing.ts'
-import { traceEvents, traceFields } from './trace-events.ts'
+import type { FanOut, FanOutTarget } from './fan-out.ts'
+import { insertJobs, logDispatched, type Publisher } from './publish.ts'
 
 export interface DispatchedBatch {
   /** events taken from the outbox, quarantined ones included; 0 means idle */
@@ -29,119 +20,81 @@ export interface DispatchedBatch {
  * is quarantined with its reason and holds up nothing.
  * @param limit events a call, 1..500
  */
-export async function dispatchBatch(
-  tx: Tx,
-  boss: PgBoss,
-  limit: number,
-  log: Logger,
-): Promise<DispatchedBatch> {
-  const { claimed, matched } = await claim(tx, limit)
+export async function dispatchBatch(tx: Tx, publisher: Publisher, limit: number): Promise<DispatchedBatch> {
+  const { fanOut, log } = publisher
+  const { claimed, targets } = await claim(tx, fanOut, limit)
   failpoint('dispatcher.claimed')
-  const { sound: routable, unsound } = sortOut(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
+  const { valid: routable, invalid } = validate(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
   const traced = traceEvents('dispatch', 'PRODUCER', routable)
-  const sound = traced.events
+  const valid = traced.events
   try {
-    await insertJobsIsolated(tx, boss, sound, matched)
+    await insertJobsInSavepoint(tx, publisher, valid, targets)
   } catch (error) {
     if (isUnavailable(error) || isRetryable(error)) throw error
-    for (const event of sound.splice(0)) {
-      const failure = await failureOf(() => insertJobsIsolated(tx, boss, [event], matched))
-      if (failure) unsound.push({ event, error: failure })
-      else sound.push(event)
+    for (const event of valid.splice(0)) {
+      const failure = await failureOf(() => insertJobsInSavepoint(tx, publisher, [event], targets))
+      if (failure) invalid.push({ event, error: failure })
+      else valid.push(event)
     }
   }
   failpoint('dispatcher.jobs-inserted')
-  for (const { event, error } of unsound)
-    await tx.execute(quarantineSql, [event.event_id, event.restaurant_id, error])
+  for (const { event, error } of invalid)
+    await tx.execute(quarantineSql(fanOut), [event.event_id, event.restaurant_id, error])
   tx.afterCommit(() => {
-    traced.end(id => unsound.find(({ event }) => event.event_id === id)?.error)
-    logBatch(log, sound, unsound)
+    traced.end(id => invalid.find(({ event }) => event.event_id === id)?.error)
+    logDispatched(log, valid)
+    logQuarantined(log, invalid)
     failpoint('dispatcher.after-commit')
   })
   failpoint('dispatcher.before-commit')
-  return { claimed: claimed.length, quarantined: unsound.length }
+  return { claimed: claimed.length, quarantined: invalid.length }
 }
 
-/**
- * Appends events and queues their jobs in one go: the promise of the dispatcher, without the hop, for transactions
- * that are on the slow path already. Left under way.
- */
-export function publishEvents(tx: Tx, boss: PgBoss, events: readonly EventOf[], log: Logger): void {
-  if (events.length === 0) return
-  tx.leaveUnderWay(
-    appendDispatched(tx, events).then(matched => insertDeliveryJobs(tx, boss, deliveryJobs(matched, events))),
-  )
-  tx.leaveUnderWay(insertJobs(tx, boss, events))
-  tx.afterCommit(() => {
-    countDispatched('worker', events.length)
-    logBatch(log, events, [])
-  })
-}
-
-/**
- * One job an event and route. The job's id is the event's: inserted again, it is the same job. pg-boss notifies the
- * queue's workers when the transaction commits.
- */
-async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
-  const byQueue = new Map<QueueName, EventOf[]>()
-  for (const event of events) {
-    for (const queue of queuesOf(event.type)) {
-      const its = byQueue.get(queue)
-      if (its) its.push(event)
-      else byQueue.set(queue, [event])
-    }
-  }
-  await Promise.all(
-    Array.from(byQueue, ([queue, its]) => {
-      const jobs = its.map(event => ({ id: event.event_id, data: event }))
-      return boss.insert(queue, jobs, { db: tx })
-    }),
-  )
-}
-
-async function insertJobsIsolated(
+async function insertJobsInSavepoint(
   tx: Tx,
-  boss: PgBoss,
+  { boss, fanOut }: Publisher,
   events: readonly EventOf[],
-  matched: readonly MatchedDelivery[],
+  targets: readonly FanOutTarget[],
 ): Promise<void> {
   if (events.length === 0) return
   await tx.savepoint(async () => {
-    await Promise.all([
-      insertJobs(tx, boss, events),
-      insertDeliveryJobs(tx, boss, deliveryJobs(matched, events)),
-    ])
+    await Promise.all([insertJobs(tx, boss, events), fanOut.insertJobs(tx, boss, targets, events)])
   })
 }
 
-/** Events that were taken from the outbox, and which subscription hears of which. */
-async function claim(tx: Tx, limit: number): Promise<{ claimed: EventOf[]; matched: MatchedDelivery[] }> {
-  const rows = await tx.query<EventOf & { delivery_id: string | null; webhook_id: string | null }>(claimSql, [
-    limit,
-  ])
+/** Claims events, and inserts what they fan out to. */
+async function claim(
+  tx: Tx,
+  fanOut: FanOut,
+  limit: number,
+): Promise<{ claimed: EventOf[]; targets: FanOutTarget[] }> {
+  const rows = await tx.query<EventOf & { job_id: string | null; target_id: string | null }>(
+    claimSql(fanOut),
+    [limit],
+  )
   const claimed: EventOf[] = []
-  const matched: MatchedDelivery[] = []
-  for (const { delivery_id, webhook_id, ...event } of rows) {
-    if (delivery_id === null || webhook_id === null) claimed.push(event)
-    else matched.push({ delivery_id, webhook_id, event_id: event.event_id })
+  const targets: FanOutTarget[] = []
+  for (const { job_id, target_id, ...event } of rows) {
+    if (job_id === null || target_id === null) claimed.push(event)
+    else targets.push({ job_id, target_id, event_id: event.event_id })
   }
-  return { claimed, matched }
+  return { claimed, targets }
 }
 
-type Unsound = { event: EventOf; error: string }
+type InvalidOutboxEvent = { event: EventOf; error: string }
 
-function sortOut(events: EventOf[]): { sound: EventOf[]; unsound: Unsound[] } {
-  const sound: EventOf[] = []
-  const unsound: Unsound[] = []
+function validate(events: EventOf[]): { valid: EventOf[]; invalid: InvalidOutboxEvent[] } {
+  const valid: EventOf[] = []
+  const invalid: InvalidOutboxEvent[] = []
   for (const event of events) {
     try {
       checkEvent(event)
-      sound.push(event)
+      valid.push(event)
     } catch (error) {
-      unsound.push({ event, error: String(error) })
+      invalid.push({ event, error: String(error) })
     }
   }
-  return { sound, unsound }
+  return { valid, invalid }
 }
 
 async function failureOf(work: () => Promise<void>): Promise<string | undefined> {
@@ -154,35 +107,18 @@ async function failureOf(work: () => Promise<void>): Promise<string | undefined>
   }
 }
 
-function logBatch(log: Logger, sound: readonly EventOf[], unsound: readonly Unsound[]): void {
-  for (const { event_id, type, order_id, trace_context } of log.isLevelEnabled('info') ? sound : []) {
-    const jobs = isRouted(type) ? queuesOf(type) : []
-    log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `dispatched ${type}`)
-  }
-  for (const { event, error } of unsound) {
+function logQuarantined(log: Logger, invalid: readonly InvalidOutboxEvent[]): void {
+  for (const { event, error } of invalid) {
     const { event_id, order_id, trace_context, type } = event
     log.error({ event_id, order_id, ...traceFields(trace_context), error }, `quarantined ${type}`)
   }
 }
 
-/** Where an event makes one job. */
-function queuesOf(type: keyof typeof routing): readonly QueueName[] {
-  return eventRoutes[type]
-}
-
-function isRouted(type: string): type is keyof typeof routing {
-  return Object.hasOwn(routing, type)
-}
-
-const eventRoutes = Object.fromEntries(
-  Object.entries(routing).map(([type, queues]) => [type, queues.filter(queue => queue !== DELIVERY_QUEUE)]),
-) as Record<keyof typeof routing, QueueName[]>
-
 /**
  * Claims, marks and matches at once: that stands only if the jobs are inserted before the commit. Its rows are the events, and
  * then the deliveries, which have an event's id and no type.
  */
-const claimSql = `
+const claimSql = (fanOut: FanOut) => `
   with claimed as (
     select event_id
     from outbox_events
@@ -192,27 +128,26 @@ const claimSql = `
     limit $1
     for update skip locked
   ),
-  marked as (
+  published as (
     update outbox_events
     set dispatched_at = clock_timestamp(), attempts = attempts + 1
     where event_id = any(array(select event_id from claimed))
     returning event_id, restaurant_id, type, order_id, payload, trace_context
   ),
-  matched as (
-    ${matchSubscriptionsSql('marked')}
+  targets as (
+    ${fanOut.insertSql}
   )
-  select event_id, restaurant_id, type, order_id, payload, trace_context, null::uuid as delivery_id, null::uuid as webhook_id
-  from marked
+  select event_id, restaurant_id, type, order_id, payload, trace_context, null::uuid as job_id, null::uuid as target_id
+  from published
   union all
-  select event_id, null, null, null, null, null, delivery_id, webhook_id
-  from matched
+  select event_id, null, null, null, null, null, job_id, target_id
+  from targets
 `
 
 /** What cannot be dispatched is not delivered either. */
-const quarantineSql = `
+const quarantineSql = (fanOut: FanOut) => `
   with undelivered as (
-    delete from webhook_deliveries
-    where event_id = $1
+    ${fanOut.removeSql}
   )
   update outbox_events
   set dispatched_at = null, quarantined_at = clock_timestamp(), error = $3

@@ -1,12 +1,12 @@
-import type { PgBoss } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
-import { LastMinute } from '../platform/last-minute.ts'
+import { InterruptibleSleep } from '../platform/interruptible-sleep.ts'
 import type { Logger } from '../platform/log.ts'
-import { Rest } from '../platform/rest.ts'
+import { RollingCounter } from '../platform/rolling-counter.ts'
 import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
+import { announceByNotify, OUTBOX_CHANNEL } from './notify-channels.ts'
 import { countDispatched, countQuarantined } from './outbox-metrics.ts'
-import { announceByNotify, OUTBOX_CHANNEL } from './wake.ts'
+import type { Publisher } from './publish.ts'
 
 const BATCH_COUNT = 500
 /** The safety net: how long a committed event may wait when its wake-up is lost. */
@@ -17,19 +17,20 @@ const ERROR_BACKOFF_MAX_MS = 2_000
 /** Moves committed events to their queues until it is stopped: at once when woken, and once a second anyway. */
 export class Dispatcher {
   readonly #database: Database
-  readonly #boss: PgBoss
+  readonly #publisher: Publisher
   readonly #log: Logger
   readonly #announce: () => void
   #listener: Listener | undefined
   #running: Promise<void> | undefined
   #stopping = false
   #woken = false
-  readonly #rest = new Rest(() => this.#stopping)
-  readonly #dispatched = new LastMinute()
+  readonly #rest = new InterruptibleSleep(() => this.#stopping)
+  readonly #dispatched = new RollingCounter()
 
-  constructor(database: Database, boss: PgBoss, log: Logger) {
+  constructor(database: Database, publisher: Publisher) {
+    const { log } = publisher
     this.#database = database
-    this.#boss = boss
+    this.#publisher = publisher
     this.#log = log
     this.#announce = announceByNotify(database, log)
   }
@@ -79,7 +80,7 @@ export class Dispatcher {
     for (;;) {
       this.#woken = false
       const batch: DispatchedBatch = await this.#database.transaction(tx =>
-        dispatchBatch(tx, this.#boss, BATCH_COUNT, this.#log),
+        dispatchBatch(tx, this.#publisher, BATCH_COUNT),
       )
       this.#dispatched.add(batch.claimed - batch.quarantined)
       countDispatched('dispatcher', batch.claimed - batch.quarantined)

@@ -1,5 +1,5 @@
-import type { DELIVERY_QUEUE, QueueName } from '../jobs/catalogue.ts'
-import type { EventType } from './events.ts'
+import type { EventType } from '../events/catalogue.ts'
+import { DELIVERY_QUEUE, type QueueName } from '../jobs/queues.ts'
 
 /**
  * Which jobs follow from which event. The one table of it: everything the slow path does starts here.
@@ -15,3 +15,14 @@ export const routing = {
   'order.status.out_for_delivery.v1': ['downstream.deliver'],
   'order.status.delivered.v1': ['downstream.deliver'],
 } as const satisfies Record<EventType, readonly (QueueName | typeof DELIVERY_QUEUE)[]>
+
+type RoutedType = keyof typeof routing
+
+/** The queues in which an event of this type makes one job. Webhook deliveries are made by the fan-out. */
+export function queuesOf(type: EventType): readonly QueueName[] {
+  return eventRoutes[type]
+}
+
+const eventRoutes = Object.fromEntries(
+  Object.entries(routing).map(([type, queues]) => [type, queues.filter(queue => queue !== DELIVERY_QUEUE)]),
+) as Record<RoutedType, QueueName[]>

@@ -2,40 +2,40 @@ import type { Server } from 'node:http'
 import packageJson from '../../package.json' with { type: 'json' }
 import { statsRoutes } from '../analytics/stats-routes.ts'
 import { measurePool } from '../db/pool-metrics.ts'
-import { deliveryRoutes } from '../downstream/delivery-routes.ts'
-import { EventReader } from '../downstream/event-reader.ts'
-import type { RestaurantStreamOptions } from '../downstream/restaurant-stream.ts'
-import { streamRoutes } from '../downstream/stream-routes.ts'
-import { type WebhookRoutesOptions, webhookRoutes } from '../downstream/webhook-routes.ts'
-import { createApp } from '../http/app.ts'
-import type { Authenticator } from '../http/authenticate.ts'
+import { eventSchemas } from '../events/event-schemas.ts'
+import type { Authenticator } from '../http/auth/authenticate.ts'
+import { limitRate } from '../http/auth/rate-limit.ts'
 import { Cursors } from '../http/cursor.ts'
-import { documentationPages } from '../http/docs.ts'
-import { EventStreams } from '../http/event-streams.ts'
-import { healthPages } from '../http/health.ts'
-import { limitConnections } from '../http/limit-connections.ts'
-import { listen } from '../http/listen.ts'
-import { createMetrics } from '../http/metrics.ts'
-import { openApiDocument } from '../http/openapi.ts'
-import { problemPages } from '../http/problem-pages.ts'
-import { limitRate } from '../http/rate-limit.ts'
+import { documentationPages } from '../http/openapi/docs.ts'
+import { openApiDocument } from '../http/openapi/openapi.ts'
+import { problemPages } from '../http/openapi/problem-pages.ts'
+import { schemaPages } from '../http/openapi/schema-pages.ts'
 import type { Route } from '../http/route.ts'
-import { schemaPages } from '../http/schema-pages.ts'
-import { createHttpServer } from '../http/server.ts'
-import { shedLoad } from '../http/shed-load.ts'
+import { createApp } from '../http/server/app.ts'
+import { healthPages } from '../http/server/health.ts'
+import { limitConnections } from '../http/server/limit-connections.ts'
+import { listen } from '../http/server/listen.ts'
+import { createMetrics } from '../http/server/metrics.ts'
+import { createHttpServer } from '../http/server/server.ts'
+import { shedLoad } from '../http/server/shed-load.ts'
+import { EventStreams } from '../http/sse/event-streams.ts'
 import { restaurantRoutes } from '../inventory/restaurant-routes.ts'
 import { stockRoutes } from '../inventory/stock-routes.ts'
-import { Heartbeat } from '../ops/heartbeat.ts'
+import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
-import { timelineRoutes } from '../orders/timeline-routes.ts'
-import { eventSchemas } from '../outbox/event-schemas.ts'
-import { type WakeDispatcher, wakeByNotify } from '../outbox/wake.ts'
+import { type WakeDispatcher, wakeByNotify } from '../outbox/notify-channels.ts'
 import { allowedHostsOf, type Config, connectionLimitOf, rateLimitOf } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { EventTailer } from '../streams/event-tailer.ts'
+import type { RestaurantStreamOptions } from '../streams/restaurant-stream.ts'
+import { streamRoutes } from '../streams/stream-routes.ts'
+import { timelineRoutes } from '../timeline/timeline-routes.ts'
+import { deliveryRoutes } from '../webhooks/delivery-routes.ts'
+import { type WebhookRoutesOptions, webhookRoutes } from '../webhooks/webhook-routes.ts'
+import { buildAsyncApi } from './asyncapi.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
-import { describeEvents } from './describe-events.ts'
 import { readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
 
@@ -84,7 +84,7 @@ export async function startApi(
     await database.close()
     throw error
   }
-  const reader = new EventReader(database, log)
+  const reader = new EventTailer(database, log)
   const wakeDispatcher = wake ?? wakeByNotify(database, log)
   const placement = new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT)
   const routes = apiRoutes({
@@ -122,7 +122,7 @@ export async function startApi(
         schemaPages(eventSchemas(config.PUBLIC_URL)),
       ],
       callers: [
-        documentationPages(openApiDocument(routes, packageJson.version, config), describeEvents(config)),
+        documentationPages(openApiDocument(routes, packageJson.version, config), buildAsyncApi(config)),
       ],
       operators: [metrics.page],
     },

@@ -1,8 +1,9 @@
 import { startBoss } from '../jobs/boss.ts'
-import { Heartbeat } from '../ops/heartbeat.ts'
+import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { Dispatcher } from '../outbox/dispatcher.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
 
@@ -15,7 +16,7 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   const database = await openDatabase(config, url, 'dispatcher', config.DISPATCHER_POOL_COUNT, log)
   const status = await openStatus(config, 'dispatcher', database, log)
   const boss = await startBoss(database, 'producer', 'dispatcher', log)
-  const dispatcher = new Dispatcher(database, boss, log)
+  const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log })
   await dispatcher.start()
   const dispatchedLastMinute = () => dispatcher.dispatchedLastMinute()
   const heartbeat = await Heartbeat.start(database, { role: 'dispatcher', dispatchedLastMinute }, log)

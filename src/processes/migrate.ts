@@ -1,8 +1,8 @@
 import { Database } from '../db/database.ts'
 import { migrateUp, withMigrationLock } from '../db/migrations.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
-import { grantRoles } from '../ops/grant-roles.ts'
 import { createViews, dropViews } from '../ops/refresh-views.ts'
+import { grantRoles } from '../ops/roles/grant-roles.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** Longest one statement of pg-boss's own migrations may take. */

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import bossPackage from 'pg-boss/package.json' with { type: 'json' }
 import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
-import type { ReadinessChecks } from '../http/health.ts'
-import { SILENT_AFTER_SECONDS } from '../ops/heartbeat.ts'
+import type { ReadinessChecks } from '../http/server/health.ts'
+import { SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { measurePool } from '../db/pool-metrics.ts'
-import { type StatusServer, startStatusServer } from '../http/status-server.ts'
+import { type StatusServer, startStatusServer } from '../http/server/status-server.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'

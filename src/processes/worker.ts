@@ -2,29 +2,30 @@ import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import { StatsProjector } from '../analytics/stats-projector.ts'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
-import { Deliverer } from '../downstream/deliverer.ts'
-import { buryDeliveries } from '../downstream/settle-deliveries.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { startBoss } from '../jobs/boss.ts'
+import { countDeadLetter } from '../jobs/job-metrics.ts'
+import { QueueRunner, type QueueWork } from '../jobs/queue-runner.ts'
 import {
   DEAD_LETTER_QUEUE,
   DELIVERY_QUEUE,
-  type HousekeepingName,
+  type MaintenanceJobName,
   polling,
   type QueueName,
-} from '../jobs/catalogue.ts'
-import { countDeadLetter } from '../jobs/job-metrics.ts'
-import { QueueSwitch, type QueueWork } from '../jobs/queue-switch.ts'
+} from '../jobs/queues.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
-import { Heartbeat } from '../ops/heartbeat.ts'
-import { prune } from '../ops/prune.ts'
-import { reconcileStock } from '../ops/reconcile-stock.ts'
-import { watchDeadLetters } from '../ops/watch-dead-letters.ts'
+import { Heartbeat } from '../ops/liveness/heartbeat.ts'
+import { prune } from '../ops/maintenance/prune.ts'
+import { reconcileStock } from '../ops/maintenance/reconcile-stock.ts'
+import { watchDeadLetters } from '../ops/maintenance/watch-dead-letters.ts'
 import { orderJobs } from '../orders/order-jobs.ts'
 import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
-import { announceByNotify } from '../outbox/wake.ts'
+import { announceByNotify } from '../outbox/notify-channels.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { DeliveryWorker } from '../webhooks/delivery/delivery-worker.ts'
+import { markDeliveriesDead } from '../webhooks/delivery/record-outcomes.ts'
+import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
 
@@ -32,7 +33,7 @@ import { openStatus } from './status.ts'
 const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, EventHandler<never>>
 
 /** What is done by the clock; a job's output is what it returns. */
-const chores: Record<HousekeepingName, (database: Database, log: Logger) => Promise<object>> = {
+const chores: Record<MaintenanceJobName, (database: Database, log: Logger) => Promise<object>> = {
   'maintenance.prune': (database, log) => prune(database, new Date(), log),
   'maintenance.reconcile-stock': reconcileStock,
   'maintenance.watch-dead-letters': watchDeadLetters,
@@ -44,7 +45,7 @@ const HOUSEKEEPING_POLL_SECONDS = 30
 const PAUSE_TIMEOUT_MS = 20_000
 
 /** The queues that are worked, with the jobs in hand. pg-boss, which knows the others, does not know of a deliverer that has nothing to do. */
-function workedQueues(queues: QueueSwitch, deliverer: Deliverer): { queue: string; jobs: number }[] {
+function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: string; jobs: number }[] {
   const worked = queues.inHand()
   const isIdle = deliverer.isTaking() && deliverer.inHand() === 0
   return isIdle ? [...worked, { queue: DELIVERY_QUEUE, jobs: 0 }] : worked
@@ -55,7 +56,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
   const boss = await startBoss(database, 'consumer', 'worker', log)
-  const deliverer = new Deliverer({
+  const deliverer = new DeliveryWorker({
     database,
     boss,
     publicUrl: config.PUBLIC_URL,
@@ -68,7 +69,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     end: async () => void deliverer.stop(PAUSE_TIMEOUT_MS),
     inHand: () => deliverer.inHand(),
   })
-  const queues = new QueueSwitch(boss, works, log)
+  const queues = new QueueRunner(boss, works, log)
   const heartbeat = await Heartbeat.start(
     database,
     {
@@ -96,10 +97,11 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
 function queueWorks(database: Database, boss: PgBoss, log: Logger): Map<string, QueueWork> {
   const housekeeping = { pollingIntervalSeconds: HOUSEKEEPING_POLL_SECONDS } as const
   const announce = announceByNotify(database, log)
+  const publisher = { boss, fanOut: webhookFanOut, log }
   return new Map([
     ...Object.entries(handlers).map(([queue, handle]) => {
       const announced = announcing(handle, announce)
-      const begin = () => consumeEvents(database, boss, queue as QueueName, announced, log)
+      const begin = () => consumeEvents(database, publisher, queue as QueueName, announced)
       return [queue, { begin }] as const
     }),
     [DEAD_LETTER_QUEUE, { begin: () => consumeDeadLetters(boss, log) }],
@@ -135,7 +137,7 @@ async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {
     const deliveries = jobs.flatMap(({ sourceName, sourceId }) =>
       sourceName === DELIVERY_QUEUE && sourceId ? [sourceId] : [],
     )
-    if (deliveries.length > 0) await buryDeliveries(tx, boss, deliveries)
+    if (deliveries.length > 0) await markDeliveriesDead(tx, boss, deliveries)
     tx.afterCommit(() => {
       for (const { id, sourceName, sourceId } of jobs) {
         countDeadLetter(sourceName)

@@ -4,16 +4,7 @@ import { rebuildStats } from '../../src/analytics/rebuild-stats.ts'
 import type { StatsReply } from '../../src/analytics/stats-contract.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import { cancelOrder } from '../../src/orders/cancel-order.ts'
-import {
-  addMenu,
-  cancel,
-  deduct,
-  type Menu,
-  place,
-  prepare,
-  reject,
-  setStatus,
-} from '../support/slow-path.ts'
+import { addMenu, cancel, deduct, type Menu, place, prepare, reject, setStatus } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 describe('the statistics of a restaurant', () => {
@@ -89,7 +80,7 @@ describe('the statistics of a restaurant', () => {
     const order = await place(system.database, menu)
     const late = await system.database.beginTransaction()
     await cancelOrder(late.db, { order_id: order, reason: 'test', trace: {} })
-    await late.db.caughtUp()
+    await late.db.flush()
     // What begins after it is committed and counted before it.
     await place(system.database, menu)
     await project()

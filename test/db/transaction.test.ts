@@ -72,12 +72,12 @@ describe('transactions', () => {
   it('does not commit before what was left under way, nor when that fails', async () => {
     const causes: unknown[] = []
     await database.transaction(async tx => {
-      tx.leaveUnderWay(tx.execute(`insert into notes values (3, 'three')`))
+      tx.pipeline(tx.execute(`insert into notes values (3, 'three')`))
     })
     const failure = await database
       .transaction(async tx => {
         tx.afterRollback(cause => causes.push(cause))
-        tx.leaveUnderWay(tx.execute(`insert into notes values (1, 'a second one')`))
+        tx.pipeline(tx.execute(`insert into notes values (1, 'a second one')`))
         await tx.execute(`insert into notes values (4, 'four')`)
       })
       .catch((error: unknown) => error)
@@ -85,7 +85,7 @@ describe('transactions', () => {
     const doubt = new Error('wrote nothing')
     const unsure = database.transaction(async tx => {
       await tx.execute(`insert into notes values (5, 'five')`)
-      tx.leaveUnderWay(Promise.reject(doubt))
+      tx.pipeline(Promise.reject(doubt))
     })
     expect(await unsure.catch((error: unknown) => error)).to.equal(doubt)
     expect(await texts()).to.deep.equal(['one', 'two', 'three'])
@@ -99,7 +99,7 @@ describe('transactions', () => {
         await tx.execute('update notes set text = text || $2 where id = $1', [first, '+'])
         arrived++
         await until('both hold their first lock', () => arrived >= 2)
-        tx.leaveUnderWay(tx.execute('update notes set text = text || $2 where id = $1', [second, '+']))
+        tx.pipeline(tx.execute('update notes set text = text || $2 where id = $1', [second, '+']))
       })
     await Promise.all([cross(1, 2), cross(2, 1)])
     expect(await texts()).to.deep.equal(['one++', 'two++'])

@@ -15,9 +15,9 @@ function knownMetrics(): Set<string> {
     'src/orders/order-metrics.ts',
     'src/outbox/outbox-metrics.ts',
     'src/jobs/job-metrics.ts',
-    'src/http/stream-metrics.ts',
-    'src/downstream/stream-metrics.ts',
-    'src/downstream/delivery-metrics.ts',
+    'src/http/sse/stream-metrics.ts',
+    'src/streams/tailer-metrics.ts',
+    'src/webhooks/delivery/delivery-metrics.ts',
   ]
   const names = new Set(['http_server_request_duration_seconds', 'nodejs_eventloop_delay_p99_seconds'])
   for (const file of files) {

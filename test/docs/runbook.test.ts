@@ -4,20 +4,21 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import pg from 'pg'
-import { newSecret } from '../../src/downstream/webhook-secret.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
-import { pauseQueue, workersFollow } from '../../src/ops/pause-queue.ts'
+import { pauseQueue, workersFollow } from '../../src/ops/actions/pause-queue.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
-import { Receiver } from '../downstream/receivers.ts'
+import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
+import { newSecret } from '../../src/webhooks/webhook-secret.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet, recordingLog } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
-import { addMenu, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
+import { addMenu, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
 import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { Receiver } from '../webhooks/receivers.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const runbook = readFileSync(join(ROOT, 'docs', 'operations.md'), 'utf8').split('\n## Runbook\n')[1] ?? ''
@@ -227,7 +228,7 @@ describe('the runbook', function () {
       )
       return rows.length === 1
     })
-    await expectPromisesKept(database)
+    await expectInvariants(database)
   })
 
   it('the outbox grows: no dispatcher, and an event that could not be dispatched', async () => {
@@ -372,7 +373,7 @@ describe('the runbook', function () {
       [receiver.url, newSecret()],
     )
     const order = await place(database, menu)
-    await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))
+    await database.transaction(tx => dispatchBatch(tx, { boss, fanOut: webhookFanOut, log: quiet }, 500))
     await boss.stop({ graceful: false })
     await database.execute('drop schema pgboss cascade')
     await run(migrate)

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { expect } from 'chai'
-import { faults } from '../../scripts/faults/faults.ts'
-import { runFaults } from '../../scripts/faults/run-faults.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+import { faults } from './faults.ts'
+import { runFaults } from './run-faults.ts'
 
 /** `FAULTS_SEED` repeats a run. All faults: `npm run test:faults`. */
 const seed = Number(process.env['FAULTS_SEED'] ?? randomInt(1_000_000_000))

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { fuzzApi } from '../../scripts/fuzz/fuzz-api.ts'
-import { expectPromisesKept } from '../support/promises.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { fuzzApi } from './fuzz-api.ts'
 
 /** For a machine that has much else to do. */
 const TIMEOUT_MS = 90_000
@@ -30,6 +30,6 @@ describe('fuzzing from the OpenAPI document, a short run', () => {
       const open = await system.database.query(`select 1 from orders where status = 'PLACED' limit 1`)
       return open.length === 0
     })
-    await expectPromisesKept(system.database)
+    await expectInvariants(system.database)
   })
 })

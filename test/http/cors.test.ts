@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createApiKey } from '../../src/http/api-keys.ts'
+import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { json, operations } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
-import { createApiKey } from '../../src/http/api-keys.ts'
-import type { Authenticator } from '../../src/http/authenticate.ts'
-import { ANYONE } from '../../src/http/caller.ts'
-import { limitFailedLogins } from '../../src/http/limit-failed-logins.ts'
-import { networkOf } from '../../src/http/network-of.ts'
+import { createApiKey } from '../../src/http/auth/api-keys.ts'
+import type { Authenticator } from '../../src/http/auth/authenticate.ts'
+import { clientNetwork } from '../../src/http/auth/client-network.ts'
+import { limitFailedLogins } from '../../src/http/auth/limit-failed-logins.ts'
+import { ANYONE } from '../../src/platform/caller.ts'
 import { TooManyRequests } from '../../src/platform/errors.ts'
 import { startApi } from '../../src/processes/api.ts'
 import { type LogLine, quiet, recordingLog } from '../support/log.ts'
@@ -173,7 +173,7 @@ describe('the network of an address', () => {
   ]
   for (const [network, ...addresses] of same) {
     it(`is ${network} for ${addresses.join(', ')}`, () => {
-      for (const address of addresses) expect(networkOf(address)).to.equal(network)
+      for (const address of addresses) expect(clientNetwork(address)).to.equal(network)
     })
   }
 })

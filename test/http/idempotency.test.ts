@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import { startApi } from '../../src/processes/api.ts'
 import { ApiClient, type Reply } from '../support/api-client.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -201,6 +201,6 @@ describe('requests with an Idempotency-Key', () => {
       const open = await system.database.query(`select 1 from orders where status = 'PLACED'`)
       return open.length === 0
     })
-    await expectPromisesKept(system.database)
+    await expectInvariants(system.database)
   })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { expect } from 'chai'
 import packageJson from '../../package.json' with { type: 'json' }
-import { type DocumentOptions, openApiDocument } from '../../src/http/openapi.ts'
+import { type DocumentOptions, openApiDocument } from '../../src/http/openapi/openapi.ts'
 import { apiRoutes } from '../../src/processes/api.ts'
 
 const documentOf = (options?: DocumentOptions) =>

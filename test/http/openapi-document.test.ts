@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { openApiDocument } from '../../src/http/openapi.ts'
+import { openApiDocument } from '../../src/http/openapi/openapi.ts'
 import { STREAM_TYPE } from '../../src/http/route.ts'
 import { apiRoutes } from '../../src/processes/api.ts'
 import { exampleOf, fieldsOf, type OpenApiDocument, operationsOf } from './operations.ts'

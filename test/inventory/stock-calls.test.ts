@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import type { MenuItemReply } from '../../src/inventory/stock-contract.ts'
 import type { Reply } from '../support/api-client.ts'
-import { expectPromisesKept } from '../support/promises.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -19,7 +19,7 @@ describe('changing stock and menus over HTTP', () => {
     restaurantId = (await system.api.addRestaurant()).restaurant_id
     item = await system.api.addItem(restaurantId, 10)
   })
-  afterEach(() => expectPromisesKept(system.database))
+  afterEach(() => expectInvariants(system.database))
 
   const path = () => `/api/v1/inventory/${item.menu_item_id}`
   const change = (body: object, headers = {}): Promise<Reply<MenuItemReply>> =>

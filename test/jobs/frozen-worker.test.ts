@@ -4,9 +4,9 @@ import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
-import { addMenu, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
+import { addMenu, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
 
@@ -70,6 +70,6 @@ describe('a worker that freezes in the middle of its work', () => {
     frozen.signal('SIGTERM')
     expect(await frozen.ended, frozen.output() + frozen.errors()).to.equal(0)
     expect(await stockOf(database, menu)).to.deep.equal([97])
-    await expectPromisesKept(database)
+    await expectInvariants(database)
   })
 })

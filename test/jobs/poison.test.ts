@@ -6,9 +6,10 @@ import { startBoss } from '../../src/jobs/boss.ts'
 import { consumeEvents, type EventHandler } from '../../src/outbox/consume-events.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { killChildren, startChild } from '../support/child.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, type Menu, place, stockOf } from '../support/slow-path.ts'
+import { addMenu, type Menu, place, stockOf } from '../support/pipeline.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
 
@@ -31,7 +32,7 @@ describe('a poisonous job', () => {
     neighbours = [await place(database, menu), await place(database, menu)]
     poison = await place(database, menu)
     neighbours.push(await place(database, menu))
-    await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))
+    await database.transaction(tx => dispatchBatch(tx, { boss, fanOut: webhookFanOut, log: quiet }, 500))
   })
   afterEach(async () => {
     await boss.stop({ graceful: false })
@@ -58,7 +59,12 @@ describe('a poisonous job', () => {
   }
 
   it('fails alone: its neighbours in the batch are done, without a retry', async () => {
-    await consumeEvents(database, boss, 'inventory.deduct', chokingHandler, quiet)
+    await consumeEvents(
+      database,
+      { boss, fanOut: webhookFanOut, log: quiet },
+      'inventory.deduct',
+      chokingHandler,
+    )
     const job = await until('the poison waits for its retry', async () => {
       const job = await jobOf(poison)
       return job?.state === 'retry' && job
@@ -79,7 +85,7 @@ describe('a poisonous job', () => {
       lockable.push(items.length)
       return await stockJobs['inventory.deduct'](tx, events)
     }
-    await consumeEvents(database, boss, 'inventory.deduct', handler, quiet)
+    await consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', handler)
     await until('all are deducted', async () => (await stockOf(database, menu))[0] === 96)
     expect(lockable).to.deep.equal([1, 1, 1, 1])
   })
@@ -91,7 +97,7 @@ describe('a poisonous job', () => {
       if (deadlocks++ < 2) await tx.execute(`do $$ begin raise 'deadlock' using errcode = '40P01'; end $$`)
       return handled
     }
-    await consumeEvents(database, boss, 'inventory.deduct', handler, quiet)
+    await consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', handler)
     await until('all are deducted', async () => (await stockOf(database, menu))[0] === 96)
     expect(await jobOf(poison)).to.include({ state: 'completed', retry_count: 0 })
     expect(deadlocks).to.equal(3)
@@ -109,7 +115,7 @@ describe('a poisonous job', () => {
       worked++
       return handled
     }
-    await consumeEvents(database, boss, 'inventory.deduct', handler, quiet)
+    await consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', handler)
     await until('the neighbours are deducted', async () => (await stockOf(database, menu))[0] === 97)
     await until('all were tried', () => worked === 5)
     await boss.offWork('inventory.deduct', { wait: true })
@@ -125,7 +131,12 @@ describe('a poisonous job', () => {
       `update pgboss.job set retry_limit = 1, retry_delay = 0, retry_backoff = false where data ->> 'order_id' = $1`,
       [poison],
     )
-    await consumeEvents(database, boss, 'inventory.deduct', chokingHandler, quiet)
+    await consumeEvents(
+      database,
+      { boss, fanOut: webhookFanOut, log: quiet },
+      'inventory.deduct',
+      chokingHandler,
+    )
     await until('the poison has failed for good', async () => (await jobOf(poison))?.state === 'failed')
     await boss.offWork('inventory.deduct', { wait: true })
     const worker = await startWorker(testConfig, url, quiet)
@@ -185,7 +196,12 @@ describe('a poisonous job', () => {
 
   it('fails alone when its data is no event at all', async () => {
     await boss.insert('inventory.deduct', [{ data: { order_id: poison, type: 'nonsense' } }])
-    await consumeEvents(database, boss, 'inventory.deduct', stockJobs['inventory.deduct'], quiet)
+    await consumeEvents(
+      database,
+      { boss, fanOut: webhookFanOut, log: quiet },
+      'inventory.deduct',
+      stockJobs['inventory.deduct'],
+    )
     await until(
       'the stock of all four orders is deducted',
       async () => (await stockOf(database, menu))[0] === 96,

@@ -2,9 +2,10 @@ import { randomInt } from 'node:crypto'
 import fc from 'fast-check'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
+import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
-import { addMenu } from '../support/slow-path.ts'
+import { addMenu } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { commands, deliverTheRest, type RealSystem } from './commands.ts'
 import { OrderModel } from './order-model.ts'
@@ -42,8 +43,11 @@ describe('the model', () => {
   it('leaves every promise kept, when the queues deliver it all once more', async () => {
     const { database } = system
     const boss = await startBoss(database, 'producer', 'test', quiet)
-    while ((await database.transaction(tx => dispatchBatch(tx, boss, 500, quiet))).claimed > 0);
+    while (
+      (await database.transaction(tx => dispatchBatch(tx, { boss, fanOut: webhookFanOut, log: quiet }, 500)))
+        .claimed > 0
+    );
     await boss.stop({ graceful: false })
-    await expectPromisesKept(database)
+    await expectInvariants(database)
   })
 })

@@ -1,5 +1,5 @@
+import type { EventType } from '../../src/events/catalogue.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
-import type { EventType } from '../../src/outbox/events.ts'
 
 /**
  * What Comanda should do, said a second time and as simply as possible: no locks, no retries, no SQL, no batches. It

@@ -7,14 +7,14 @@ import {
   discardDeadLetters,
   findDeadLetters,
   redriveDeadLetters,
-} from '../../src/ops/dead-letters.ts'
+} from '../../src/ops/actions/dead-letters.ts'
 import { newId } from '../../src/platform/ids.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
-import { addMenu, eventsOf, type Menu, place, statusOf, stockOf } from '../support/slow-path.ts'
+import { addMenu, eventsOf, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -90,14 +90,14 @@ describe('dead letters', () => {
 
   it('are worked when they are redriven, once the cause is mended', async () => {
     const order = await deadOrder()
-    await expectPromisesKept(database)
+    await expectInvariants(database)
     const { done, refused } = await redrive({ ids: [order] })
     expect(done.map(({ order_id }) => order_id)).to.deep.equal([order])
     expect(refused).to.deep.equal([])
     await until('the order is prepared', async () => (await statusOf(database, order)) === 'PREPARING')
     expect(await stockOf(database, menu)).to.deep.equal([9])
     expect(await findDeadLetters(database, {}, 10)).to.deep.equal([])
-    await expectPromisesKept(database)
+    await expectInvariants(database)
   })
 
   it('have no second effect when their event had its effect already', async () => {
@@ -119,7 +119,7 @@ describe('dead letters', () => {
       return jobs.length === 2
     })
     expect(await stockOf(database, menu)).to.deep.equal([9])
-    await expectPromisesKept(database)
+    await expectInvariants(database)
   })
 
   it('are refused when their event lies further back than is remembered', async () => {

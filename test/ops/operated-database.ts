@@ -3,8 +3,9 @@ import type { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, type Menu } from '../support/slow-path.ts'
+import { addMenu, type Menu } from '../support/pipeline.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 
 const STOCK = 10
@@ -47,7 +48,9 @@ export class OperatedDatabase {
   }
 
   async dispatch(): Promise<void> {
-    await this.database.transaction(tx => dispatchBatch(tx, this.boss, DISPATCHED_AT_ONCE, quiet))
+    await this.database.transaction(tx =>
+      dispatchBatch(tx, { boss: this.boss, fanOut: webhookFanOut, log: quiet }, DISPATCHED_AT_ONCE),
+    )
   }
 
   /** Moves times of an order into the past. @param sql a statement about `$1` */

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { prune } from '../../src/ops/prune.ts'
+import { prune } from '../../src/ops/maintenance/prune.ts'
 import { quiet } from '../support/log.ts'
 import { openTestDatabase } from '../support/system.ts'
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { reconcileStock } from '../../src/ops/reconcile-stock.ts'
+import { reconcileStock } from '../../src/ops/maintenance/reconcile-stock.ts'
 import { quiet, recordingLog } from '../support/log.ts'
-import { addMenu, deduct, type Menu, place } from '../support/slow-path.ts'
+import { addMenu, deduct, type Menu, place } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 
 describe('the reconciliation of stock with its ledger', () => {

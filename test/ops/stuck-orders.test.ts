@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { place, statusOf } from '../support/slow-path.ts'
+import { place, statusOf } from '../support/pipeline.ts'
 import { until } from '../support/until.ts'
+import { addDeadLetter, quarantine } from './incidents.ts'
 import { OperatedDatabase } from './operated-database.ts'
-import { addDeadLetter, quarantine } from './troubles.ts'
 
 describe('ops.stuck_orders', () => {
   let operated: OperatedDatabase

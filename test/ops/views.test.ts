@@ -1,13 +1,13 @@
 import { expect } from 'chai'
-import { queueNames } from '../../src/jobs/catalogue.ts'
+import { queueNames } from '../../src/jobs/queues.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import { startWorker } from '../../src/processes/worker.ts'
 import { quiet } from '../support/log.ts'
-import { cancel, place, statusOf } from '../support/slow-path.ts'
+import { cancel, place, statusOf } from '../support/pipeline.ts'
 import { testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { addDeadLetter, quarantine } from './incidents.ts'
 import { OperatedDatabase } from './operated-database.ts'
-import { addDeadLetter, quarantine } from './troubles.ts'
 
 describe('the views of ops', () => {
   let operated: OperatedDatabase

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { watchDeadLetters } from '../../src/ops/watch-dead-letters.ts'
+import { watchDeadLetters } from '../../src/ops/maintenance/watch-dead-letters.ts'
 import { recordingLog } from '../support/log.ts'
 import { openTestDatabase } from '../support/system.ts'
 

@@ -8,8 +8,8 @@ import { ExpectedError } from '../../src/platform/errors.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
 import {
   addMenu,
   cancel,
@@ -23,7 +23,7 @@ import {
   setStatus,
   statusOf,
   stockOf,
-} from '../support/slow-path.ts'
+} from '../support/pipeline.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -230,7 +230,7 @@ describe('interleavings of the slow path with clients', () => {
         }),
       )
       await untilDrained()
-      await expectPromisesKept(database)
+      await expectInvariants(database)
     } finally {
       for (const service of services) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
     }

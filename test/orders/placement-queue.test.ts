@@ -2,7 +2,6 @@ import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
 import type { Sql } from '../../src/db/transaction.ts'
-import { IdempotencyKeyInFlight } from '../../src/http/idempotency.ts'
 import { type PlacedOrder, type PlaceOrder, placeOrders } from '../../src/orders/place-order.ts'
 import { PlacementQueue } from '../../src/orders/placement-queue.ts'
 import {
@@ -12,7 +11,8 @@ import {
   RestaurantInactive,
   ValidationFailed,
 } from '../../src/platform/errors.ts'
-import { addMenu, eventsOf, type Menu } from '../support/slow-path.ts'
+import { IdempotencyKeyInFlight } from '../../src/platform/idempotent-request.ts'
+import { addMenu, eventsOf, type Menu } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -270,8 +270,7 @@ describe('placing orders in batches', () => {
         caller: 'test',
         key: uuidv7(),
         fingerprint: 'same',
-        status: 202,
-        reply: (order: PlacedOrder) => ({ body: order.total_minor }),
+        replyOf: (order: PlacedOrder) => ({ status: 202, headers: {}, body: order.total_minor }),
       }
       const keyed = () =>
         queue.place(request({ restaurant_id, items: [{ menu_item_id, quantity: 1 }], idempotency }))

@@ -2,12 +2,14 @@ import { expect } from 'chai'
 import type { PgBoss } from 'pg-boss'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
+import { type EventOf, InvalidEvent } from '../../src/events/catalogue.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
-import { dispatchBatch, publishEvents } from '../../src/outbox/dispatch-batch.ts'
-import { type EventOf, InvalidEvent } from '../../src/outbox/events.ts'
+import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
+import { publishEvents } from '../../src/outbox/publish.ts'
+import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, cancel, eventsOf, type Menu, place } from '../support/slow-path.ts'
+import { addMenu, cancel, eventsOf, type Menu, place } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 
 describe('dispatching the outbox', () => {
@@ -29,7 +31,8 @@ describe('dispatching the outbox', () => {
   })
   beforeEach(() => database.execute('delete from outbox_events'))
 
-  const dispatch = (limit = 500) => database.transaction(tx => dispatchBatch(tx, boss, limit, quiet))
+  const dispatch = (limit = 500) =>
+    database.transaction(tx => dispatchBatch(tx, { boss, fanOut: webhookFanOut, log: quiet }, limit))
 
   async function jobsOf(orderId: string): Promise<{ id: string; name: string }[]> {
     return await database.query(
@@ -63,7 +66,7 @@ describe('dispatching the outbox', () => {
     const orderId = await place(database, menu)
     await database
       .transaction(async tx => {
-        await dispatchBatch(tx, boss, 500, quiet)
+        await dispatchBatch(tx, { boss, fanOut: webhookFanOut, log: quiet }, 500)
         throw new Error('crash before the commit')
       })
       .catch(() => undefined)
@@ -83,7 +86,9 @@ describe('dispatching the outbox', () => {
   it('shares the work with others without waiting for them', async () => {
     const orders = [await place(database, menu), await place(database, menu)]
     await database.transaction(async mine => {
-      expect(await dispatchBatch(mine, boss, 1, quiet)).to.include({ claimed: 1 })
+      expect(await dispatchBatch(mine, { boss, fanOut: webhookFanOut, log: quiet }, 1)).to.include({
+        claimed: 1,
+      })
       expect(await dispatch()).to.include({ claimed: 1 })
     })
     for (const order of orders) expect(await jobsOf(order)).to.have.length(1)
@@ -135,7 +140,9 @@ describe('dispatching the outbox', () => {
     const orderId = await place(database, menu)
     const [event] = await eventsOf(database, orderId, 'order.placed.v1')
     await database.execute('delete from outbox_events')
-    await database.transaction(async tx => publishEvents(tx, boss, event ? [event] : [], quiet))
+    await database.transaction(async tx =>
+      publishEvents(tx, { boss, fanOut: webhookFanOut, log: quiet }, event ? [event] : []),
+    )
     expect(await jobsOf(orderId)).to.have.length(1)
     expect(await dispatch()).to.include({ claimed: 0 })
   })

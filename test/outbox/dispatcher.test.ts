@@ -3,9 +3,10 @@ import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { Dispatcher } from '../../src/outbox/dispatcher.ts'
-import { wakeByNotify } from '../../src/outbox/wake.ts'
+import { wakeByNotify } from '../../src/outbox/notify-channels.ts'
+import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { quiet, recordingLog } from '../support/log.ts'
-import { addMenu, type Menu, place } from '../support/slow-path.ts'
+import { addMenu, type Menu, place } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -34,7 +35,7 @@ describe('the dispatcher', () => {
 
   it('drains what is there when it starts, and what comes when it is woken or polls', async () => {
     for (let count = 0; count < 3; count++) await place(database, menu)
-    const dispatcher = new Dispatcher(database, boss, quiet)
+    const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log: quiet })
     await dispatcher.start()
     try {
       await until('the backlog is dispatched', async () => (await pending()) === 0)
@@ -68,7 +69,7 @@ describe('the dispatcher', () => {
 
   it('goes on when its connections are cut, and says so', async () => {
     const { log, lines } = recordingLog()
-    const dispatcher = new Dispatcher(database, boss, log)
+    const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log })
     await dispatcher.start()
     try {
       await database.execute(`create function refuse() returns trigger language plpgsql as $$ begin

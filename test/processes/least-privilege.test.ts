@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import pg from 'pg'
 import type { StatsReply } from '../../src/analytics/stats-contract.ts'
-import { createApiKey } from '../../src/http/api-keys.ts'
-import { scopes } from '../../src/http/caller.ts'
-import { prune } from '../../src/ops/prune.ts'
-import { reconcileStock } from '../../src/ops/reconcile-stock.ts'
-import { watchDeadLetters } from '../../src/ops/watch-dead-letters.ts'
+import { createApiKey } from '../../src/http/auth/api-keys.ts'
+import { prune } from '../../src/ops/maintenance/prune.ts'
+import { reconcileStock } from '../../src/ops/maintenance/reconcile-stock.ts'
+import { watchDeadLetters } from '../../src/ops/maintenance/watch-dead-letters.ts'
+import { scopes } from '../../src/platform/caller.ts'
 import { startApi } from '../../src/processes/api.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import { startWorker } from '../../src/processes/worker.ts'
-import { Receiver } from '../downstream/receivers.ts'
 import { ApiClient } from '../support/api-client.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet, recordingLog } from '../support/log.ts'
-import { expectPromisesKept } from '../support/promises.ts'
 import { openPool, openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { Receiver } from '../webhooks/receivers.ts'
 
 type Role = 'api' | 'dispatcher' | 'worker'
 const roles: Role[] = ['api', 'dispatcher', 'worker']
@@ -110,7 +110,7 @@ describe('each role with a login of its own', () => {
       const { body } = await client.call<StatsReply>('GET', `/api/v1/restaurants/${restaurant_id}/stats`)
       return body.totals.orders === 3
     })
-    await expectPromisesKept(opened.database)
+    await expectInvariants(opened.database)
     await opened.database.execute(
       `insert into outbox_events (event_id, restaurant_id, type, payload) values (uuidv7(), $1, 'unknown.v1', '{}')`,
       [restaurant_id],

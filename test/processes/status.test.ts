@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createApiKey } from '../../src/http/api-keys.ts'
+import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { parseConfig } from '../../src/platform/config.ts'
 import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'

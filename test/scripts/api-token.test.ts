@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { createApiKey } from '../../src/http/api-keys.ts'
-import { type Scope, scopes } from '../../src/http/caller.ts'
+import { createApiKey } from '../../src/http/auth/api-keys.ts'
+import { type Scope, scopes } from '../../src/platform/caller.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { spawnScript } from './spawn-script.ts'
 

@@ -5,9 +5,9 @@ import { z } from 'zod'
 import { breakingChanges, type Catalogue } from '../../scripts/events/breaking-changes.ts'
 import { currentCatalogue } from '../../scripts/events/current-catalogue.ts'
 import { eventsPage } from '../../scripts/events/events-page.ts'
-import { type JsonSchema, jsonSchemaOf } from '../../src/outbox/event-schemas.ts'
+import { type JsonSchema, jsonSchemaOf } from '../../src/events/event-schemas.ts'
 import { parseConfig } from '../../src/platform/config.ts'
-import { describeEvents } from '../../src/processes/describe-events.ts'
+import { buildAsyncApi } from '../../src/processes/asyncapi.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { spawnScript } from './spawn-script.ts'
 
@@ -287,7 +287,7 @@ describe('what `npm run events` writes', () => {
   })
 
   it('is up to date: docs/asyncapi.json', () => {
-    const document = describeEvents(parseConfig({}))
+    const document = buildAsyncApi(parseConfig({}))
     expect(JSON.parse(read('asyncapi.json'))).to.deep.equal(JSON.parse(JSON.stringify(document)))
   })
 

@@ -20,7 +20,7 @@ export interface Running {
 const KILL_AFTER_MS = 120_000
 const scripts = join(import.meta.dirname, '../../scripts')
 
-const holdAnswers = pathToFileURL(join(import.meta.dirname, '../support/hold-answers-of-script.ts')).href
+const holdAnswers = pathToFileURL(join(import.meta.dirname, '../support/openapi-response-hook-child.ts')).href
 
 /**
  * Starts `scripts/<name>.ts` without a terminal, in a folder without `.env`. What the API answers to it is held against the

@@ -1,4 +1,4 @@
-import { openApiDocument } from '../../src/http/openapi.ts'
+import { openApiDocument } from '../../src/http/openapi/openapi.ts'
 import { type ProblemCode, problems } from '../../src/http/problem.ts'
 import { apiRoutes } from '../../src/processes/api.ts'
 import { expectProblem } from '../http/expect-problem.ts'

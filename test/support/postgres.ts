@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import pg from 'pg'
 import { pino } from 'pino'
-import { startEmbedded } from '../../src/db/embedded.ts'
+import { startEmbedded } from '../../src/db/embedded/postgres.ts'
 import { migrate } from '../../src/processes/migrate.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 

@@ -1,0 +1,99 @@
+import {
+  createRemoteJWKSet,
+  errors,
+  importSPKI,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose'
+import { z } from 'zod'
+import { type Scope, scopes } from '../../platform/caller.ts'
+import type { Config } from '../../platform/config.ts'
+import { ExpectedError } from '../../platform/errors.ts'
+import type { Authenticator } from './authenticate.ts'
+
+/** What a token is held against. Everything is named: jose's defaults allow whatever the key permits. */
+export interface JwtOptions {
+  /** where the issuer publishes its keys; or else {@link publicKey} */
+  jwksUrl?: string | undefined
+  /** PEM (SPKI) */
+  publicKey?: string | undefined
+  issuer: string
+  audience: string
+  /** of a key pair: who can check a token must not be able to make one */
+  algorithm: Config['JWT_ALGORITHM']
+}
+
+/** Clocks may be this far apart. */
+const CLOCK_TOLERANCE_SECONDS = 5
+const JWKS_TIMEOUT_MS = 3_000
+/** The key set is asked for again at most this often, whatever key ids come. */
+const JWKS_COOLDOWN_MS = 30_000
+
+const claims = z.object({
+  sub: z.string().min(1).max(200),
+  scope: z.string().default(''),
+  /** restaurants that the caller is bound to; without it, all */
+  restaurants: z.array(z.uuid().toLowerCase()).optional(),
+})
+
+/** @throws when the public key cannot be read, or is not of the one algorithm it is for */
+export async function jwtAuthenticator(options: JwtOptions): Promise<Authenticator> {
+  const { issuer, audience, algorithm } = options
+  const key = await keySource(options)
+  const settings = {
+    issuer,
+    audience,
+    algorithms: [algorithm],
+    requiredClaims: ['exp', 'sub'],
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+  }
+  return async token => {
+    let payload: JWTPayload
+    try {
+      ;({ payload } = await jwtVerify(token, key, settings))
+    } catch (error) {
+      if (isAboutTheToken(error)) return undefined
+      throw new ExpectedError(
+        'auth-unavailable',
+        'The keys of the token issuer cannot be fetched just now',
+        {},
+        { cause: error },
+      )
+    }
+    const { data } = claims.safeParse(payload)
+    if (!data) return undefined
+    const granted = data.scope.split(' ').filter((scope): scope is Scope => scopes.includes(scope as Scope))
+    return {
+      id: `jwt:${data.sub}`,
+      scopes: new Set(granted),
+      restaurants: data.restaurants && new Set(data.restaurants),
+    }
+  }
+}
+
+async function keySource({ jwksUrl, publicKey, algorithm }: JwtOptions): Promise<JWTVerifyGetKey> {
+  if (jwksUrl !== undefined) {
+    return createRemoteJWKSet(new URL(jwksUrl), {
+      timeoutDuration: JWKS_TIMEOUT_MS,
+      cooldownDuration: JWKS_COOLDOWN_MS,
+    })
+  }
+  const key = await importSPKI(publicKey ?? '', algorithm)
+  return async () => key
+}
+
+/** Everything that jose finds wrong with a token, as against not getting the keys. */
+function isAboutTheToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JWTExpired ||
+    error instanceof errors.JWTClaimValidationFailed ||
+    error instanceof errors.JWTInvalid ||
+    error instanceof errors.JWSInvalid ||
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JOSEAlgNotAllowed ||
+    error instanceof errors.JOSENotSupported ||
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys
+  )
+}

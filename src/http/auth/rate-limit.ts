@@ -1,0 +1,26 @@
+import type { Database } from '../../db/database.ts'
+import type { Caller } from '../../platform/caller.ts'
+import { TooManyRequests } from '../../platform/errors.ts'
+import type { RequestStep } from '../route.ts'
+import { countPerMinute, WINDOW_SECONDS } from './count-per-minute.ts'
+
+/**
+ * Lets each caller send so many requests a minute, over all API processes, and tells how many are left
+ * (draft-ietf-httpapi-ratelimit-headers).
+ */
+export function limitRate(database: Database, perMinute: number): RequestStep {
+  const count = countPerMinute(perMinute, '', database)
+  return async ctx => {
+    const { isRefused, leftCount, seconds } = await count((ctx.state['caller'] as Caller).id)
+    ctx.set('RateLimit-Policy', `"default";q=${perMinute};w=${WINDOW_SECONDS}`)
+    ctx.set('RateLimit', `"default";r=${leftCount};t=${seconds}`)
+    if (isRefused) {
+      throw new TooManyRequests(
+        'rate-limited',
+        `You may send ${perMinute} requests in ${WINDOW_SECONDS} s; go on in ${seconds} s`,
+        seconds,
+        { limit_count: perMinute, window_seconds: WINDOW_SECONDS },
+      )
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import Router from '@koa/router'
+import type { Middleware } from 'koa'
+import { meter, metricsExporter } from '../../platform/meters.ts'
+
+export interface HttpMetrics {
+  /** times requests by route and status */
+  middleware(): Middleware
+  /** counts a request that no middleware saw */
+  record(method: string, route: string, status: number, ms: number): void
+  /** serves `/metrics` */
+  page: Router
+}
+
+const DURATION_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10]
+
+const duration = meter.createHistogram('http.server.request.duration.seconds', {
+  description: 'Duration of HTTP requests',
+  unit: 's',
+  advice: { explicitBucketBoundaries: DURATION_BUCKETS_SECONDS },
+})
+
+function record(method: string, route: string, status: number, ms: number): void {
+  duration.record(ms / 1_000, {
+    'http.request.method': method,
+    'http.route': route,
+    'http.response.status_code': status,
+  })
+}
+
+export function createMetrics(): HttpMetrics {
+  const page = new Router()
+  page.get('/metrics', ctx => {
+    ctx.respond = false
+    ctx.res.statusCode = 200
+    metricsExporter.getMetricsRequestHandler(ctx.req, ctx.res)
+  })
+  return {
+    page,
+    middleware: () => async (ctx, next) => {
+      const started = performance.now()
+      await next()
+      record(ctx.method, ctx['_matchedRoute'] ?? 'none', ctx.status, performance.now() - started)
+    },
+    record,
+  }
+}

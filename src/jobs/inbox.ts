@@ -1,0 +1,35 @@
+import { uuids } from '../db/array-params.ts'
+import type { Tx } from '../db/transaction.ts'
+
+/** What is needed to know an event again. */
+export interface EventKey {
+  event_id: string
+  restaurant_id: string
+}
+
+/**
+ * Records that `consumer` processes these events, in the transaction of their effects: both stay or neither does.
+ * Send it behind the locks of the events' orders, so that two workers never wait for each other here.
+ * @returns the ids that were not processed before; the others are redelivered or redriven and need nothing
+ */
+export async function claimEvents(
+  tx: Tx,
+  consumer: string,
+  events: readonly EventKey[],
+): Promise<Set<string>> {
+  const rows = await tx.query<{ event_id: string }>(claimSql, [
+    consumer,
+    uuids(events.map(event => event.event_id)),
+    uuids(events.map(event => event.restaurant_id)),
+  ])
+  return new Set(rows.map(row => row.event_id))
+}
+
+const claimSql = `
+  insert into processed_events (event_id, consumer, restaurant_id)
+  select event_id, $1, restaurant_id
+  from unnest($2::uuid[], $3::uuid[]) as e (event_id, restaurant_id)
+  order by event_id
+  on conflict do nothing
+  returning event_id
+`

@@ -1,0 +1,18 @@
+import type { Tx } from '../../db/transaction.ts'
+import { newId } from '../../platform/ids.ts'
+
+/** Who changes something by hand, and why. */
+export interface Operator {
+  actor: string
+  reason: string
+}
+
+/** Writes a change by an operator down, in the transaction of that change. */
+export async function audit(tx: Tx, operator: Operator, action: string, details: object): Promise<void> {
+  await tx.execute(auditSql, [newId(), operator.actor, action, operator.reason, details])
+}
+
+const auditSql = `
+  insert into ops_audit (audit_id, actor, action, reason, details)
+  values ($1, $2, $3, $4, $5)
+`

@@ -1,0 +1,87 @@
+import type { PgBoss } from 'pg-boss'
+import type { Tx } from '../../db/transaction.ts'
+import { queueNames } from '../../jobs/queues.ts'
+import { audit, type Operator } from './audit.ts'
+import { redriveDeadLetters } from './dead-letters.ts'
+
+interface FoundLetter {
+  dead_letter_id: string
+  event_id: string | null
+  fate: 'OPEN' | 'REDRIVEN' | 'DISCARDED'
+  redriven_job_id: string | null
+}
+
+/** What came of it. */
+export type Retried =
+  | { outcome: 'due now'; queue: string; job_id: string }
+  /** it had become a dead letter, and was given to its queue again as another job */
+  | { outcome: 'redriven'; queue: string; job_id: string; redriven_job_id: string }
+  | { outcome: 'refused'; why: string }
+
+interface FoundJob {
+  name: string
+  state: 'created' | 'retry' | 'active' | 'completed' | 'cancelled' | 'failed'
+}
+
+/**
+ * Has a job tried at once: one that waits for its next attempt need wait no longer; one that has failed for good is
+ * redriven from its dead letter. Safe at any time: an event never has its effect twice.
+ * Atomic: the job and the audit are changed together, or not at all.
+ */
+export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Operator): Promise<Retried> {
+  const [job] = await tx.query<FoundJob>(findSql, [queueNames, jobId])
+  if (!job) return { outcome: 'refused', why: `no queue has a job ${jobId}` }
+  const { name: queue, state } = job
+  if (state === 'created' || state === 'retry') {
+    await tx.execute(dueNowSql, [queue, jobId])
+  } else if (state === 'failed') {
+    const [letter] = await tx.query<FoundLetter>(letterSql, [queue, jobId])
+    if (letter?.event_id) return await redriveLetter(tx, boss, letter, { queue, job_id: jobId }, operator)
+    await boss.retry(queue, jobId, { db: tx })
+  } else if (state === 'cancelled') {
+    await boss.resume(queue, jobId, { db: tx })
+  } else {
+    return { outcome: 'refused', why: `the job is ${state}` }
+  }
+  await audit(tx, operator, 'retry', { queue, job_id: jobId, state })
+  return { outcome: 'due now', queue, job_id: jobId }
+}
+
+async function redriveLetter(
+  tx: Tx,
+  boss: PgBoss,
+  { dead_letter_id, fate }: FoundLetter,
+  job: { queue: string; job_id: string },
+  operator: Operator,
+): Promise<Retried> {
+  if (fate !== 'OPEN') return { outcome: 'refused', why: `its dead letter has been ${fate.toLowerCase()}` }
+  const { done } = await redriveDeadLetters(tx, boss, { ids: [dead_letter_id] }, 1, operator)
+  if (done.length === 0) return { outcome: 'refused', why: 'its event is too old to be worked again' }
+  const [letter] = await tx.query<FoundLetter>(letterSql, [job.queue, job.job_id])
+  return { outcome: 'redriven', ...job, redriven_job_id: letter?.redriven_job_id ?? '' }
+}
+
+const findSql = `
+  select name, state
+  from pgboss.job
+  where name = any($1::text[])
+    and id = $2
+  for update
+`
+
+const letterSql = `
+  select dead_letter_id, event_id, fate, redriven_job_id
+  from dead_letters
+  where queue = $1
+    and job_id = $2
+  order by dead_at desc
+  limit 1
+`
+
+const dueNowSql = `
+  update pgboss.job
+  set start_after = now()
+  where name = $1
+    and id = $2
+    and state < 'active'
+`

@@ -1,0 +1,97 @@
+import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { eventRoutingSql } from '../views/event-routing-sql.ts'
+import type { View } from '../views/view.ts'
+
+/** Orders for which something is still to happen, or has been given up and lies with the operators. */
+const ordersUnderWay = `
+        select order_id
+        from outbox_events
+        where dispatched_at is null
+        union
+        select (data ->> 'order_id')::uuid
+        from pgboss.job
+        where state < 'completed'
+          and name in (select queue from (values ${eventRoutingSql}) as r (type, queue) union select '${DEAD_LETTER_QUEUE}')
+        union
+        select order_id
+        from dead_letters
+        where fate <> 'REDRIVEN'
+          and queue <> '${DELIVERY_QUEUE}'`
+
+const item = { menu_item_id: 'the item', restaurant_id: 'its restaurant' }
+const order = { order_id: 'the order', restaurant_id: 'its restaurant', status: 'its status' }
+
+/** Stock is never negative, is its ledger, and has each effect of an order once. */
+export const stockInvariants: View[] = [
+  {
+    name: 'check_stock_not_negative',
+    comment: 'Items with less than nothing in stock',
+    columns: { ...item, available_qty: 'what is said to be on hand' },
+    sql: `
+      select menu_item_id, restaurant_id, available_qty
+      from menu_items
+      where available_qty < 0`,
+  },
+  {
+    name: 'check_stock_is_its_ledger',
+    comment: 'Items whose stock is not the sum of their movements',
+    columns: { ...item, available_qty: 'what is said to be on hand', ledger_qty: 'sum of its movements' },
+    sql: `
+      select menu_item_id, restaurant_id, i.available_qty, coalesce(m.ledger_qty, 0)
+      from menu_items as i
+      full join (
+        select menu_item_id, restaurant_id, sum(delta) as ledger_qty
+        from stock_movements
+        group by menu_item_id, restaurant_id
+      ) as m using (menu_item_id, restaurant_id)
+      where i.available_qty is distinct from coalesce(m.ledger_qty, 0)`,
+  },
+  {
+    name: 'check_order_effects',
+    comment:
+      'Orders that hold more or less stock than their status calls for, with nothing under way that would mend it',
+    columns: {
+      ...order,
+      menu_item_id: 'the item',
+      quantity: 'ordered',
+      moved_qty: 'sum of the order’s movements of it',
+    },
+    sql: `
+      select order_id, restaurant_id, o.status, menu_item_id, coalesce(i.quantity, 0), coalesce(m.moved_qty, 0)
+      from order_items as i
+      full join (
+        select order_id, restaurant_id, menu_item_id, sum(delta) as moved_qty
+        from stock_movements
+        where order_id is not null
+        group by order_id, restaurant_id, menu_item_id
+      ) as m using (order_id, restaurant_id, menu_item_id)
+      full join orders as o using (order_id, restaurant_id)
+      full join (${ordersUnderWay}
+      ) as under_way using (order_id)
+      where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -coalesce(i.quantity, 0) end
+        and (under_way.order_id is null or o.status not in ('PLACED', 'CANCELLED'))`,
+  },
+  {
+    name: 'check_effects_once',
+    comment:
+      'Deductions and restorations that happened more than once for an order and item, or restored what was not deducted',
+    columns: {
+      order_id: 'the order',
+      ...item,
+      deductions: 'how often deducted',
+      restorations: 'how often restored',
+    },
+    sql: `
+      select order_id, menu_item_id, restaurant_id, deductions, restorations
+      from (
+        select order_id, menu_item_id, restaurant_id,
+          count(*) filter (where kind = 'DEDUCT') as deductions,
+          count(*) filter (where kind = 'RESTORE') as restorations
+        from stock_movements
+        where order_id is not null
+        group by order_id, menu_item_id, restaurant_id
+      ) as effects
+      where deductions > 1
+        or restorations > deductions`,
+  },
+]

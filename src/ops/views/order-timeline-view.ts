@@ -1,0 +1,122 @@
+import { eventRoutingSql } from './event-routing-sql.ts'
+import { attemptsSql } from './queue-views.ts'
+import type { View } from './view.ts'
+
+/** The jobs of an event `e`: its first in each queue, and those that redrives made. */
+const jobsOfEvents = `
+  select e.order_id, e.event_id, e.type, j.*
+  from outbox_events as e
+  join (values ${eventRoutingSql}) as r (type, queue) using (type)
+  join pgboss.job as j
+    on j.name = r.queue
+    and j.id = e.event_id
+  union all
+  select l.order_id, l.event_id, l.event_type, j.*
+  from dead_letters as l
+  join pgboss.job as j
+    on j.name = l.queue
+    and j.id = l.redriven_job_id`
+
+export const orderTimelineView: View = {
+  name: 'order_timeline',
+  comment:
+    'Everything that is known of an order, in time order: give an order_id. Events are kept for 30 days, jobs for 7 after their end',
+  columns: {
+    order_id: 'the order',
+    at: 'when',
+    kind: 'TRANSITION of the order, EVENT written, JOB queued, begun or ended, MOVEMENT of stock, DELIVERY to a webhook, waiting, tried or settled, DEAD_LETTER',
+    what: 'what happened, in a few words',
+    event_id: 'the event that it has to do with',
+    job_id: 'the job that it has to do with',
+    attempts: 'of a job: how often it has been begun',
+    error: 'of a job, dead letter or quarantined event: what went wrong',
+    details: 'what else there is to know',
+  },
+  sql: `
+    select t.order_id, t.at, t.kind, t.what, t.event_id, t.job_id, t.attempts, t.error, t.details
+    from (
+      select order_id, at, 1 as place, 'TRANSITION' as kind, coalesce(from_status || ' → ', '') || to_status as what,
+        null::uuid as event_id, null::uuid as job_id, null::integer as attempts, null::text as error,
+        jsonb_strip_nulls(jsonb_build_object('seq', seq, 'actor', actor, 'reason', reason)) as details
+      from order_transitions
+      union all
+      select order_id, created_at, 2, 'EVENT',
+        type || case
+          when quarantined_at is not null then ' quarantined'
+          when dispatched_at is null then ' waits for a dispatcher'
+          else ' dispatched after ' || round(extract(epoch from dispatched_at - created_at) * 1000) || ' ms'
+        end,
+        event_id, null, null, error, jsonb_build_object('payload', payload, 'trace_context', trace_context)
+      from outbox_events
+      union all
+      select order_id, created_on, 3, 'JOB', name || ' queued', event_id, id,
+        ${attemptsSql}, null,
+        jsonb_build_object('state', state)
+      from (${jobsOfEvents}) as queued
+      union all
+      select order_id, started_on, 4, 'JOB', name || ' begun', event_id, id, ${attemptsSql}, null, null
+      from (${jobsOfEvents}) as begun
+      where started_on is not null
+      union all
+      select order_id, coalesce(completed_on, started_on), 6, 'JOB',
+        name || case
+          when state = 'retry' then ' failed and is tried again at ' || to_char(start_after at time zone 'UTC', 'HH24:MI:SS') || ' UTC'
+          else ' ' || state::text
+        end,
+        event_id, id, ${attemptsSql},
+        case when state <> 'completed' then coalesce(output ->> 'message', output::text) end, null
+      from (${jobsOfEvents}) as ended
+      where completed_on is not null
+        or state = 'retry'
+      union all
+      select m.order_id, m.at, 5, 'MOVEMENT', m.kind || ' ' || m.delta || ' ' || i.name, m.event_id, null, null, null,
+        jsonb_build_object('menu_item_id', m.menu_item_id, 'delta', m.delta)
+      from stock_movements as m
+      join menu_items as i
+        on i.menu_item_id = m.menu_item_id
+        and i.restaurant_id = m.restaurant_id
+      where m.order_id is not null
+      union all
+      select order_id, dead_at, 7, 'DEAD_LETTER', queue || ' became a dead letter', event_id, job_id, attempts,
+        coalesce(error ->> 'message', error::text), jsonb_build_object('dead_letter_id', dead_letter_id)
+      from dead_letters
+      union all
+      select order_id, fate_at, 8, 'DEAD_LETTER', queue || ' dead letter ' || lower(fate), event_id, redriven_job_id, null,
+        null, jsonb_build_object('dead_letter_id', dead_letter_id)
+      from dead_letters
+      where fate_at is not null
+      union all
+      select e.order_id, a.at, 9, 'DELIVERY',
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || coalesce(': ' || a.status, ': no answer'),
+        e.event_id, d.job_id, null, a.error,
+        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id, 'duration_ms', a.duration_ms)
+      from outbox_events as e
+      join webhook_deliveries as d on d.event_id = e.event_id
+      join webhook_attempts as a on a.delivery_id = d.delivery_id
+      join webhooks as w on w.webhook_id = d.webhook_id
+      union all
+      select e.order_id, d.settled_at, 10, 'DELIVERY',
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || ' ' || lower(d.state),
+        e.event_id, d.job_id, d.attempts, d.reason,
+        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)
+      from outbox_events as e
+      join webhook_deliveries as d on d.event_id = e.event_id
+      join webhooks as w on w.webhook_id = d.webhook_id
+      where d.settled_at is not null
+      union all
+      select e.order_id, d.created_at, 8, 'DELIVERY',
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || case d.state
+          when 'QUEUED' then coalesce(
+            ' is tried again at ' || to_char(d.next_attempt_at at time zone 'UTC', 'HH24:MI:SS') || ' UTC', ' waits for a worker')
+          when 'AWAITS_TURN' then ' waits for its turn'
+          else ' waits for room'
+        end,
+        e.event_id, d.job_id, d.attempts, null,
+        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)
+      from outbox_events as e
+      join webhook_deliveries as d on d.event_id = e.event_id
+      join webhooks as w on w.webhook_id = d.webhook_id
+      where d.settled_at is null
+    ) as t
+    order by t.order_id, t.at, t.place`,
+}

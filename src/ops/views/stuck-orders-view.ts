@@ -1,0 +1,118 @@
+import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { eventRoutingSql } from './event-routing-sql.ts'
+import { MAX_NAMED, STUCK_AFTER_SECONDS } from './queue-views.ts'
+import type { View } from './view.ts'
+
+/** The latest orders among which one is looked for that nothing is under way for. */
+const RECENT_ORDERS = 2_000
+
+const stuckBound = `interval '${STUCK_AFTER_SECONDS} seconds'`
+
+/**
+ * No order waits for a webhook. Starts from what is unfinished, not from the orders: an index of the orders that are still PLACED would cost each of
+ * them.
+ */
+export const stuckOrdersView: View = {
+  name: 'stuck_orders',
+  comment: `Orders that have waited for more than ${STUCK_AFTER_SECONDS} s for what is to happen next, and why; at most ${MAX_NAMED} of each queue and reason`,
+  columns: {
+    order_id: 'the order',
+    restaurant_id: 'its restaurant',
+    status: 'its status',
+    placed_at: 'when it was placed',
+    reason: `NOT_DISPATCHED: its event is still in the outbox; QUARANTINED: its event was put aside; PAUSED, WAITING, RETRYING, SILENT, OVERDUE: its job is, see ops.stuck_jobs; DEAD_LETTER: its job has used up its attempts; LOST: PLACED, and nothing is under way (looked for among the latest ${RECENT_ORDERS} orders)`,
+    stuck_seconds: 'for how long',
+    event_id: 'the event that it waits for',
+    event_type: 'the type of that event',
+    queue: 'the queue of the job',
+    job_id: 'the job',
+    attempts: 'how often the job has been begun',
+    max_attempts: 'how often it may be',
+    next_attempt_at: 'when it is tried again, if that has a time',
+    error: 'what the last attempt, or the dispatcher, said',
+  },
+  sql: `
+    select s.order_id, o.restaurant_id, o.status, o.placed_at, s.reason, s.stuck_seconds, s.event_id, s.event_type,
+      s.queue, s.job_id, s.attempts, s.max_attempts, s.next_attempt_at, s.error
+    from (
+      (
+        select order_id, 'NOT_DISPATCHED' as reason, extract(epoch from now() - created_at)::numeric(12, 1) as stuck_seconds,
+          event_id, type as event_type, null::text as queue, null::uuid as job_id, null::integer as attempts,
+          null::integer as max_attempts, null::timestamptz as next_attempt_at, null::text as error
+        from outbox_events
+        where dispatched_at is null
+          and quarantined_at is null
+          and created_at < now() - ${stuckBound}
+        order by event_id
+        limit ${MAX_NAMED}
+      )
+      union all
+      (
+        select order_id, 'QUARANTINED', extract(epoch from now() - quarantined_at)::numeric(12, 1),
+          event_id, type, null, null, null, null, null, error
+        from outbox_events
+        where quarantined_at is not null
+        order by quarantined_at
+        limit ${MAX_NAMED}
+      )
+      union all
+      select order_id, reason, stuck_seconds, event_id, event_type, queue, job_id, attempts, max_attempts,
+        next_attempt_at, error
+      from ops.stuck_jobs
+      where order_id is not null
+        and queue <> '${DELIVERY_QUEUE}'
+      union all
+      (
+        select order_id, 'DEAD_LETTER', extract(epoch from now() - dead_at)::numeric(12, 1),
+          event_id, event_type, queue, job_id, attempts, attempts, null, coalesce(error ->> 'message', error::text)
+        from dead_letters
+        where fate = 'OPEN'
+          and order_id is not null
+          and queue <> '${DELIVERY_QUEUE}'
+        order by dead_at
+        limit ${MAX_NAMED}
+      )
+      union all
+      select r.order_id, 'LOST', extract(epoch from now() - r.placed_at)::numeric(12, 1),
+        null, null, null, null, null, null, null, null
+      from (
+        select order_id, placed_at
+        from (
+          select order_id, status, placed_at
+          from orders
+          order by order_id desc
+          limit ${RECENT_ORDERS}
+        ) as recent
+        where status = 'PLACED'
+          and placed_at < now() - ${stuckBound}
+        order by order_id
+        limit ${MAX_NAMED}
+      ) as r
+      where not exists (
+        select 1
+        from outbox_events as e
+        left join (values ${eventRoutingSql}) as t (type, queue) using (type)
+        where e.order_id = r.order_id
+          and (
+            e.dispatched_at is null
+            or exists (
+              select 1
+              from pgboss.job as j
+              where j.name = t.queue
+                and j.id = e.event_id
+                and j.state < 'completed'
+            )
+            or exists (
+              select 1
+              from dead_letters as l
+              join pgboss.job as j
+                on j.name = l.queue
+                and j.id = coalesce(l.redriven_job_id, l.job_id)
+              where l.event_id = e.event_id
+                and (l.fate = 'OPEN' or (l.fate = 'REDRIVEN' and j.state < 'completed'))
+            )
+          )
+      )
+    ) as s
+    join orders as o using (order_id)`,
+}

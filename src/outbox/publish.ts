@@ -1,0 +1,84 @@
+import type { PgBoss } from 'pg-boss'
+import type { Tx } from '../db/transaction.ts'
+import { type EventOf, isEventType } from '../events/catalogue.ts'
+import { traceFields } from '../events/trace-events.ts'
+import type { QueueName } from '../jobs/queues.ts'
+import type { Logger } from '../platform/log.ts'
+import { appendEventsSql, eventColumns } from './append-event.ts'
+import type { FanOut, FanOutTarget } from './fan-out.ts'
+import { countDispatched } from './outbox-metrics.ts'
+import { queuesOf } from './routing.ts'
+
+/** Where published events go. */
+export interface Publisher {
+  boss: PgBoss
+  fanOut: FanOut
+  log: Logger
+}
+
+/**
+ * Appends events together with their jobs, in the caller's transaction: what the dispatcher guarantees, without its hop.
+ * For transactions that are part of the asynchronous pipeline. The statements are pipelined: `tx` waits for them.
+ */
+export function publishEvents(tx: Tx, publisher: Publisher, events: readonly EventOf[]): void {
+  if (events.length === 0) return
+  const { boss, fanOut, log } = publisher
+  tx.pipeline(
+    appendAndFanOut(tx, fanOut, events).then(targets => fanOut.insertJobs(tx, boss, targets, events)),
+  )
+  tx.pipeline(insertJobs(tx, boss, events))
+  tx.afterCommit(() => {
+    countDispatched('worker', events.length)
+    logDispatched(log, events)
+  })
+}
+
+/**
+ * Appends events that are dispatched in the same transaction, and inserts what they fan out to. Their jobs are not inserted.
+ * @throws InvalidEvent when a payload does not match the catalogue
+ */
+export async function appendAndFanOut(
+  tx: Tx,
+  fanOut: FanOut,
+  events: readonly EventOf[],
+): Promise<FanOutTarget[]> {
+  return await tx.query<FanOutTarget>(publishSql(fanOut), eventColumns(events))
+}
+
+/**
+ * Inserts one job per event and route. The job's id is the event's id: inserted again, it is the same job. pg-boss notifies
+ * the queue's workers when the transaction commits.
+ */
+export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
+  const byQueue = new Map<QueueName, EventOf[]>()
+  for (const event of events) {
+    for (const queue of queuesOf(event.type)) {
+      const queued = byQueue.get(queue)
+      if (queued) queued.push(event)
+      else byQueue.set(queue, [event])
+    }
+  }
+  await Promise.all(
+    Array.from(byQueue, ([queue, queued]) => {
+      const jobs = queued.map(event => ({ id: event.event_id, data: event }))
+      return boss.insert(queue, jobs, { db: tx })
+    }),
+  )
+}
+
+/** Logs one line per dispatched event, with the queues of its jobs. */
+export function logDispatched(log: Logger, events: readonly EventOf[]): void {
+  if (!log.isLevelEnabled('info')) return
+  for (const { event_id, type, order_id, trace_context } of events) {
+    const jobs = isEventType(type) ? queuesOf(type) : []
+    log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `dispatched ${type}`)
+  }
+}
+
+const publishSql = (fanOut: FanOut) => `
+  with published as (
+    ${appendEventsSql(1, 'clock_timestamp()')}
+    returning event_id, restaurant_id, type, order_id, payload
+  )
+  ${fanOut.insertSql}
+`

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import packageJson from '../../package.json' with { type: 'json' }
+import { asyncApiDocument } from '../events/async-api.ts'
+import { restaurantReply } from '../inventory/stock-contract.ts'
+import { orderReply } from '../orders/order-contract.ts'
+import type { Config } from '../platform/config.ts'
+import { TEST_EVENT } from '../webhooks/deliveries.ts'
+import { testEventExample, testEventSchema } from '../webhooks/test-event.ts'
+
+/** The AsyncAPI document of an API so configured. */
+export function buildAsyncApi({ PUBLIC_URL, AUTH_MODE }: Pick<Config, 'PUBLIC_URL' | 'AUTH_MODE'>) {
+  return asyncApiDocument({
+    version: packageJson.version,
+    publicUrl: PUBLIC_URL,
+    authMode: AUTH_MODE,
+    test: { type: TEST_EVENT, schema: testEventSchema, example: testEventExample(PUBLIC_URL) },
+    snapshots: { order: orderReply, restaurant: restaurantSnapshot },
+  })
+}
+
+const restaurantSnapshot = z.object({
+  restaurant: restaurantReply,
+  open_orders: z.array(orderReply).meta({ description: 'Neither delivered nor cancelled; oldest first' }),
+  has_more_open_orders: z.boolean().meta({ description: 'There are more than are shown' }),
+})

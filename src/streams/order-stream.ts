@@ -1,0 +1,104 @@
+import type { Database } from '../db/database.ts'
+import type { Sql } from '../db/transaction.ts'
+import { sequenceOf } from '../events/cloud-event.ts'
+import type { NewEvent } from '../events/read-new-events.ts'
+import { type SnapshotPosition, snapshotPosition } from '../events/snapshot-position.ts'
+import { sortEvents } from '../events/sort-events.ts'
+import type { StreamReply } from '../http/route-reply.ts'
+import { frameOf } from '../http/sse/event-stream.ts'
+import { presentOrder } from '../orders/order-contract.ts'
+import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
+import { ExpectedError, NotFound } from '../platform/errors.ts'
+import { bodyOf, type EventTailer } from './event-tailer.ts'
+
+interface OrderStreamOptions {
+  database: Database
+  reader: EventTailer
+  publicUrl: string
+}
+
+/** A resume point of an order's stream is the sequence of its event. */
+const SEQUENCE = /^[1-9]\d{0,8}$/
+
+/** @throws resume-point-invalid */
+export function parseSequence(lastEventId: string): number {
+  if (SEQUENCE.test(lastEventId)) return Number(lastEventId)
+  throw new ExpectedError(
+    'resume-point-invalid',
+    'The Last-Event-ID of an order is the `id` of one of its events; connect without one for a snapshot',
+  )
+}
+
+/**
+ * An order's stream: what has happened to it behind the sequence `after`, then what happens. Without `after`, or when that
+ * event is not there (any more): the order as it is now, then what happens.
+ * @throws NotFound
+ */
+export async function orderStream(
+  { database, reader, publicUrl }: OrderStreamOptions,
+  orderId: string,
+  after: number | undefined,
+): Promise<StreamReply> {
+  const { order, events, horizon } = await readOrderWithEvents(database, orderId)
+  const { restaurant_id: restaurantId } = order
+
+  function render(news: readonly NewEvent[]): string {
+    return news.map(event => frameOfEvent(event, publicUrl)).join('')
+  }
+
+  /** All that is sent of the past. Events are pruned oldest first: while the one seen last is there, so are those behind it. */
+  function begin(): string {
+    const isThere = after !== undefined && events.some(event => sequenceOf(event) === after)
+    if (isThere) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))
+    const sequence = sequenceOf(
+      events.at(-1) ?? { type: 'order.cancelled.v1', payload: { seq: order.version } as never },
+    )
+    return frameOf('snapshot', String(sequence), JSON.stringify(presentOrder(order)))
+  }
+
+  return {
+    restaurantId,
+    start: async stream => {
+      const first = begin()
+      if (first !== '') stream.send(first)
+      const send = (rendered: string) => stream.send(rendered)
+      stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, horizon, render, send }))
+    },
+  }
+}
+
+function frameOfEvent(event: NewEvent, publicUrl: string): string {
+  const body = bodyOf(event, publicUrl)
+  return body === undefined ? '' : frameOf(event.type, String(sequenceOf(event)), body)
+}
+
+interface OrderWithEvents {
+  order: OrderRecord
+  /** by sequence */
+  events: NewEvent[]
+  /** up to where both were read */
+  horizon: SnapshotPosition
+}
+
+/** An order and its events, as they were at one moment. */
+async function readOrderWithEvents(sql: Sql, orderId: string): Promise<OrderWithEvents> {
+  const [row] = await sql.query<OrderRecord & { snapshot: string; events: NewEvent[] | null }>(readSql, [
+    orderId,
+  ])
+  if (!row) throw new NotFound('order', orderId)
+  const { snapshot, events, ...order } = row
+  return { order, events: sortEvents(events ?? []), horizon: snapshotPosition(snapshot) }
+}
+
+const readSql = `
+  select ${orderColumns},
+    (
+      select json_agg(json_build_object('event_id', event_id, 'restaurant_id', e.restaurant_id, 'type', type,
+        'order_id', e.order_id, 'payload', payload, 'trace_context', trace_context))
+      from outbox_events as e
+      where e.order_id = o.order_id
+    ) as events,
+    pg_current_snapshot()::text as snapshot
+  from orders as o
+  where order_id = $1
+`

@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { type Route, route } from '../http/route.ts'
+import { restaurantRouteDefaults } from '../inventory/restaurant-route-defaults.ts'
+import { orderRouteDefaults } from '../orders/order-route-defaults.ts'
+import { assertCanAccess } from '../platform/caller.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { orderStream, parseSequence } from './order-stream.ts'
+import { type RestaurantStreamOptions, restaurantStream } from './restaurant-stream.ts'
+
+const streams = {
+  isStream: true,
+  statusDescription: 'Goes on until either side ends it; a comment at least every 15 s keeps it alive',
+  replySchema: z.string().meta({ description: 'Server-sent events' }),
+} as const
+
+/** What happens, as it happens. */
+export function streamRoutes(options: RestaurantStreamOptions): Route[] {
+  return [
+    route({
+      ...orderRouteDefaults,
+      ...streams,
+      path: '/api/v1/orders/{order_id}/stream',
+      operationId: 'streamOrder',
+      summary: 'Follow an order live',
+      description:
+        'Server-sent events: the order as it is (`event: snapshot`), then each of its events as a CloudEvent, once and in order. `id` is the `sequence`; a client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
+      replyExample: orderFrames,
+      handle: async ({ params: { order_id }, caller, lastEventId }) => {
+        const after = lastEventId === undefined ? undefined : parseSequence(lastEventId)
+        const reply = await orderStream(options, order_id, after)
+        assertCanAccess(caller, reply.restaurantId, 'order', order_id)
+        return reply
+      },
+    }),
+    route({
+      ...restaurantRouteDefaults,
+      ...streams,
+      path: '/api/v1/restaurants/{restaurant_id}/stream',
+      operationId: 'streamRestaurant',
+      summary: 'Follow a restaurant live',
+      description:
+        'Server-sent events: the restaurant with its open orders as they are (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, once, and in order for each order. A client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
+      replyExample: restaurantFrames,
+      handle: async ({ params: { restaurant_id }, caller, lastEventId }) => {
+        assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
+        return await restaurantStream(options, restaurant_id, lastEventId)
+      },
+    }),
+  ]
+}
+
+const restaurantFrames = `retry:1250
+
+event:snapshot
+id:kq3V…
+data:{"restaurant":{"restaurant_id":"${demoIds.restaurant}", …},"open_orders":[ … ],"has_more_open_orders":false}
+
+event:order.placed.v1
+id:Zb1x…
+data:{"specversion":"1.0","type":"order.placed.v1","subject":"orders/${demoIds.order}","sequence":"1", …}
+
+:heartbeat
+id:Zb1x…
+
+`
+
+const orderFrames = `retry:1250
+
+event:snapshot
+id:1
+data:{"order_id":"${demoIds.order}","status":"PLACED", …}
+
+event:inventory.deducted.success.v1
+id:2
+data:{"specversion":"1.0","type":"inventory.deducted.success.v1","subject":"orders/${demoIds.order}","sequence":"2", …}
+
+event:order.status.preparing.v1
+id:3
+data:{"specversion":"1.0","type":"order.status.preparing.v1","subject":"orders/${demoIds.order}","sequence":"3", …}
+
+:heartbeat
+
+`

@@ -1,0 +1,59 @@
+import type { Sql } from '../db/transaction.ts'
+import type { EventOf } from '../events/catalogue.ts'
+import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
+import { assertCanAccess, type Caller } from '../platform/caller.ts'
+import { NotFound } from '../platform/errors.ts'
+import { type OrderDelivery, orderDeliveriesSql, webhookVisibility } from './order-deliveries.ts'
+
+/** What the ledger says of an item of an order. */
+interface StockOfItem {
+  menu_item_id: string
+  /** null: nothing was taken for it */
+  deducted_at: string | null
+  /** null: nothing was given back */
+  restored_at: string | null
+}
+
+/** An order with all that is kept of it. */
+export interface OrderHistory {
+  order: OrderRecord
+  stock: StockOfItem[]
+  /** those that are still kept, by id */
+  events: (EventOf & { created_at: string })[]
+  /** those to webhooks that the caller sees, by id */
+  deliveries: OrderDelivery[]
+}
+
+/** All of it that the caller may see, as it was at one moment, in one round trip. @throws NotFound */
+export async function readTimeline(sql: Sql, caller: Caller, orderId: string): Promise<OrderHistory> {
+  type Row = OrderRecord & { [part in 'stock' | 'events' | 'deliveries']: OrderHistory[part] | null }
+  const [row] = await sql.query<Row>(timelineSql, [orderId, ...webhookVisibility(caller)])
+  if (!row) throw new NotFound('order', orderId)
+  const { stock, events, deliveries, ...order } = row
+  assertCanAccess(caller, order.restaurant_id, 'order', orderId)
+  return { order, stock: stock ?? [], events: events ?? [], deliveries: deliveries ?? [] }
+}
+
+const timelineSql = `
+  select ${orderColumns},
+    (
+      select json_agg(effects order by menu_item_id)
+      from (
+        select menu_item_id, min(at) filter (where kind = 'DEDUCT') as deducted_at,
+          min(at) filter (where kind = 'RESTORE') as restored_at
+        from stock_movements as m
+        where m.order_id = o.order_id
+        group by menu_item_id
+      ) as effects
+    ) as stock,
+    (
+      select json_agg(json_build_object('event_id', event_id, 'restaurant_id', e.restaurant_id, 'type', type,
+        'order_id', e.order_id, 'payload', payload, 'trace_context', trace_context, 'created_at', created_at) order by event_id)
+      from outbox_events as e
+      where e.order_id = o.order_id
+    ) as events,
+    (${orderDeliveriesSql('$2', '$3')}
+    ) as deliveries
+  from orders as o
+  where order_id = $1
+`

@@ -1,0 +1,76 @@
+import type { Database } from '../db/database.ts'
+import { type Route, route } from '../http/route.ts'
+import { orderRouteDefaults } from '../orders/order-route-defaults.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { readTimeline } from './read-timeline.ts'
+import { presentTimeline, type TimelineReply, timelineReply } from './timeline-contract.ts'
+
+/** What has happened to an order. */
+export function timelineRoutes({ database }: { database: Database }): Route[] {
+  return [
+    route({
+      ...orderRouteDefaults,
+      path: '/api/v1/orders/{order_id}/timeline',
+      operationId: 'getOrderTimeline',
+      summary: 'See what has happened to an order',
+      description:
+        'Every status it has had, with who asked for it and why; what became of its stock; the events that have told of it; and, with the scope `webhooks:read`, what became of their deliveries to the webhooks that you see.',
+      statusDescription: 'All that is kept of it, as it was at one moment',
+      replySchema: timelineReply,
+      replyExample: example,
+      handle: async ({ params: { order_id }, caller }) => ({
+        body: presentTimeline(await readTimeline(database, caller, order_id)),
+      }),
+    }),
+  ]
+}
+
+const placedAt = '2026-11-22T18:30:00.000Z'
+const deductedAt = '2026-11-22T18:30:00.008Z'
+const preparedAt = '2026-11-22T18:30:00.012Z'
+
+const example: TimelineReply = {
+  order_id: demoIds.order,
+  restaurant_id: demoIds.restaurant,
+  status: 'PREPARING',
+  transitions: [
+    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
+    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
+  ],
+  stock: { outcome: 'DEDUCTED', deducted_at: deductedAt, restored_at: null, shortages: null },
+  events: [
+    {
+      event_id: '019a0000-0000-7000-8000-000000000e01',
+      type: 'order.placed.v1',
+      sequence: 1,
+      at: placedAt,
+    },
+    {
+      event_id: '019a0000-0000-7000-8000-000000000e02',
+      type: 'inventory.deducted.success.v1',
+      sequence: 2,
+      at: deductedAt,
+    },
+    {
+      event_id: '019a0000-0000-7000-8000-000000000e03',
+      type: 'order.status.preparing.v1',
+      sequence: 3,
+      at: preparedAt,
+    },
+  ],
+  deliveries: [
+    {
+      delivery_id: demoIds.delivery,
+      webhook_id: demoIds.webhook,
+      event_id: '019a0000-0000-7000-8000-000000000e01',
+      type: 'order.placed.v1',
+      state: 'DELIVERED',
+      reason: null,
+      created_at: placedAt,
+      settled_at: deductedAt,
+      next_attempt_at: null,
+      attempt_count: 1,
+      last_status: 204,
+    },
+  ],
+}

@@ -1,0 +1,26 @@
+import type { Tx } from '../db/transaction.ts'
+import { ANYONE } from '../platform/caller.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { TEST_EVENT } from './deliveries.ts'
+import { addWebhook, changeWebhook } from './webhooks.ts'
+
+/** Where `npm run receiver` listens. */
+const RECEIVER_URL = 'http://127.0.0.1:8787/'
+
+/**
+ * A webhook under the ids that the documentation's examples use, with a delivery. It is disabled: nothing is sent until
+ * somebody wants it. Together with the demo menu.
+ */
+export async function addDemoWebhook(tx: Tx): Promise<void> {
+  const { webhook: webhook_id, restaurant } = demoIds
+  const added = { webhook_id, url: RECEIVER_URL, event_types: ['*'], restaurant_ids: [restaurant] }
+  const options = { allowPrivate: true }
+  await addWebhook(tx, ANYONE, { ...added, description: 'npm run receiver' }, options)
+  await changeWebhook(tx, ANYONE, webhook_id, { status: 'DISABLED' }, undefined, options)
+  await tx.execute(deliverySql, [demoIds.delivery, webhook_id, TEST_EVENT])
+}
+
+const deliverySql = `
+  insert into webhook_deliveries (delivery_id, webhook_id, event_id, type, state, reason, settled_at)
+  values ($1, $2, $1, $3, 'DISCARDED', 'the webhook was disabled', clock_timestamp())
+`

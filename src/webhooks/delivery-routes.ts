@@ -1,0 +1,122 @@
+import type { Database } from '../db/database.ts'
+import type { Tx } from '../db/transaction.ts'
+import type { Cursors } from '../http/cursor.ts'
+import { withIdempotency } from '../http/idempotency.ts'
+import { notFoundExample } from '../http/openapi/error-examples.ts'
+import { listOf, readPage } from '../http/pagination.ts'
+import { type Route, route } from '../http/route.ts'
+import type { Caller } from '../platform/caller.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { NotFound } from '../platform/errors.ts'
+import { listDeliveries, redeliver, sendTest } from './deliveries.ts'
+import {
+  type DeliveryReply,
+  deliveryParams,
+  deliveryReply,
+  presentDelivery,
+  webhookParams,
+} from './webhook-contract.ts'
+import { readWebhook } from './webhooks.ts'
+
+/** What has been sent to a subscription, and having it sent again. */
+export function deliveryRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/api/v1/webhooks/{webhook_id}/test',
+      operationId: 'testWebhook',
+      scope: 'webhooks:write',
+      summary: 'Send a test event to a webhook',
+      description:
+        'A `webhook.test`, signed like every event, sent once and whether the webhook is active or not. Look at its deliveries for what came of it.',
+      tag: 'Webhooks',
+      params: webhookParams,
+      resource: 'webhook',
+      status: 202,
+      statusDescription: 'It will be sent',
+      replySchema: deliveryReply,
+      replyExample: deliveryExample,
+      errors: [noWebhook],
+      handle: ({ params: { webhook_id }, caller, idempotency }) =>
+        withIdempotency(database, idempotency, 202, async tx => {
+          await readWebhook(tx, caller, webhook_id)
+          return { body: presentDelivery(await sendTest(tx, webhook_id)) }
+        }),
+    }),
+    route({
+      ...listOf(deliveryReply, deliveryExample),
+      path: '/api/v1/webhooks/{webhook_id}/deliveries',
+      operationId: 'listWebhookDeliveries',
+      scope: 'webhooks:read',
+      summary: 'List deliveries of a webhook',
+      description:
+        'The newest first, each with its attempts: status, duration and the first bytes of the answer. Kept 30 days. In pages: follow `Link`.',
+      tag: 'Webhooks',
+      params: webhookParams,
+      resource: 'webhook',
+      statusDescription: 'A page of deliveries',
+      errors: [noWebhook],
+      handle: async ({ params: { webhook_id }, path, query, caller }) => {
+        await readWebhook(database, caller, webhook_id)
+        return await readPage({
+          cursors,
+          path,
+          query,
+          read: (before, count) => listDeliveries(database, webhook_id, before?.[0], count),
+          positionOf: ({ delivery_id }) => [delivery_id],
+          present: presentDelivery,
+        })
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver',
+      operationId: 'redeliverWebhookDelivery',
+      scope: 'webhooks:write',
+      summary: 'Send a delivery again',
+      description:
+        'Under the same `webhook-id`, so that a receiver that has it knows it. One that waits is tried at once. Sent once if the webhook is disabled.',
+      tag: 'Webhooks',
+      params: deliveryParams,
+      resource: 'delivery',
+      status: 202,
+      statusDescription: 'It will be sent',
+      replySchema: deliveryReply,
+      replyExample: deliveryExample,
+      errors: [notFoundExample('delivery')],
+      handle: ({ params: { webhook_id, delivery_id }, caller, idempotency }) =>
+        withIdempotency(database, idempotency, 202, async tx => {
+          await requireDelivery(tx, caller, webhook_id, delivery_id)
+          return { body: presentDelivery(await redeliver(tx, webhook_id, delivery_id)) }
+        }),
+    }),
+  ]
+}
+
+/** @throws NotFound about the delivery, whichever of the two is not there for this caller */
+async function requireDelivery(tx: Tx, caller: Caller, webhookId: string, deliveryId: string): Promise<void> {
+  try {
+    await readWebhook(tx, caller, webhookId)
+  } catch (error) {
+    throw error instanceof NotFound ? new NotFound('delivery', deliveryId) : error
+  }
+}
+
+const noWebhook = notFoundExample('webhook')
+
+const deliveryExample: DeliveryReply = {
+  delivery_id: demoIds.delivery,
+  webhook_id: demoIds.webhook,
+  event_id: '019a0000-0000-7000-8000-000000000221',
+  type: 'order.placed.v1',
+  order_id: demoIds.order,
+  state: 'PENDING',
+  reason: null,
+  created_at: '2026-11-22T18:30:00.000Z',
+  settled_at: null,
+  next_attempt_at: '2026-11-22T18:35:00.000Z',
+  attempt_count: 1,
+  attempts: [
+    { at: '2026-11-22T18:30:00.000Z', status: 503, duration_ms: 41, answer: 'try later', error: null },
+  ],
+}

@@ -1,0 +1,206 @@
+import type { Database } from '../db/database.ts'
+import type { Cursors } from '../http/cursor.ts'
+import { etagOf } from '../http/etag.ts'
+import { withIdempotency } from '../http/idempotency.ts'
+import { notFoundExample } from '../http/openapi/error-examples.ts'
+import { listOf, readPage } from '../http/pagination.ts'
+import { type Route, route } from '../http/route.ts'
+import type { RouteReply } from '../http/route-reply.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import {
+  type AddedWebhookReply,
+  addedWebhookReply,
+  addWebhookBody,
+  changeWebhookBody,
+  presentWebhook,
+  type RotatedSecretReply,
+  rotatedSecretReply,
+  type WebhookReply,
+  webhookParams,
+  webhookReply,
+} from './webhook-contract.ts'
+import {
+  addWebhook,
+  changeWebhook,
+  deleteWebhook,
+  listWebhooks,
+  readWebhook,
+  rotateSecret,
+  type Webhook,
+} from './webhooks.ts'
+
+export interface WebhookRoutesOptions {
+  database: Database
+  cursors: Cursors
+  /** development: webhooks may lead to private addresses, and over plain `http` */
+  allowPrivateWebhooks: boolean
+}
+
+/** Subscriptions to events. What became of each delivery: delivery-routes.ts. */
+export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: WebhookRoutesOptions): Route[] {
+  const options = { allowPrivate: allowPrivateWebhooks }
+  return [
+    route({
+      method: 'post',
+      path: '/api/v1/webhooks',
+      operationId: 'addWebhook',
+      scope: 'webhooks:write',
+      summary: 'Have events sent to a URL',
+      description:
+        'Every event that is committed after the answer is sent: signed (Standard Webhooks), at least once, those of an order in their order. ' +
+        'Any 2xx within 15 s takes it; what is not taken is tried about 10 times over 3 days. 410 disables the webhook.',
+      tag: 'Webhooks',
+      body: addWebhookBody,
+      status: 201,
+      statusDescription: 'Added; the secret is shown this once',
+      replySchema: addedWebhookReply,
+      replyExample: { ...webhookExample, secret: secretExample } satisfies AddedWebhookReply,
+      errors: [invalidUrl, notFoundExample('restaurant')],
+      handle: ({ body, caller, idempotency }) =>
+        withIdempotency(database, idempotency, 201, async tx => {
+          const { webhook, secret } = await addWebhook(tx, caller, body, options)
+          return { body: { ...presentWebhook(webhook), secret } }
+        }),
+    }),
+    route({
+      ...listOf(webhookReply, webhookExample),
+      path: '/api/v1/webhooks',
+      operationId: 'listWebhooks',
+      scope: 'webhooks:read',
+      summary: 'List webhooks',
+      description: 'In the order they were added, in pages: follow `Link`.',
+      tag: 'Webhooks',
+      statusDescription: 'A page of webhooks',
+      errors: [],
+      handle: ({ path, query, caller }) =>
+        readPage({
+          cursors,
+          path,
+          query,
+          read: (after, count) => listWebhooks(database, caller, after?.[0], count),
+          positionOf: ({ webhook_id }) => [webhook_id],
+          present: presentWebhook,
+        }),
+    }),
+    route({
+      method: 'get',
+      path: '/api/v1/webhooks/{webhook_id}',
+      operationId: 'getWebhook',
+      scope: 'webhooks:read',
+      summary: 'Look at a webhook',
+      description: 'Whether it is active, and how it has been doing.',
+      tag: 'Webhooks',
+      params: webhookParams,
+      resource: 'webhook',
+      status: 200,
+      statusDescription: 'The webhook',
+      replySchema: webhookReply,
+      replyExample: webhookExample,
+      replyHeaders: versionHeader,
+      errors: [noWebhook],
+      handle: async ({ params: { webhook_id }, caller }) =>
+        webhookReplyOf(await readWebhook(database, caller, webhook_id)),
+    }),
+    route({
+      method: 'patch',
+      path: '/api/v1/webhooks/{webhook_id}',
+      operationId: 'changeWebhook',
+      scope: 'webhooks:write',
+      summary: 'Change, disable or enable a webhook',
+      description:
+        'Disabled, nothing is sent and what waits is discarded. Active again, it hears of what is committed from then on.',
+      tag: 'Webhooks',
+      params: webhookParams,
+      resource: 'webhook',
+      body: changeWebhookBody,
+      status: 200,
+      statusDescription: 'The webhook as it is now',
+      replySchema: webhookReply,
+      replyExample: webhookExample,
+      replyHeaders: versionHeader,
+      conditional: true,
+      errors: [invalidUrl, noWebhook],
+      handle: ({ params: { webhook_id }, body, caller, versions, idempotency }) =>
+        withIdempotency(database, idempotency, 200, async tx =>
+          webhookReplyOf(await changeWebhook(tx, caller, webhook_id, body, versions, options)),
+        ),
+    }),
+    route({
+      method: 'post',
+      path: '/api/v1/webhooks/{webhook_id}/rotate-secret',
+      operationId: 'rotateWebhookSecret',
+      scope: 'webhooks:write',
+      summary: 'Give a webhook a new secret',
+      description:
+        'For 24 hours deliveries are signed with the new and the previous one; a secret before that is good for nothing at once.',
+      tag: 'Webhooks',
+      params: webhookParams,
+      resource: 'webhook',
+      status: 200,
+      statusDescription: 'Rotated; the secret is shown this once',
+      replySchema: rotatedSecretReply,
+      replyExample: {
+        webhook_id: demoIds.webhook,
+        secret: secretExample,
+        previous_secret_until: '2026-11-23T18:00:00.000Z',
+      } satisfies RotatedSecretReply,
+      errors: [noWebhook],
+      handle: ({ params: { webhook_id }, caller, idempotency }) =>
+        withIdempotency(database, idempotency, 200, async tx => {
+          const { secret, previous_secret_until } = await rotateSecret(tx, caller, webhook_id)
+          const until = previous_secret_until.toISOString()
+          return { body: { webhook_id, secret, previous_secret_until: until } }
+        }),
+    }),
+    route({
+      method: 'delete',
+      path: '/api/v1/webhooks/{webhook_id}',
+      operationId: 'deleteWebhook',
+      scope: 'webhooks:write',
+      summary: 'Delete a webhook',
+      description: 'What waits is discarded. Its secrets are forgotten at once.',
+      tag: 'Webhooks',
+      params: webhookParams,
+      resource: 'webhook',
+      status: 204,
+      statusDescription: 'Deleted',
+      errors: [noWebhook],
+      handle: ({ params: { webhook_id }, caller, idempotency }) =>
+        withIdempotency(database, idempotency, 204, async tx => {
+          await deleteWebhook(tx, caller, webhook_id)
+          return { body: null }
+        }),
+    }),
+  ]
+}
+
+function webhookReplyOf(webhook: Webhook): RouteReply<WebhookReply> {
+  return { body: presentWebhook(webhook), headers: { ETag: etagOf(webhook.version) } }
+}
+
+const versionHeader = { ETag: 'Version of the webhook, for `If-Match`; deliveries do not change it' }
+
+const invalidUrl = {
+  code: 'validation-failed' as const,
+  detail: '/url: must lead to a public host',
+  fields: { errors: [{ pointer: '/url', detail: 'must lead to a public host' }] },
+}
+
+const noWebhook = notFoundExample('webhook')
+
+const secretExample = 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE='
+
+const webhookExample: WebhookReply = {
+  webhook_id: demoIds.webhook,
+  url: 'https://example.com/hooks/comanda',
+  event_types: ['order.*'],
+  restaurant_ids: [demoIds.restaurant],
+  description: 'the kitchen display',
+  status: 'ACTIVE',
+  disabled_reason: null,
+  disabled_at: null,
+  failing_since: null,
+  last_success_at: '2026-11-22T18:30:00.000Z',
+  created_at: '2026-11-22T18:00:00.000Z',
+  updated_at: '2026-11-22T18:00:00.000Z',
+}

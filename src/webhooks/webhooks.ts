@@ -1,0 +1,274 @@
+import type { Sql, Tx } from '../db/transaction.ts'
+import { type Caller, canAccess } from '../platform/caller.ts'
+import { NotFound, StaleVersion, ValidationFailed } from '../platform/errors.ts'
+import { newId } from '../platform/ids.ts'
+import { wakeWorkers } from './deliveries.ts'
+import { likePattern } from './event-pattern.ts'
+import { newSecret, SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
+import { validateWebhookUrl } from './webhook-url.ts'
+
+/** A subscription: where events are sent, and which. */
+export interface Webhook {
+  webhook_id: string
+  url: string
+  description: string | null
+  event_types: string[]
+  /** null: events of all restaurants */
+  restaurant_ids: string[] | null
+  status: 'ACTIVE' | 'DISABLED'
+  disabled_reason: 'BY_OWNER' | 'FAILING' | 'GONE' | null
+  disabled_at: Date | null
+  failing_since: Date | null
+  last_success_at: Date | null
+  created_at: Date
+  updated_at: Date
+  version: number
+}
+
+export interface AddWebhook {
+  /** left out, a new one */
+  webhook_id?: string
+  url: string
+  event_types: string[]
+  restaurant_ids?: string[] | undefined
+  description?: string | undefined
+}
+
+export interface ChangeWebhook {
+  url?: string | undefined
+  event_types?: string[] | undefined
+  restaurant_ids?: string[] | undefined
+  description?: string | null | undefined
+  status?: 'ACTIVE' | 'DISABLED' | undefined
+}
+
+export interface WebhookOptions {
+  /** development: private addresses and plain `http` are fine */
+  allowPrivate: boolean
+}
+
+/**
+ * Adds a subscription. Every event that is committed after it will be sent to it.
+ * @throws ValidationFailed about the URL; NotFound for a restaurant that is none, or none of the caller's
+ */
+export async function addWebhook(
+  tx: Tx,
+  caller: Caller,
+  { webhook_id = newId(), url, event_types, restaurant_ids, description }: AddWebhook,
+  options: WebhookOptions,
+): Promise<{ webhook: Webhook; secret: string }> {
+  checkUrl(url, options)
+  // A bound caller hears of its own restaurants; there is no way for it to hear of all.
+  const heard = restaurant_ids ?? (caller.restaurants ? [...caller.restaurants] : undefined)
+  if (heard) await requireRestaurants(tx, caller, heard)
+  await waitForInFlightFanOut(tx)
+  const secret = newSecret()
+  const [webhook] = await tx.query<Webhook>(addSql, [
+    webhook_id,
+    caller.id,
+    url,
+    description ?? null,
+    event_types,
+    event_types.map(likePattern),
+    heard ?? null,
+    secret,
+  ])
+  if (!webhook) throw new Error('the webhook was not stored')
+  return { webhook, secret }
+}
+
+/** @throws NotFound when there is none for this caller */
+export async function readWebhook(sql: Sql, caller: Caller, webhookId: string): Promise<Webhook> {
+  return requireWebhook(await sql.query<Webhook>(readSql, [webhookId]), caller, webhookId)
+}
+
+/**
+ * Subscriptions in the order they were added.
+ * @param after id to go on after
+ */
+export async function listWebhooks(
+  sql: Sql,
+  caller: Caller,
+  after: string | undefined,
+  count: number,
+): Promise<Webhook[]> {
+  const bounds = [after ?? NIL, count]
+  return caller.restaurants
+    ? await sql.query<Webhook>(listBoundSql, [...bounds, [...caller.restaurants]])
+    : await sql.query<Webhook>(listSql, bounds)
+}
+
+/**
+ * Changes a subscription. What is committed after it is sent as it is then; what waits goes to the new URL. One that is
+ * disabled discards what waits; active again, it hears of what is committed from then on.
+ * @param versions those that it may be changed from; undefined: any
+ * @throws NotFound, StaleVersion, ValidationFailed
+ */
+export async function changeWebhook(
+  tx: Tx,
+  caller: Caller,
+  webhookId: string,
+  change: ChangeWebhook,
+  versions: readonly number[] | undefined,
+  options: WebhookOptions,
+): Promise<Webhook> {
+  if (change.url !== undefined) checkUrl(change.url, options)
+  await waitForInFlightFanOut(tx)
+  const webhook = requireWebhook(
+    await tx.query<Webhook>(`${readSql} for update`, [webhookId]),
+    caller,
+    webhookId,
+  )
+  if (versions && !versions.includes(webhook.version)) throw new StaleVersion('webhook', webhook.version)
+  if (change.restaurant_ids) await requireRestaurants(tx, caller, change.restaurant_ids)
+  const { url, event_types, restaurant_ids, description, status } = { ...webhook, ...defined(change) }
+  const [changed] = await tx.query<Webhook>(changeSql, [
+    webhookId,
+    url,
+    description,
+    event_types,
+    event_types.map(likePattern),
+    restaurant_ids,
+    status,
+  ])
+  if (!changed) throw new NotFound('webhook', webhookId)
+  if (changed.status === 'DISABLED') await wakeWorkers(tx)
+  return changed
+}
+
+/** Ends a subscription: its secrets are forgotten, and what waits is discarded. @throws NotFound */
+export async function deleteWebhook(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
+  requireWebhook(await tx.query<Webhook>(`${readSql} for update`, [webhookId]), caller, webhookId)
+  await tx.execute(deleteSql, [webhookId])
+  await wakeWorkers(tx)
+}
+
+/**
+ * Gives a subscription a new secret. For {@link SECRET_OVERLAP_HOURS} hours deliveries are signed with both, so that
+ * receivers change over when they like.
+ * @throws NotFound
+ */
+export async function rotateSecret(
+  tx: Tx,
+  caller: Caller,
+  webhookId: string,
+): Promise<{ secret: string; previous_secret_until: Date }> {
+  requireWebhook(await tx.query<Webhook>(`${readSql} for update`, [webhookId]), caller, webhookId)
+  const secret = newSecret()
+  const [rotated] = await tx.query<{ previous_secret_until: Date }>(rotateSql, [webhookId, secret])
+  if (!rotated) throw new NotFound('webhook', webhookId)
+  return { secret, ...rotated }
+}
+
+function requireWebhook([webhook]: Webhook[], caller: Caller, webhookId: string): Webhook {
+  const isSeen =
+    webhook &&
+    (caller.restaurants === undefined ||
+      webhook.restaurant_ids?.every(each => canAccess(caller, each)) === true)
+  if (!isSeen) throw new NotFound('webhook', webhookId)
+  return webhook
+}
+
+function checkUrl(url: string, { allowPrivate }: WebhookOptions): void {
+  const detail = validateWebhookUrl(url, allowPrivate)
+  if (detail !== undefined) throw new ValidationFailed([{ pointer: '/url', detail }])
+}
+
+async function requireRestaurants(sql: Sql, caller: Caller, restaurantIds: readonly string[]): Promise<void> {
+  const rows = await sql.query<{ restaurant_id: string }>(restaurantsSql, [restaurantIds])
+  const there = new Set(
+    rows.map(({ restaurant_id }) => restaurant_id).filter(each => canAccess(caller, each)),
+  )
+  const missing = restaurantIds.find(each => !there.has(each))
+  if (missing !== undefined) throw new NotFound('restaurant', missing)
+}
+
+/**
+ * Waits for whoever is matching events with subscriptions at the moment, and holds off others until this transaction has
+ * ended: an event is then either committed before the subscription, or matched against it. Reading is not held up.
+ * The lock that matching takes on its target (row exclusive) is what this one waits for; both are taken before the
+ * statement looks at any row.
+ */
+async function waitForInFlightFanOut(tx: Tx): Promise<void> {
+  await tx.execute(`set local lock_timeout = '${PUBLISHERS_TIMEOUT_MS}ms'`)
+  await tx.execute('lock table webhook_deliveries in share mode')
+  await tx.execute('set local lock_timeout to default')
+}
+
+/** Nobody publishes for so long; if somebody does, it is tried again, and others get their turn in between. */
+const PUBLISHERS_TIMEOUT_MS = 1_000
+
+function defined(change: ChangeWebhook): Partial<Webhook> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+}
+
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+const columns = `webhook_id, url, description, event_types, restaurant_ids, status, disabled_reason, disabled_at,
+    failing_since, last_success_at, created_at, updated_at, version`
+
+const addSql = `
+  insert into webhooks (webhook_id, owner, url, description, event_types, type_patterns, restaurant_ids, secret)
+  values ($1, $2, $3, $4, $5, $6, $7, $8)
+  returning ${columns}
+`
+
+const readSql = `
+  select ${columns}
+  from webhooks
+  where webhook_id = $1
+    and status <> 'DELETED'
+`
+
+const listSql = `
+  select ${columns}
+  from webhooks
+  where webhook_id > $1
+    and status <> 'DELETED'
+  order by webhook_id
+  limit $2
+`
+
+const listBoundSql = `
+  select ${columns}
+  from webhooks
+  where webhook_id > $1
+    and status <> 'DELETED'
+    and restaurant_ids <@ $3::uuid[]
+  order by webhook_id
+  limit $2
+`
+
+/** Made active, it begins anew; disabled, it keeps the reason that it has. */
+const changeSql = `
+  update webhooks
+  set url = $2, description = $3, event_types = $4, type_patterns = $5, restaurant_ids = $6, status = $7,
+    disabled_reason = case when $7 = 'DISABLED' then coalesce(disabled_reason, 'BY_OWNER') end,
+    disabled_at = case when $7 = 'DISABLED' then coalesce(disabled_at, clock_timestamp()) end,
+    failing_since = case when $7 = status then failing_since end,
+    updated_at = clock_timestamp(), version = version + 1
+  where webhook_id = $1
+  returning ${columns}
+`
+
+const deleteSql = `
+  update webhooks
+  set status = 'DELETED', disabled_reason = null, disabled_at = null, secret = null, previous_secret = null,
+    previous_secret_until = null, updated_at = clock_timestamp(), version = version + 1
+  where webhook_id = $1
+`
+
+const rotateSql = `
+  update webhooks
+  set secret = $2, previous_secret = secret,
+    previous_secret_until = clock_timestamp() + interval '${SECRET_OVERLAP_HOURS} hours',
+    updated_at = clock_timestamp(), version = version + 1
+  where webhook_id = $1
+  returning previous_secret_until
+`
+
+const restaurantsSql = `
+  select restaurant_id
+  from restaurants
+  where restaurant_id = any($1::uuid[])
+`

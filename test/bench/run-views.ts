@@ -1,0 +1,134 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg, { type Client } from 'pg'
+import { pino } from 'pino'
+import { plainTable } from '../../scripts/support/plain-table.ts'
+import { readOptions, wholeNumber } from '../../scripts/support/read-options.ts'
+import { runScript } from '../../scripts/support/run-script.ts'
+import { Database } from '../../src/db/database.ts'
+import { startEmbedded } from '../../src/db/embedded/postgres.ts'
+import { reconcileStock } from '../../src/ops/maintenance/reconcile-stock.ts'
+import { views } from '../../src/ops/refresh-views.ts'
+import { migrate } from '../../src/processes/migrate.ts'
+import { fillTables, makeBacklog } from './fill-tables.ts'
+import { fillWebhooks, makeDeliveryBacklog } from './fill-webhooks.ts'
+
+/** How long operators wait for each view of `ops` when the tables are full. */
+
+const BOUND_MS = 50
+const STATEMENT_TIMEOUT_MS = 120_000
+const FULL_TABLES = [
+  'orders',
+  'outbox_events',
+  'pgboss.job',
+  'stock_movements',
+  'webhooks',
+  'webhook_deliveries',
+  'webhook_attempts',
+]
+
+const command = {
+  name: 'npm run bench:views --',
+  summary: `Fills a database of its own with orders, jobs and deliveries to webhooks, and times every view of ops but the checks, which read everything. Exits with 1 when one takes ${BOUND_MS} ms or more.`,
+  example: 'npm run bench:views -- --orders 1000000',
+}
+
+await runScript(async () => {
+  const options = readOptions(
+    command,
+    {
+      orders: wholeNumber(
+        'how many orders; as many deliveries, and twice as many jobs',
+        1_000_000,
+        5_000,
+        10_000_000,
+      ),
+      rounds: wholeNumber('how often each view is read', 5, 1, 100),
+    },
+    process.argv.slice(2),
+  )
+  if (options === null) return 0
+  const folder = mkdtempSync(join(tmpdir(), 'comanda-views-'))
+  chmodSync(folder, 0o755)
+  const embedded = await startEmbedded(folder, { fsync: 'off', max_wal_size: '8GB', shared_buffers: '1GB' })
+  const client = new pg.Client({ connectionString: embedded.url })
+  try {
+    const log = pino({ level: 'warn' })
+    await migrate(embedded.url, log)
+    await client.connect()
+    console.error(`filling the tables with ${options.orders} orders`)
+    await fillTables(client, options.orders)
+    await fillWebhooks(client)
+    await reconcile(embedded.url)
+    console.error(`reading the views over ${await countRows(client)}`)
+    const names = views.map(({ name }) => name).filter(name => !name.startsWith('check_'))
+    const busy = await timeAll(client, names, options.rounds)
+    await makeBacklog(client)
+    await makeDeliveryBacklog(client)
+    // Nor have events been added to the statistics.
+    await client.query('update projection_cursors set next_xid = 0')
+    const backlog = await timeAll(client, names, options.rounds)
+    const rows = names.map((name, index) => [`ops.${name}`, shown(busy[index]), shown(backlog[index])])
+    console.log(plainTable(['left', 'right', 'right'], ['median ms', 'done', 'backlog'], rows))
+    const slow = names.filter((_, index) => Math.max(busy[index] ?? 0, backlog[index] ?? 0) >= BOUND_MS)
+    if (slow.length > 0) console.error(`\nslower than ${BOUND_MS} ms: ${slow.join(', ')}`)
+    return slow.length > 0 ? 1 : 0
+  } finally {
+    await client.end()
+    await embedded.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+async function countRows(client: Client): Promise<string> {
+  const counts: string[] = []
+  for (const table of FULL_TABLES) {
+    const { rows } = await client.query<{ count: string }>(`select count(*) from ${table}`)
+    counts.push(`${rows[0]?.count} ${table}`)
+  }
+  return counts.join(', ')
+}
+
+/** What the schedule does every few minutes. */
+async function reconcile(url: string): Promise<void> {
+  const log = pino({ level: 'silent' })
+  const options = {
+    url,
+    applicationName: 'comanda bench',
+    poolCount: 2,
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+    log,
+  }
+  const database = await Database.open(options)
+  await reconcileStock(database, log)
+  await database.close()
+}
+
+async function timeAll(client: Client, names: readonly string[], rounds: number): Promise<number[]> {
+  const medians: number[] = []
+  for (const name of names) {
+    const times: number[] = []
+    for (let round = 0; round < rounds; round++) times.push(await timeOf(client, name))
+    medians.push(times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN)
+  }
+  return medians
+}
+
+/** The timeline is asked for one order, as its comment says: one that has been through everything. The rest whole. */
+async function timeOf(client: Client, name: string): Promise<number> {
+  const { rows } = await client.query<{ order_id: string }>(
+    'select order_id from orders order by order_id desc limit 1 offset 2100',
+  )
+  const [text, values] =
+    name === 'order_timeline'
+      ? ['select * from ops.order_timeline where order_id = $1', [rows[0]?.order_id]]
+      : [`select * from ops.${name}`, []]
+  const started = performance.now()
+  await client.query(text, values)
+  return performance.now() - started
+}
+
+function shown(ms: number | undefined): string {
+  return ms === undefined ? '' : ms.toFixed(1)
+}

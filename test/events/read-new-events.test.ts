@@ -1,0 +1,166 @@
+import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import { type EventOf, newEvent } from '../../src/events/catalogue.ts'
+import { readNewEvents } from '../../src/events/read-new-events.ts'
+import { isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
+import { sortEvents } from '../../src/events/sort-events.ts'
+import { appendEvents } from '../../src/outbox/append-event.ts'
+import { newId } from '../../src/platform/ids.ts'
+import { openTestDatabase } from '../support/system.ts'
+
+const restaurant_id = newId()
+const PLENTY = 1_000
+
+function statusEvent(order_id: string, seq: number): EventOf {
+  const at = '2026-11-22T18:30:00.000Z'
+  const change = { previous_status: 'PLACED', status: 'PREPARING' as const, actor: 'system', reason: null }
+  return newEvent('order.status.preparing.v1', { order_id, restaurant_id, seq, at, ...change }, {})
+}
+
+const lowStock = () =>
+  newEvent(
+    'inventory.low_stock.v1',
+    {
+      restaurant_id,
+      menu_item_id: newId(),
+      name: 'P',
+      available_qty: 1,
+      low_stock_threshold: 2,
+      at: '2026-11-22T18:30:00.000Z',
+    },
+    {},
+  )
+
+describe('reading what has been committed since', () => {
+  let database: Database
+  let close: () => Promise<void>
+
+  before(async () => {
+    const test = await openTestDatabase()
+    database = test.database
+    close = test.close
+  })
+  after(() => close())
+
+  async function now(): Promise<SnapshotPosition> {
+    const [row] = await database.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot')
+    return snapshotPosition(row?.snapshot ?? '')
+  }
+
+  const read = (since: SnapshotPosition, limit = PLENTY) =>
+    readNewEvents(database, since, [restaurant_id], limit)
+  const append = (...events: EventOf[]) => database.transaction(async tx => appendEvents(tx, events))
+  const idsOf = (events: readonly EventOf[]) => events.map(({ event_id }) => event_id).sort()
+
+  it('finds what commits late, although what began after it has been read before', async () => {
+    const begin = await now()
+    const [early, late] = [lowStock(), lowStock()]
+    const open = await database.beginTransaction()
+    appendEvents(open.db, [early])
+    await open.db.flush()
+    await append(late)
+    const first = await read(begin)
+    expect(idsOf(first.events)).to.deep.equal([late.event_id])
+    expect(first.horizon.underWay).to.have.lengthOf(1)
+    await open.commit()
+    const second = await read(first.horizon)
+    expect(idsOf(second.events)).to.deep.equal([early.event_id])
+    expect((await read(second.horizon)).events).to.deep.equal([])
+  })
+
+  it('finds nothing of what was undone, nor of another restaurant', async () => {
+    const begin = await now()
+    const open = await database.beginTransaction()
+    appendEvents(open.db, [lowStock()])
+    await open.db.flush()
+    await open.rollback()
+    expect((await read(begin)).events).to.deep.equal([])
+    await append(lowStock())
+    expect((await readNewEvents(database, begin, [newId()], PLENTY)).events).to.deep.equal([])
+  })
+
+  it('finds each once while many commit at once, in whatever order', async () => {
+    let { horizon, events } = await read(await now())
+    const written: string[] = []
+    let writing = true
+    const writers = Array.from({ length: 6 }, async (_, writer) => {
+      for (let count = 0; count < 20; count++) {
+        const those = Array.from({ length: 1 + ((writer + count) % 3) }, lowStock)
+        const open = await database.beginTransaction()
+        appendEvents(open.db, those)
+        await open.db.flush()
+        if ((writer + count) % 4 === 0) await open.db.query('select pg_sleep(0.005)')
+        await open.commit()
+        written.push(...those.map(({ event_id }) => event_id))
+      }
+    })
+    const reader = (async () => {
+      for (let last = false; !last; ) {
+        last = !writing
+        const news = await read(horizon, 7)
+        events = [...events, ...news.events]
+        horizon = news.horizon
+        if (!news.isWhole) last = false
+      }
+    })()
+    await Promise.all(writers)
+    writing = false
+    await reader
+    expect(idsOf(events)).to.deep.equal(written.sort())
+  })
+
+  it('divides no transaction where there is more than the limit', async () => {
+    const begin = await now()
+    const [first, second] = [
+      [lowStock(), lowStock(), lowStock()],
+      [lowStock(), lowStock()],
+    ]
+    await append(...first)
+    await append(...second)
+    const news = await read(begin, 4)
+    expect(news.isWhole).to.equal(false)
+    expect(idsOf(news.events)).to.deep.equal(idsOf(first))
+    const rest = await read(news.horizon, 4)
+    expect(rest.isWhole).to.equal(true)
+    expect(idsOf(rest.events)).to.deep.equal(idsOf(second))
+    // The first alone is more than that: it comes whole all the same.
+    expect(idsOf((await read(begin, 2)).events)).to.include.members(idsOf(first))
+  })
+
+  it('leaves out what a restored dump brought from another server', async () => {
+    const begin = await now()
+    const foreign = lowStock()
+    await append(foreign)
+    await database.execute(`update outbox_events set xid = '1000000000' where event_id = $1`, [
+      foreign.event_id,
+    ])
+    expect((await read(begin)).events).to.deep.equal([])
+    await database.execute('delete from outbox_events where event_id = $1', [foreign.event_id])
+  })
+})
+
+describe('the order of events', () => {
+  it('is that of their ids, but by sequence within an order, whatever the clocks said', () => {
+    const [a, b] = [newId(), newId()]
+    const [other, third, second, first] = [
+      statusEvent(b, 2),
+      statusEvent(a, 4),
+      statusEvent(a, 3),
+      statusEvent(a, 2),
+    ]
+    const low = lowStock()
+    const told = [other, first, second, third, low]
+    expect(sortEvents([other, third, second, first, low])).to.deep.equal(told)
+    expect(sortEvents([low, first, third, second, other])).to.deep.equal(told)
+  })
+})
+
+describe('a horizon', () => {
+  it('says what a snapshot saw', () => {
+    const horizon = snapshotPosition('795:799:795,797')
+    expect([794, 795, 796, 797, 798, 799, 800].filter(xid => isWithin(horizon, xid))).to.deep.equal([
+      794, 796, 798,
+    ])
+    expect(snapshotPosition('800:800:')).to.deep.equal({ next: 800, underWay: [] })
+  })
+})

@@ -1,0 +1,210 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import type { ProblemCode } from '../../src/http/problem.ts'
+import { expectProblem } from '../http/expect-problem.ts'
+import { operationsOf } from '../http/operations.ts'
+import { ResponseValidator } from '../http/response-validator.ts'
+import { type RawReply, send } from '../http/send.ts'
+import { type FuzzRequest, type IdChoice, requestArbitrary } from './requests.ts'
+
+const CONCURRENT_COUNT = 16
+/** Requests that are made at once: their values take memory. */
+const CHUNK_COUNT = 1_000
+
+export interface FuzzOptions {
+  baseUrl: string
+  requestCount: number
+  seed: number
+}
+
+export interface FuzzReport {
+  /** answers by status */
+  statuses: Record<number, number>
+  /** accepted inputs that were read back */
+  readBackCount: number
+  /** what was wrong, each with the request that shows it */
+  failures: string[]
+}
+
+type Kind = 'restaurant_id' | 'menu_item_id' | 'order_id' | 'webhook_id' | 'delivery_id'
+
+interface Thing {
+  restaurant_id: string
+  menu_item_id?: string
+}
+
+/**
+ * Sends requests made of the API's own document and looks at each answer: never a 5xx, always as documented, every
+ * refusal a problem document, and what was accepted reads back as it was sent. The same seed makes the same requests.
+ */
+export async function fuzzApi({ baseUrl, requestCount, seed }: FuzzOptions): Promise<FuzzReport> {
+  const document = JSON.parse((await send(baseUrl, { method: 'GET', path: '/openapi.json' })).text) as object
+  const fuzz = new Fuzz(baseUrl, new ResponseValidator(document))
+  const arbitrary = requestArbitrary(document, operationsOf(document))
+  await fuzz.prepare()
+  for (let made = 0; made < requestCount; made += CHUNK_COUNT) {
+    const numRuns = Math.min(CHUNK_COUNT, requestCount - made)
+    await fuzz.sendAll(fc.sample(arbitrary, { numRuns, seed: seed + made }))
+  }
+  return fuzz.report
+}
+
+class Fuzz {
+  readonly report: FuzzReport = { statuses: {}, readBackCount: 0, failures: [] }
+  readonly #baseUrl: string
+  readonly #validator: ResponseValidator
+  readonly #known: Record<Kind, Map<string, Thing>> = {
+    restaurant_id: new Map(),
+    menu_item_id: new Map(),
+    order_id: new Map(),
+    webhook_id: new Map(),
+    delivery_id: new Map(),
+  }
+
+  constructor(baseUrl: string, validator: ResponseValidator) {
+    this.#baseUrl = baseUrl
+    this.#validator = validator
+  }
+
+  /** Something has to exist to be named. */
+  async prepare(): Promise<void> {
+    this.#learn(await this.#add('/api/v1/webhooks', { url: 'https://example.com/hooks' }))
+    for (const name of ['One', 'Two']) {
+      const { restaurant_id = '' } = await this.#add('/api/v1/inventory/add/restaurant', { name })
+      this.#known.restaurant_id.set(restaurant_id, { restaurant_id })
+      for (let count = 0; count < 3; count++) {
+        const item = { name: `Item ${count}`, available_qty: 1_000, low_stock_threshold: 10 }
+        this.#learn(await this.#add(`/api/v1/inventory/add/${restaurant_id}/item`, item))
+      }
+    }
+  }
+
+  async #add(path: string, body: object): Promise<Record<string, string>> {
+    const headers = { 'content-type': 'application/json' }
+    const reply = await send(this.#baseUrl, { method: 'POST', path, headers, body: JSON.stringify(body) })
+    return JSON.parse(reply.text) as Record<string, string>
+  }
+
+  async sendAll(requests: readonly FuzzRequest[]): Promise<void> {
+    const queue = [...requests]
+    const workers = Array.from({ length: CONCURRENT_COUNT }, async () => {
+      for (let request = queue.shift(); request; request = queue.shift()) await this.#try(request)
+    })
+    await Promise.all(workers)
+  }
+
+  async #try(request: FuzzRequest): Promise<void> {
+    const { operation, headers } = request
+    const body = this.#withIds(request.body)
+    const query = new URLSearchParams(request.query).toString()
+    const path =
+      operation.path.replaceAll(/\{(\w+)\}/g, (_, name: Kind) => this.#id(name, request.pathId)) +
+      (query && `?${query}`)
+    const text = body === undefined ? undefined : JSON.stringify(body)
+    const sent = {
+      method: operation.method,
+      path,
+      headers: text === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+      ...(text === undefined ? {} : { body: text }),
+    }
+    try {
+      const reply = await send(this.#baseUrl, sent)
+      this.report.statuses[reply.status] = (this.report.statuses[reply.status] ?? 0) + 1
+      this.#look(operation.operationId, reply)
+      if (reply.status < 300) await this.#readBack(operation.operationId, body, reply)
+    } catch (error) {
+      this.report.failures.push(`${JSON.stringify(sent)}\n  ${String(error)}`)
+    }
+  }
+
+  #look(operationId: string, reply: RawReply): void {
+    expect(reply.status, reply.text).to.be.below(500)
+    if (reply.status >= 400) {
+      const { code } = JSON.parse(reply.text) as { code: ProblemCode }
+      // An id that is none may leave the path with another one.
+      if (code === 'route-not-found' || code === 'method-not-allowed') return expectProblem(reply, { code })
+    }
+    this.#validator.expectDocumented(operationId, reply)
+  }
+
+  async #readBack(operationId: string, sent: unknown, { text, headers }: RawReply): Promise<void> {
+    // A replay is the answer of then, and the world has gone on.
+    if (headers['idempotency-replayed'] || !headers['content-type']?.includes('json')) return
+    const answer = JSON.parse(text) as Record<string, string>
+    if (Array.isArray(answer)) return
+    this.#learn(answer)
+    const wanted = sent as Record<string, unknown>
+    const place = {
+      placeOrder: `/api/v1/orders/${answer['order_id']}`,
+      addRestaurant: `/api/v1/restaurants/${answer['restaurant_id']}`,
+      addMenuItem: `/api/v1/inventory/${answer['menu_item_id']}`,
+    }[operationId]
+    if (place === undefined) return
+    const { text: stored } = await send(this.#baseUrl, { method: 'GET', path: place })
+    const read = JSON.parse(stored) as Record<string, unknown>
+    for (const name of ['name', 'customer_id', 'notes', 'restaurant_id', 'currency']) {
+      const value = wanted[name]
+      // Others may have changed a name since: the answer itself has it.
+      const has = name === 'name' ? answer[name] : read[name]
+      if (value !== undefined)
+        expect(has, name).to.equal(name.endsWith('restaurant_id') ? value : (value as string).trim())
+    }
+    if (operationId === 'placeOrder')
+      expect(quantitiesOf(read['items'])).to.deep.equal(quantitiesOf(wanted['items']))
+    if (operationId === 'addMenuItem') {
+      expect(answer).to.include({ available_qty: wanted['available_qty'] })
+      expect(Number(answer['price'])).to.equal(Number(wanted['price'] ?? 0))
+    }
+    this.report.readBackCount++
+  }
+
+  #learn(answer: Record<string, string>): void {
+    const { restaurant_id = '', menu_item_id, order_id, webhook_id, delivery_id } = answer
+    if (delivery_id) this.#known.delivery_id.set(delivery_id, { restaurant_id })
+    else if (webhook_id) this.#known.webhook_id.set(webhook_id, { restaurant_id })
+    else if (order_id) this.#known.order_id.set(order_id, { restaurant_id })
+    else if (menu_item_id) this.#known.menu_item_id.set(menu_item_id, { restaurant_id, menu_item_id })
+    else if (restaurant_id) this.#known.restaurant_id.set(restaurant_id, { restaurant_id })
+  }
+
+  #id(kind: Kind, { pick }: IdChoice): string {
+    if (typeof pick === 'string') return pick
+    const ids = [...this.#known[kind].keys()]
+    return ids[pick % Math.max(1, ids.length)] ?? '019a0000-0000-7000-8000-000000000000'
+  }
+
+  /** The ids of a body; items are mostly of the restaurant that they are ordered from. */
+  #withIds(body: unknown): unknown {
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+    const { restaurant_id, items, ...rest } = body as Record<string, unknown>
+    if (restaurant_id === undefined && items === undefined) return body
+    const restaurant = isChoice(restaurant_id) ? this.#id('restaurant_id', restaurant_id) : restaurant_id
+    const menu = [...this.#known.menu_item_id.values()].filter(item => item.restaurant_id === restaurant)
+    const lines = Array.isArray(items)
+      ? items.map((line: unknown) => {
+          const { menu_item_id: choice } = (line ?? {}) as { menu_item_id?: unknown }
+          if (!isChoice(choice)) return line
+          const { pick } = choice
+          const item = typeof pick === 'number' ? menu[pick % Math.max(1, menu.length)]?.menu_item_id : pick
+          return { ...(line as object), menu_item_id: item ?? this.#id('menu_item_id', choice) }
+        })
+      : items
+    return {
+      ...rest,
+      ...(restaurant === undefined ? {} : { restaurant_id: restaurant }),
+      ...(lines === undefined ? {} : { items: lines }),
+    }
+  }
+}
+
+function isChoice(value: unknown): value is IdChoice {
+  return typeof value === 'object' && value !== null && 'pick' in value
+}
+
+/** Portions by item: lines of the same item are added up. */
+function quantitiesOf(items: unknown): Record<string, number> {
+  const quantities: Record<string, number> = {}
+  for (const { menu_item_id, quantity } of items as { menu_item_id: string; quantity: number }[])
+    quantities[menu_item_id] = (quantities[menu_item_id] ?? 0) + quantity
+  return quantities
+}

@@ -1,0 +1,250 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { exportSPKI, generateKeyPair, SignJWT } from 'jose'
+import { createApiKey } from '../../src/http/auth/api-keys.ts'
+import { scopes } from '../../src/platform/caller.ts'
+import { ApiClient } from '../support/api-client.ts'
+import { type Child, killChildren, startChild } from '../support/child.ts'
+import { openTestDatabase } from '../support/system.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { until } from '../support/until.ts'
+
+const issuer = 'https://issuer.example'
+const audience = 'comanda'
+
+/** Found nowhere else, and long enough to be no accident. */
+const canary = (what: string) => `canary-${what}-${randomBytes(12).toString('hex')}`
+
+/** Secrets are planted wherever somebody may send one, and looked for wherever one must not come out. */
+describe('secrets', () => {
+  const login = `comanda_canary_${randomBytes(4).toString('hex')}`
+  const planted: Record<string, string> = {
+    'the password of the database': canary('password'),
+    'a header for the collector of traces': canary('header'),
+    'an idempotency key': canary('idempotency'),
+    'a key that is none': `comanda_${canary('key')}`,
+    'a token that is none': `${canary('head')}.${canary('payload')}.${canary('signature')}`,
+  }
+  const folder = temporaryFolder()
+  const children: Child[] = []
+  const collector = createServer((request, response) => {
+    request.resume()
+    response.writeHead(401).end()
+  })
+  /** every problem document that anybody was answered */
+  const problems: string[] = []
+  let opened: Awaited<ReturnType<typeof openTestDatabase>>
+  let env: Record<string, string>
+
+  before(async () => {
+    opened = await openTestDatabase()
+    const { database, url } = opened
+    const password = planted['the password of the database'] ?? ''
+    await database.execute(`create role ${login} login password '${password}' in role current_user`)
+    const own = new URL(url)
+    own.username = login
+    own.password = password
+    const file = join(folder, 'database-url')
+    writeFileSync(file, own.href)
+    const headers = join(folder, 'headers')
+    writeFileSync(headers, `authorization=Bearer%20${planted['a header for the collector of traces']}`)
+    env = {
+      DATABASE_URL_FILE: file,
+      OTEL_EXPORTER_OTLP_ENDPOINT: await startCollector(),
+      OTEL_EXPORTER_OTLP_HEADERS_FILE: headers,
+      PORT: '0',
+      LOG_LEVEL: 'trace',
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+    }
+
+    const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
+    writeFileSync(join(folder, 'public-key'), await exportSPKI(publicKey))
+    planted['a token'] = await new SignJWT({ scope: scopes.join(' ') })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject('till-1')
+      .setExpirationTime('1h')
+      .sign(privateKey)
+    planted['an API key'] = (await createApiKey(database, { name: 'till-1', scopes })).key
+  })
+  after(async () => {
+    killChildren()
+    for (const child of children) await child.ended
+    collector.close()
+    await opened.database.execute(`drop role ${login}`)
+    await opened.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** One that refuses whatever it is sent, which is complained of. */
+  async function startCollector(): Promise<string> {
+    collector.listen(0, '127.0.0.1')
+    await once(collector, 'listening')
+    return `http://127.0.0.1:${(collector.address() as AddressInfo).port}`
+  }
+
+  async function start(role: string, more: Record<string, string> = {}): Promise<Child> {
+    const child = startChild(['src/main.ts', role], { ...env, ...more })
+    children.push(child)
+    await child.untilOutput(/is ready/)
+    return child
+  }
+
+  async function startApi(more: Record<string, string>): Promise<ApiClient> {
+    const [, url = ''] = /"url":"(http:[^"]+)"/.exec((await start('api', more)).output()) ?? []
+    return new ApiClient(url)
+  }
+
+  it('are in no log line, job, event, problem document or process argument', async function () {
+    this.timeout(120_000)
+    const apis: [secret: string, api: ApiClient][] = [
+      ['an API key', await startApi({ AUTH_MODE: 'api-key' })],
+      [
+        'a token',
+        await startApi({
+          AUTH_MODE: 'jwt',
+          JWT_ISSUER: issuer,
+          JWT_AUDIENCE: audience,
+          JWT_PUBLIC_KEY_FILE: join(folder, 'public-key'),
+        }),
+      ],
+    ]
+    await start('dispatcher')
+    await start('worker')
+    for (const [secret, api] of apis) await useEverywhere(api, planted[secret] ?? '')
+    const away = startChild(['src/main.ts', 'api'], { ...env, ...unreachable(), DATABASE_WAIT_MS: '0' })
+    children.push(away)
+    expect(await away.ended).to.equal(1)
+    await breakConnections()
+    const complaining = () => children.filter(child => child.output().includes('traces could not be sent'))
+    await until('the processes miss the collector', () => complaining().length >= 4)
+
+    expect(problems.length).to.be.above(10)
+    const found = await whereTheyAre()
+    expect(found).to.deep.equal([])
+  })
+
+  /** Sends the secrets with what succeeds, what is refused and what breaks, and lets the slow path run over it. */
+  async function useEverywhere(api: ApiClient, bearer: string): Promise<void> {
+    const key = planted['an idempotency key'] ?? ''
+    const headers = { authorization: `Bearer ${bearer}`, 'idempotency-key': key }
+    const call = async (method: string, path: string, body?: unknown, given = {}) => {
+      const reply = await api.call(method, path, body, { ...headers, ...given })
+      if (reply.status >= 400) problems.push(JSON.stringify([reply.body, [...reply.headers]]))
+      return reply
+    }
+    // Nothing listens there: what is logged of it must not tell the secret either.
+    const hook = await call(
+      'POST',
+      '/api/v1/webhooks',
+      { url: 'http://127.0.0.1:1/' },
+      {
+        'idempotency-key': `${key}.webhook`,
+      },
+    )
+    planted[`the secret of a webhook (${bearer.length})`] = String(hook.body['secret'])
+    const added = await call('POST', '/api/v1/inventory/add/restaurant', { name: 'R' })
+    const { restaurant_id } = added.body
+    const another = { 'idempotency-key': `${key}.item` }
+    const path = `/api/v1/inventory/add/${String(restaurant_id)}/item`
+    const { body: item } = await call('POST', path, { name: 'P', available_qty: 5 }, another)
+    const order = { restaurant_id, items: [{ menu_item_id: item['menu_item_id'], quantity: 1 }] }
+    const placed = await call('POST', '/api/v1/orders', order, { 'idempotency-key': `${key}.order` })
+    expect(placed.status).to.equal(202)
+    await until('the slow path has done its part', async () => {
+      const { body } = await call('GET', `/api/v1/orders/${String(placed.body['order_id'])}`)
+      return body['status'] === 'PREPARING'
+    })
+    await until('a delivery was tried', async () => {
+      const rows = await opened.database.query('select 1 from webhook_attempts limit 1')
+      return rows.length > 0
+    })
+
+    expect((await call('POST', '/api/v1/orders', order)).status, 'the key of another request').to.equal(422)
+    await call('POST', '/api/v1/orders', order, { 'idempotency-key': `${key} ü` })
+    await call('POST', '/api/v1/orders', { restaurant_id: key })
+    await call('GET', `/api/v1/orders?cursor=${key}`, undefined)
+    for (const secret of ['a key that is none', 'a token that is none'])
+      expect((await call('GET', '/metrics', undefined, bearerOf(planted[secret] ?? ''))).status).to.equal(401)
+    await call('GET', '/api/v1/orders', undefined, { authorization: `Basic ${bearer}` })
+
+    // Postgres tells the whole row that a constraint refused.
+    await opened.database.execute(
+      'alter table idempotency_keys add constraint nothing_is_remembered check (false) not valid',
+    )
+    const broken = { 'idempotency-key': `${key}.broken` }
+    for (const [path, body] of [
+      ['/api/v1/orders', order],
+      ['/api/v1/inventory/add/restaurant', { name: 'R' }],
+    ] as const)
+      expect((await call('POST', path, body, broken)).status).to.equal(500)
+    await opened.database.execute('alter table idempotency_keys drop constraint nothing_is_remembered')
+  }
+
+  const bearerOf = (token: string) => ({ authorization: `Bearer ${token}` })
+
+  /** The same login, where no database is. */
+  function unreachable(): Record<string, string> {
+    const file = join(folder, 'unreachable')
+    const url = new URL(readFileSync(join(folder, 'database-url'), 'utf8'))
+    url.host = '127.0.0.1:1'
+    writeFileSync(file, url.href)
+    return { DATABASE_URL_FILE: file }
+  }
+
+  async function breakConnections(): Promise<void> {
+    await opened.database.execute(
+      'select pg_terminate_backend(pid) from pg_stat_activity where usename = $1',
+      [login],
+    )
+    const lost = () => children.filter(child => /connection lost|listener lost/.test(child.output()))
+    await until('the processes have noticed', () => lost().length >= 4)
+  }
+
+  async function whereTheyAre(): Promise<string[]> {
+    const places: [place: string, content: string][] = [
+      ...children.map(child => ['a log', child.output() + child.errors()] as [string, string]),
+      ['a problem document', problems.join('\n')],
+      ['a process argument', processArguments()],
+    ]
+    for (const [place, sql] of [
+      ['a job', 'select data, output from pgboss.job'],
+      ['an event', 'select payload, trace_context from outbox_events'],
+      ['a dead letter', 'select data, error from dead_letters'],
+      ['what operators see', 'select to_jsonb(w) from ops.workers as w'],
+      ['a statement', 'select query, application_name from pg_stat_activity'],
+      ['what operators see of webhooks', 'select to_jsonb(w) from ops.webhooks as w'],
+      ['a delivery', 'select to_jsonb(d) from webhook_deliveries as d'],
+      ['an attempt', 'select to_jsonb(a) from webhook_attempts as a'],
+      ['a stored key', `select key_id, name, encode(hash, 'escape') from api_keys`],
+    ] as const) {
+      const rows = await opened.database.query(sql)
+      if (place !== 'a dead letter') expect(rows, place).not.to.deep.equal([])
+      places.push([place, JSON.stringify(rows)])
+    }
+    return places.flatMap(([place, content]) =>
+      Object.entries(planted)
+        .filter(([, secret]) => content.includes(secret) || content.includes(secret.slice(-24)))
+        .map(([what]) => `${what} in ${place}`),
+    )
+  }
+})
+
+/** Of every process that we may look at; where there is no `/proc`, of none. */
+function processArguments(): string {
+  return globSync('/proc/[0-9]*/cmdline').map(readIfThere).join('\n')
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,148 @@
+import { expect } from 'chai'
+import { startApi } from '../../src/processes/api.ts'
+import type { Service } from '../../src/processes/service.ts'
+import { quiet } from '../support/log.ts'
+import { addMenu, cancel, deduct, type Menu, place, prepare, setStatus } from '../support/pipeline.ts'
+import { StreamClient } from '../support/stream-client.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { until } from '../support/until.ts'
+
+describe("an order's stream", () => {
+  let system: TestSystem
+  let menu: Menu
+  const clients: StreamClient[] = []
+
+  before(async () => {
+    // Nobody tells this process's reader of what is done by hand: polling finds it.
+    system = await startSystem(['api'])
+    menu = await addMenu(system.database, 1_000)
+  })
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.close()
+  })
+  after(() => system.stop())
+
+  async function follow(orderId: string, lastEventId?: string): Promise<StreamClient> {
+    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
+    const client = await StreamClient.open(`${system.api.baseUrl}/api/v1/orders/${orderId}/stream`, headers)
+    clients.push(client)
+    return client
+  }
+
+  /** Through every status to DELIVERED: five events. */
+  async function deliver(orderId: string): Promise<void> {
+    await deduct(system.database, orderId)
+    await prepare(system.database, orderId)
+    await setStatus(system.database, orderId, 'OUT_FOR_DELIVERY')
+    await setStatus(system.database, orderId, 'DELIVERED')
+  }
+
+  it('begins with the order as it is, and goes on with each event once, as a CloudEvent', async () => {
+    const orderId = await place(system.database, menu)
+    const client = await follow(orderId)
+    const [snapshot] = await client.untilEvents(1)
+    expect(snapshot).to.include({ event: 'snapshot', id: '1' })
+    expect(snapshot?.data).to.deep.equal(await system.api.order(orderId))
+    await deliver(orderId)
+    await client.untilEvents(5)
+    expect(client.news.map(({ event, id }) => `${id} ${event}`)).to.deep.equal([
+      '2 inventory.deducted.success.v1',
+      '3 order.status.preparing.v1',
+      '5 order.status.out_for_delivery.v1',
+      '7 order.status.delivered.v1',
+    ])
+    for (const { event, id, data } of client.news)
+      expect(data).to.include({
+        specversion: '1.0',
+        type: event,
+        sequence: id,
+        subject: `orders/${orderId}`,
+        source: testConfig.PUBLIC_URL,
+      })
+    expect(client.headers).to.include({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+  })
+
+  it('goes on behind any event, without a snapshot, without loss or repetition', async () => {
+    const orderId = await place(system.database, menu)
+    await deliver(orderId)
+    const all = ['1', '2', '3', '5', '7']
+    for (const [index, last] of all.entries()) {
+      const client = await follow(orderId, last)
+      await client.untilEvents(all.length - index - 1)
+      // A heartbeat or a later event would come behind it: nothing else is on its way.
+      expect(client.events.map(({ id }) => id)).to.deep.equal(all.slice(index + 1))
+    }
+  })
+
+  it('goes on with what happens after it has caught up', async () => {
+    const orderId = await place(system.database, menu)
+    await deduct(system.database, orderId)
+    const client = await follow(orderId, '1')
+    await client.untilEvents(1)
+    await prepare(system.database, orderId)
+    await cancel(system.database, orderId)
+    await client.untilEvents(3)
+    expect(client.events.map(({ id }) => id)).to.deep.equal(['2', '3', '5'])
+  })
+
+  it('begins anew with a snapshot behind an event that is not there', async () => {
+    const orderId = await place(system.database, menu)
+    await deliver(orderId)
+    const ofFuture = await follow(orderId, '9')
+    expect((await ofFuture.untilEvents(1))[0]).to.include({ event: 'snapshot', id: '7' })
+    await system.database.execute('delete from outbox_events where order_id = $1', [orderId])
+    const ofPruned = await follow(orderId, '3')
+    expect((await ofPruned.untilEvents(1))[0]).to.include({ event: 'snapshot', id: '7' })
+  })
+
+  it('refuses what is no resume point, and what is not there, with a problem document', async () => {
+    const orderId = await place(system.database, menu)
+    for (const bad of ['0', 'x', '-1', '1.5', '99999999999', ' '.repeat(3) + 'a']) {
+      const refusal = await follow(orderId, bad).catch(String)
+      expect(refusal).to.match(/400 .*resume-point-invalid/)
+    }
+    const path = '/api/v1/orders/00000000-0000-7000-8000-000000000000/stream'
+    expect(await StreamClient.open(system.api.baseUrl + path).catch(String)).to.match(/404 .*order-not-found/)
+  })
+
+  it('answers HEAD without beginning a stream', async () => {
+    const orderId = await place(system.database, menu)
+    const reply = await system.api.call('HEAD', `/api/v1/orders/${orderId}/stream`)
+    expect(reply.status).to.equal(200)
+    expect(reply.headers.get('content-type')).to.match(/^text\/event-stream/)
+  })
+
+  it('hears of what another process commits, at once by NOTIFY', async () => {
+    const others: Service[] = []
+    const working = await startSystem()
+    try {
+      const second = await startApi(testConfig, working.url, quiet)
+      others.push(second)
+      const { restaurant_id } = await working.api.addRestaurant()
+      const { menu_item_id } = await working.api.addItem(restaurant_id, 10)
+      const { order_id } = await working.api.place(restaurant_id, [menu_item_id, 1])
+      const path = `/api/v1/orders/${order_id}/stream`
+      const both = [
+        await StreamClient.open(working.api.baseUrl + path),
+        await StreamClient.open(second.url + path),
+      ]
+      clients.push(...both)
+      await working.api.untilStatus(order_id, 'PREPARING')
+      await working.api.cancel(order_id)
+      for (const client of both) {
+        await until('the cancellation has come', () =>
+          client.events.some(({ event }) => event === 'order.cancelled.v1'),
+        )
+        const [snapshot, ...news] = client.events
+        expect(snapshot?.event).to.equal('snapshot')
+        const expected = ['1', '2', '3', '5']
+        expect(news.map(({ id }) => id)).to.deep.equal(
+          expected.filter(id => Number(id) > Number(snapshot?.id)),
+        )
+      }
+    } finally {
+      for (const service of others) await service.stop(1_000)
+      await working.stop()
+    }
+  })
+})
