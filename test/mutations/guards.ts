@@ -62,7 +62,7 @@ const slowPathGuards: Omit<Guard, 'tests'>[] = [
   {
     name: 'job-id',
     about: 'the event’s id as the id of its job',
-    file: 'src/outbox/dispatch-batch.ts',
+    file: 'src/outbox/publish.ts',
     edits: [['({ id: event.event_id, data: event })', '({ data: event })']],
   },
   {

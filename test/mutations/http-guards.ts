@@ -93,7 +93,7 @@ export const httpGuards: Guard[] = [
     name: 'failed-logins',
     about: 'the shut-out of an address that guesses',
     file: 'src/http/auth/limit-failed-logins.ts',
-    edits: [['if (until > clock() && !letIn.has(hash)) refuse(until)', '']],
+    edits: [['if (until > clock() && !knownGoodTokens.has(hash)) refuse(until)', '']],
     tests: ['test/http/failed-logins.test.ts'],
   },
   {

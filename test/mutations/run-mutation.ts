@@ -17,18 +17,28 @@ export function copyProject(folder: string): void {
   if (!existsSync(modules)) symlinkSync(join(ROOT, 'node_modules'), modules)
 }
 
-/** @throws ScriptError when the guard is not where it was */
-export function removeGuard(folder: string, { name, file, edits }: Guard): void {
-  const path = join(folder, file)
-  let source = readFileSync(path, 'utf8')
+/**
+ * Returns the text of the guard's file without the guard.
+ * @param source the file as it is
+ * @throws ScriptError when a guarded text is not in it exactly once
+ */
+export function withoutGuard(source: string, { name, file, edits }: Guard): string {
+  let edited = source
   for (const [guarded, unguarded] of edits) {
-    if (source.split(guarded).length !== 2)
+    const count = edited.split(guarded).length - 1
+    if (count !== 1)
       throw new ScriptError(
-        `${name}: ${file} does not hold exactly one ${JSON.stringify(guarded)}; mend test/mutations/guards.ts`,
+        `${name}: ${file} must contain ${JSON.stringify(guarded)} once but contains it ${count} times; fix test/mutations`,
       )
-    source = source.replace(guarded, () => unguarded)
+    edited = edited.replace(guarded, () => unguarded)
   }
-  writeFileSync(path, source)
+  return edited
+}
+
+/** Removes a guard from a copy of the project. @throws ScriptError when its text has changed */
+export function removeGuard(folder: string, guard: Guard): void {
+  const path = join(folder, guard.file)
+  writeFileSync(path, withoutGuard(readFileSync(path, 'utf8'), guard))
 }
 
 interface MochaReport {
