@@ -4,74 +4,119 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
+import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
 import { configVariables } from '../../src/platform/config.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const tutorial = readFileSync(join(ROOT, 'docs', 'tutorial.md'), 'utf8')
 
-/** What differs from run to run. */
+/** Returns the `sh` blocks of a Markdown text, in order. */
+function blocksOf(markdown: string): string[] {
+  return [...markdown.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = '']) => block)
+}
+
+/** Returns the text under a heading of the second level. */
+function sectionOf(markdown: string, heading: string): string {
+  const [, rest = ''] = markdown.split(`\n## ${heading}\n`)
+  return rest.split('\n## ')[0] ?? ''
+}
+
+/** Replaces ids and times, which differ from run to run. */
 function normalized(output: string): string {
   return output
     .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, '<id>')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
 }
 
-describe('the README', () => {
+describe('the commands in the documents', () => {
   let system: TestSystem
 
   before(async () => {
     system = await startSystem(undefined, undefined, { WEBHOOK_ALLOW_PRIVATE: true })
+    await system.database.transaction(addDemoMenu)
   })
   after(() => system.stop())
 
-  for (const [heading, leastCount] of [
-    ['The flow, with curl', 8],
-    ['Tour: hear of events', 5],
-  ] as const)
-    it(`shows what the lines under “${heading}” really print`, () => expectPrinted(heading, leastCount))
+  /** Runs a shell script in the project, on the system of this test. @returns its exit status and output */
+  async function runShell(script: string): Promise<[number | null, string]> {
+    const shell = spawn('sh', ['-c', script], {
+      cwd: ROOT,
+      env: { ...process.env, DATABASE_URL: system.url, LOG_LEVEL: 'warn' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const status = new Promise<number | null>(done => shell.once('close', done))
+    return await Promise.all([status, text(shell.stdout)])
+  }
 
-  async function expectPrinted(heading: string, leastCount: number): Promise<void> {
-    const [, rest = ''] = readme.split(`\n## ${heading}\n`)
-    const [, block = ''] = /```sh\n([\s\S]*?)```/.exec(rest) ?? []
+  /** Runs a script of a document and compares its output with the lines that begin with `#>`. */
+  async function expectPrinted(block: string, leastCount: number): Promise<void> {
     const expected = [...block.matchAll(/^#> (.*)$/gm)].map(([, line = '']) => line)
     expect(expected.length).to.be.at.least(leastCount)
-    // A line that ends without a newline would run into the next.
     const receiverPort = String(await freePort())
     const script = block
-      .replace('http://127.0.0.1:8000', system.api.baseUrl)
+      .replaceAll('http://127.0.0.1:8000', system.api.baseUrl)
+      .replaceAll('http://localhost:8000', system.api.baseUrl)
       .replace(
         'npm run --silent receiver --',
         `${process.execPath} scripts/receiver.ts --port ${receiverPort}`,
       )
       .replace('8787', receiverPort)
+      // A line that ends without a newline would run into the next.
       .replaceAll(/^#> .*$/gm, 'echo')
-    const shell = spawn('sh', ['-c', script], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
-    const printed = (await text(shell.stdout)).split('\n').filter(line => line !== '')
+    const [, output] = await runShell(script)
+    const printed = output.split('\n').filter(line => line !== '')
     expect(printed.map(normalized)).to.deep.equal(expected.map(normalized))
   }
 
+  for (const [heading, leastCount] of [
+    ['Place and cancel an order', 8],
+    ['Receive events by webhook', 5],
+  ] as const)
+    it(`print what the tutorial shows under “${heading}”`, () =>
+      expectPrinted(blocksOf(sectionOf(tutorial, heading)).join('\n'), leastCount))
+
+  it('print what the README shows, where they call the API', async () => {
+    const blocks = blocksOf(readme).filter(block => block.includes('curl'))
+    for (const block of blocks) await expectPrinted(block, 1)
+  })
+
+  it('succeed where the tutorial fills the system and looks at it', async function () {
+    this.timeout(120_000)
+    const commands = blocksOf(sectionOf(tutorial, 'Fill it, and watch it work')).map(block => block.trim())
+    expect(commands.length).to.be.at.least(5)
+    for (const command of commands) {
+      const script = command
+        .replace('--for 60s', '--for 1s')
+        .replace(/^npm run (\w+)( --)?/, `${process.execPath} scripts/$1.ts`)
+        .replace(/(seed|simulate)\.ts/, `$& --url ${system.api.baseUrl}`)
+      const [status, output] = await runShell(`${script} 2>&1`)
+      expect(status, `${command}\n${output}`).to.equal(0)
+    }
+  })
+
+  it('are npm scripts that exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    const named = [...`${readme}${tutorial}`.matchAll(/npm (?:run )?(start|test|(?<=run )[\w|:]+)/g)].flatMap(
+      ([, names = '']) => names.split('|'),
+    )
+    expect(named.length).to.be.above(10)
+    for (const name of named) expect(scripts, name).to.have.property(name)
+  })
+})
+
+describe('the README', () => {
   it('lists every environment variable, and no other', () => {
     const [, table = ''] = /## Environment\n\n([\s\S]*?)\n\n/.exec(readme) ?? []
     const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)
     expect(listed).to.deep.equal(configVariables.map(({ name }) => name))
   })
-
-  it('names only npm scripts that exist', () => {
-    const { scripts } = JSON.parse(
-      readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'),
-    ) as {
-      scripts: Record<string, string>
-    }
-    const named = [...readme.matchAll(/npm (?:run )?(start|test|(?<=run )[\w|:]+)/g)].flatMap(
-      ([, names = '']) => names.split('|'),
-    )
-    expect(named.length).to.be.above(5)
-    for (const name of named) expect(scripts, name).to.have.property(name)
-  })
 })
 
-/** One that nobody listens on. */
+/** Returns a TCP port that nothing listens on. */
 async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
