@@ -1,4 +1,4 @@
-import { type OrderStatus, OUT_OF_STOCK } from '../../src/orders/order.ts'
+import { type OrderStatus, OUT_OF_STOCK, openStatuses } from '../../src/orders/order.ts'
 import { ApiProblem, ApiUnreachable } from './api.ts'
 import { Latencies } from './latencies.ts'
 
@@ -66,7 +66,7 @@ export class SimulationStats {
   /** Takes note of where an order is. One that cannot change any more is forgotten, but for its count. */
   see(order: Seen): void {
     const ending = endingOf(order)
-    const isFinal = order.status === 'DELIVERED' || order.status === 'CANCELLED'
+    const isFinal = !openStatuses.includes(order.status)
     if (!isFinal) this.#open.set(order.order_id, ending)
     else if (this.#open.delete(order.order_id)) this.#ended.set(ending, this.#countEnded(ending) + 1)
   }

@@ -1,3 +1,5 @@
+import { OUT_OF_STOCK, openStatuses } from '../orders/order.ts'
+
 /**
  * What is counted, once for the projection, its rebuilding and the check: a row is about the orders that a restaurant took
  * in an hour, as they have fared since. All are sums, so that what events add can be added.
@@ -20,7 +22,7 @@ export const columnsSql = statColumns.join(', ')
 const hour = `date_trunc('hour', o.placed_at, 'UTC')`
 
 const stays = (ms: string, from: string) =>
-  ['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY']
+  openStatuses
     .map(
       status => `
       count(*) filter (where ${from} = '${status}') as ${status.toLowerCase()}_count,
@@ -39,7 +41,7 @@ export const addedByEventsSql = (events: string) => `
       count(*) filter (where e.type = 'order.placed.v1') as order_count,
       sum(case e.type when 'order.placed.v1' then o.total_minor when 'order.cancelled.v1' then -o.total_minor else 0 end)::bigint as revenue_minor,
       count(*) filter (where e.type = 'order.cancelled.v1') as cancellation_count,
-      count(*) filter (where e.type = 'order.cancelled.v1' and e.payload ->> 'reason' = 'OUT_OF_STOCK') as stock_out_count,
+      count(*) filter (where e.type = 'order.cancelled.v1' and e.payload ->> 'reason' = '${OUT_OF_STOCK}') as stock_out_count,
       ${stays(msBetween('t.at', `(e.payload ->> 'at')::timestamptz`), 't.to_status')}
     from (${events}) as e
     join orders as o
@@ -59,7 +61,7 @@ export const recountSql = `
       count(*) filter (where t.seq = 1) as order_count,
       coalesce(sum(o.total_minor) filter (where t.seq = 1 and o.status <> 'CANCELLED'), 0)::bigint as revenue_minor,
       count(*) filter (where t.seq = 1 and o.status = 'CANCELLED') as cancellation_count,
-      count(*) filter (where t.seq = 1 and o.cancellation_reason = 'OUT_OF_STOCK') as stock_out_count,
+      count(*) filter (where t.seq = 1 and o.cancellation_reason = '${OUT_OF_STOCK}') as stock_out_count,
       ${stays(msBetween('t.at', 'n.at'), `case when n.seq is not null then t.to_status end`)}
     from orders as o
     join order_transitions as t

@@ -1,5 +1,6 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
+import { NIL_UUID } from '../platform/ids.ts'
 import { type MenuItem, MenuItemEntity, type Restaurant } from './inventory-entities.ts'
 
 /** One menu item with its restaurant. @throws NotFound */
@@ -33,7 +34,7 @@ export async function listRestaurants(
   count: number,
   among?: ReadonlySet<string>,
 ): Promise<Restaurant[]> {
-  const bounds = [after ?? NIL, count]
+  const bounds = [after ?? NIL_UUID, count]
   return among
     ? await sql.query<Restaurant>(restaurantsAmongSql, [...bounds, [...among]])
     : await sql.query<Restaurant>(restaurantsSql, bounds)
@@ -46,11 +47,9 @@ export async function listMenu(
   after: string | undefined,
   count: number,
 ): Promise<(MenuItem & { restaurant: Restaurant })[]> {
-  const items = await sql.query<MenuItem>(menuSql, [restaurant.restaurant_id, after ?? NIL, count])
+  const items = await sql.query<MenuItem>(menuSql, [restaurant.restaurant_id, after ?? NIL_UUID, count])
   return items.map(item => ({ ...item, restaurant }))
 }
-
-const NIL = '00000000-0000-0000-0000-000000000000'
 
 const restaurantSql = `
   select restaurant_id, name, currency, deactivated_at, version, created_at

@@ -5,28 +5,31 @@ import { decideTransition, type OrderState, type TransitionRequest } from './ord
 import { saveTransitions, type TransitionToSave } from './save-transitions.ts'
 
 /**
- * Moves the locked orders of these events on from PLACED, as `ask` says. An order that has left PLACED already (it was
- * cancelled meanwhile) is left alone: that is how every interleaving with a cancellation ends well.
+ * Applies a transition of the system to the order of each event. The caller has locked the orders, so the
+ * status that is decided on here is the status that is updated.
+ * An order that is no longer PLACED stays unchanged: a client cancelled it first. This rule makes every
+ * interleaving of the pipeline with a cancellation end in the same, legal state.
+ * @param claimed ids of the events that are handled for the first time; the others have no effect
+ * @throws Error when the order of an event does not exist; the job is then retried
  */
 export function applyTransitions<Type extends OrderEvent>(
   tx: Tx,
   orders: ReadonlyMap<string, OrderState>,
   events: readonly EventOf<Type>[],
-  fresh: ReadonlySet<string>,
-  ask: (event: EventOf<Type>) => TransitionRequest,
+  claimed: ReadonlySet<string>,
+  requestFor: (event: EventOf<Type>) => TransitionRequest,
 ): Handled {
   const outcomes = new Map<string, string>()
   const saves: TransitionToSave[] = []
   for (const event of events) {
     const order = orders.get(event.order_id)
-    if (!order)
-      throw new Error(`event ${event.event_id} is about order ${event.order_id}, which does not exist`)
-    if (!fresh.has(event.event_id)) {
+    if (!order) throw new Error(`event ${event.event_id} names order ${event.order_id}, which does not exist`)
+    if (!claimed.has(event.event_id)) {
       outcomes.set(event.event_id, 'already processed')
     } else if (order.status !== 'PLACED') {
-      outcomes.set(event.event_id, `nothing to do: the order is ${order.status}`)
+      outcomes.set(event.event_id, `no transition: the order is ${order.status}`)
     } else {
-      const transition = decideTransition(order, ask(event))
+      const transition = decideTransition(order, requestFor(event))
       if (transition) saves.push({ transition, trace: follow(event) })
       outcomes.set(event.event_id, `PLACED → ${transition?.to}`)
     }

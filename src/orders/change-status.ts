@@ -10,13 +10,15 @@ export interface ChangeStatus {
   order_id: string
   to: OrderStatus
   reason?: string | undefined
-  /** the versions it may be changed from; left out, any */
+  /** acceptable current versions (`If-Match`); optional, default any */
   versions?: readonly number[] | undefined
   trace: TraceContext
 }
 
 /**
- * Moves an order on behalf of a client, with its event. Asked for the state it is in already, nothing happens.
+ * Changes the status of an order on behalf of a client: locks the order, decides, writes the transition and
+ * appends its event, in one transaction. Idempotent: an order that has the status already stays unchanged
+ * and gets no second event.
  * @returns whether the order changed
  * @throws NotFound, StaleVersion, IllegalTransition, InventoryPending
  */

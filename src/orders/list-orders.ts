@@ -1,7 +1,8 @@
 import type { Sql } from '../db/transaction.ts'
+import { NIL_UUID } from '../platform/ids.ts'
 import { type OrderStatus, orderStatuses } from './order.ts'
 
-/** Which orders a list has; what is left out does not narrow. */
+/** Filters of a list of orders. All are optional; an absent filter matches every order. */
 export interface OrderFilter {
   restaurant_ids?: readonly string[] | undefined
   statuses?: readonly OrderStatus[] | undefined
@@ -12,7 +13,7 @@ export interface OrderFilter {
   placed_before?: string | undefined
 }
 
-/** An order as lists show it, its amount in minor units. */
+/** An order as a list returns it, with its amount in minor units. */
 export interface ListedOrder {
   order_id: string
   restaurant_id: string
@@ -23,15 +24,15 @@ export interface ListedOrder {
   cancellation_reason: string | null
   placed_at: Date
   updated_at: Date
-  /** `placed_at` to the microsecond, as the database has it */
+  /** `placed_at` with the microseconds that a JavaScript Date drops; part of the cursor */
   position: string
 }
 
 /**
- * Orders, the newest first. Whatever the filter, each page is read from the end of an index: for each restaurant and
- * status its newest, of which the newest are taken. `version > 0` holds for every order: it is what the index of those of
- * all restaurants asks for, so that no other query is planned over it.
- * @param after `position` and id of the order to go on after
+ * Returns orders, newest first. Whatever the filter, a page reads only its own rows from an index: the
+ * newest orders of each restaurant and status, merged. `version > 0` holds for every order; it is the
+ * predicate of the partial index over all restaurants, so no query without it can be planned on that index.
+ * @param after `position` and id of the last order of the previous page
  * @param count rows, 1..101
  */
 export async function listOrders(
@@ -41,17 +42,16 @@ export async function listOrders(
   count: number,
 ): Promise<ListedOrder[]> {
   const { restaurant_ids, statuses = orderStatuses, customer_id, placed_from, placed_before } = filter
-  // One bound for both: beside a second one, the index scan may start from that, and read all that lies between.
-  const [position, order_id] = after ?? [placed_before ?? 'infinity', NIL]
+  // Cursor and `placed_before` share one bound: with two, the index scan may start at the wrong one and
+  // read every row in between.
+  const [position, order_id] = after ?? [placed_before ?? 'infinity', NIL_UUID]
   const bounds = [statuses, placed_from ?? '-infinity', position, order_id, count]
   if (customer_id !== undefined)
-    return await sql.query<ListedOrder>(ofCustomerSql, [...bounds, customer_id, restaurant_ids ?? null])
+    return await sql.query<ListedOrder>(byCustomerSql, [...bounds, customer_id, restaurant_ids ?? null])
   return restaurant_ids
-    ? await sql.query<ListedOrder>(ofRestaurantsSql, [...bounds, restaurant_ids])
-    : await sql.query<ListedOrder>(ofAllSql, bounds)
+    ? await sql.query<ListedOrder>(byRestaurantSql, [...bounds, restaurant_ids])
+    : await sql.query<ListedOrder>(allSql, bounds)
 }
-
-const NIL = '00000000-0000-0000-0000-000000000000'
 
 const columns = `
   order_id, restaurant_id, status, currency, total_minor, customer_id, cancellation_reason, placed_at, updated_at,
@@ -66,7 +66,7 @@ const newest = (condition: string) => `
   order by placed_at desc, order_id desc
   limit $5`
 
-const ofAllSql = `
+const allSql = `
   select ${columns}
   from unnest($1::text[]) as wanted (wanted_status)
   cross join lateral (${newest('status = wanted_status and version > 0')}) as newest
@@ -74,7 +74,7 @@ const ofAllSql = `
   limit $5
 `
 
-const ofRestaurantsSql = `
+const byRestaurantSql = `
   select ${columns}
   from unnest($6::uuid[]) as restaurant (wanted_id)
   cross join unnest($1::text[]) as wanted (wanted_status)
@@ -83,7 +83,7 @@ const ofRestaurantsSql = `
   limit $5
 `
 
-const ofCustomerSql = `
+const byCustomerSql = `
   select ${columns}
   from (
     ${newest('customer_id = $6 and status = any($1::text[]) and ($7::uuid[] is null or restaurant_id = any($7))')}

@@ -1,75 +1,77 @@
 import type { Sql } from '../db/transaction.ts'
 
-/** An item as its restaurant's menu had it when it was read. */
-export interface MenuLine {
+/** A menu item with its restaurant, as it was when it was read. */
+interface MenuEntry {
   restaurant_id: string
   menu_item_id: string
-  /** null: no such restaurant */
+  /** null: the restaurant does not exist */
   currency: string | null
-  /** it takes orders */
+  /** the restaurant takes orders */
   is_open: boolean
-  /** null: not on that restaurant's menu */
+  /** null: the item is not on the menu of the restaurant */
   name: string | null
   price_minor: number | null
-  /** orders may take it */
+  /** the item can be ordered */
   is_active: boolean
 }
 
-interface Lines {
+/** The part of an order that names its menu items. */
+interface OrderedItems {
   restaurant_id: string
   items: readonly { menu_item_id: string }[]
 }
 
-/** What a batch of orders needs to know of menus. */
-export type CachedMenu = (restaurantId: string, menuItemId: string) => MenuLine | undefined
+/** Returns the entry of an item, without a query. */
+export type MenuLookup = (restaurantId: string, menuItemId: string) => MenuEntry | undefined
 
-/** Lines of menus that are remembered; about 400 bytes each. */
-const MAX_LINE_COUNT = 10_000
+/** Entries in the cache; about 400 bytes each. */
+const MAX_ENTRY_COUNT = 10_000
 
 /**
- * Remembers lines of menus, so that a batch of orders is one round trip instead of two. What it says may be out of date:
- * who writes on its word compares it with the menu in the same statement. Nobody is refused on its word: it remembers only
- * what orders may take, and all else is read each time.
+ * Caches menu entries, so that placing a batch of orders takes one round trip instead of two.
+ * Entries have no expiry, and other processes change menus, so an entry may be outdated. That is safe:
+ * the insert compares each entry with the menu in its own snapshot, and an outdated one is invalidated.
+ * Only entries that accept orders are cached, so an order is never refused because of an outdated entry.
  */
 export class MenuCache {
-  readonly #lines = new Map<string, MenuLine>()
+  readonly #entries = new Map<string, MenuEntry>()
 
-  /** The lines that these ask for; reads those that are not remembered, if any, in one statement. */
-  async recall(sql: Sql, asked: readonly Lines[]): Promise<CachedMenu> {
-    const lines = new Map<string, MenuLine>()
-    const unknown = new Map<string, [restaurantId: string, menuItemId: string]>()
-    for (const { restaurant_id, items } of asked) {
+  /** Returns the entries of all items of these orders. Reads the missing ones in one query, if there are any. */
+  async load(sql: Sql, orders: readonly OrderedItems[]): Promise<MenuLookup> {
+    const entries = new Map<string, MenuEntry>()
+    const missing = new Map<string, [restaurantId: string, menuItemId: string]>()
+    for (const { restaurant_id, items } of orders) {
       for (const { menu_item_id } of items) {
         const key = keyOf(restaurant_id, menu_item_id)
-        const line = this.#lines.get(key)
-        if (line) lines.set(key, line)
-        else unknown.set(key, [restaurant_id, menu_item_id])
+        const entry = this.#entries.get(key)
+        if (entry) entries.set(key, entry)
+        else missing.set(key, [restaurant_id, menu_item_id])
       }
     }
-    if (unknown.size > 0) {
-      for (const line of await readLines(sql, [...unknown.values()])) {
-        const key = keyOf(line.restaurant_id, line.menu_item_id)
-        lines.set(key, line)
-        if (line.name !== null && line.is_open && line.is_active) this.#remember(key, line)
+    if (missing.size > 0) {
+      for (const entry of await readEntries(sql, [...missing.values()])) {
+        const key = keyOf(entry.restaurant_id, entry.menu_item_id)
+        entries.set(key, entry)
+        if (entry.name !== null && entry.is_open && entry.is_active) this.#add(key, entry)
       }
     }
-    return (restaurantId, menuItemId) => lines.get(keyOf(restaurantId, menuItemId))
+    return (restaurantId, menuItemId) => entries.get(keyOf(restaurantId, menuItemId))
   }
 
-  /** What these lines say is read anew the next time. */
-  forget({ restaurant_id, items }: Lines): void {
-    for (const { menu_item_id } of items) this.#lines.delete(keyOf(restaurant_id, menu_item_id))
+  /** Removes the entries of an order, so that the next load reads them. */
+  invalidate({ restaurant_id, items }: OrderedItems): void {
+    for (const { menu_item_id } of items) this.#entries.delete(keyOf(restaurant_id, menu_item_id))
   }
 
-  #remember(key: string, line: MenuLine): void {
-    if (this.#lines.size >= MAX_LINE_COUNT) {
-      // A Map's first key is the one that has been there longest.
-      for (const oldest of this.#lines.keys()) {
-        this.#lines.delete(oldest)
+  /** Adds an entry; a full cache evicts its oldest entry, which is the first key of the Map. */
+  #add(key: string, entry: MenuEntry): void {
+    if (this.#entries.size >= MAX_ENTRY_COUNT) {
+      for (const oldest of this.#entries.keys()) {
+        this.#entries.delete(oldest)
         break
       }
     }
-    this.#lines.set(key, line)
+    this.#entries.set(key, entry)
   }
 }
 
@@ -77,8 +79,8 @@ function keyOf(restaurantId: string, menuItemId: string): string {
   return `${restaurantId}/${menuItemId}`
 }
 
-async function readLines(sql: Sql, pairs: readonly [string, string][]): Promise<MenuLine[]> {
-  return await sql.query<MenuLine>(menuSql, [
+async function readEntries(sql: Sql, pairs: readonly [string, string][]): Promise<MenuEntry[]> {
+  return await sql.query<MenuEntry>(menuSql, [
     pairs.map(([restaurant]) => restaurant),
     pairs.map(([, item]) => item),
   ])

@@ -3,12 +3,12 @@ import { paginationFields } from '../http/pagination.ts'
 import { currency, id, moneyOutput, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
+import type { PlacedOrder } from './decide-placement.ts'
 import type { ListedOrder } from './list-orders.ts'
-import { OUT_OF_STOCK, orderStatuses } from './order.ts'
+import { CLIENT_REQUEST, OUT_OF_STOCK, orderStatuses } from './order.ts'
 import type { OrderRecord } from './order-queries.ts'
-import type { PlacedOrder } from './place-order.ts'
 
-/** The shapes of orders on the wire. */
+/** Request and response schemas of orders. */
 
 const MAX_LINE_COUNT = 100
 const MAX_QUANTITY = 1_000
@@ -16,11 +16,11 @@ const MAX_QUANTITY = 1_000
 const orderId = id('order', demoIds.order)
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)
-const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Portions', example: 1 })
+const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Number of portions', example: 1 })
 const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-22T18:30:00Z' })
 const status = z
   .enum(orderStatuses, { error: `must be one of ${orderStatuses.join(', ')}` })
-  .meta({ description: 'Where the order is', example: 'PREPARING' })
+  .meta({ description: 'Status of the order', example: 'PREPARING' })
 
 export const orderParams = z.strictObject({ order_id: orderId })
 
@@ -31,17 +31,17 @@ export const placeOrderBody = z
       .array(z.strictObject({ menu_item_id: menuItemId, quantity }), { error: 'must be a list of lines' })
       .min(1, 'must have at least one line')
       .max(MAX_LINE_COUNT, `must not have more than ${MAX_LINE_COUNT} lines`)
-      .meta({ description: 'Lines of the order; the same item on two lines is added up' }),
+      .meta({ description: 'Ordered items; lines with the same item are merged' }),
     customer_id: text(100)
       .optional()
-      .meta({ description: "The customer's id in your system", example: 'customer-42' }),
-    notes: text(500).optional().meta({ description: 'For the kitchen', example: 'no basil, please' }),
+      .meta({ description: 'Id of the customer in your system', example: 'customer-42' }),
+    notes: text(500).optional().meta({ description: 'Notes for the kitchen', example: 'no basil, please' }),
   })
   .meta({ id: 'PlaceOrder' })
 
 export const changeStatusBody = z
   .strictObject({
-    status: status.meta({ description: 'Where the order should go', example: 'OUT_FOR_DELIVERY' }),
+    status: status.meta({ description: 'Requested status', example: 'OUT_FOR_DELIVERY' }),
   })
   .meta({ id: 'ChangeStatus' })
 
@@ -50,47 +50,64 @@ export const cancelOrderBody = z
     reason: text(200)
       .refine(
         reason => reason !== OUT_OF_STOCK,
-        `${OUT_OF_STOCK} is reserved for orders that the system cancels`,
+        `${OUT_OF_STOCK} is reserved for cancellations by the system`,
       )
       .optional()
-      .meta({ description: 'Why; left out, CLIENT_REQUEST', example: 'ordered by mistake' }),
+      .meta({
+        description: `Reason of the cancellation; default ${CLIENT_REQUEST}`,
+        example: 'ordered by mistake',
+      }),
   })
   .meta({ id: 'CancelOrder' })
 
 const itemReply = z
   .object({
     menu_item_id: menuItemId,
-    name: z.string().meta({ description: 'Name when the order was placed', example: 'Pizza Margherita' }),
-    price: moneyOutput('Price of one portion when the order was placed', '9.50'),
-    quantity: z.int().min(1).meta({ description: 'Portions, those of all its lines added up', example: 1 }),
+    name: z.string().meta({ description: 'Name at the time of the order', example: 'Pizza Margherita' }),
+    price: moneyOutput('Price of one portion at the time of the order', '9.50'),
+    quantity: z
+      .int()
+      .min(1)
+      .meta({ description: 'Number of portions, summed over all lines with this item', example: 1 }),
   })
   .meta({ id: 'OrderItem' })
 
+const customerId = z
+  .string()
+  .nullable()
+  .meta({ description: 'Id of the customer in your system', example: 'customer-42' })
+const cancellationReason = z
+  .string()
+  .nullable()
+  .meta({ description: `Reason of the cancellation; ${OUT_OF_STOCK} for insufficient stock`, example: null })
+
 const transitionReply = z
   .object({
-    seq: z.int().meta({ description: '1, 2, 3, … without a gap', example: 1 }),
-    from_status: status.nullable().meta({ example: null }),
-    to_status: status.meta({ example: 'PLACED' }),
-    reason: z.string().nullable().meta({ example: null }),
-    actor: z.enum(['client', 'system']).meta({ description: 'Who did it', example: 'client' }),
-    at: timestamp('When'),
+    seq: z.int().meta({ description: 'Number of the transition: 1, 2, 3, … without gaps', example: 1 }),
+    from_status: status.nullable().meta({ description: 'Previous status; null for PLACED', example: null }),
+    to_status: status.meta({ description: 'New status', example: 'PLACED' }),
+    reason: z.string().nullable().meta({ description: 'Reason of a cancellation', example: null }),
+    actor: z
+      .enum(['client', 'system'])
+      .meta({ description: 'client: an API call; system: the asynchronous pipeline', example: 'client' }),
+    at: timestamp('Time of the transition'),
   })
   .meta({ id: 'Transition' })
 
 const shortageReply = z
   .object({
     menu_item_id: menuItemId,
-    name: z.string().meta({ example: 'Pizza Margherita' }),
-    requested_qty: z.int().meta({ example: 3 }),
-    available_qty: z.int().meta({ example: 2 }),
+    name: z.string().meta({ description: 'Name of the item', example: 'Pizza Margherita' }),
+    requested_qty: z.int().meta({ description: 'Portions requested', example: 3 }),
+    available_qty: z.int().meta({ description: 'Portions available', example: 2 }),
   })
   .meta({ id: 'Shortage' })
 
 const totals = {
-  total_amount: moneyOutput('Sum over the items', '9.50'),
+  total_amount: moneyOutput('Total over all items', '9.50'),
   currency,
   items: z.array(itemReply),
-  placed_at: timestamp('When the order was accepted'),
+  placed_at: timestamp('Time at which the order was placed'),
 }
 
 export const placedOrderReply = z
@@ -99,7 +116,7 @@ export const placedOrderReply = z
     restaurant_id: restaurantId,
     status: z
       .literal('PLACED')
-      .meta({ description: 'It becomes PREPARING by itself, or CANCELLED when stock is short' }),
+      .meta({ description: 'Becomes PREPARING or, with insufficient stock, CANCELLED asynchronously' }),
     ...totals,
   })
   .meta({ id: 'PlacedOrder' })
@@ -107,19 +124,21 @@ export const placedOrderReply = z
 export const listOrdersQuery = z.strictObject({
   restaurant_id: restaurantId.optional(),
   status: z
-    .string('must come once')
+    .string('must be sent only once')
     .transform(value => value.split(','))
-    .pipe(z.array(status).max(orderStatuses.length, 'must not name a status twice'))
+    .pipe(
+      z.array(status).max(orderStatuses.length, `must not have more than ${orderStatuses.length} statuses`),
+    )
     .optional()
     .meta({
-      description: 'One status, or several with commas',
+      description: 'One or more statuses, separated by commas',
       example: ['PLACED', 'PREPARING'],
       param: { style: 'form', explode: false },
       override: { type: 'array', items: { type: 'string', enum: [...orderStatuses] }, minItems: 1 },
     }),
-  customer_id: text(100).optional().meta({ description: "The customer's id in your system" }),
-  placed_from: moment.optional().meta({ description: 'Placed at this time or after it' }),
-  placed_before: moment.optional().meta({ description: 'Placed before this time' }),
+  customer_id: text(100).optional().meta({ description: 'Id of the customer in your system' }),
+  placed_from: moment.optional().meta({ description: 'Only orders placed at or after this time' }),
+  placed_before: moment.optional().meta({ description: 'Only orders placed before this time' }),
   ...paginationFields,
 })
 
@@ -130,10 +149,10 @@ export const listedOrderReply = z
     status,
     total_amount: totals.total_amount,
     currency,
-    customer_id: z.string().nullable().meta({ example: 'customer-42' }),
-    cancellation_reason: z.string().nullable().meta({ example: null }),
+    customer_id: customerId,
+    cancellation_reason: cancellationReason,
     placed_at: totals.placed_at,
-    updated_at: timestamp('When it last changed'),
+    updated_at: timestamp('Time of the last status change'),
   })
   .meta({ id: 'ListedOrder' })
 
@@ -143,18 +162,18 @@ export const orderReply = z
     restaurant_id: restaurantId,
     status,
     ...totals,
-    customer_id: z.string().nullable().meta({ example: 'customer-42' }),
-    notes: z.string().nullable().meta({ example: 'no basil, please' }),
-    cancellation_reason: z
-      .string()
-      .nullable()
-      .meta({ description: `Why it was cancelled; ${OUT_OF_STOCK} when stock was short`, example: null }),
+    customer_id: customerId,
+    notes: z.string().nullable().meta({ description: 'Notes for the kitchen', example: 'no basil, please' }),
+    cancellation_reason: cancellationReason,
     shortages: z
       .array(shortageReply)
       .nullable()
-      .meta({ description: `What was short, when ${OUT_OF_STOCK}`, example: null }),
-    updated_at: timestamp('When it last changed'),
-    timeline: z.array(transitionReply).meta({ description: 'Every status it has had, oldest first' }),
+      .meta({
+        description: `Items with insufficient stock, if the reason is ${OUT_OF_STOCK}`,
+        example: null,
+      }),
+    updated_at: timestamp('Time of the last status change'),
+    timeline: z.array(transitionReply).meta({ description: 'All transitions so far, oldest first' }),
   })
   .meta({ id: 'Order' })
 

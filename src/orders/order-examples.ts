@@ -1,7 +1,10 @@
+import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import { type ExpectedError, RestaurantInactive } from '../platform/errors.ts'
+import { IllegalTransition, InventoryPending } from './order.ts'
 import type { ListedOrderReply, OrderReply, PlacedOrderReply } from './order-contract.ts'
 
-/** What the documentation shows of orders: one of the demo menu, on its way. */
+/** Examples in the OpenAPI document: one order of the demo menu, from PLACED to CANCELLED. */
 
 const placedAt = '2026-11-22T18:30:00.000Z'
 const preparedAt = '2026-11-22T18:30:00.012Z'
@@ -63,14 +66,17 @@ export const cancelledExample: OrderReply = {
   ],
 }
 
-export const noOrder = {
-  code: 'order-not-found' as const,
-  detail: `No order has the id ${demoIds.restaurant}`,
-  fields: { id: demoIds.restaurant },
-}
+const state = { order_id, restaurant_id, version: 1 }
 
-export const illegal = {
-  code: 'illegal-transition' as const,
-  detail: 'The order is DELIVERED and cannot become CANCELLED; that is final',
-  fields: { current_status: 'DELIVERED', requested_status: 'CANCELLED', allowed_statuses: [] },
+export const orderNotFound = notFoundExample('order')
+export const restaurantNotFound = notFoundExample('restaurant')
+export const restaurantInactive = exampleOf(new RestaurantInactive())
+export const inventoryPending = exampleOf(new InventoryPending({ ...state, status: 'PLACED' }))
+export const illegalTransition = exampleOf(
+  new IllegalTransition({ ...state, status: 'DELIVERED' }, 'CANCELLED'),
+)
+
+/** Returns the documented example of an error. */
+function exampleOf({ code, message, fields }: ExpectedError) {
+  return { code, detail: message, fields: { ...fields } }
 }

@@ -1,7 +1,7 @@
 import { prepareOrders } from './prepare-order.ts'
 import { rejectOrders } from './reject-order.ts'
 
-/** What the order side does on the slow path: queue → handler. */
+/** The handler of each order queue of the asynchronous pipeline. */
 export const orderJobs = {
   'order.prepare': prepareOrders,
   'order.reject': rejectOrders,

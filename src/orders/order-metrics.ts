@@ -2,10 +2,10 @@ import { meter } from '../platform/meters.ts'
 import type { OrderStatus } from './order.ts'
 
 const transitions = meter.createCounter('comanda.order.transitions', {
-  description: 'Orders that arrived in a status, committed by this process',
+  description: 'Order transitions committed by this process, by new status',
 })
 const stockOuts = meter.createCounter('comanda.stock.outs', {
-  description: 'Orders that were cancelled because stock was short',
+  description: 'Orders cancelled by this process because of insufficient stock',
 })
 
 export function countTransitions(status: OrderStatus, orders: number): void {

@@ -1,8 +1,9 @@
 import type { Sql } from '../db/transaction.ts'
+import { assertCanAccess, type Caller } from '../platform/caller.ts'
 import { NotFound } from '../platform/errors.ts'
 import type { Actor, OrderStatus, Shortage } from './order.ts'
 
-/** An order as it is stored, with its items and its history, amounts in minor units. */
+/** An order as it is stored, with its items and transitions. Amounts are in minor units. */
 export interface OrderRecord {
   order_id: string
   restaurant_id: string
@@ -27,14 +28,21 @@ export interface OrderRecord {
   }[]
 }
 
-/** One order, in one round trip. @throws NotFound */
+/** Reads one order with its items and transitions in one query. @throws NotFound */
 export async function readOrder(sql: Sql, orderId: string): Promise<OrderRecord> {
   const [order] = await sql.query<OrderRecord>(readSql, [orderId])
   if (!order) throw new NotFound('order', orderId)
   return order
 }
 
-/** The columns of an {@link OrderRecord}, of an order `o`. */
+/** Reads one order. @throws NotFound when it does not exist, or belongs to a restaurant the caller cannot access */
+export async function readAccessibleOrder(sql: Sql, caller: Caller, orderId: string): Promise<OrderRecord> {
+  const order = await readOrder(sql, orderId)
+  assertCanAccess(caller, order.restaurant_id, 'order', orderId)
+  return order
+}
+
+/** SQL that selects the columns of an {@link OrderRecord} from `orders as o`. */
 export const orderColumns = `
     order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
     placed_at, updated_at,

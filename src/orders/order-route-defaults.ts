@@ -1,7 +1,10 @@
-import { notFoundExample } from '../http/openapi/error-examples.ts'
-import { orderParams } from './order-contract.ts'
+import { etagOf } from '../http/etag.ts'
+import type { RouteReply } from '../http/route-reply.ts'
+import { type OrderReply, orderParams, presentOrder } from './order-contract.ts'
+import { orderNotFound } from './order-examples.ts'
+import type { OrderRecord } from './order-queries.ts'
 
-/** What all operations that read one order have alike. */
+/** Settings shared by the operations on one order; the method and the scope are those of a read. */
 export const orderRouteDefaults = {
   method: 'get',
   scope: 'orders:read',
@@ -9,5 +12,11 @@ export const orderRouteDefaults = {
   params: orderParams,
   resource: 'order',
   status: 200,
-  errors: [notFoundExample('order')],
+  errors: [orderNotFound],
 } as const
+
+export const versionHeader = { ETag: 'Version of the order, for `If-Match`' }
+
+export function orderReplyOf(order: OrderRecord): RouteReply<OrderReply> {
+  return { body: presentOrder(order), headers: { ETag: etagOf(order.version) } }
+}

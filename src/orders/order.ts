@@ -1,8 +1,8 @@
 import { ExpectedError } from '../platform/errors.ts'
 
 /**
- * The order's state machine: the only place that knows which transitions exist. Pure: what the shell reads goes in,
- * a decision comes out, time and ids are arguments.
+ * The state machine of orders: the only place that defines which transitions are allowed, and by whom.
+ * Pure: callers pass the state that they have read and locked, and write the transition that is returned.
  */
 export const orderStatuses = ['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED'] as const
 
@@ -16,15 +16,20 @@ export const transitions = {
   CANCELLED: [],
 } as const satisfies Record<OrderStatus, readonly OrderStatus[]>
 
-/** Who asks for a transition: a caller of the API, or the slow path. */
+/** Statuses that an order can still leave. */
+export const openStatuses: readonly OrderStatus[] = orderStatuses.filter(
+  status => transitions[status].length > 0,
+)
+
+/** Who requests a transition: a client of the API, or the asynchronous pipeline. */
 export type Actor = 'client' | 'system'
 
-/** The reason of an order that ended because stock was short. Clients cannot give it. */
+/** Cancellation reason of an order with insufficient stock; clients cannot send it. */
 export const OUT_OF_STOCK = 'OUT_OF_STOCK'
-/** The reason of a client's cancellation that gave none. */
-const CLIENT_REQUEST = 'CLIENT_REQUEST'
+/** Default reason of a cancellation by a client. */
+export const CLIENT_REQUEST = 'CLIENT_REQUEST'
 
-/** What a decision needs to know of an order: its row, locked. */
+/** The columns of a locked order that decide a transition. */
 export interface OrderState {
   order_id: string
   restaurant_id: string
@@ -33,7 +38,7 @@ export interface OrderState {
   version: number
 }
 
-/** An item that an order wanted more of than there was. */
+/** An item of which an order requested more than was available. */
 export interface Shortage {
   menu_item_id: string
   name: string
@@ -48,7 +53,7 @@ export interface TransitionRequest {
   shortages?: Shortage[] | undefined
 }
 
-/** One step of an order's history, to be written. */
+/** A decided transition, to be written. */
 export interface Transition {
   order: OrderState
   to: OrderStatus
@@ -63,7 +68,7 @@ export class IllegalTransition extends ExpectedError {
 
   constructor(order: OrderState, to: OrderStatus) {
     const allowed: readonly OrderStatus[] = allowedFor(order.status, 'client')
-    const hint = allowed.length ? `it can become ${allowed.join(' or ')}` : 'that is final'
+    const hint = allowed.length ? `allowed: ${allowed.join(', ')}` : `${order.status} is final`
     super('illegal-transition', `The order is ${order.status} and cannot become ${to}; ${hint}`, {
       current_status: order.status,
       requested_status: to,
@@ -78,7 +83,7 @@ export class InventoryPending extends ExpectedError {
   constructor(order: OrderState) {
     super(
       'inventory-pending',
-      'The order is PLACED: it becomes PREPARING by itself when its stock has been deducted, usually within milliseconds',
+      'The order is PLACED; it becomes PREPARING automatically once its stock is deducted, usually within milliseconds',
       {
         current_status: order.status,
         requested_status: 'PREPARING',
@@ -89,10 +94,11 @@ export class InventoryPending extends ExpectedError {
 }
 
 /**
- * Whether and how an order changes.
- * @returns the transition, or null when the order is in that state already: nothing happens, no second event
- * @throws InventoryPending when a client asks for PREPARING before stock has been deducted
- * @throws IllegalTransition when the table above has no such step
+ * Decides a transition.
+ * @returns the transition, or null when the order has the requested status already: a repeated request
+ *   changes nothing and emits no second event
+ * @throws InventoryPending when a client requests PREPARING before stock is deducted
+ * @throws IllegalTransition when {@link transitions} does not allow it
  */
 export function decideTransition(order: OrderState, request: TransitionRequest): Transition | null {
   const { to, actor } = request
@@ -110,7 +116,7 @@ export function decideTransition(order: OrderState, request: TransitionRequest):
   }
 }
 
-/** The steps that `actor` may ask for: PREPARING belongs to the system. */
+/** Returns the statuses that `actor` may request. Only the system moves an order to PREPARING. */
 function allowedFor(status: OrderStatus, actor: Actor): OrderStatus[] {
   return transitions[status].filter(to => actor === 'system' || to !== 'PREPARING')
 }

@@ -1,57 +1,61 @@
 import type { Sql } from '../db/transaction.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight, type IdempotentRequest } from '../platform/idempotent-request.ts'
+import type { PlacedOrder, PlacementOutcome, PlaceOrder } from './decide-placement.ts'
 import { MenuCache } from './menu-cache.ts'
 import { countTransitions } from './order-metrics.ts'
-import { type PlacedOrder, type PlacementOutcome, type PlaceOrder, placeOrders } from './place-order.ts'
+import { placeOrders } from './place-order.ts'
 
 /**
- * Orders that share a statement while few wait: with two statements of so many, API and database both have something to do.
- * When more wait, they share longer ones: under a flood a turn of the event loop takes long, and in each it sends two.
+ * Orders per batch while few are queued: two batches of this size keep the API and Postgres busy at the
+ * same time. When more are queued, batches grow: under load an event loop turn takes long, and each turn
+ * sends at most two batches.
  */
 const BATCH_COUNT = 64
-/** Items in one statement: bounds its bytes. */
+/** Items per batch; bounds the size of the statement. */
 const MAX_BATCH_ITEM_COUNT = 1_000
-/** Statements under way at once: while two commit, the next fills up. */
+/** Batches in flight at once: while they commit, the next ones fill up. */
 const MAX_IN_FLIGHT_COUNT = 2
-/** Orders that may wait. Beyond them a caller is told to come back at once. */
-const MAX_WAITING_COUNT = 2_000
+/** Queued orders. When the queue is full, an order is refused at once instead of waiting. */
+const MAX_QUEUED_COUNT = 2_000
 
-interface Waiting {
+interface QueuedOrder {
   request: PlaceOrder
   resolve: (order: PlacedOrder) => void
   reject: (error: unknown) => void
 }
 
 /**
- * Places orders in micro-batches: those that arrive while others are being written share the next statement. An order
- * alone is written at once. Nothing is acknowledged before its batch has committed.
+ * Places orders in micro-batches: orders that arrive while batches are in flight share the next statement,
+ * and thereby one commit. An order that arrives alone is written at once, as a batch of one.
+ * A promise resolves only after the batch of the order has committed.
  */
 export class PlacementQueue {
   readonly #sql: Sql
   readonly #maxBatchCount: number
-  readonly #waiting: Waiting[] = []
-  /** keys of orders that wait or are being written */
+  readonly #queue: QueuedOrder[] = []
+  /** idempotency keys of orders that are queued or in flight in this process */
   readonly #keys = new Set<string>()
-  readonly #menu = new MenuCache()
+  readonly #menuCache = new MenuCache()
   #inFlight = 0
-  #beginning = false
+  #isScheduled = false
 
-  /** @param maxBatchCount most orders in one statement */
+  /** @param maxBatchCount maximum orders per batch */
   constructor(sql: Sql, maxBatchCount = 500) {
     this.#sql = sql
     this.#maxBatchCount = maxBatchCount
   }
 
   /**
-   * @throws what is wrong with this order, IdempotencyKeyInFlight when its key is taken, Overloaded when too many wait,
-   *   DatabaseUnavailable
+   * Places one order. Returns once it is committed.
+   * @throws NotFound, RestaurantInactive or ValidationFailed when the order is refused; IdempotencyKeyInFlight
+   *   when its key is in use; Overloaded when the queue is full; DatabaseUnavailable
    */
   place(request: PlaceOrder): Promise<PlacedOrder> {
-    return request.idempotency ? this.#placeOnce(request, request.idempotency) : this.#enqueue(request)
+    return request.idempotency ? this.#placeWithKey(request, request.idempotency) : this.#enqueue(request)
   }
 
-  async #placeOnce(request: PlaceOrder, { caller, key }: IdempotentRequest): Promise<PlacedOrder> {
+  async #placeWithKey(request: PlaceOrder, { caller, key }: IdempotentRequest): Promise<PlacedOrder> {
     const name = JSON.stringify([caller, key])
     if (this.#keys.has(name)) throw new IdempotencyKeyInFlight()
     this.#keys.add(name)
@@ -62,88 +66,94 @@ export class PlacementQueue {
     }
   }
 
-  /** Whether the next order would be refused. */
+  /** Whether the next order would be refused as Overloaded. */
   get isFull(): boolean {
-    return this.#waiting.length >= MAX_WAITING_COUNT
+    return this.#queue.length >= MAX_QUEUED_COUNT
   }
 
   #enqueue(request: PlaceOrder): Promise<PlacedOrder> {
     if (this.isFull) return Promise.reject(new Overloaded('The queue for new orders'))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject })
-      this.#begin()
+      this.#queue.push({ request, resolve, reject })
+      this.#schedule()
     })
   }
 
-  /** Once the event loop has handed over all requests that have come: they go together, and an order alone does not wait. */
-  #begin(): void {
-    if (this.#beginning || this.#inFlight >= MAX_IN_FLIGHT_COUNT) return
-    this.#beginning = true
+  /**
+   * Starts batches at the end of this event loop turn, when all requests that arrived in it are queued.
+   * They share a batch, and an order that arrives alone waits for no timer.
+   */
+  #schedule(): void {
+    if (this.#isScheduled || this.#inFlight >= MAX_IN_FLIGHT_COUNT) return
+    this.#isScheduled = true
     setImmediate(() => {
-      this.#beginning = false
-      this.#next()
+      this.#isScheduled = false
+      this.#startBatches()
     })
   }
 
-  #next(): void {
-    while (this.#inFlight < MAX_IN_FLIGHT_COUNT && this.#waiting.length > 0) {
+  #startBatches(): void {
+    while (this.#inFlight < MAX_IN_FLIGHT_COUNT && this.#queue.length > 0) {
       this.#inFlight++
-      void this.#write(this.#takeBatch())
+      void this.#placeBatch(this.#takeBatch())
     }
   }
 
-  /** The next statement goes out before these orders are answered, so that the database does not wait for that. */
-  #done(): void {
+  #endBatch(): void {
     this.#inFlight--
-    this.#next()
+    this.#startBatches()
   }
 
-  #takeBatch(): Waiting[] {
-    const share = Math.ceil(this.#waiting.length / MAX_IN_FLIGHT_COUNT)
+  #takeBatch(): QueuedOrder[] {
+    const share = Math.ceil(this.#queue.length / MAX_IN_FLIGHT_COUNT)
     const count = Math.min(this.#maxBatchCount, Math.max(BATCH_COUNT, share))
     let items = 0
-    const beyond = this.#waiting.slice(0, count).findIndex(({ request }, index) => {
+    const firstExcess = this.#queue.slice(0, count).findIndex(({ request }, index) => {
       items += request.items.length
       return index > 0 && items > MAX_BATCH_ITEM_COUNT
     })
-    return this.#waiting.splice(0, beyond === -1 ? count : beyond)
+    return this.#queue.splice(0, firstExcess === -1 ? count : firstExcess)
   }
 
-  async #write(batch: Waiting[]): Promise<void> {
+  async #placeBatch(batch: QueuedOrder[]): Promise<void> {
     let outcomes: PlacementOutcome[]
     try {
-      outcomes = await this.#place(batch)
+      outcomes = await this.#placeOrders(batch)
     } catch (error) {
       if (batch.length === 1) batch[0]?.reject(error)
-      else await this.#writeOneByOne(batch)
-      return this.#done()
+      else await this.#placeOneByOne(batch)
+      return this.#endBatch()
     }
-    this.#done()
-    settle(batch, outcomes)
+    // Before the promises resolve: Postgres works on the next batch while the API renders these replies.
+    this.#endBatch()
+    settleAll(batch, outcomes)
   }
 
-  async #place(batch: readonly Waiting[]): Promise<PlacementOutcome[]> {
+  async #placeOrders(batch: readonly QueuedOrder[]): Promise<PlacementOutcome[]> {
     const requests = batch.map(({ request }) => request)
-    return await placeOrders(this.#sql, requests, this.#menu)
+    return await placeOrders(this.#sql, requests, this.#menuCache)
   }
 
-  /** One of them may be the cause; their ids make it safe to write again what was written after all. */
-  async #writeOneByOne(batch: Waiting[]): Promise<void> {
+  /**
+   * Places each order of a failed batch alone, because one of them may have caused the failure. Safe even if
+   * the batch did commit: placing an order is idempotent by its id.
+   */
+  async #placeOneByOne(batch: QueuedOrder[]): Promise<void> {
     let unavailable: DatabaseUnavailable | undefined
-    for (const waiting of batch) {
+    for (const queued of batch) {
       try {
-        if (unavailable) waiting.reject(unavailable)
-        else settle([waiting], await this.#place([waiting]))
+        if (unavailable) queued.reject(unavailable)
+        else settleAll([queued], await this.#placeOrders([queued]))
       } catch (error) {
         if (error instanceof DatabaseUnavailable) unavailable = error
-        waiting.reject(error)
+        queued.reject(error)
       }
     }
   }
 }
 
-/** Answers each; the metrics count those that were placed, with one addition. */
-function settle(batch: readonly Waiting[], outcomes: readonly PlacementOutcome[]): void {
+/** Resolves or rejects the promise of each order; counts the placed ones in one addition. */
+function settleAll(batch: readonly QueuedOrder[], outcomes: readonly PlacementOutcome[]): void {
   let placed = 0
   for (const [index, { resolve, reject }] of batch.entries()) {
     const outcome = outcomes[index]

@@ -5,14 +5,14 @@ import type { Handled } from '../outbox/consume-events.ts'
 import { applyTransitions } from './apply-transitions.ts'
 import { lockOrders } from './lock-orders.ts'
 
-/** Stock has been deducted: PLACED → PREPARING. An order that was cancelled meanwhile stays as it is. */
+/** Handles deducted stock: PLACED → PREPARING. An order that a client cancelled first stays CANCELLED. */
 export async function prepareOrders(
   tx: Tx,
   events: EventOf<'inventory.deducted.success.v1'>[],
 ): Promise<Handled> {
-  const [orders, fresh] = await Promise.all([
+  const [orders, claimed] = await Promise.all([
     lockOrders(tx, events),
     claimEvents(tx, 'order.prepare', events),
   ])
-  return applyTransitions(tx, orders, events, fresh, () => ({ to: 'PREPARING', actor: 'system' }))
+  return applyTransitions(tx, orders, events, claimed, () => ({ to: 'PREPARING', actor: 'system' }))
 }

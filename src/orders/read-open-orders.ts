@@ -1,11 +1,11 @@
 import type { Sql } from '../db/transaction.ts'
-import { type OrderStatus, orderStatuses, transitions } from './order.ts'
+import { openStatuses } from './order.ts'
 import { type OrderRecord, orderColumns } from './order-queries.ts'
 
-/** What is still to be done: every status that another can follow. */
-const openStatuses: readonly OrderStatus[] = orderStatuses.filter(status => transitions[status].length > 0)
-
-/** The newest orders of a restaurant that are not DELIVERED or CANCELLED, oldest first. @param count rows, 1..1,001 */
+/**
+ * Reads the newest `count` open orders of a restaurant and returns them oldest first.
+ * @param count rows, 1..1,001
+ */
 export async function readOpenOrders(sql: Sql, restaurantId: string, count: number): Promise<OrderRecord[]> {
   const orders = await sql.query<OrderRecord>(openSql, [restaurantId, openStatuses, count])
   return orders.sort(
@@ -24,7 +24,7 @@ const openSql = `
       from orders
       where restaurant_id = $1
         and status = wanted_status
-        and placed_at > '-infinity' -- which the index for lists asks for
+        and placed_at > '-infinity' -- lets the planner use the index of order lists
       order by placed_at desc, order_id desc
       limit $3
     ) as newest

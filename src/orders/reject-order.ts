@@ -6,13 +6,19 @@ import { applyTransitions } from './apply-transitions.ts'
 import { lockOrders } from './lock-orders.ts'
 import { OUT_OF_STOCK } from './order.ts'
 
-/** Stock was short: PLACED → CANCELLED, with the short items named. A client's cancellation that came first stays. */
+/**
+ * Handles insufficient stock: PLACED → CANCELLED with the reason OUT_OF_STOCK and the missing items. An order
+ * that a client cancelled first keeps the reason of the client.
+ */
 export async function rejectOrders(
   tx: Tx,
   events: EventOf<'inventory.deducted.failed.v1'>[],
 ): Promise<Handled> {
-  const [orders, fresh] = await Promise.all([lockOrders(tx, events), claimEvents(tx, 'order.reject', events)])
-  return applyTransitions(tx, orders, events, fresh, event => ({
+  const [orders, claimed] = await Promise.all([
+    lockOrders(tx, events),
+    claimEvents(tx, 'order.reject', events),
+  ])
+  return applyTransitions(tx, orders, events, claimed, event => ({
     to: 'CANCELLED',
     actor: 'system',
     reason: OUT_OF_STOCK,

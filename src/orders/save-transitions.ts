@@ -4,7 +4,7 @@ import { type EventOf, type EventType, newEvent, type TraceContext } from '../ev
 import type { OrderStatus, Transition } from './order.ts'
 import { countStockOuts, countTransitions } from './order-metrics.ts'
 
-/** The event that tells of an order's arrival in a status; an order arrives in PLACED by being placed. */
+/** The event of each status that a transition can lead to. PLACED has `order.placed.v1`. */
 const eventOfStatus = {
   PREPARING: 'order.status.preparing.v1',
   OUT_FOR_DELIVERY: 'order.status.out_for_delivery.v1',
@@ -12,23 +12,24 @@ const eventOfStatus = {
   CANCELLED: 'order.cancelled.v1',
 } as const satisfies Record<Exclude<OrderStatus, 'PLACED'>, EventType>
 
-/** A decided transition, and what led to it. */
+/** A decided transition, with the trace of the request or event that caused it. */
 export interface TransitionToSave {
   transition: Transition
   trace: TraceContext
 }
 
 /**
- * Writes decided transitions of locked orders: the orders' rows and one line of history each.
- * Left under way: the commit fails when an order is not in the state that was decided on, because the lock was not held.
- * @returns the events that tell of them, not appended yet
+ * Writes decided transitions: updates the rows of the orders and inserts one `order_transitions` row each.
+ * The statement is pipelined and not awaited here. The update is guarded by the status and version that were
+ * decided on; if an order has another one, because its lock was not held, the transaction fails to commit.
+ * @returns one event per transition, for the caller to append
  */
 export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[], at: Date): EventOf[] {
   if (saves.length === 0) return []
   tx.pipeline(save(tx, saves, at))
   tx.afterCommit(() => {
-    for (const [status, its] of Map.groupBy(saves, ({ transition }) => transition.to))
-      countTransitions(status, its.length)
+    for (const [status, group] of Map.groupBy(saves, ({ transition }) => transition.to))
+      countTransitions(status, group.length)
     countStockOuts(saves.filter(({ transition }) => transition.shortages !== null).length)
   })
   return saves.map(({ transition, trace }) => statusEvent(transition, trace, at))
@@ -48,7 +49,7 @@ async function save(tx: Tx, saves: readonly TransitionToSave[], at: Date): Promi
     at,
   ])
   if (saved !== saves.length)
-    throw new Error(`saved ${saved} of ${saves.length} transitions: an order changed under its lock`)
+    throw new Error(`saved ${saved} of ${saves.length} transitions: an order was changed without its lock`)
 }
 
 function statusEvent({ order, to, seq, actor, reason }: Transition, trace: TraceContext, at: Date): EventOf {

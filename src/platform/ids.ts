@@ -1,6 +1,10 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
+/** The smallest and the largest UUID (RFC 9562, sections 5.9 and 5.10): bounds of a scan over ids. */
+export const NIL_UUID = '00000000-0000-0000-0000-000000000000'
+export const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
 /** Random bytes are drawn this many at once: a system call for each id would be a tenth of the API's time. */
 const POOL_BYTES = 16 * 1024
 const ID_BYTES = 16

@@ -1,6 +1,6 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
-import { newId } from '../platform/ids.ts'
+import { MAX_UUID, newId } from '../platform/ids.ts'
 import { DELIVERIES_CHANNEL, LOOK } from './fan-out.ts'
 
 /** One event for one subscription. Unsettled: it has a job, or waits for an earlier event of its order, or for room. */
@@ -49,7 +49,7 @@ export async function listDeliveries(
   before: string | undefined,
   count: number,
 ): Promise<Delivery[]> {
-  return await sql.query<Delivery>(listSql, [webhookId, before ?? MAX_ID, count])
+  return await sql.query<Delivery>(listSql, [webhookId, before ?? MAX_UUID, count])
 }
 
 /**
@@ -82,8 +82,6 @@ async function readDelivery(sql: Sql, deliveryId: string): Promise<Delivery> {
 export async function wakeWorkers(tx: Tx): Promise<void> {
   await tx.execute(`notify ${DELIVERIES_CHANNEL}, '${LOOK}'`)
 }
-
-const MAX_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 const delivered = `
   select delivery_id, webhook_id, event_id, type, order_id, state, reason, attempts, next_attempt_at, created_at, settled_at,

@@ -1,7 +1,7 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { type Caller, canAccess } from '../platform/caller.ts'
 import { NotFound, StaleVersion, ValidationFailed } from '../platform/errors.ts'
-import { newId } from '../platform/ids.ts'
+import { NIL_UUID, newId } from '../platform/ids.ts'
 import { wakeWorkers } from './deliveries.ts'
 import { likePattern } from './event-pattern.ts'
 import { newSecret, SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
@@ -92,7 +92,7 @@ export async function listWebhooks(
   after: string | undefined,
   count: number,
 ): Promise<Webhook[]> {
-  const bounds = [after ?? NIL, count]
+  const bounds = [after ?? NIL_UUID, count]
   return caller.restaurants
     ? await sql.query<Webhook>(listBoundSql, [...bounds, [...caller.restaurants]])
     : await sql.query<Webhook>(listSql, bounds)
@@ -201,8 +201,6 @@ const PUBLISHERS_TIMEOUT_MS = 1_000
 function defined(change: ChangeWebhook): Partial<Webhook> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
 }
-
-const NIL = '00000000-0000-0000-0000-000000000000'
 
 const columns = `webhook_id, url, description, event_types, restaurant_ids, status, disabled_reason, disabled_at,
     failing_since, last_success_at, created_at, updated_at, version`

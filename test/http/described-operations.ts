@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
+import { orderStatuses } from '../../src/orders/order.ts'
 import type { ResourceKind } from '../../src/platform/errors.ts'
 import type { RawRequest } from './send.ts'
 import {
@@ -33,7 +34,6 @@ export interface DescribedOperation {
   fields?: Record<string, { wrong: WrongValue[]; required?: true }>
 }
 
-const statuses = ['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED']
 const anyLine = JSON.stringify({ menu_item_id: uuidv7(), quantity: 1 })
 const MAX_STOCK = 1_000_000_000
 const webhookPath = '/api/v1/webhooks/{webhook_id}'
@@ -93,7 +93,7 @@ export const operations: DescribedOperation[] = [
     path: '/api/v1/orders/{order_id}/status',
     resource: 'order',
     body: () => ({ status: 'CANCELLED' }),
-    fields: { '/status': { required: true, wrong: wrongChoices(statuses) } },
+    fields: { '/status': { required: true, wrong: wrongChoices(orderStatuses) } },
   },
   {
     operationId: 'cancelOrder',

@@ -183,7 +183,7 @@ describe('changing stock and menus over HTTP', () => {
     const refused = await order(1)
     expect(refused.status).to.equal(422)
     expect(refused.body['errors']).to.deep.equal([
-      { pointer: '/items/0/menu_item_id', detail: 'Pizza is not to be had at the moment' },
+      { pointer: '/items/0/menu_item_id', detail: 'Pizza is currently unavailable' },
     ])
     await change({ active: true })
     expect((await order(1)).status).to.equal(202)

@@ -77,7 +77,7 @@ const slowPathGuards: Omit<Guard, 'tests'>[] = [
   {
     name: 'menu-compared',
     about: 'the comparison of an order with the menu as it is',
-    file: 'src/orders/place-order.ts',
+    file: 'src/orders/insert-orders.ts',
     edits: [
       ['where order_id not in (select order_id from stale)\n      and ${condition}', 'where ${condition}'],
     ],

@@ -43,14 +43,14 @@ export const httpGuards: Guard[] = [
   {
     name: 'binding-of-changes',
     about: 'the look at whose order it is before a change',
-    file: 'src/orders/order-routes.ts',
-    edits: [['      if (caller.restaurants) await requireOrder(tx, caller, orderId)\n', '']],
+    file: 'src/orders/change-order-routes.ts',
+    edits: [['      if (caller.restaurants) await readAccessibleOrder(tx, caller, orderId)\n', '']],
     tests: authorisation,
   },
   {
     name: 'binding-of-lists',
     about: 'the restaurants that a list of orders is kept to',
-    file: 'src/orders/order-routes.ts',
+    file: 'src/orders/read-order-routes.ts',
     edits: [['return caller.restaurants && [...caller.restaurants]', 'return undefined']],
     tests: authorisation,
   },

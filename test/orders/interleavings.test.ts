@@ -205,7 +205,7 @@ describe('interleavings of the slow path with clients', () => {
     const saved = database.transaction(async tx =>
       saveTransitions(tx, [{ transition, trace: { request_id: 'test' } }], new Date()),
     )
-    expect(String(await saved.catch((error: unknown) => error))).to.match(/changed under its lock/)
+    expect(String(await saved.catch((error: unknown) => error))).to.match(/changed without its lock/)
     expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])
   })
 

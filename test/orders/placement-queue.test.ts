@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
 import type { Sql } from '../../src/db/transaction.ts'
-import { type PlacedOrder, type PlaceOrder, placeOrders } from '../../src/orders/place-order.ts'
+import type { PlacedOrder, PlaceOrder } from '../../src/orders/decide-placement.ts'
+import { placeOrders } from '../../src/orders/place-order.ts'
 import { PlacementQueue } from '../../src/orders/placement-queue.ts'
 import {
   DatabaseUnavailable,

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts'
+import { NIL_UUID } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
 
 /** No transaction is longer than a minute, and clocks differ by less: what is older than this has been committed. */
@@ -11,7 +12,6 @@ const MOVEMENT_COUNT = 2_000
 const RECOUNT_COUNT = 20
 /** Movements after which a run begins with no further item of these. */
 const MAX_RECOUNT_MOVEMENT_COUNT = 1_000_000
-const NIL = '00000000-0000-0000-0000-000000000000'
 /** Items that are named when they differ. */
 const MAX_NAMED = 20
 
@@ -40,7 +40,7 @@ export async function reconcileStock(
 }
 
 async function advanceCheckpoints(database: Database, movementCount: number): Promise<number> {
-  let after = NIL
+  let after = NIL_UUID
   for (let items = 0; ; ) {
     const batch = await database.query<{ menu_item_id: string }>(batchSql, [after, BATCH_COUNT])
     let behind = idsOf(batch)
@@ -63,7 +63,7 @@ async function recount(database: Database, movementCount: number): Promise<void>
   for (const { menu_item_id, restaurant_id, through_movement_id } of checkpoints) {
     if (counted >= MAX_RECOUNT_MOVEMENT_COUNT) return
     let sum = 0
-    let after = NIL
+    let after = NIL_UUID
     for (let isMore = true; isMore; ) {
       const [part] = await database.query<{ qty: number; count: number; last: string }>(partSql, [
         menu_item_id,
@@ -113,7 +113,7 @@ const advanceSql = `
         from stock_movements
         where menu_item_id = i.menu_item_id
           and restaurant_id = i.restaurant_id
-          and movement_id > coalesce(c.through_movement_id, '${NIL}')
+          and movement_id > coalesce(c.through_movement_id, '${NIL_UUID}')
           and movement_id < (select uuidv7(-interval '${SETTLED_AFTER}'))
         order by movement_id
         limit $2

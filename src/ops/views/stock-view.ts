@@ -1,3 +1,4 @@
+import { NIL_UUID } from '../../platform/ids.ts'
 import type { View } from './view.ts'
 
 /** The ledger is summed from its last checkpoint on: `reconcile-stock.ts` moves that forward. */
@@ -27,6 +28,6 @@ export const stockView: View = {
       from stock_movements as m
       where m.menu_item_id = i.menu_item_id
         and m.restaurant_id = i.restaurant_id
-        and m.movement_id > coalesce(c.through_movement_id, '00000000-0000-0000-0000-000000000000')
+        and m.movement_id > coalesce(c.through_movement_id, '${NIL_UUID}')
     ) as tail`,
 }

@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Sql, Tx } from '../../db/transaction.ts'
 import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { NIL_UUID } from '../../platform/ids.ts'
 import { DELIVERIES_CHANNEL, type DeliveryJob, insertDeliveryJobs } from '../fan-out.ts'
 import { aheadSql, earlyEventsSql, type TakenJob, UNSETTLED } from './load-deliveries.ts'
 
@@ -51,8 +52,7 @@ export interface Place {
   delivery_id: string
 }
 
-const NIL = '00000000-0000-0000-0000-000000000000'
-export const BEGINNING: Place = { webhook_id: NIL, delivery_id: NIL }
+export const BEGINNING: Place = { webhook_id: NIL_UUID, delivery_id: NIL_UUID }
 
 /**
  * Looks after deliveries that nobody else would: discards those of webhooks that are not active, gives jobs to what was asked for by

@@ -1,0 +1,102 @@
+import type { Database } from '../db/database.ts'
+import type { Tx } from '../db/transaction.ts'
+import { withIdempotency } from '../http/idempotency.ts'
+import { invalidValueExample } from '../http/openapi/error-examples.ts'
+import { type Route, route } from '../http/route.ts'
+import type { RouteReply } from '../http/route-reply.ts'
+import type { WakeDispatcher } from '../outbox/notify-channels.ts'
+import type { Caller } from '../platform/caller.ts'
+import type { IdempotentRequest } from '../platform/idempotent-request.ts'
+import { cancelOrder } from './cancel-order.ts'
+import { changeStatus } from './change-status.ts'
+import { orderStatuses } from './order.ts'
+import { cancelOrderBody, changeStatusBody, type OrderReply, orderReply } from './order-contract.ts'
+import {
+  cancelledExample,
+  illegalTransition,
+  inventoryPending,
+  orderExample,
+  orderNotFound,
+} from './order-examples.ts'
+import { readAccessibleOrder, readOrder } from './order-queries.ts'
+import { orderReplyOf, orderRouteDefaults, versionHeader } from './order-route-defaults.ts'
+
+interface ChangeOrderRoutesOptions {
+  database: Database
+  wakeDispatcher: WakeDispatcher
+}
+
+export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoutesOptions): Route[] {
+  /**
+   * Runs a change and returns the order as it is in the same transaction.
+   * @param work returns whether it changed the order, that is, whether there is an event to dispatch
+   */
+  async function change(
+    orderId: string,
+    caller: Caller,
+    idempotency: IdempotentRequest | undefined,
+    work: (tx: Tx) => Promise<boolean>,
+  ): Promise<RouteReply<OrderReply>> {
+    return await withIdempotency(database, idempotency, 200, async tx => {
+      if (caller.restaurants) await readAccessibleOrder(tx, caller, orderId)
+      if (await work(tx)) tx.afterCommit(wakeDispatcher)
+      return orderReplyOf(await readOrder(tx, orderId))
+    })
+  }
+
+  return [
+    route({
+      ...orderRouteDefaults,
+      method: 'patch',
+      path: '/api/v1/orders/{order_id}/status',
+      operationId: 'changeOrderStatus',
+      scope: 'orders:status',
+      summary: 'Change the status of an order',
+      description:
+        'Moves an order from PREPARING to OUT_FOR_DELIVERY, from OUT_FOR_DELIVERY to DELIVERED, ' +
+        'or from any status except DELIVERED to CANCELLED. ' +
+        'PREPARING is set automatically once stock is deducted. ' +
+        'Idempotent: requesting the current status returns the order unchanged, without a second event.',
+      body: changeStatusBody,
+      statusDescription: 'The order after the change',
+      replySchema: orderReply,
+      replyExample: orderExample,
+      replyHeaders: versionHeader,
+      conditional: true,
+      errors: [
+        invalidValueExample('/status', `must be one of ${orderStatuses.join(', ')}`),
+        orderNotFound,
+        illegalTransition,
+        inventoryPending,
+      ],
+      handle: ({ params: { order_id }, body: { status }, trace, caller, versions, idempotency }) => {
+        const request = { order_id, versions, trace }
+        return change(order_id, caller, idempotency, tx =>
+          status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
+        )
+      },
+    }),
+    route({
+      ...orderRouteDefaults,
+      method: 'post',
+      path: '/api/v1/orders/{order_id}/cancel',
+      operationId: 'cancelOrder',
+      scope: 'orders:write',
+      summary: 'Cancel an order',
+      description:
+        'Cancels an order that is not DELIVERED. The order is CANCELLED in the response; ' +
+        'stock that was deducted for it is restored asynchronously, once. ' +
+        'Idempotent: cancelling again returns the order unchanged.',
+      body: cancelOrderBody,
+      bodyOptional: true,
+      statusDescription: 'The cancelled order',
+      replySchema: orderReply,
+      replyExample: cancelledExample,
+      replyHeaders: versionHeader,
+      conditional: true,
+      errors: [invalidValueExample('/reason', 'must not be empty'), orderNotFound, illegalTransition],
+      handle: ({ params: { order_id }, body: { reason }, trace, caller, versions, idempotency }) =>
+        change(order_id, caller, idempotency, tx => cancelOrder(tx, { order_id, reason, versions, trace })),
+    }),
+  ]
+}

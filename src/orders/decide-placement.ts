@@ -1,0 +1,98 @@
+import { type EventOf, newEvent, type TraceContext } from '../events/catalogue.ts'
+import {
+  type ExpectedError,
+  type FieldError,
+  NotFound,
+  RestaurantInactive,
+  ValidationFailed,
+} from '../platform/errors.ts'
+import type { IdempotentRequest, StoredReply } from '../platform/idempotent-request.ts'
+import { formatMoney } from '../platform/money.ts'
+import type { MenuLookup } from './menu-cache.ts'
+
+export interface PlaceOrder {
+  /** chosen by the server; a retry under the same id creates no second order */
+  order_id: string
+  restaurant_id: string
+  items: { menu_item_id: string; quantity: number }[]
+  customer_id?: string | undefined
+  notes?: string | undefined
+  trace: TraceContext
+  /** present when the request carries an idempotency key: the reply is stored in the same statement */
+  idempotency?: PlacementKey | undefined
+}
+
+interface PlacementKey extends IdempotentRequest {
+  /** renders the reply to store; called once the prices of the order are decided */
+  replyOf: (order: PlacedOrder) => StoredReply
+}
+
+/** An order as it is written, with amounts in minor units. */
+export interface PlacedOrder {
+  order_id: string
+  restaurant_id: string
+  customer_id: string | null
+  notes: string | null
+  currency: string
+  total_minor: number
+  items: { menu_item_id: string; line_no: number; name: string; price_minor: number; quantity: number }[]
+  placed_at: Date
+}
+
+/** The order that one request of a batch placed, or the error that refused it. */
+export type PlacementOutcome = PlacedOrder | ExpectedError
+
+/**
+ * Merges lines of the same item, copies name and price from the menu, and adds up the total. Pure.
+ * @returns the order to insert, or NotFound, RestaurantInactive or ValidationFailed with one error per line
+ */
+export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at: Date): PlacementOutcome {
+  const { order_id, restaurant_id, customer_id = null, notes = null } = request
+  const items = new Map<string, PlacedOrder['items'][number]>()
+  const errors: FieldError[] = []
+  let currency = ''
+  for (const [index, { menu_item_id, quantity }] of request.items.entries()) {
+    const entry = menu(restaurant_id, menu_item_id)
+    if (!entry?.currency) return new NotFound('restaurant', restaurant_id)
+    if (!entry.is_open) return new RestaurantInactive()
+    currency = entry.currency
+    const merged = items.get(menu_item_id)
+    if (merged) merged.quantity += quantity
+    else if (entry.name === null || entry.price_minor === null)
+      errors.push({ pointer: pointerOf(index), detail: `${menu_item_id} is not on this restaurant's menu` })
+    else if (!entry.is_active)
+      errors.push({ pointer: pointerOf(index), detail: `${entry.name} is currently unavailable` })
+    else
+      items.set(menu_item_id, {
+        menu_item_id,
+        line_no: items.size + 1,
+        name: entry.name,
+        price_minor: entry.price_minor,
+        quantity,
+      })
+  }
+  if (errors.length > 0) return new ValidationFailed(errors)
+  const lines = [...items.values()]
+  const total_minor = lines.reduce((sum, { price_minor, quantity }) => sum + price_minor * quantity, 0)
+  return { order_id, restaurant_id, customer_id, notes, currency, total_minor, items: lines, placed_at }
+}
+
+const pointerOf = (index: number) => `/items/${index}/menu_item_id`
+
+/** Returns the `order.placed.v1` of an order. Pure, except that the event gets a new id. */
+export function placedEvent(order: PlacedOrder, trace: TraceContext): EventOf<'order.placed.v1'> {
+  const { order_id, restaurant_id, customer_id, currency } = order
+  const items = order.items.map(({ menu_item_id, name, quantity, price_minor }) => ({
+    menu_item_id,
+    name,
+    quantity,
+    price: formatMoney(price_minor, currency),
+  }))
+  const total_amount = formatMoney(order.total_minor, currency)
+  const placed_at = order.placed_at.toISOString()
+  return newEvent(
+    'order.placed.v1',
+    { order_id, restaurant_id, customer_id, currency, total_amount, items, placed_at },
+    trace,
+  )
+}

@@ -1,0 +1,87 @@
+import type { Database } from '../db/database.ts'
+import { findStoredReply } from '../http/idempotency.ts'
+import { invalidValueExample } from '../http/openapi/error-examples.ts'
+import { type Route, route } from '../http/route.ts'
+import type { RouteReply } from '../http/route-reply.ts'
+import type { WakeDispatcher } from '../outbox/notify-channels.ts'
+import { assertCanAccess } from '../platform/caller.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { IdempotencyKeyInFlight, type StoredReply } from '../platform/idempotent-request.ts'
+import { newId } from '../platform/ids.ts'
+import type { PlacedOrder, PlaceOrder } from './decide-placement.ts'
+import {
+  type PlacedOrderReply,
+  placedOrderReply,
+  placeOrderBody,
+  presentPlacedOrder,
+} from './order-contract.ts'
+import { placedExample, restaurantInactive, restaurantNotFound } from './order-examples.ts'
+import type { PlacementQueue } from './placement-queue.ts'
+
+interface PlaceOrderRouteOptions {
+  database: Database
+  placement: PlacementQueue
+  wakeDispatcher: WakeDispatcher
+}
+
+export function placeOrderRoute({ database, placement, wakeDispatcher }: PlaceOrderRouteOptions): Route {
+  /** Places an order, or returns the stored reply of an earlier request with the same idempotency key. */
+  async function place(request: PlaceOrder): Promise<RouteReply<PlacedOrderReply>> {
+    const { idempotency } = request
+    try {
+      const order = await placement.place(request)
+      wakeDispatcher()
+      return replyOf(order)
+    } catch (error) {
+      const storedReply =
+        idempotency && error instanceof IdempotencyKeyInFlight
+          ? await findStoredReply<PlacedOrderReply>(database, idempotency)
+          : undefined
+      if (storedReply) return storedReply
+      throw error
+    }
+  }
+
+  return route({
+    method: 'post',
+    path: '/api/v1/orders',
+    operationId: 'placeOrder',
+    scope: 'orders:write',
+    summary: 'Place an order',
+    description:
+      'Creates an order and returns once it is committed together with its `order.placed.v1` event. ' +
+      'Stock is deducted asynchronously, usually within milliseconds: the order then becomes PREPARING, ' +
+      'or CANCELLED with the reason `OUT_OF_STOCK` if any item is short. ' +
+      'Names and prices are copied from the menu, so later menu changes do not affect the order. ' +
+      'Send an `Idempotency-Key` to retry safely.',
+    tag: 'Orders',
+    body: placeOrderBody,
+    status: 202,
+    statusDescription: 'The order is committed; read its current state at `Location`',
+    replySchema: placedOrderReply,
+    replyExample: placedExample,
+    replyHeaders: { Location: 'Path of the order' },
+    errors: [
+      invalidValueExample('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
+      restaurantInactive,
+      restaurantNotFound,
+    ],
+    handle: ({ body, trace, caller, idempotency }) => {
+      assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
+      return place({
+        ...body,
+        order_id: newId(),
+        trace,
+        ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReplyOf } } : {}),
+      })
+    },
+  })
+}
+
+function replyOf(order: PlacedOrder): RouteReply<PlacedOrderReply> {
+  return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
+}
+
+function storedReplyOf(order: PlacedOrder): StoredReply {
+  return { status: 202, headers: {}, ...replyOf(order) }
+}
