@@ -72,7 +72,7 @@ module.exports = {
     {
       name: 'pure-files-do-no-io',
       severity: 'error',
-      from: { path: '^src/(orders/order|inventory/stock|platform/money)\\.ts$' },
+      from: { path: '^src/(orders/(order|decide-placement)|inventory/stock|platform/money)\\.ts$' },
       to: { path: '^(src/(db|http|jobs|outbox|processes)/|node_modules/(pg|pg-boss|typeorm|koa))' },
     },
     {

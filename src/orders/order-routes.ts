@@ -3,7 +3,7 @@ import type { Cursors } from '../http/cursor.ts'
 import type { Route } from '../http/route.ts'
 import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { changeOrderRoutes } from './change-order-routes.ts'
-import { placeOrderRoute } from './place-order-route.ts'
+import { placeOrderRoutes } from './place-order-routes.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 import { readOrderRoutes } from './read-order-routes.ts'
 
@@ -16,5 +16,5 @@ export interface OrderRoutesOptions {
 
 /** All operations on orders. None of them waits for the asynchronous pipeline. */
 export function orderRoutes(options: OrderRoutesOptions): Route[] {
-  return [placeOrderRoute(options), ...readOrderRoutes(options), ...changeOrderRoutes(options)]
+  return [...placeOrderRoutes(options), ...readOrderRoutes(options), ...changeOrderRoutes(options)]
 }

@@ -18,13 +18,13 @@ import {
 import { placedExample, restaurantInactive, restaurantNotFound } from './order-examples.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 
-interface PlaceOrderRouteOptions {
+interface PlaceOrderRoutesOptions {
   database: Database
   placement: PlacementQueue
   wakeDispatcher: WakeDispatcher
 }
 
-export function placeOrderRoute({ database, placement, wakeDispatcher }: PlaceOrderRouteOptions): Route {
+export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceOrderRoutesOptions): Route[] {
   /** Places an order, or returns the stored reply of an earlier request with the same idempotency key. */
   async function place(request: PlaceOrder): Promise<RouteReply<PlacedOrderReply>> {
     const { idempotency } = request
@@ -42,40 +42,42 @@ export function placeOrderRoute({ database, placement, wakeDispatcher }: PlaceOr
     }
   }
 
-  return route({
-    method: 'post',
-    path: '/api/v1/orders',
-    operationId: 'placeOrder',
-    scope: 'orders:write',
-    summary: 'Place an order',
-    description:
-      'Creates an order and returns once it is committed together with its `order.placed.v1` event. ' +
-      'Stock is deducted asynchronously, usually within milliseconds: the order then becomes PREPARING, ' +
-      'or CANCELLED with the reason `OUT_OF_STOCK` if any item is short. ' +
-      'Names and prices are copied from the menu, so later menu changes do not affect the order. ' +
-      'Send an `Idempotency-Key` to retry safely.',
-    tag: 'Orders',
-    body: placeOrderBody,
-    status: 202,
-    statusDescription: 'The order is committed; read its current state at `Location`',
-    replySchema: placedOrderReply,
-    replyExample: placedExample,
-    replyHeaders: { Location: 'Path of the order' },
-    errors: [
-      invalidValueExample('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
-      restaurantInactive,
-      restaurantNotFound,
-    ],
-    handle: ({ body, trace, caller, idempotency }) => {
-      assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
-      return place({
-        ...body,
-        order_id: newId(),
-        trace,
-        ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReplyOf } } : {}),
-      })
-    },
-  })
+  return [
+    route({
+      method: 'post',
+      path: '/api/v1/orders',
+      operationId: 'placeOrder',
+      scope: 'orders:write',
+      summary: 'Place an order',
+      description:
+        'Creates an order and returns once it is committed together with its `order.placed.v1` event. ' +
+        'Stock is deducted asynchronously, usually within milliseconds: the order then becomes PREPARING, ' +
+        'or CANCELLED with the reason `OUT_OF_STOCK` if any item is short. ' +
+        'Names and prices are copied from the menu, so later menu changes do not affect the order. ' +
+        'Send an `Idempotency-Key` to retry safely.',
+      tag: 'Orders',
+      body: placeOrderBody,
+      status: 202,
+      statusDescription: 'The order is committed; read its current state at `Location`',
+      replySchema: placedOrderReply,
+      replyExample: placedExample,
+      replyHeaders: { Location: 'Path of the order' },
+      errors: [
+        invalidValueExample('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
+        restaurantInactive,
+        restaurantNotFound,
+      ],
+      handle: ({ body, trace, caller, idempotency }) => {
+        assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
+        return place({
+          ...body,
+          order_id: newId(),
+          trace,
+          ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReplyOf } } : {}),
+        })
+      },
+    }),
+  ]
 }
 
 function replyOf(order: PlacedOrder): RouteReply<PlacedOrderReply> {
