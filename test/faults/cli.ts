@@ -5,8 +5,9 @@ import { plainTable } from '../../scripts/support/plain-table.ts'
 import { decimalNumber, readOptions, text, wholeNumber } from '../../scripts/support/read-options.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { ScriptError } from '../../scripts/support/script-error.ts'
+import type { FaultResult } from './compare-outcomes.ts'
 import { faults } from './faults.ts'
-import { type FaultResult, runFaults, type Verdict } from './run-faults.ts'
+import { runFaults, type SuiteResult } from './run-faults.ts'
 
 /** The fault suite: nothing lost, nothing doubled, whatever dies. */
 
@@ -81,7 +82,7 @@ await runScript(async () => {
 function reportOf(folder: string): string {
   const verdicts = readdirSync(folder)
     .filter(name => name.endsWith('.json'))
-    .map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Verdict & { seed: number })
+    .map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')) as SuiteResult & { seed: number })
   const seeds = verdicts.map(({ seed }) => seed).toSorted((a, b) => a - b)
   const whole = {
     results: verdicts.flatMap(({ results }) => results),
@@ -91,7 +92,7 @@ function reportOf(folder: string): string {
   return `seeds ${seeds.join(', ')}\n\n${report(whole)}`
 }
 
-function report({ results, violations, attempts }: Verdict): string {
+function report({ results, violations, attempts }: SuiteResult): string {
   const byFault = Map.groupBy(results, ({ fault }) => fault)
   const rows = faults.flatMap(({ name }): [string, FaultResult[]][] => {
     const its = byFault.get(name)

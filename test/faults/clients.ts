@@ -2,31 +2,27 @@ import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SeededRandom } from '../../scripts/support/seeded-random.ts'
+import type { Menu } from '../support/pipeline.ts'
 import type { Cluster } from './cluster.ts'
 
-/** One request and what came of it. */
+/** One request and its outcome. */
 export interface Attempt {
   at: number
   kind: 'place' | 'cancel' | 'deliver'
-  /** stands as `customer_id` in the order: whether it was placed can be told without its answer */
+  /** the order's `customer_id`: finds the order in the database when no response arrived */
   tag: string
   order_id: string | undefined
-  /** HTTP status; 0 when no answer came */
+  /** HTTP status; 0 without a response */
   status: number
   ms: number
 }
 
-export interface Menu {
-  restaurant_id: string
-  menu_item_ids: string[]
-}
-
 const REQUEST_TIMEOUT_MS = 20_000
-/** Pause of a client between two orders, on average. */
+/** Average pause of a client between two orders. */
 const MEAN_PAUSE_MS = 300
 const CLIENT_COUNT = 6
 
-/** Clients that place orders, and cancel or deliver some of them, for as long as they are not stopped; each attempt is written down. */
+/** Clients that place orders, and cancel or deliver some of them, until stopped. Every attempt is recorded. */
 export class Clients {
   readonly attempts: Attempt[] = []
   readonly #cluster: Cluster
@@ -35,7 +31,7 @@ export class Clients {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
   readonly #stop = new AbortController()
   #running: Promise<void>[] = []
-  #turn = 0
+  #next = 0
 
   constructor(cluster: Cluster, menu: Menu, random: SeededRandom) {
     this.#cluster = cluster
@@ -44,7 +40,7 @@ export class Clients {
   }
 
   start(): void {
-    this.#running = Array.from({ length: CLIENT_COUNT }, () => this.#live())
+    this.#running = Array.from({ length: CLIENT_COUNT }, () => this.#run())
   }
 
   async stop(): Promise<void> {
@@ -53,12 +49,12 @@ export class Clients {
     this.#agent.destroy()
   }
 
-  /** Places one order now. @returns the attempt, also when it fails */
+  /** Places one order. @returns the attempt, also when it failed */
   async place(menuItemId = this.#random.pick(this.#menu.menu_item_ids)): Promise<Attempt> {
     return await this.#place([menuItemId])
   }
 
-  /** Places an order for one of each item of the menu. */
+  /** Places an order for one unit of every menu item. */
   async placeEverything(): Promise<Attempt> {
     return await this.#place(this.#menu.menu_item_ids)
   }
@@ -71,7 +67,7 @@ export class Clients {
     return await this.#attempt('place', tag, undefined, 'POST', '/api/v1/orders', body)
   }
 
-  async #live(): Promise<void> {
+  async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await delay(this.#random.exponential(MEAN_PAUSE_MS), undefined, { signal: this.#stop.signal }).catch(
         () => undefined,
@@ -79,9 +75,9 @@ export class Clients {
       if (this.#stop.signal.aborted) return
       const { order_id, status } = await this.place()
       if (status !== 202 || !order_id) continue
-      const fate = this.#random.fraction()
-      if (fate < 0.25) await this.#cancel(order_id)
-      else if (fate < 0.4) await this.#deliver(order_id)
+      const chance = this.#random.fraction()
+      if (chance < 0.25) await this.#cancel(order_id)
+      else if (chance < 0.4) await this.#deliver(order_id)
     }
   }
 
@@ -114,12 +110,12 @@ export class Clients {
     return attempt
   }
 
-  /** Sends to the next API in rotation, as a load balancer would; to any when none is. */
+  /** Sends to the next API in rotation, as a load balancer would, or to any API when none is in rotation. */
   async #send(method: string, path: string, body: object): Promise<{ status: number; order_id?: string }> {
     const apis = this.#cluster.of('api')
     const ready = apis.filter(({ inRotation }) => inRotation)
     const pool = ready.length > 0 ? ready : apis
-    const port = pool[this.#turn++ % pool.length]?.port ?? 0
+    const port = pool[this.#next++ % pool.length]?.port ?? 0
     const json = JSON.stringify(body)
     return await new Promise(done => {
       const outgoing = request(

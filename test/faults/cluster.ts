@@ -6,7 +6,7 @@ import { freePort } from '../support/free-port.ts'
 
 export type Role = 'api' | 'dispatcher' | 'worker'
 
-/** How many processes of each role run. */
+/** Processes per role. */
 const counts: Record<Role, number> = { api: 2, dispatcher: 2, worker: 3 }
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -14,26 +14,27 @@ const RESTART_MS = 300
 const START_TIMEOUT_MS = 120_000
 const POLL_MS = 20
 
-/** One process under supervision. */
+/** One supervised process. A restart replaces `child` and keeps the rest. */
 export interface Member {
   role: Role
   index: number
-  /** of an API: where it listens */
+  /** listening port of an API, else 0 */
   port: number
   child: ChildProcess | undefined
-  /** whether a load balancer would send requests here */
+  /** whether clients send requests to this API, as through a load balancer */
   inRotation: boolean
-  /** it is meant to end: that is no crash, whatever its exit code */
+  /** the suite ends this process, so its exit is not a crash */
   expectedToEnd: boolean
+  /** `FAILPOINTS` of the next start */
   failpoints: string
-  /** how often a process of its kind died at a failpoint */
-  trapped: number
+  /** how often a failpoint has killed this process */
+  failpointKills: number
 }
 
-/** All roles as processes, each started again when it ends, as an orchestrator would. */
+/** All roles as processes. Each is started again when it exits, as an orchestrator would do. */
 export class Cluster {
   readonly members: Member[] = []
-  /** processes that ended without being told to */
+  /** processes that exited although the suite did not end them */
   readonly crashes: string[] = []
   readonly #databaseUrl: string
   readonly #log: WriteStream
@@ -56,7 +57,7 @@ export class Cluster {
           inRotation: false,
           expectedToEnd: false,
           failpoints: '',
-          trapped: 0,
+          failpointKills: 0,
         })
       }
     }
@@ -68,7 +69,7 @@ export class Cluster {
     return this.members.filter(member => member.role === role)
   }
 
-  /** Ends a process at once; it comes back by itself. */
+  /** Sends SIGKILL. The supervisor starts the process again. */
   kill(member: Member): void {
     member.expectedToEnd = true
     member.inRotation = false
@@ -76,9 +77,9 @@ export class Cluster {
   }
 
   /**
-   * Takes a process out of rotation, lets it drain, and waits for its successor, unless that is set to fail: it may do so
-   * before it is ready.
-   * @returns its exit code
+   * Takes a process out of rotation, sends SIGTERM and waits until its successor is ready. With
+   * failpoints it does not wait: the successor may die before it is ready.
+   * @returns the exit code
    */
   async restart(member: Member, failpoints = ''): Promise<number | null> {
     member.inRotation = false
@@ -96,7 +97,7 @@ export class Cluster {
   async untilReady(member: Member): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS
     while (!this.#stopping && !(await isReady(member))) {
-      if (Date.now() > deadline) throw new Error(`${member.role} ${member.index} does not become ready`)
+      if (Date.now() > deadline) throw new Error(`${member.role} ${member.index} did not become ready`)
       await delay(POLL_MS)
     }
     member.inRotation = true
@@ -116,7 +117,7 @@ export class Cluster {
     this.#log.end()
   }
 
-  /** Back into rotation when it is ready; unless it ends before that, and another one comes. */
+  /** Starts the process again, and puts it into rotation once it is ready and still the current one. */
   async #spawnAgain(member: Member): Promise<void> {
     if (this.#stopping) return
     this.#spawn(member)
@@ -140,7 +141,7 @@ export class Cluster {
     })
     member.child = child
     member.expectedToEnd = false
-    // A trap springs once: the next process of its kind starts without it.
+    // A failpoint applies to one process: the next one starts without it.
     member.failpoints = ''
     const tag = `${role}-${index} `
     for (const stream of [child.stdout, child.stderr]) {
@@ -151,11 +152,11 @@ export class Cluster {
     Object.defineProperty(child, 'isUp', { get: () => isUp })
     child.once('exit', (code, signal) => {
       member.inRotation = false
-      const wasTrapped = !member.expectedToEnd && failpoints.includes('=kill') && signal === 'SIGKILL'
-      if (wasTrapped) member.trapped++
-      // One that could not start, because the database went away meanwhile, says so and is started again.
+      const diedAtFailpoint = !member.expectedToEnd && failpoints.includes('=kill') && signal === 'SIGKILL'
+      if (diedAtFailpoint) member.failpointKills++
+      // A process that exits before it is ready lost the database during its start: not a crash.
       else if (!member.expectedToEnd && isUp && !this.#stopping)
-        this.crashes.push(`${role} ${index} ended by itself (${code ?? signal})`)
+        this.crashes.push(`${role} ${index} exited unexpectedly (${code ?? signal})`)
       if (!this.#stopping) setTimeout(() => void this.#spawnAgain(member), RESTART_MS)
     })
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fault } from './fault.ts'
 
-/** Postgres, or the way to it, that fails. */
+/** Failures of Postgres and of the network in front of it. */
 
 export const terminateBackends: Fault = {
   name: 'terminate-backends',
@@ -19,7 +19,7 @@ export const terminateBackends: Fault = {
 
 export const killListeners: Fault = {
   name: 'kill-listeners',
-  about: 'the connections that LISTEN are ended',
+  about: 'pg_terminate_backend on every LISTEN connection',
   run: async ({ postgres }) => {
     await postgres.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'comanda-%-listen'`,
@@ -30,31 +30,31 @@ export const killListeners: Fault = {
 
 export const killPostgres: Fault = {
   name: 'kill-postgres',
-  about: 'kill -9 of Postgres; it is back after 3 s and recovers',
-  run: async ({ postgres, proxy }) => {
-    postgres.kill()
+  about: 'kill -9 of Postgres; it starts again after 3 s with crash recovery',
+  run: async ({ postgres: { server }, proxy }) => {
+    server.kill()
     await delay(3_000)
-    await postgres.startAgain()
-    proxy.retarget(postgres.port)
+    await server.startAgain()
+    proxy.retarget(server.port)
     return []
   },
 }
 
 export const restartPostgres: Fault = {
   name: 'restart-postgres',
-  about: 'Postgres is stopped in order and started again',
-  run: async ({ postgres, proxy }) => {
-    await postgres.stop()
+  about: 'clean shutdown of Postgres; it starts again after 1 s',
+  run: async ({ postgres: { server }, proxy }) => {
+    await server.shutDown()
     await delay(1_000)
-    await postgres.startAgain()
-    proxy.retarget(postgres.port)
+    await server.startAgain()
+    proxy.retarget(server.port)
     return []
   },
 }
 
 export const halfOpen: Fault = {
   name: 'half-open',
-  about: 'for 8 s nothing passes between the processes and Postgres, and no connection says so',
+  about: 'for 8 s no data passes between the processes and Postgres, and all connections stay open',
   run: async ({ proxy }) => {
     proxy.freeze()
     await delay(8_000)
@@ -65,7 +65,7 @@ export const halfOpen: Fault = {
 
 export const latency: Fault = {
   name: 'latency',
-  about: '200 ms more for each packet to and from Postgres, for 8 s',
+  about: '200 ms of added latency in each direction to Postgres, for 8 s',
   run: async ({ proxy }) => {
     proxy.delay(200)
     await delay(8_000)

@@ -1,26 +1,25 @@
 import type { SeededRandom } from '../../scripts/support/seeded-random.ts'
-import type { Clients, Menu } from './clients.ts'
+import type { Menu } from '../support/pipeline.ts'
+import type { Clients } from './clients.ts'
 import type { Cluster } from './cluster.ts'
-import type { Postgres } from './postgres.ts'
+import type { DatabaseUnderTest } from './database-under-test.ts'
 import type { Proxy } from './proxy.ts'
 
-export interface Surroundings {
+/** Everything that a fault can act on. */
+export interface TestBed {
   cluster: Cluster
-  postgres: Postgres
+  postgres: DatabaseUnderTest
   proxy: Proxy
   clients: Clients
   menu: Menu
   random: SeededRandom
 }
 
-/** What went wrong by the fault's own measure; empty when nothing. */
-export type Complaints = string[]
-
 export interface Fault {
   name: string
   about: string
-  /** its orders are late by what it is, and are not waited for before the next fault */
-  leavesOrdersLate?: boolean
-  /** Applies the fault and takes it away again. */
-  run: (surroundings: Surroundings) => Promise<Complaints>
+  /** The fault delays orders by design, so the suite does not wait for them before the next fault. */
+  delaysOrders?: boolean
+  /** Injects the fault and removes it. @returns what went wrong; empty when the fault passed */
+  run: (testBed: TestBed) => Promise<string[]>
 }

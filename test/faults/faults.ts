@@ -9,21 +9,21 @@ import {
 import type { Fault } from './fault.ts'
 import { deadlockPressure, hotItem, idleTransaction } from './lock-faults.ts'
 import { poisonExits, poisonThrows, retryStorm } from './poison-faults.ts'
-import { freezeWorker, kill, rollingRestart, trap } from './process-faults.ts'
+import { freezeWorker, kill, killAtFailpoint, rollingRestart } from './process-faults.ts'
 
-/** Everything that the suite does to the system. */
+/** All faults that the suite injects. */
 export const faults: Fault[] = [
   kill('api'),
   kill('dispatcher'),
   kill('worker'),
-  trap('dispatcher', 'dispatcher.claimed'),
-  trap('dispatcher', 'dispatcher.jobs-inserted'),
-  trap('dispatcher', 'dispatcher.before-commit'),
-  trap('dispatcher', 'dispatcher.after-commit'),
-  trap('worker', 'worker.begun'),
-  trap('worker', 'worker.effect-written'),
-  trap('worker', 'worker.before-commit'),
-  trap('worker', 'worker.after-commit'),
+  killAtFailpoint('dispatcher', 'dispatcher.claimed'),
+  killAtFailpoint('dispatcher', 'dispatcher.jobs-inserted'),
+  killAtFailpoint('dispatcher', 'dispatcher.before-commit'),
+  killAtFailpoint('dispatcher', 'dispatcher.after-commit'),
+  killAtFailpoint('worker', 'worker.begun'),
+  killAtFailpoint('worker', 'worker.effect-written'),
+  killAtFailpoint('worker', 'worker.before-commit'),
+  killAtFailpoint('worker', 'worker.after-commit'),
   freezeWorker,
   rollingRestart,
   terminateBackends,

@@ -2,16 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { errorCode } from '../../src/db/sql-errors.ts'
 import { newId } from '../../src/platform/ids.ts'
-import type { Menu } from './clients.ts'
+import type { Menu } from '../support/pipeline.ts'
+import { untilTrue } from '../support/until.ts'
+import type { DatabaseUnderTest } from './database-under-test.ts'
 import type { Fault } from './fault.ts'
-import type { Postgres } from './postgres.ts'
-import { untilTrue } from './wait.ts'
 
-/** Many that want the same rows. */
+/** Contention for the same rows. */
 
 export const deadlockPressure: Fault = {
   name: 'deadlocks',
-  about: 'another program locks menu items in random order for 6 s',
+  about: 'four other clients lock menu items in random order for 6 s',
   run: async ({ postgres, menu, random }) => {
     const until = Date.now() + 6_000
     await Promise.all(
@@ -41,7 +41,7 @@ const HOT_ORDERS = 500
 
 export const hotItem: Fault = {
   name: 'hot-item',
-  about: `${HOT_ORDERS} orders at once for ${HOT_STOCK} portions: exactly ${HOT_STOCK} are sold`,
+  about: `${HOT_ORDERS} concurrent orders for an item with ${HOT_STOCK} in stock: exactly ${HOT_STOCK} are sold`,
   run: async ({ clients, postgres, menu }) => {
     const item = newId()
     await postgres.query(
@@ -57,14 +57,14 @@ export const hotItem: Fault = {
     const accepted = attempts.flatMap(({ status, order_id }) =>
       status === 202 && order_id ? [order_id] : [],
     )
-    const rows = await settled(postgres, accepted)
+    const rows = await untilDecided(postgres, accepted)
     const sold = rows.filter(({ status }) => status === 'PREPARING').length
     const [left] = await postgres.query<{ available_qty: number }>(
       'select available_qty from menu_items where menu_item_id = $1',
       [item],
     )
-    const wanted = Math.min(HOT_STOCK, accepted.length)
-    return sold === wanted && left?.available_qty === HOT_STOCK - wanted
+    const expected = Math.min(HOT_STOCK, accepted.length)
+    return sold === expected && left?.available_qty === HOT_STOCK - expected
       ? []
       : [`sold ${sold} of ${HOT_STOCK}, ${left?.available_qty} left`]
   },
@@ -72,7 +72,7 @@ export const hotItem: Fault = {
 
 export const idleTransaction: Fault = {
   name: 'idle-transaction',
-  about: 'another program holds locks on orders and items, idle in its transaction, for 7 s',
+  about: 'another client holds locks on orders and items for 7 s, idle in its transaction',
   run: async ({ postgres, menu }) => {
     const client = await postgres.connect()
     while (!(await takeLocks(client, menu))) await client.query('rollback')
@@ -83,7 +83,10 @@ export const idleTransaction: Fault = {
   },
 }
 
-/** Items before orders, against the rule that everybody else keeps: it may be this one that a deadlock ends. */
+/**
+ * Locks items before orders, the opposite of the order that all processes use.
+ * @returns false when Postgres chose this transaction as the victim of a deadlock
+ */
 async function takeLocks(client: pg.Client, { menu_item_ids }: Menu): Promise<boolean> {
   try {
     await client.query('begin')
@@ -98,7 +101,8 @@ async function takeLocks(client: pg.Client, { menu_item_ids }: Menu): Promise<bo
   }
 }
 
-async function settled(postgres: Postgres, orderIds: string[]): Promise<{ status: string }[]> {
+/** Waits up to a minute until none of the orders is PLACED, and returns their statuses. */
+async function untilDecided(postgres: DatabaseUnderTest, orderIds: string[]): Promise<{ status: string }[]> {
   let rows: { status: string }[] = []
   await untilTrue(60_000, async () => {
     rows = await postgres.query<{ status: string }>('select status from orders where order_id = any($1)', [

@@ -3,20 +3,19 @@ import { pino } from 'pino'
 import { Database } from '../../src/db/database.ts'
 import { placeOrders } from '../../src/orders/place-order.ts'
 import { newId } from '../../src/platform/ids.ts'
-import type { Complaints, Fault, Surroundings } from './fault.ts'
-import type { Postgres } from './postgres.ts'
-import { untilTrue } from './wait.ts'
+import { untilTrue } from '../support/until.ts'
+import type { DatabaseUnderTest } from './database-under-test.ts'
+import type { Fault, TestBed } from './fault.ts'
 
-/** Work that fails, each time or for a while. */
+/** Handlers that fail always or for a while. */
 
 const POISON_RETRY_LIMIT = 2
 
 export const poisonThrows: Fault = {
   name: 'poison-throws',
-  about:
-    'an order whose deduction always fails, among others: it ends as a dead letter, the others are prepared',
-  run: async surroundings => {
-    const { postgres } = surroundings
+  about: 'one order whose deduction always fails: it becomes a dead letter and all other orders are prepared',
+  run: async testBed => {
+    const { postgres } = testBed
     const poison = newId()
     await postgres.query(
       `create or replace function poison() returns trigger language plpgsql as
@@ -26,7 +25,7 @@ export const poisonThrows: Fault = {
       'create trigger poison before insert on stock_movements for each row execute function poison()',
     )
     try {
-      await placeWithId(surroundings, poison)
+      await placeWithId(testBed, poison)
       return await untilDeadLetter(postgres, poison)
     } finally {
       await postgres.query('drop trigger poison on stock_movements')
@@ -37,33 +36,32 @@ export const poisonThrows: Fault = {
 export const poisonExits: Fault = {
   name: 'poison-exits',
   about:
-    'an order that kills every worker that touches it: it ends as a dead letter, the others are prepared',
-  run: async surroundings => {
-    const { cluster, postgres } = surroundings
+    'one order that kills every worker that handles it: it becomes a dead letter and all other orders are prepared',
+  run: async testBed => {
+    const { cluster, postgres } = testBed
     const poison = newId()
     const failpoints = `worker.effect-written=kill:${poison}`
     for (const member of cluster.of('worker')) await cluster.restart(member, failpoints)
-    // Each that comes back must be trapped again, until the job is given up.
-    const trapping = setInterval(() => {
+    // A restarted worker needs the failpoint again until the job is a dead letter.
+    const arming = setInterval(() => {
       for (const member of cluster.of('worker')) member.failpoints = failpoints
     }, 50)
     try {
-      await placeWithId(surroundings, poison)
+      await placeWithId(testBed, poison)
       return await untilDeadLetter(postgres, poison)
     } finally {
-      clearInterval(trapping)
+      clearInterval(arming)
       for (const member of cluster.of('worker')) await cluster.restart(member)
     }
   },
 }
 
-/** How long handlers fail in the storm. */
 const STORM_MS = 60_000
 
 export const retryStorm: Fault = {
   name: 'retry-storm',
-  about: `every deduction fails for ${STORM_MS / 1_000} s; then all of their retries come`,
-  leavesOrdersLate: true,
+  about: `every deduction fails for ${STORM_MS / 1_000} s, then all retries run at once`,
+  delaysOrders: true,
   run: async ({ postgres }) => {
     await postgres.query(
       `create or replace function storm() returns trigger language plpgsql as $$ begin raise 'storm'; end $$`,
@@ -80,9 +78,9 @@ export const retryStorm: Fault = {
   },
 }
 
-async function placeWithId({ postgres, menu, random }: Surroundings, order_id: string): Promise<void> {
+async function placeWithId({ postgres, menu, random }: TestBed, order_id: string): Promise<void> {
   const database = await Database.open({
-    url: postgres.url,
+    url: postgres.server.url,
     applicationName: 'comanda faults',
     poolCount: 1,
     timeoutMs: 10_000,
@@ -95,8 +93,8 @@ async function placeWithId({ postgres, menu, random }: Surroundings, order_id: s
   await database.close()
 }
 
-/** Waits until the job is given up; its own retries are cut short, those of its neighbours are not. */
-async function untilDeadLetter(postgres: Postgres, orderId: string): Promise<Complaints> {
+/** Waits for the dead letter of one order. Only this order's job gets fewer and faster retries. */
+async function untilDeadLetter(postgres: DatabaseUnderTest, orderId: string): Promise<string[]> {
   const isDead = await untilTrue(120_000, async () => {
     await postgres.query(
       `update pgboss.job set retry_limit = ${POISON_RETRY_LIMIT}, retry_delay = 1, retry_backoff = false
@@ -106,5 +104,5 @@ async function untilDeadLetter(postgres: Postgres, orderId: string): Promise<Com
     const letters = await postgres.query('select 1 from dead_letters where order_id = $1', [orderId])
     return letters.length > 0
   })
-  return isDead ? [] : ['the poison did not become a dead letter']
+  return isDead ? [] : ['the poison order did not become a dead letter']
 }

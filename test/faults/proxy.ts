@@ -6,8 +6,8 @@ interface Pair {
 }
 
 /**
- * A TCP proxy in front of Postgres that can misbehave like a network: forward nothing while everything stays open,
- * delay every chunk, or cut all connections.
+ * A TCP proxy in front of Postgres that imitates network failures: it can forward nothing while all
+ * connections stay open, delay every chunk, or cut all connections.
  */
 export class Proxy {
   readonly #server: Server
@@ -34,12 +34,12 @@ export class Proxy {
     return typeof address === 'object' && address ? address.port : 0
   }
 
-  /** Where new connections lead to. */
+  /** Connects new connections to this port from now on. */
   retarget(port: number): void {
     this.#targetPort = port
   }
 
-  /** Half-open: connections stay, new ones are accepted, but nothing passes until it is thawed, and then only new ones work. */
+  /** Stops forwarding. Old connections stay open and new ones are accepted, as on a half-open link. */
   freeze(): void {
     this.#frozen = true
     for (const { near, far } of this.#pairs) {
@@ -48,13 +48,13 @@ export class Proxy {
     }
   }
 
-  /** What was frozen stays dead, as after a lost route; it is cut now. */
+  /** Forwards new connections again and cuts the frozen ones, which stay dead as after a lost route. */
   thaw(): void {
     this.#frozen = false
     this.cut()
   }
 
-  /** @param ms added to every chunk, each way */
+  /** @param ms delay of every chunk, in each direction */
   delay(ms: number): void {
     this.#latencyMs = ms
   }
@@ -86,7 +86,7 @@ export class Proxy {
       [far, near],
     ] as const) {
       from.setNoDelay(true)
-      from.on('data', chunk => this.#pass(chunk, to))
+      from.on('data', chunk => this.#forward(chunk, to))
       from.on('error', end)
       from.on('close', end)
     }
@@ -96,7 +96,7 @@ export class Proxy {
     }
   }
 
-  #pass(chunk: Buffer, to: Socket): void {
+  #forward(chunk: Buffer, to: Socket): void {
     if (this.#frozen || to.destroyed) return
     if (this.#latencyMs === 0) to.write(chunk)
     else setTimeout(() => !to.destroyed && to.write(chunk), this.#latencyMs)

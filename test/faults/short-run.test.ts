@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { faults } from './faults.ts'
 import { runFaults } from './run-faults.ts'
 
-/** `FAULTS_SEED` repeats a run. All faults: `npm run test:faults`. */
+/** `FAULTS_SEED` repeats a run. `npm run test:faults` runs all faults. */
 const seed = Number(process.env['FAULTS_SEED'] ?? randomInt(1_000_000_000))
 
 const CHOSEN = [
@@ -20,7 +20,7 @@ const CHOSEN = [
 ]
 
 describe('two APIs, two dispatchers and three workers', () => {
-  it(`lose nothing and double nothing under a short run of faults (FAULTS_SEED=${seed})`, async function () {
+  it(`lose and duplicate nothing during eight faults (FAULTS_SEED=${seed})`, async function () {
     this.timeout(400_000)
     const folder = temporaryFolder()
     const chosen = faults.filter(({ name }) => CHOSEN.includes(name))
@@ -32,12 +32,12 @@ describe('two APIs, two dispatchers and three workers', () => {
       folder,
       onProgress: line => progress.push(line),
     })
-    const wrongs = results.flatMap(({ lost, duplicated, violations }) => [
+    const failures = results.flatMap(({ lost, duplicated, violations }) => [
       ...lost,
       ...duplicated,
       ...violations,
     ])
-    expect([...wrongs, ...violations], progress.join('\n')).to.deep.equal([])
+    expect([...failures, ...violations], progress.join('\n')).to.deep.equal([])
     expect(results.map(({ fault }) => fault)).to.have.members(CHOSEN)
     expect(
       results.every(({ acknowledged }) => acknowledged > 0),

@@ -15,7 +15,7 @@ import { rejectOrders } from '../../src/orders/reject-order.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import type { EventHandler, Handled } from '../../src/outbox/consume-events.ts'
 
-/** Each step of the slow path, to be taken by hand and in any order: the handlers themselves, without queues. */
+/** The steps of the asynchronous pipeline as functions: tests run the handlers in any order, without queues. */
 
 const trace = { request_id: 'test' }
 
@@ -24,7 +24,7 @@ export interface Menu {
   menu_item_ids: string[]
 }
 
-/** A restaurant with an item for each stock given. */
+/** Creates a restaurant with one menu item per stock level. */
 export async function addMenu(database: Database, ...stocks: number[]): Promise<Menu> {
   return await database.transaction(async tx => {
     const { restaurant_id } = await addRestaurant(tx, { name: 'Trattoria', currency: 'EUR' })
@@ -37,7 +37,7 @@ export async function addMenu(database: Database, ...stocks: number[]): Promise<
   })
 }
 
-/** Places an order for `quantity` of every item of the menu. @returns its id */
+/** Places an order for `quantity` units of every menu item. @returns the order's id */
 export async function place(
   database: Database,
   { restaurant_id, menu_item_ids }: Menu,
@@ -55,7 +55,7 @@ export const cancel = (database: Database, order_id: string) =>
 export const setStatus = (database: Database, order_id: string, to: OrderStatus) =>
   database.transaction(tx => changeStatus(tx, { order_id, to, trace }))
 
-/** Handles an order's event as the worker would: effects and following events in one transaction. */
+/** Handles an order's events as a worker does: effects and emitted events in one transaction. */
 async function handleEvent<Type extends EventType>(
   database: Database,
   orderId: string,

@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import pg from 'pg'
 import { pino } from 'pino'
-import { startEmbedded } from '../../src/db/embedded/postgres.ts'
 import { migrate } from '../../src/processes/migrate.ts'
-import { temporaryFolder } from './temporary-folder.ts'
+import { PostgresServer } from './postgres-server.ts'
 
-/** The server that the tests run on, and databases on it, cloned from one migrated template. */
+/** The PostgreSQL server of the test suite. Each test file clones its database from one migrated template. */
 
 interface TestServer {
-  /** connection string of its maintenance database */
+  /** connection string of the maintenance database */
   url: string
   stop: () => Promise<void>
 }
@@ -17,7 +15,7 @@ interface TestServer {
 const TEMPLATE = `comanda_template_${randomBytes(4).toString('hex')}`
 let server: TestServer | undefined
 
-/** Starts or finds the server: `TEST_DATABASE_URL`, else a container when `TEST_DB=docker`, else the embedded one. */
+/** Uses the server of `TEST_DATABASE_URL`, or starts a container if `TEST_DB=docker`, or the embedded server. */
 export async function startTestServer(): Promise<void> {
   server = await chooseServer()
   await createDatabase(TEMPLATE)
@@ -35,12 +33,12 @@ export interface TestDatabase {
   drop: () => Promise<void>
 }
 
-/** A database of its own for one test file: migrated, with its queues, and empty. */
+/** Creates a migrated database without rows for one test file. */
 export async function cloneDatabase(): Promise<TestDatabase> {
   return await newDatabase(TEMPLATE)
 }
 
-/** A database with nothing in it at all. */
+/** Creates a database without any tables. */
 export async function blankDatabase(): Promise<TestDatabase> {
   return await newDatabase('template0')
 }
@@ -52,8 +50,8 @@ async function newDatabase(template: string): Promise<TestDatabase> {
 }
 
 async function chooseServer(): Promise<TestServer> {
-  const given = process.env['TEST_DATABASE_URL']
-  if (given) return { url: given, stop: async () => undefined }
+  const url = process.env['TEST_DATABASE_URL']
+  if (url) return { url, stop: async () => undefined }
   return process.env['TEST_DB'] === 'docker' ? await containerServer() : await embeddedServer()
 }
 
@@ -66,15 +64,8 @@ async function containerServer(): Promise<TestServer> {
 }
 
 async function embeddedServer(): Promise<TestServer> {
-  const folder = temporaryFolder()
-  const embedded = await startEmbedded(folder, { fsync: 'off', max_connections: '300' })
-  return {
-    url: embedded.url,
-    stop: async () => {
-      await embedded.stop()
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
+  const embedded = await PostgresServer.start({ fsync: 'off', max_connections: '300' })
+  return { url: embedded.url, stop: () => embedded.destroy() }
 }
 
 async function createDatabase(name: string, template = 'template0'): Promise<void> {

@@ -1,19 +1,34 @@
 const POLL_MS = 5
 const TIMEOUT_MS = 15_000
-/** For what takes several processes and their timeouts. */
+/** For conditions that several processes and their timeouts bring about. */
 const SLOW_TIMEOUT_MS = 80_000
+const SLOW_POLL_MS = 100
 
 /**
- * Waits until `look` gives something truthy, and gives that.
- * @throws after 15 s, with what was awaited
+ * Polls `look` until it returns something truthy, and returns that.
+ * @param what the awaited condition, for the error message
+ * @throws Error after 15 s
  */
 export async function until<T>(what: string, look: () => Promise<T> | T): Promise<Found<T>> {
   return await wait(what, look, TIMEOUT_MS)
 }
 
-/** The same, for up to 80 s. */
+/** Does the same as {@link until} for up to 80 s. */
 export async function untilSlowly<T>(what: string, look: () => Promise<T> | T): Promise<Found<T>> {
   return await wait(what, look, SLOW_TIMEOUT_MS)
+}
+
+/**
+ * Polls a condition every 100 ms. An error counts as false: the database may be down for a while.
+ * @returns whether the condition became true within `timeoutMs`
+ */
+export async function untilTrue(timeoutMs: number, isTrue: () => Promise<boolean>): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    if (await isTrue().catch(() => false)) return true
+    if (Date.now() > deadline) return false
+    await new Promise(done => setTimeout(done, SLOW_POLL_MS))
+  }
 }
 
 type Found<T> = Exclude<T, false | null | undefined>
@@ -21,9 +36,9 @@ type Found<T> = Exclude<T, false | null | undefined>
 async function wait<T>(what: string, look: () => Promise<T> | T, timeoutMs: number): Promise<Found<T>> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
-    const seen = await look()
-    if (seen) return seen as Found<T>
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    const found = await look()
+    if (found) return found as Found<T>
+    if (performance.now() > deadline) throw new Error(`timed out waiting until ${what}`)
     await new Promise(done => setTimeout(done, POLL_MS))
   }
 }

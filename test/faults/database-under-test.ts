@@ -1,0 +1,56 @@
+import pg from 'pg'
+import { PostgresServer } from '../support/postgres-server.ts'
+
+const SETTINGS = { max_connections: '300', track_commit_timestamp: 'on' }
+
+/** A migrated server with default durability, and a direct connection to it that bypasses the proxy. */
+export class DatabaseUnderTest {
+  readonly server: PostgresServer
+  #client: Promise<pg.Client> | undefined
+
+  private constructor(server: PostgresServer) {
+    this.server = server
+  }
+
+  /** @param folder where the data is stored; it stays there for a post-mortem */
+  static async start(folder: string): Promise<DatabaseUnderTest> {
+    const server = await PostgresServer.start(SETTINGS, folder)
+    await server.migrate()
+    return new DatabaseUnderTest(server)
+  }
+
+  /** Runs one statement on a connection that is reused, and replaced after an error. */
+  async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    this.#client ??= this.connect()
+    const client = this.#client
+    try {
+      return (await (await client).query<Row>(sql, values)).rows
+    } catch (error) {
+      if (this.#client === client) this.#client = undefined
+      void client.then(
+        broken => broken.end(),
+        () => undefined,
+      )
+      throw error
+    }
+  }
+
+  /** Opens a connection of the caller's own. */
+  async connect(): Promise<pg.Client> {
+    const client = new pg.Client({
+      connectionString: this.server.url,
+      application_name: 'comanda faults',
+    })
+    client.on('error', () => undefined)
+    await client.connect()
+    return client
+  }
+
+  async stop(): Promise<void> {
+    await this.#client?.then(
+      client => client.end(),
+      () => undefined,
+    )
+    await this.server.stop()
+  }
+}

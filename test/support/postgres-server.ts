@@ -1,0 +1,92 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pino } from 'pino'
+import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded/postgres.ts'
+import { migrate } from '../../src/processes/migrate.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const START_ATTEMPT_COUNT = 20
+const RETRY_MS = 200
+const POLL_MS = 50
+
+/** An embedded PostgreSQL server in a temporary folder, which a test can kill and start again. */
+export class PostgresServer {
+  readonly #folder: string
+  readonly #settings: Record<string, string>
+  #server: EmbeddedPostgres
+
+  private constructor(folder: string, settings: Record<string, string>, server: EmbeddedPostgres) {
+    this.#folder = folder
+    this.#settings = settings
+    this.#server = server
+  }
+
+  /**
+   * @param settings server settings besides the defaults, e.g. `{ fsync: 'off' }`
+   * @param folder where the data is stored
+   */
+  static async start(
+    settings: Record<string, string>,
+    folder = temporaryFolder('postgres'),
+  ): Promise<PostgresServer> {
+    return new PostgresServer(folder, settings, await startEmbedded(folder, settings))
+  }
+
+  get url(): string {
+    return this.#server.url
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port)
+  }
+
+  /** Applies all migrations to the database of `url`. */
+  async migrate(): Promise<void> {
+    await migrate(this.url, pino({ level: 'warn' }))
+  }
+
+  /** Sends SIGKILL to the postmaster: the data folder stays as after a crash. */
+  kill(): void {
+    process.kill(this.#postmasterPid(), 'SIGKILL')
+  }
+
+  /** Shuts down in fast mode, which disconnects all clients, and keeps the data. */
+  async shutDown(): Promise<void> {
+    process.kill(this.#postmasterPid(), 'SIGINT')
+    while (existsSync(this.#pidFile())) await delay(POLL_MS)
+  }
+
+  /** Starts the server again on the same data, after crash recovery if needed. The port changes. */
+  async startAgain(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#server = await startEmbedded(this.#folder, this.#settings)
+        return
+      } catch (error) {
+        // Backends of a killed postmaster may take a moment to exit.
+        if (attempt === START_ATTEMPT_COUNT) throw error
+        await delay(RETRY_MS)
+      }
+    }
+  }
+
+  /** Stops the server and keeps its data. */
+  async stop(): Promise<void> {
+    await this.#server.stop()
+  }
+
+  /** Stops the server and deletes its data. */
+  async destroy(): Promise<void> {
+    await this.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #pidFile(): string {
+    return join(this.#server.dataFolder, 'postmaster.pid')
+  }
+
+  #postmasterPid(): number {
+    return Number(readFileSync(this.#pidFile(), 'utf8').split('\n', 1)[0])
+  }
+}
