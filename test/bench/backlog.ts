@@ -1,9 +1,9 @@
+import type { Menu } from '../support/pipeline.ts'
 import type { BenchSystem } from './bench-system.ts'
-import type { Menu } from './limit.ts'
 
 const CHUNK_COUNT = 100_000
 
-/** Puts orders of one line each into the database as the API would have, their events waiting for a dispatcher. */
+/** Inserts `count` PLACED orders of one line each, with undispatched events, as the API would. */
 export async function addBacklog(
   system: BenchSystem,
   { restaurant_id, menu_item_ids }: Menu,
@@ -13,7 +13,7 @@ export async function addBacklog(
     const values = [restaurant_id, menu_item_ids, Math.min(CHUNK_COUNT, count - done)]
     await system.query(backlogSql, values)
   }
-  // A backlog comes over time: what its rows leave to be done has been done by then.
+  // A real backlog grows slowly, so that vacuum and checkpoints have processed its rows.
   await system.query('vacuum analyze orders, order_items, order_transitions, outbox_events')
   await system.query('checkpoint')
 }

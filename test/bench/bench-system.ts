@@ -1,66 +1,56 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
-import { pino } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
 import { Api } from '../../scripts/support/api.ts'
 import { ScriptError } from '../../scripts/support/script-error.ts'
-import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded/postgres.ts'
-import { migrate } from '../../src/processes/migrate.ts'
 import { freePort } from '../support/free-port.ts'
+import { PostgresServer } from '../support/postgres-server.ts'
+import { processUse } from './process-use.ts'
 
 export type Role = 'api' | 'dispatcher' | 'worker'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const START_TIMEOUT_MS = 60_000
-/** A server of this machine's size; its durability is the default. Every system is measured on the same settings, the limit too. */
+/** Sized for the reference machine, with default durability. Every scenario uses them, `limit` too. */
 const SERVER_SETTINGS = {
   shared_buffers: '2GB',
   min_wal_size: '4GB',
   max_wal_size: '8GB',
   track_commit_timestamp: 'on',
 }
-/** Segments of the write-ahead log, of 16 MB each, that are there from the beginning. */
+/** WAL segments, of 16 MB each, that exist before the first measurement. */
 const WAL_SEGMENT_COUNT = 200
 const POLL_MS = 20
 
-/**
- * A Postgres with its default durability in a folder of its own, and our roles as processes of their own on it, the
- * way they run in production.
- */
+/** A Postgres server with default durability, and the roles as separate processes, as in production. */
 export class BenchSystem {
   readonly url: string
-  /** looks at the results; takes no part in the load */
+  /** reads results; takes no part in the load */
   readonly db: pg.Pool
-  readonly #embedded: EmbeddedPostgres
-  readonly #folder: string
+  readonly #server: PostgresServer
   readonly #env: Record<string, string>
   readonly #children = new Map<Role, ChildProcess>()
-  /** most memory of those that have ended, in MB */
+  /** peak memory of processes that have ended, in MB */
   readonly #peaks = new Map<Role, number>()
   #port = 0
 
-  private constructor(embedded: EmbeddedPostgres, folder: string, env: Record<string, string>) {
-    this.#embedded = embedded
-    this.#folder = folder
+  private constructor(server: PostgresServer, env: Record<string, string>) {
+    this.#server = server
     this.#env = env
-    this.url = embedded.url
-    this.db = new pg.Pool({ connectionString: embedded.url, max: 2, application_name: 'comanda bench' })
+    this.url = server.url
+    this.db = new pg.Pool({ connectionString: server.url, max: 2, application_name: 'comanda bench' })
     this.db.on('error', () => undefined)
   }
 
-  /** @param env of every role */
+  /** @param env environment variables of every role */
   static async create(env: Record<string, string> = {}): Promise<BenchSystem> {
-    const folder = mkdtempSync(join(tmpdir(), 'comanda-bench-'))
-    chmodSync(folder, 0o755)
-    const embedded = await startEmbedded(folder, SERVER_SETTINGS)
-    await migrate(embedded.url, pino({ level: 'warn' }))
-    const system = new BenchSystem(embedded, folder, env)
+    const server = await PostgresServer.start(SERVER_SETTINGS)
+    await server.migrate()
+    const system = new BenchSystem(server, env)
     await system.#fillLog()
-    // Each was started once before: what is compiled is on the disk.
+    // The first start of each role fills Node's compile cache.
     await system.run(['api', 'dispatcher', 'worker'])
     await system.run([])
     system.forgetPeaks()
@@ -72,8 +62,8 @@ export class BenchSystem {
   }
 
   /**
-   * Starts and stops roles until just these run. A changed environment starts a role anew.
-   * @returns whether one was started
+   * Starts and stops roles so that exactly these run. With `env`, every role is started again.
+   * @returns whether a role was started
    */
   async run(roles: readonly Role[], env: Record<string, string> = {}): Promise<boolean> {
     for (const role of this.#children.keys()) {
@@ -88,19 +78,19 @@ export class BenchSystem {
     return this.#children.get(role)?.pid
   }
 
-  /** The most memory that any process of the role has had, in MB, as long as none was forgotten. */
+  /** Peak memory of all processes of the role since {@link forgetPeaks}, in MB. */
   peakOf(role: Role): number {
     const pid = this.pidOf(role)
-    const present = pid === undefined ? 0 : (processUse(pid)?.peakRssMb ?? Number.NaN)
-    return Math.max(present, this.#peaks.get(role) ?? 0)
+    const current = pid === undefined ? 0 : (processUse(pid)?.peakRssMb ?? Number.NaN)
+    return Math.max(current, this.#peaks.get(role) ?? 0)
   }
 
-  /** Leaves out of {@link peakOf} what has ended so far. */
+  /** Makes {@link peakOf} ignore the processes that have ended so far. */
   forgetPeaks(): void {
     this.#peaks.clear()
   }
 
-  /** Ends a role at once, as a machine that fails does. {@link run} starts it again. */
+  /** Sends SIGKILL to a role, as when its machine fails. {@link run} starts it again. */
   async kill(role: Role): Promise<void> {
     await this.#end(role, 'SIGKILL')
   }
@@ -109,7 +99,7 @@ export class BenchSystem {
     return (await this.db.query<Row>(sql, values)).rows
   }
 
-  /** Gives what was logged so far back, to be written over: outside of what is measured. */
+  /** Frees the WAL written so far for reuse, outside of the measured time. */
   async checkpoint(): Promise<void> {
     await this.query('checkpoint')
   }
@@ -117,17 +107,17 @@ export class BenchSystem {
   async destroy(): Promise<void> {
     await this.run([])
     await this.db.end()
-    await this.#embedded.stop()
-    rmSync(this.#folder, { recursive: true, force: true })
+    await this.#server.destroy()
   }
 
   /**
-   * A server that has run for a while writes over old segments of its log. A young one makes each anew while everybody waits:
-   * 50 ms for every 7,000 orders, which is all of the p99 of a short run.
+   * Creates WAL segments in advance. A server that has run for a while recycles old segments. A new
+   * server creates each one while all commits wait: 50 ms per 7,000 orders, which would dominate the
+   * p99 of a short run.
    */
   async #fillLog(): Promise<void> {
     for (let count = 0; count < WAL_SEGMENT_COUNT; count++)
-      await this.query(`select pg_logical_emit_message(false, 'bench', 'fills the log'), pg_switch_wal()`)
+      await this.query(`select pg_logical_emit_message(false, 'bench', 'fills the WAL'), pg_switch_wal()`)
     await this.checkpoint()
   }
 
@@ -176,19 +166,7 @@ export class BenchSystem {
   }
 }
 
-/** What `npm run api` and the others call node with. */
+/** Returns the arguments that `npm run <role>` passes to node. */
 function argumentsOf(role: Role): string[] {
   return packageJson.scripts[role].split(' ').slice(1)
-}
-
-/** Peak and present memory, and CPU time, of a process; Linux only. */
-export function processUse(pid: number): { peakRssMb: number; cpuSeconds: number } | undefined {
-  try {
-    const peakKb = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-    const ticks = Number(fields[11]) + Number(fields[12])
-    return { peakRssMb: Number(peakKb) / 1024, cpuSeconds: ticks / 100 }
-  } catch {
-    return undefined
-  }
 }

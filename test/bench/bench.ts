@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Menu } from '../support/pipeline.ts'
 import type { BenchSystem, Role } from './bench-system.ts'
-import type { Menu } from './limit.ts'
-import { closedLoop } from './load.ts'
+import { closedLoop } from './closed-loop.ts'
 
-/** What one scenario measured, by name; the unit is the last word of the name. */
+/** The figures of one scenario by name. The last word of a name is its unit. */
 export type Figures = Record<string, number>
 
 export interface Scenario {
   name: string
-  /** what it does, in a line */
+  /** one line for the progress output */
   about: string
   run: (bench: Bench) => Promise<Figures>
 }
@@ -16,11 +16,11 @@ export interface Scenario {
 export interface Bench {
   system: BenchSystem
   menu: Menu
-  /** length of one load, in s */
+  /** duration of one load */
   seconds: number
-  /** a second system, full of old orders; only when it was asked for */
+  /** a second system with old orders, for the growth scenarios */
   grown?: { system: BenchSystem; menu: Menu } | undefined
-  /** events that wait when the drain of a long backlog begins */
+  /** undispatched events at the start of `drain-long` and `place-128-backlog` */
   backlogCount: number
 }
 
@@ -30,8 +30,8 @@ const WARM_UP_CONNECTIONS = 64
 const DRAIN_TIMEOUT_MS = 300_000
 export const POLL_MS = 50
 
-/** Orders of one line each, over all items of the menu. */
-export function singles({ restaurant_id, menu_item_ids }: Menu, lines = 1): string[] {
+/** Returns order bodies, one per menu item, with `lines` consecutive items each. */
+export function orderBodies({ restaurant_id, menu_item_ids }: Menu, lines = 1): string[] {
   return menu_item_ids.map((_, first) => {
     const items = Array.from({ length: lines }, (_, offset) => ({
       menu_item_id: menu_item_ids[(first + offset) % menu_item_ids.length],
@@ -41,7 +41,7 @@ export function singles({ restaurant_id, menu_item_ids }: Menu, lines = 1): stri
   })
 }
 
-/** Makes the next scenario start with nothing to do. */
+/** Marks all events as dispatched, so that the next scenario starts without a backlog. */
 export async function clearBacklog({ system }: Bench): Promise<void> {
   await system.query(
     `update outbox_events set dispatched_at = now() where dispatched_at is null and quarantined_at is null`,
@@ -59,26 +59,27 @@ export async function untilDrained(
       union all select 1 from pgboss.job where state in ('created', 'retry', 'active') and name <> '__pgboss__send-it' limit 1`,
     )
     if (rows.length === 0) return
-    if (Date.now() > deadline) throw new Error(`the slow path did not drain in ${timeoutMs / 60_000} minutes`)
+    if (Date.now() > deadline)
+      throw new Error(`the asynchronous pipeline did not drain within ${timeoutMs / 60_000} minutes`)
     await delay(POLL_MS)
   }
 }
 
-/** Just these roles run. Those that were started now have had some load first, which is not measured: a young process still compiles. */
+/** Runs exactly these roles. A new API gets a load that is not measured first, because V8 still compiles. */
 export async function runWarm(bench: Bench, roles: Role[], env: Record<string, string> = {}): Promise<void> {
   const { system, menu } = bench
   if (!(await system.run(roles, env)) || !roles.includes('api')) return
   const { baseUrl } = system.api
   await closedLoop({
     baseUrl,
-    bodies: singles(menu),
+    bodies: orderBodies(menu),
     connections: WARM_UP_CONNECTIONS,
     seconds: WARM_UP_SECONDS,
   })
   await (roles.includes('worker') ? untilDrained(bench) : clearBacklog(bench))
 }
 
-/** Every role runs and has nothing to do. @returns the time from which on orders count */
+/** Runs every role and waits until all are idle. @returns the time; later orders belong to the measurement */
 export async function startIdle(bench: Bench): Promise<Date> {
   await clearBacklog(bench)
   await runWarm(bench, ALL)

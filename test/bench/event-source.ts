@@ -1,14 +1,14 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { ScriptError } from '../../scripts/support/script-error.ts'
 
-/** Follows an event stream: notes when each event came, and how often. */
+/** Reads an event stream, and records when each event arrived and how often. */
 export class EventSource {
-  /** when each event came, by its id, in ms of the wall clock: the database's on the same machine */
+  /** arrival of each event by id, in ms since the epoch: the clock that the database uses, too */
   readonly arrivals = new Map<string, number>()
-  /** events that came more than once */
+  /** events that arrived more than once */
   repeated = 0
   heartbeats = 0
-  /** ended, although nobody here ended it */
+  /** the stream ended without {@link close} */
   isBroken = false
   readonly #request: ClientRequest
   #rest = ''
@@ -21,7 +21,7 @@ export class EventSource {
     response.once('close', () => (this.isBroken = !outgoing.destroyed || this.isBroken))
   }
 
-  /** Resolves when the snapshot has come. @throws ScriptError with the status of an answer that is no stream */
+  /** Resolves when the snapshot has arrived. @throws ScriptError with a status other than 200 */
   static async open(url: string): Promise<EventSource> {
     return await new Promise((resolve, reject) => {
       const outgoing = request(url, { agent: false })
@@ -29,7 +29,7 @@ export class EventSource {
       outgoing.once('response', response => {
         if (response.statusCode !== 200) {
           outgoing.destroy()
-          return reject(new ScriptError(`${url} was answered with ${response.statusCode}`))
+          return reject(new ScriptError(`${url} responded with ${response.statusCode}`))
         }
         const source = new EventSource(outgoing, response)
         response.once('data', () => resolve(source))

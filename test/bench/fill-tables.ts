@@ -5,9 +5,9 @@ const RESTAURANTS = 100
 const ITEMS = 1_000
 
 /**
- * Fills the tables as years of orders would have: `orders` of them, the later half with the jobs and events that pg-boss
- * and the outbox still keep, and some of everything that operators look for. Written in SQL, past the triggers of
- * nothing: there are none.
+ * Fills the tables as years of operation would. The later half of the orders still have their events
+ * and jobs, and a few of them show each kind of problem that operators look for.
+ * @param orders number of orders
  */
 export async function fillTables(client: ClientBase, orders: number): Promise<void> {
   await client.query(
@@ -19,7 +19,7 @@ export async function fillTables(client: ClientBase, orders: number): Promise<vo
   await client.query('checkpoint')
 }
 
-/** Half of the jobs that the later half of the orders had go back to waiting: no worker has lived for a while. */
+/** Makes the `order.prepare` jobs pending again, as if no worker had run for ten minutes. */
 export async function makeBacklog(client: ClientBase): Promise<void> {
   await client.query(
     `update pgboss.job
@@ -101,7 +101,7 @@ function statements(orders: number): string[] {
       from filling join dish using (item)
       where n > ${later}`,
     ),
-    // Some of each kind of trouble.
+    // Some of each kind of problem.
     `update pgboss.job set state = 'created', started_on = null, completed_on = null
     where name = 'inventory.deduct' and id in (select placed_id from filling where n > ${orders - 500})`,
     `update pgboss.job set state = 'retry', retry_count = 3, completed_on = null, output = '{"message":"lock timeout"}'
@@ -117,7 +117,7 @@ function statements(orders: number): string[] {
     select uuidv7(), 'order.prepare', deducted_id, deducted_id, 'inventory.deducted.success.v1', order_id,
       '{"message":"broken"}', 13, at, at
     from filling where n between ${later} and ${later + 500}`,
-    // The statistics have all of it: without this, workers would begin with adding every event there is.
+    // The statistics include all events; otherwise workers would first process every one of them.
     `insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
     select restaurant_id, hour, ${columnsSql} from (${recountSql}) as recounted`,
     `update projection_cursors

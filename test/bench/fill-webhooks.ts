@@ -2,30 +2,30 @@ import type { ClientBase } from 'pg'
 import { DELIVERY_QUEUE, deliveryQueue } from '../../src/jobs/queues.ts'
 
 const WEBHOOKS = 50
-/** Restaurants that each hears of: with two, every restaurant has one. */
+/** With two restaurants per webhook, every restaurant has a webhook. */
 const RESTAURANTS_EACH = 2
-/** One in so many deliveries arrives at the second attempt. */
+/** One in 20 deliveries succeeds at the second attempt. */
 const SECOND_ATTEMPT_EVERY = 20
-/** Deliveries that wait behind those that a webhook fails at, and as many behind those that another takes its time with; */
+/** Pending deliveries of the failing webhook, and as many of the slow one. */
 const WAITING_COUNT = 10_000
-/** that many of them have a job. */
-const IN_HAND_COUNT = 10
+/** Pending deliveries per webhook that have a job. */
+const QUEUED_COUNT = 10
 const DEAD_COUNT = 500
 
 /**
- * Fills the tables of webhooks for the events that `fillTables` left: two deliveries an order, with their attempts and the jobs that
- * pg-boss keeps for a day. Most have arrived; one webhook fails, one takes less than there is, one has dead letters, and others
- * were disabled, have gone or were deleted.
+ * Fills the webhook tables for the events of `fillTables`: two deliveries per order, with their
+ * attempts and the jobs that pg-boss keeps for a day. Most are delivered. One webhook fails, one is too
+ * slow, one has dead letters, and three are disabled, gone or deleted.
  */
 export async function fillWebhooks(client: ClientBase): Promise<void> {
   await client.query(`set synchronous_commit = off; set work_mem = '256MB'`)
   for (const statement of statements) await client.query(statement)
-  await client.query('drop table unsettled; reset work_mem')
+  await client.query('drop table pending; reset work_mem')
   await client.query('vacuum analyze')
   await client.query('checkpoint')
 }
 
-/** Half of the deliveries wait: no worker has lived for a while. */
+/** Makes half of the deliveries pending again, as if no worker had run for ten minutes. */
 export async function makeDeliveryBacklog(client: ClientBase): Promise<void> {
   await client.query(
     `update webhook_deliveries set state = 'QUEUED', settled_at = null, attempts = 0
@@ -53,7 +53,7 @@ export async function makeDeliveryBacklog(client: ClientBase): Promise<void> {
 }
 
 const webhook = (n: string) => `('00000000-0000-7000-a000-' || lpad(to_hex(${n}), 12, '0'))::uuid`
-/** The latest deliveries of a webhook, numbered from the oldest of them on. */
+/** Selects the latest `count` deliveries of webhook `n`, numbered from the oldest. */
 const latest = (n: number, count: number) => `
     select delivery_id, row_number() over (order by delivery_id) as place
     from (
@@ -100,9 +100,9 @@ const statements = [
     'standard', '${deliveryQueue.deadLetter}'
   from webhook_deliveries
   order by delivery_id`,
-  // Some of each kind of trouble.
-  `create temporary table unsettled as
-  select delivery_id, failing, case when place <= ${IN_HAND_COUNT} then 'QUEUED' else 'AWAITS_ROOM' end as state
+  // Some of each kind of problem.
+  `create temporary table pending as
+  select delivery_id, failing, case when place <= ${QUEUED_COUNT} then 'QUEUED' else 'AWAITS_ROOM' end as state
   from (
     select delivery_id, place, true as failing
     from (${latest(0, WAITING_COUNT)}) as behind_failures
@@ -113,16 +113,16 @@ const statements = [
   `update webhook_deliveries as d
   set state = u.state, settled_at = null, attempts = case when u.failing and u.state = 'QUEUED' then 4 else 0 end,
     next_attempt_at = case when u.failing and u.state = 'QUEUED' then now() + interval '1 hour' end
-  from unsettled as u
+  from pending as u
   where d.delivery_id = u.delivery_id`,
   `update webhook_attempts as a
   set status = 503, answer = 'no', error = null
-  from unsettled as u
+  from pending as u
   where a.delivery_id = u.delivery_id
     and u.failing
     and u.state = 'QUEUED'`,
   `delete from webhook_attempts as a
-  using unsettled as u
+  using pending as u
   where a.delivery_id = u.delivery_id
     and u.state = 'AWAITS_ROOM'`,
   `update pgboss.job as j
@@ -130,7 +130,7 @@ const statements = [
     retry_count = case when u.failing then 4 else 0 end, started_on = null, completed_on = null,
     start_after = now() + case when u.failing then interval '1 hour' else interval '0' end,
     output = case when u.failing then '{"message":"the receiver answered 503"}'::jsonb end
-  from unsettled as u
+  from pending as u
   where j.name = '${DELIVERY_QUEUE}'
     and j.id = u.delivery_id
     and u.state = 'QUEUED'`,

@@ -1,31 +1,27 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { capture } from './load.ts'
+import type { Menu } from '../support/pipeline.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { capture } from './capture.ts'
 
 /**
- * The limit that everybody assumes: one commit an order. The bare placement statement, with nothing before or behind
- * it, prepared, from 32 connections.
+ * The supposed upper limit of placement: one commit per order. Measures the bare placement statement,
+ * prepared, from 32 connections, without the API.
  */
 const CLIENT_COUNT = 32
 
 const hasPgbench = spawnSync('pgbench', ['--version']).error === undefined
 
-export interface Menu {
-  restaurant_id: string
-  menu_item_ids: string[]
-}
-
-/** By pgbench; undefined where it is not installed. @returns orders a second */
+/** Measures with pgbench. @returns orders per second; undefined where pgbench is not installed */
 export async function limitByPgbench(url: string, menu: Menu, seconds: number): Promise<number | undefined> {
   if (!hasPgbench) return undefined
-  const folder = mkdtempSync(join(tmpdir(), 'comanda-pgbench-'))
+  const folder = temporaryFolder('pgbench')
   const file = join(folder, 'place.sql')
   writeFileSync(file, placementSql(menu))
   const { hostname, port, username, password, pathname } = new URL(url)
-  const args = [
+  const load = [
     '-n',
     '-M',
     'prepared',
@@ -38,21 +34,16 @@ export async function limitByPgbench(url: string, menu: Menu, seconds: number): 
     '-f',
     file,
   ]
+  const connection = ['-h', hostname, '-p', port, '-U', username, pathname.slice(1)]
   try {
-    const output = await capture(
-      'pgbench',
-      [...args, '-h', hostname, '-p', port, '-U', username, pathname.slice(1)],
-      {
-        PGPASSWORD: password,
-      },
-    )
+    const output = await capture('pgbench', [...load, ...connection], { PGPASSWORD: password })
     return Number(/tps = ([\d.]+)/.exec(output)?.[1])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-/** The same through node-postgres in one process. @returns orders a second */
+/** Measures with node-postgres in one process. @returns orders per second */
 export async function limitByPg(url: string, menu: Menu, seconds: number): Promise<number> {
   const clients = await Promise.all(
     Array.from({ length: CLIENT_COUNT }, async () => {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Bench, type Figures, POLL_MS, singles, startIdle, untilDrained } from './bench.ts'
-import { openLoop } from './load.ts'
+import { type Bench, type Figures, orderBodies, POLL_MS, startIdle, untilDrained } from './bench.ts'
+import { openLoop } from './open-loop.ts'
 
-/** How long it takes. */
+/** Scenarios that measure latency. */
 
 const SINGLE_ORDER_COUNT = 200
 const AT_ONCE_COUNT = 1_000
@@ -13,13 +13,13 @@ export function latencyAt(rate: number) {
     const { baseUrl } = bench.system.api
     const { errors } = await openLoop({
       baseUrl,
-      bodies: singles(bench.menu),
+      bodies: orderBodies(bench.menu),
       connections: 32,
       seconds: bench.seconds,
       rate,
     })
     await untilDrained(bench)
-    return { ...(await hops(bench, since)), errors }
+    return { ...(await pipelineLatency(bench, since)), errors }
   }
 }
 
@@ -34,7 +34,7 @@ export async function oneByOne(bench: Bench): Promise<Figures> {
     })
     while ((await api.readOrder(order_id)).status === 'PLACED') await delay(POLL_MS)
   }
-  return await hops(bench, since)
+  return await pipelineLatency(bench, since)
 }
 
 export async function atOnce(bench: Bench): Promise<Figures> {
@@ -44,7 +44,7 @@ export async function atOnce(bench: Bench): Promise<Figures> {
   const order = { restaurant_id, items: [{ menu_item_id: menu_item_ids[0] ?? '', quantity: 1 }] }
   await Promise.all(Array.from({ length: AT_ONCE_COUNT }, () => api.placeOrder(order)))
   await untilDrained(bench)
-  return await hops(bench, since)
+  return await pipelineLatency(bench, since)
 }
 
 export async function apiAtRate(bench: Bench): Promise<Figures> {
@@ -52,7 +52,7 @@ export async function apiAtRate(bench: Bench): Promise<Figures> {
   const { baseUrl } = bench.system.api
   const result = await openLoop({
     baseUrl,
-    bodies: singles(bench.menu),
+    bodies: orderBodies(bench.menu),
     connections: 500,
     seconds: bench.seconds,
     rate: 1_000,
@@ -61,8 +61,8 @@ export async function apiAtRate(bench: Bench): Promise<Figures> {
   return { 'p50 ms': result.p50Ms, 'p99 ms': result.p99Ms, errors: result.errors }
 }
 
-/** Times between the commits of PLACED and PREPARING, in ms, of the orders placed since. */
-async function hops({ system }: Bench, since: Date): Promise<Figures> {
+/** Measures the time between the commits of PLACED and PREPARING, in ms, of the orders placed since. */
+async function pipelineLatency({ system }: Bench, since: Date): Promise<Figures> {
   const [row] = await system.query<{ p50: number; p99: number; max: number; count: string }>(
     `select percentile_cont(0.5) within group (order by ms) as p50, percentile_cont(0.99) within group (order by ms) as p99,
       max(ms) as max, count(*) as count

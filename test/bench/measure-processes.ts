@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Bench, type Figures, startIdle } from './bench.ts'
-import { processUse, type Role } from './bench-system.ts'
+import type { Role } from './bench-system.ts'
+import { processUse } from './process-use.ts'
 
-/** What each process costs. */
+/** Scenarios that measure the CPU and memory of each process. */
 
 const IDLE_SECONDS = 10
 
@@ -19,7 +20,7 @@ export async function idle(bench: Bench): Promise<Figures> {
   }
 }
 
-/** The peaks of all processes so far, those that have ended too. */
+/** Returns the peak memory of each role so far, processes that have ended included. */
 export async function memory({ system }: Bench): Promise<Figures> {
   return {
     'api MB': system.peakOf('api'),

@@ -26,7 +26,7 @@ await runScript(async () => {
     process.argv.slice(2),
   )
   if (options === null) return 0
-  const { lags, wrongs, rssMb, ...rest } = await measureStreams({
+  const { lags, failures, rssMb, ...rest } = await measureStreams({
     streamCount: options.streams,
     eventsPerSecond: options.rate,
     seconds: options.seconds,
@@ -49,8 +49,13 @@ ${whole(rest.events)} events, sent ${whole(figures.sent)} times
 from commit to client: p50 ${whole(figures.p50Ms)} ms, p99 ${whole(figures.p99Ms)} ms, at most ${whole(figures.maxMs)} ms
 memory of the API: ${whole(rssMb.before)} MB without streams, ${whole(rssMb.open)} MB with them (${figures.kbAStream.toFixed(1)} kB each), ${whole(rssMb.end)} MB at the end
 heartbeats: ${whole(rest.heartbeats)}; this program was kept from looking for ${whole(rest.longestPauseMs)} ms at the longest`)
-  for (const wrong of wrongs.slice(0, MAX_SHOWN_COUNT)) console.log(`  ${wrong}`)
-  if (wrongs.length > MAX_SHOWN_COUNT) console.log(`  and ${wrongs.length - MAX_SHOWN_COUNT} more`)
-  writeFigures(options.json, { eventsPerSecond: options.rate, seconds: options.seconds, ...figures, wrongs })
-  return wrongs.length === 0 ? 0 : 1
+  for (const failure of failures.slice(0, MAX_SHOWN_COUNT)) console.log(`  ${failure}`)
+  if (failures.length > MAX_SHOWN_COUNT) console.log(`  and ${failures.length - MAX_SHOWN_COUNT} more`)
+  writeFigures(options.json, {
+    eventsPerSecond: options.rate,
+    seconds: options.seconds,
+    ...figures,
+    failures,
+  })
+  return failures.length === 0 ? 0 : 1
 })

@@ -1,6 +1,6 @@
 import { decimalNumber, readOptions, text, wholeNumber } from '../../scripts/support/read-options.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
-import { EVENTS_AN_ORDER, measureWebhooks } from './measure-webhooks.ts'
+import { EVENTS_PER_ORDER, measureWebhooks } from './measure-webhooks.ts'
 import { lagsOf, reportText } from './webhook-report.ts'
 import { writeFigures } from './write-figures.ts'
 
@@ -19,7 +19,7 @@ await runScript(async () => {
   const options = readOptions(
     command,
     {
-      events: wholeNumber(`how many; an order has ${EVENTS_AN_ORDER}`, 10_000, 100, 1_000_000),
+      events: wholeNumber(`how many; an order has ${EVENTS_PER_ORDER}`, 10_000, 100, 1_000_000),
       rate: decimalNumber('orders placed a second, on average', 4, 0.1, 1_000),
       json: text('file for all figures', 'bench-results/webhooks.json'),
     },
@@ -27,21 +27,21 @@ await runScript(async () => {
   )
   if (options === null) return 0
   const result = await measureWebhooks({
-    orderCount: Math.ceil(options.events / EVENTS_AN_ORDER),
+    orderCount: Math.ceil(options.events / EVENTS_PER_ORDER),
     ordersPerSecond: options.rate,
     onProgress: line => console.error(line),
   })
-  const { receivers, events, wrongs, states, loadMs, wholeMs, longestPauseMs } = result
+  const { receivers, events, failures, states, loadMs, wholeMs, longestPauseMs } = result
   console.log(`\n${reportText(result)}`)
-  for (const wrong of wrongs.slice(0, MAX_SHOWN_COUNT)) console.log(`  ${wrong}`)
-  if (wrongs.length > MAX_SHOWN_COUNT) console.log(`  and ${wrongs.length - MAX_SHOWN_COUNT} more`)
+  for (const failure of failures.slice(0, MAX_SHOWN_COUNT)) console.log(`  ${failure}`)
+  if (failures.length > MAX_SHOWN_COUNT) console.log(`  and ${failures.length - MAX_SHOWN_COUNT} more`)
   writeFigures(options.json, {
     ordersPerSecond: options.rate,
     events: events.length,
     lags: lagsOf(result),
     receivers: receivers.map(({ behaviour, arrivals, repeated, refused }) => ({
       behaviour,
-      came: arrivals.size,
+      received: arrivals.size,
       repeated,
       refused,
     })),
@@ -49,7 +49,7 @@ await runScript(async () => {
     loadMs,
     wholeMs,
     longestPauseMs,
-    wrongs,
+    failures,
   })
-  return wrongs.length === 0 ? 0 : 1
+  return failures.length === 0 ? 0 : 1
 })

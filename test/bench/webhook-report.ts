@@ -3,7 +3,7 @@ import { plainTable } from '../../scripts/support/plain-table.ts'
 import type { WebhookResult } from './measure-webhooks.ts'
 import type { WebhookReceiver } from './webhook-receiver.ts'
 
-/** Lags of the good ones, from the commit of an event to its arrival, while something goes on around them. */
+/** Time from the commit of an event to its arrival at the good receivers, in one phase of the run. */
 export interface Lags {
   while: string
   deliveries: number
@@ -12,29 +12,29 @@ export interface Lags {
   maxMs: number
 }
 
-/** What an event is counted under: when it was committed, unless it was the kill that held it up. */
+/** An event belongs to the phase of its commit, or to the last phase if it arrived after the kill. */
 const phases = [
   '3 are slow, 2 fail, 1 is gone',
   '3 are slow, 2 catch up, 1 is gone',
-  'worker and dispatcher are killed, and afterwards',
+  'after the kill of worker and dispatcher',
 ] as const
 
-export function lagsOf({ receivers, events, mendedAt, killedAt }: WebhookResult): Lags[] {
+export function lagsOf({ receivers, events, fixedAt, killedAt }: WebhookResult): Lags[] {
   const latencies = phases.map(() => new Latencies())
   for (const { arrivals } of receivers.filter(({ behaviour }) => behaviour === 'good')) {
     for (const { event_id, at } of events) {
       const arrivedAt = arrivals.get(event_id)
       if (arrivedAt === undefined) continue
-      const phase = at < mendedAt ? 0 : arrivedAt < killedAt ? 1 : 2
+      const phase = at < fixedAt ? 0 : arrivedAt < killedAt ? 1 : 2
       latencies[phase]?.record(arrivedAt - at)
     }
   }
-  return latencies.map((its, phase) => ({
+  return latencies.map((latency, phase) => ({
     while: phases[phase] ?? '',
-    deliveries: its.count,
-    p50Ms: its.percentile(50),
-    p99Ms: its.percentile(99),
-    maxMs: its.percentile(100),
+    deliveries: latency.count,
+    p50Ms: latency.percentile(50),
+    p99Ms: latency.percentile(99),
+    maxMs: latency.percentile(100),
   }))
 }
 
@@ -42,7 +42,7 @@ export function reportText(result: WebhookResult): string {
   const { receivers, events, states, loadMs, wholeMs, longestPauseMs } = result
   const lags = plainTable(
     ['left', 'right', 'right', 'right', 'right'],
-    ['lag of the good ones, from commit', 'deliveries', 'p50 ms', 'p99 ms', 'max ms'],
+    ['lag of the good receivers', 'deliveries', 'p50 ms', 'p99 ms', 'max ms'],
     lagsOf(result).map(({ while: phase, deliveries, p50Ms, p99Ms, maxMs }) => [
       phase,
       deliveries.toLocaleString('en'),
@@ -50,17 +50,17 @@ export function reportText(result: WebhookResult): string {
     ]),
   )
   const byBehaviour = Map.groupBy(receivers, ({ behaviour }) => behaviour)
-  const sum = (those: readonly WebhookReceiver[], of: (receiver: WebhookReceiver) => number) =>
-    those.reduce((total, each) => total + of(each), 0).toLocaleString('en')
-  const came = plainTable(
+  const sum = (some: readonly WebhookReceiver[], of: (receiver: WebhookReceiver) => number) =>
+    some.reduce((total, each) => total + of(each), 0).toLocaleString('en')
+  const counts = plainTable(
     ['left', 'right', 'right', 'right', 'right', 'left'],
-    ['receivers', '', 'came', 'came again', 'refused', 'deliveries'],
-    [...byBehaviour].map(([behaviour, its]) => [
+    ['receivers', '', 'received', 'repeated', 'refused', 'deliveries'],
+    [...byBehaviour].map(([behaviour, some]) => [
       behaviour,
-      String(its.length),
-      sum(its, ({ arrivals }) => arrivals.size),
-      sum(its, ({ repeated }) => repeated),
-      sum(its, ({ refused }) => refused),
+      String(some.length),
+      sum(some, ({ arrivals }) => arrivals.size),
+      sum(some, ({ repeated }) => repeated),
+      sum(some, ({ refused }) => refused),
       states
         .filter(each => each.behaviour === behaviour)
         .map(({ state, count }) => `${count.toLocaleString('en')} ${state}`)
@@ -71,9 +71,9 @@ export function reportText(result: WebhookResult): string {
   return [
     lags,
     '',
-    came,
+    counts,
     '',
-    `${events.length.toLocaleString('en')} events; the good ones had them all after ${seconds(loadMs)} s, everybody after ${seconds(wholeMs)} s`,
-    `the longest pause of this process itself: ${Math.round(longestPauseMs)} ms`,
+    `${events.length.toLocaleString('en')} events; the good receivers had all of them after ${seconds(loadMs)} s, all receivers after ${seconds(wholeMs)} s`,
+    `longest pause of this process: ${Math.round(longestPauseMs)} ms`,
   ].join('\n')
 }
