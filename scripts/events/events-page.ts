@@ -1,6 +1,6 @@
 import { type EventType, eventCatalogue, eventTypes } from '../../src/events/catalogue.ts'
 import { cloudEventSchema, toCloudEvent } from '../../src/events/cloud-event.ts'
-import { exampleOf } from '../../src/events/event-examples.ts'
+import { exampleOf } from '../../src/events/event.ts'
 import { type JsonSchema, jsonSchemaOf } from '../../src/events/event-schemas.ts'
 
 const PUBLIC_URL = 'https://orders.example.com'
@@ -10,7 +10,7 @@ export function eventsPage(): string {
   return `# Events
 
 What happens to orders and their stock is told as events, to whoever builds on it: delivery, customers, analytics. This page is
-made of the catalogue, [src/events/catalogue.ts](../src/outbox/events.ts), by \`npm run events\`; a test sees that it is up to date.
+made of the catalogue, [src/events/catalogue.ts](../src/events/catalogue.ts), by \`npm run events\`; a test sees that it is up to date.
 
 | event | tells |
 |---|---|
@@ -49,7 +49,7 @@ ${eventTypes.map(section).join('\n\n')}
 
 ## Changing the catalogue
 
-Change [src/events/catalogue.ts](../src/outbox/events.ts), then \`npm run events\`: it writes this page and
+Change [src/events/catalogue.ts](../src/events/catalogue.ts), then \`npm run events\`: it writes this page and
 [docs/asyncapi.json](asyncapi.json) anew, and says what would break somebody. \`npm run check\` fails on that, too: it compares with
 [docs/events.json](events.json), the catalogue as last released, and looks both ways.
 
@@ -71,14 +71,14 @@ function section(type: EventType): string {
   const { payload } = exampleOf(type)
   return `### \`${type}\`
 
-${eventCatalogue[type].meta()?.description}
+${eventCatalogue[type].description}
 
-${fieldTable(jsonSchemaOf(eventCatalogue[type], 'draft-2020-12'))}
+${fieldTable(jsonSchemaOf(eventCatalogue[type].payload, 'draft-2020-12'))}
 
 ${json(payload)}`
 }
 
-const titleOf = (type: EventType) => eventCatalogue[type].meta()?.title
+const titleOf = (type: EventType) => eventCatalogue[type].title
 /** As GitHub names the anchor of a heading. */
 const anchorOf = (type: EventType) => type.replaceAll('.', '')
 const json = (value: unknown) => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { demoIds } from '../platform/demo-ids.ts'
-import { type EventType, eventCatalogue, eventTypes } from './catalogue.ts'
+import { type EventType, eventCatalogue, eventTypes, isAboutOrder } from './catalogue.ts'
 import { cloudEventSchema, toCloudEvent } from './cloud-event.ts'
-import { exampleOf } from './event-examples.ts'
+import { exampleOf } from './event.ts'
 import { type JsonSchema, jsonSchemaOf } from './event-schemas.ts'
 
 export interface AsyncApiOptions {
@@ -62,7 +62,7 @@ export function asyncApiDocument({ version, publicUrl, authMode, test, snapshots
         ...(Object.fromEntries(
           eventTypes.flatMap(type => [
             [type, envelope(type)],
-            [dataName(type), jsonSchemaOf(eventCatalogue[type], 'draft-7')],
+            [dataName(type), jsonSchemaOf(eventCatalogue[type].payload, 'draft-7')],
           ]),
         ) as Record<string, JsonSchema>),
         [test.type]: jsonSchemaOf(test.schema, 'draft-7'),
@@ -73,7 +73,6 @@ export function asyncApiDocument({ version, publicUrl, authMode, test, snapshots
   }
 }
 
-const isAboutOrder = (type: EventType) => 'order_id' in eventCatalogue[type].shape
 const dataName = (type: EventType) => `${type}.data`
 const reference = (...keys: string[]) => ({ $ref: `#/${keys.join('/')}` })
 
@@ -105,7 +104,7 @@ function bearerScheme(authMode: 'jwt' | 'api-key') {
 }
 
 function message(type: EventType, publicUrl: string) {
-  const { title, description } = eventCatalogue[type].meta() ?? {}
+  const { title, description } = eventCatalogue[type]
   return {
     name: type,
     title,

@@ -1,183 +1,226 @@
 import { z } from 'zod'
-import { newId } from '../platform/ids.ts'
+import { demoIds } from '../platform/demo-ids.ts'
+import { defineEvent } from './define-event.ts'
+import {
+  amount,
+  itemName,
+  menuItemId,
+  orderedItem,
+  orderKeys,
+  sequenceOfStep,
+  statusChange,
+  time,
+} from './payload-fields.ts'
+
+// The examples show one evening: one order is delivered, one is cancelled by its customer, one finds too little stock.
+const { restaurant: restaurant_id, margherita, tiramisu, order: order_id } = demoIds
+const delivered = { order_id, restaurant_id }
+const cancelled = { order_id: '01a20488-6f60-7000-8000-000000000102', restaurant_id }
+const soldOut = { order_id: '01a2048f-c260-7000-8000-000000000103', restaurant_id }
+const twoPizzas = { menu_item_id: margherita, name: 'Pizza Margherita', quantity: 2 }
+const oneTiramisu = { menu_item_id: tiramisu, name: 'Tiramisù', quantity: 1 }
 
 /**
- * The event catalogue: every event's name, once, and the shape of its payload. Others build on it: what has been released
- * as a `v1` grows by optional properties and changes in no other way (docs/events.md says why, `npm run events` checks).
+ * The event catalogue: one entry per event, from which types, validation, SQL and documents follow. A released `v1` may only
+ * gain optional properties (docs/events.md explains why, `npm run events` checks it). src/outbox/routing.ts lists the jobs.
  */
-
-const id = (what: string) => z.uuid().meta({ description: `Id of the ${what}` })
-const at = (what: string) => z.iso.datetime().meta({ description: `${what}, in UTC` })
-const money = (what: string) =>
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .meta({ description: `${what}, with all the decimals that the currency has` })
-const itemName = z.string().meta({ description: 'Name of the item when the order was placed' })
-const quantity = z.int().positive().meta({ description: 'Portions, those of all its lines added up' })
-
-const order = { order_id: id('order'), restaurant_id: id('restaurant') }
-const item = { menu_item_id: id('menu item'), name: itemName, quantity }
-
-const statusChange = <Status extends string>(status: Status) =>
-  z.object({
-    ...order,
-    previous_status: z.string().meta({ description: 'Status that the order had before' }),
-    status: z.literal(status).meta({ description: 'Status that it has now' }),
-    seq: z
-      .int()
-      .positive()
-      .meta({ description: "Place in the order's history: 1, 2, 3, … without a gap; 1 is its placement" }),
-    actor: z.string().meta({
-      description: '`client`: a caller of the API; `system`: the slow path. There may be others one day',
-    }),
-    reason: z.string().nullable().meta({ description: 'Why, where a reason was given' }),
-    at: at('When'),
-  })
-
 export const eventCatalogue = {
-  'order.placed.v1': z
-    .object({
-      ...order,
+  'order.placed.v1': defineEvent({
+    title: 'Order placed',
+    description:
+      'An order was accepted. Its stock is not deducted yet: the order becomes PREPARING or CANCELLED next.',
+    payload: z.object({
+      ...orderKeys,
       customer_id: z.string().nullable().meta({ description: "The customer's id in the caller's system" }),
       currency: z
         .string()
         .regex(/^[A-Z]{3}$/)
         .meta({ description: 'ISO 4217 code of all amounts' }),
-      total_amount: money('Sum over the items'),
+      total_amount: amount('Total of all items'),
       items: z
-        .array(z.object({ ...item, price: money('Price of one portion') }))
+        .array(z.object({ ...orderedItem, price: amount('Price of one portion') }))
         .min(1)
-        .meta({ description: 'What was ordered, each item once' }),
-      placed_at: at('When the order was accepted'),
-    })
-    .meta({
-      title: 'Order placed',
-      description: 'An order was accepted. Its stock is not deducted yet: it becomes PREPARING or CANCELLED.',
+        .meta({ description: 'The ordered items, each item once' }),
+      placed_at: time('When the order was accepted'),
     }),
-  'inventory.deducted.success.v1': z
-    .object({
-      ...order,
-      items: z.array(z.object(item)).min(1).meta({ description: 'What was taken from stock' }),
-      deducted_at: at('When'),
-    })
-    .meta({
-      title: 'Stock deducted',
-      description: 'The stock of all items of an order was deducted. The order becomes PREPARING.',
+    sequence: { fixed: 1 },
+    example: {
+      event_id: '01a20485-b040-7000-8000-0000000000e1',
+      payload: {
+        ...delivered,
+        customer_id: 'customer-42',
+        currency: 'EUR',
+        total_amount: '24.50',
+        items: [
+          { ...twoPizzas, price: '9.50' },
+          { ...oneTiramisu, price: '5.50' },
+        ],
+        placed_at: '2026-11-22T18:30:00.000Z',
+      },
+    },
+  }),
+
+  'inventory.deducted.success.v1': defineEvent({
+    title: 'Stock deducted',
+    description: 'The stock of all items of an order was deducted. The order becomes PREPARING next.',
+    payload: z.object({
+      ...orderKeys,
+      items: z.array(z.object(orderedItem)).min(1).meta({ description: 'The items taken from stock' }),
+      deducted_at: time('When the stock was deducted'),
     }),
-  'inventory.deducted.failed.v1': z
-    .object({
-      ...order,
+    sequence: { fixed: 2 },
+    example: {
+      event_id: '01a20485-b06a-7000-8000-0000000000e2',
+      payload: { ...delivered, items: [twoPizzas, oneTiramisu], deducted_at: '2026-11-22T18:30:00.042Z' },
+    },
+  }),
+
+  'inventory.deducted.failed.v1': defineEvent({
+    title: 'Out of stock',
+    description:
+      'An order asked for more portions than were in stock. Nothing was deducted; the order becomes CANCELLED next.',
+    payload: z.object({
+      ...orderKeys,
       reason: z.literal('OUT_OF_STOCK').meta({ description: 'Why nothing was deducted' }),
       shortages: z
         .array(
           z.object({
-            menu_item_id: item.menu_item_id,
+            menu_item_id: menuItemId,
             name: itemName,
             requested_qty: z.int().positive().meta({ description: 'Portions ordered' }),
-            available_qty: z.int().nonnegative().meta({ description: 'Portions that there were' }),
+            available_qty: z.int().nonnegative().meta({ description: 'Portions in stock' }),
           }),
         )
         .min(1)
-        .meta({ description: 'The items that were short' }),
-    })
-    .meta({
-      title: 'Stock short',
-      description:
-        'An order wanted more than there was. Nothing was deducted, and the order becomes CANCELLED.',
+        .meta({ description: 'The items with too little stock' }),
     }),
-  'inventory.low_stock.v1': z
-    .object({
-      restaurant_id: order.restaurant_id,
-      menu_item_id: item.menu_item_id,
+    sequence: { fixed: 2 },
+    example: {
+      event_id: '01a2048f-c283-7000-8000-0000000000e7',
+      payload: {
+        ...soldOut,
+        reason: 'OUT_OF_STOCK',
+        shortages: [
+          { menu_item_id: margherita, name: 'Pizza Margherita', requested_qty: 3, available_qty: 2 },
+        ],
+      },
+    },
+  }),
+
+  'inventory.low_stock.v1': defineEvent({
+    title: 'Low stock',
+    description:
+      'The stock of a menu item fell below its threshold. The event is sent again only after the stock has recovered.',
+    payload: z.object({
+      restaurant_id: orderKeys.restaurant_id,
+      menu_item_id: menuItemId,
       name: z.string().meta({ description: 'Name of the item' }),
       available_qty: z.int().nonnegative().meta({ description: 'Portions left' }),
-      low_stock_threshold: z.int().nonnegative().meta({ description: 'Below this, stock counts as low' }),
-      at: at('When'),
-    })
-    .meta({
-      title: 'Stock low',
-      description:
-        'The stock of a menu item went below its threshold. It is told again only after it has been back.',
+      low_stock_threshold: z.int().nonnegative().meta({ description: 'Stock below this number is low' }),
+      at: time('When the stock fell below the threshold'),
     }),
-  'order.status.preparing.v1': statusChange('PREPARING').meta({
-    title: 'Order in preparation',
-    description: 'The stock of an order is deducted, and the kitchen may begin.',
+    sequence: null,
+    example: {
+      event_id: '01a20485-b06a-7000-8000-0000000000e8',
+      payload: {
+        restaurant_id,
+        menu_item_id: margherita,
+        name: 'Pizza Margherita',
+        available_qty: 2,
+        low_stock_threshold: 3,
+        at: '2026-11-22T18:30:00.042Z',
+      },
+    },
   }),
-  'order.status.out_for_delivery.v1': statusChange('OUT_FOR_DELIVERY').meta({
+
+  'order.status.preparing.v1': defineEvent({
+    title: 'Order in preparation',
+    description: 'The stock of an order is deducted and the kitchen can start.',
+    payload: statusChange('PREPARING'),
+    sequence: sequenceOfStep,
+    example: {
+      event_id: '01a20485-b07a-7000-8000-0000000000e3',
+      payload: {
+        ...delivered,
+        previous_status: 'PLACED',
+        status: 'PREPARING',
+        seq: 2,
+        actor: 'system',
+        reason: null,
+        at: '2026-11-22T18:30:00.058Z',
+      },
+    },
+  }),
+
+  'order.status.out_for_delivery.v1': defineEvent({
     title: 'Order out for delivery',
     description: 'An order has left the restaurant.',
+    payload: statusChange('OUT_FOR_DELIVERY'),
+    sequence: sequenceOfStep,
+    example: {
+      event_id: '01a20499-fcbc-7000-8000-0000000000e4',
+      payload: {
+        ...delivered,
+        previous_status: 'PREPARING',
+        status: 'OUT_FOR_DELIVERY',
+        seq: 3,
+        actor: 'client',
+        reason: null,
+        at: '2026-11-22T18:52:10.300Z',
+      },
+    },
   }),
-  'order.status.delivered.v1': statusChange('DELIVERED').meta({
+
+  'order.status.delivered.v1': defineEvent({
     title: 'Order delivered',
-    description: 'An order has arrived. This is final.',
+    description: 'An order has arrived. This status is final.',
+    payload: statusChange('DELIVERED'),
+    sequence: sequenceOfStep,
+    example: {
+      event_id: '01a204aa-ff80-7000-8000-0000000000e5',
+      payload: {
+        ...delivered,
+        previous_status: 'OUT_FOR_DELIVERY',
+        status: 'DELIVERED',
+        seq: 4,
+        actor: 'client',
+        reason: null,
+        at: '2026-11-22T19:10:45.120Z',
+      },
+    },
   }),
-  'order.cancelled.v1': statusChange('CANCELLED').meta({
+
+  'order.cancelled.v1': defineEvent({
     title: 'Order cancelled',
     description:
-      'An order was cancelled, by a caller or (`reason` is `OUT_OF_STOCK`) for want of stock. This is final; what stock was deducted is given back.',
+      'An order was cancelled by a caller, or by the system for lack of stock (`reason` is `OUT_OF_STOCK`). This status is final. Deducted stock is restored.',
+    payload: statusChange('CANCELLED'),
+    sequence: sequenceOfStep,
+    example: {
+      event_id: '01a20489-d0e4-7000-8000-0000000000e6',
+      payload: {
+        ...cancelled,
+        previous_status: 'PREPARING',
+        status: 'CANCELLED',
+        seq: 3,
+        actor: 'client',
+        reason: 'ordered by mistake',
+        at: '2026-11-22T18:34:30.500Z',
+      },
+    },
   }),
-} as const satisfies Record<string, z.ZodType>
+} as const
 
 export type EventType = keyof typeof eventCatalogue
 export const eventTypes = Object.keys(eventCatalogue) as EventType[]
-export type Payload<Type extends EventType> = z.infer<(typeof eventCatalogue)[Type]>
+export type Payload<Type extends EventType> = z.infer<(typeof eventCatalogue)[Type]['payload']>
 
-/** Travels with an event and everything that follows from it. */
-export interface TraceContext {
-  /** the HTTP request that started it */
-  request_id?: string
-  /** the event that this one follows from */
-  caused_by?: string
-  /** W3C Trace Context */
-  traceparent?: string
-}
-
-/** Events that are about no order. */
-type StockEvent = 'inventory.low_stock.v1'
-/** Events that are about an order. */
-export type OrderEvent = Exclude<EventType, StockEvent>
-type OrderIdOf<Type extends EventType> = Type extends StockEvent ? null : string
-
-/** An event as it stands in the outbox and in job data. */
-export interface EventOf<Type extends EventType = EventType> {
-  event_id: string
-  type: Type
-  restaurant_id: string
-  order_id: OrderIdOf<Type>
-  payload: Payload<Type>
-  trace_context: TraceContext
-}
-
-/** A new event, with an id that sorts by time. */
-export function newEvent<Type extends EventType>(
-  type: Type,
-  payload: Payload<Type>,
-  trace_context: TraceContext,
-): EventOf<Type> {
-  const { restaurant_id } = payload
-  const order_id = ('order_id' in payload ? payload.order_id : null) as OrderIdOf<Type>
-  return { event_id: newId(), type, restaurant_id, order_id, payload, trace_context }
-}
-
-/** The trace context of whatever follows from `event`. */
-export function follow(event: EventOf): TraceContext {
-  return { ...event.trace_context, caused_by: event.event_id }
-}
-
-/** Whether the catalogue knows it. */
+/** Returns whether this version of the catalogue has the type. */
 export function isEventType(type: string): type is EventType {
   return Object.hasOwn(eventCatalogue, type)
 }
 
-/** An event that the catalogue does not know, or whose payload has another shape than it says. */
-export class InvalidEvent extends Error {
-  override name = 'InvalidEvent'
-}
-
-/** @throws InvalidEvent naming the type and what is wrong */
-export function checkEvent(event: { type: string; payload: unknown }): asserts event is EventOf {
-  if (!isEventType(event.type)) throw new InvalidEvent(`unknown event type ${event.type}`)
-  const { error } = eventCatalogue[event.type].safeParse(event.payload)
-  if (error) throw new InvalidEvent(`${event.type}: ${z.prettifyError(error).replaceAll('\n', ' ')}`)
+/** Returns whether events of this type are about an order, and so carry its id and a sequence. */
+export function isAboutOrder(type: EventType): boolean {
+  return eventCatalogue[type].sequence !== null
 }

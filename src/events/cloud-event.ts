@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { timeOfId } from '../platform/ids.ts'
-import { type EventOf, type EventType, eventCatalogue } from './catalogue.ts'
-
-/** More than any order has steps, and what a `smallint` holds. */
-const MAX_SEQUENCE = 32_767
+import { type EventType, eventCatalogue, isAboutOrder } from './catalogue.ts'
+import type { EventOf } from './event.ts'
+import { sequenceOf } from './sequence.ts'
 
 /**
  * An event as others get it: CloudEvents 1.0 in JSON, with its Sequence and Distributed Tracing extensions.
@@ -60,28 +59,6 @@ export function schemaPath(type: EventType): string {
   return `/schemas/${type}.json`
 }
 
-/**
- * The place of an event among those of its order, rising from 1: the nth step of the order's history is 2n − 1, and what
- * became of its stock stands between the first step and the second, at 2. It rises without being gapless: an order that
- * is cancelled before its stock is looked at has no 2. What is gapless is the history itself, by `seq` in `data`.
- * @returns undefined for events that are about no order
- */
-export function sequenceOf({ type, payload }: Pick<EventOf, 'type' | 'payload'>): number | undefined {
-  if ('seq' in payload) return 2 * payload.seq - 1
-  if (type === 'order.placed.v1') return 1
-  return type === 'inventory.low_stock.v1' ? undefined : 2
-}
-
-/** {@link sequenceOf} in SQL, of an event `e` of the outbox. It takes any payload: what is wrong with it is found later. */
-export const sequenceSql = `
-  case
-    when e.order_id is null then null
-    when jsonb_typeof(e.payload -> 'seq') = 'number'
-      then greatest(-1, least(2 * (e.payload ->> 'seq')::numeric - 1, ${MAX_SEQUENCE}))::smallint
-    when e.type = 'order.placed.v1' then 1
-    else 2
-  end`
-
 function subjectOf({ payload }: EventOf): string {
   return 'order_id' in payload ? `orders/${payload.order_id}` : `menu-items/${payload.menu_item_id}`
 }
@@ -104,7 +81,7 @@ export const cloudEventFields = {
 
 const sequence = z
   .string()
-  .regex(/^[1-9]$/)
+  .regex(/^[1-9][0-9]*$/)
   .meta({
     description:
       'Place among the events of its order: rising, so that what is older than what you have seen can be told; not gapless',
@@ -115,8 +92,8 @@ export function cloudEventSchema(type: EventType): z.ZodObject {
   return z.object({
     ...cloudEventFields,
     type: z.literal(type).meta({ description: 'What happened' }),
-    ...(type === 'inventory.low_stock.v1' ? {} : { sequence }),
+    ...(isAboutOrder(type) ? { sequence } : {}),
     traceparent: z.string().optional().meta({ description: 'W3C Trace Context, where traces are on' }),
-    data: eventCatalogue[type],
+    data: eventCatalogue[type].payload,
   })
 }

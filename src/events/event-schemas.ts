@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type EventType, eventCatalogue, eventTypes } from './catalogue.ts'
 import { cloudEventSchema, schemaPath, toCloudEvent } from './cloud-event.ts'
-import { exampleOf } from './event-examples.ts'
+import { exampleOf } from './event.ts'
 
 /** A JSON Schema, as far as we look into it. */
 export interface JsonSchema {
@@ -45,7 +45,7 @@ function dataSchema(type: EventType, publicUrl: string): JsonSchema {
   return {
     $schema: DIALECT,
     $id: `${publicUrl}${schemaPath(type)}`,
-    ...jsonSchemaOf(eventCatalogue[type], 'draft-2020-12'),
+    ...jsonSchemaOf(eventCatalogue[type].payload, 'draft-2020-12'),
     examples: [exampleOf(type).payload],
   }
 }
@@ -56,7 +56,7 @@ function envelopeSchema(type: EventType, publicUrl: string): JsonSchema {
   return {
     $schema: DIALECT,
     $id: `${publicUrl}${envelopePath(type)}`,
-    title: `${eventCatalogue[type].meta()?.title}, as a CloudEvent`,
+    title: `${eventCatalogue[type].title}, as a CloudEvent`,
     ...rest,
     properties: { ...properties, data: { $ref: `${publicUrl}${schemaPath(type)}` } },
     examples: [toCloudEvent(exampleOf(type), publicUrl)],

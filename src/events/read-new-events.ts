@@ -1,5 +1,5 @@
 import type { Sql } from '../db/transaction.ts'
-import type { EventOf } from './catalogue.ts'
+import type { EventOf } from './event.ts'
 import { narrowTo, type SnapshotPosition, snapshotPosition } from './snapshot-position.ts'
 
 /** An event as it was committed. */

@@ -1,5 +1,5 @@
-import type { EventOf } from './catalogue.ts'
-import { sequenceOf } from './cloud-event.ts'
+import type { EventOf } from './event.ts'
+import { sequenceOf } from './sequence.ts'
 
 /**
  * Events in the order to tell them: by their ids, which sort by time, but those of an order by their sequence, whatever

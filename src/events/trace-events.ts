@@ -1,6 +1,6 @@
 import { trace } from '@opentelemetry/api'
 import { isTracing, startSpan, traceIdOf } from '../platform/tracing.ts'
-import type { EventOf, TraceContext } from './catalogue.ts'
+import type { EventOf, TraceContext } from './event.ts'
 
 export interface TracedEvents<Event extends EventOf> {
   /** the events, each with what is now done with it as what led to whatever follows */

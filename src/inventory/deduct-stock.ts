@@ -1,5 +1,5 @@
 import type { Tx } from '../db/transaction.ts'
-import { type EventOf, follow, newEvent } from '../events/catalogue.ts'
+import { type EventOf, follow, newEvent } from '../events/event.ts'
 import { claimEvents } from '../jobs/inbox.ts'
 import { lockOrders } from '../orders/lock-orders.ts'
 import type { Handled } from '../outbox/consume-events.ts'

@@ -1,5 +1,5 @@
 import type { Tx } from '../db/transaction.ts'
-import { type EventOf, follow, type OrderEvent } from '../events/catalogue.ts'
+import { type EventOf, follow, type OrderEvent } from '../events/event.ts'
 import type { Handled } from '../outbox/consume-events.ts'
 import { decideTransition, type OrderState, type TransitionRequest } from './order.ts'
 import { saveTransitions, type TransitionToSave } from './save-transitions.ts'

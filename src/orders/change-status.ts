@@ -1,5 +1,5 @@
 import type { Tx } from '../db/transaction.ts'
-import type { TraceContext } from '../events/catalogue.ts'
+import type { TraceContext } from '../events/event.ts'
 import { appendEvents } from '../outbox/append-event.ts'
 import { StaleVersion } from '../platform/errors.ts'
 import { lockOrder } from './lock-orders.ts'

@@ -1,4 +1,4 @@
-import { type EventOf, newEvent, type TraceContext } from '../events/catalogue.ts'
+import { type EventOf, newEvent, type TraceContext } from '../events/event.ts'
 import {
   type ExpectedError,
   type FieldError,

@@ -1,5 +1,5 @@
 import type { Tx } from '../db/transaction.ts'
-import type { EventOf } from '../events/catalogue.ts'
+import type { EventOf } from '../events/event.ts'
 import { claimEvents } from '../jobs/inbox.ts'
 import type { Handled } from '../outbox/consume-events.ts'
 import { applyTransitions } from './apply-transitions.ts'

@@ -1,6 +1,7 @@
 import { integers, jsonbs, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
-import { type EventOf, type EventType, newEvent, type TraceContext } from '../events/catalogue.ts'
+import type { EventType } from '../events/catalogue.ts'
+import { type EventOf, newEvent, type TraceContext } from '../events/event.ts'
 import type { OrderStatus, Transition } from './order.ts'
 import { countStockOuts, countTransitions } from './order-metrics.ts'
 

@@ -1,6 +1,6 @@
 import { jsonbs, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
-import { checkEvent, type EventOf } from '../events/catalogue.ts'
+import { checkEvent, type EventOf } from '../events/event.ts'
 
 /**
  * Appends events to the outbox, in the transaction of what they tell: both stay or neither does. Left under way.

@@ -1,6 +1,6 @@
 import { isRetryable, isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
-import { checkEvent, type EventOf } from '../events/catalogue.ts'
+import { checkEvent, type EventOf } from '../events/event.ts'
 import { traceEvents, traceFields } from '../events/trace-events.ts'
 import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'

@@ -1,6 +1,6 @@
 import type { PgBoss } from 'pg-boss'
 import type { Tx } from '../db/transaction.ts'
-import type { EventOf } from '../events/catalogue.ts'
+import type { EventOf } from '../events/event.ts'
 
 /** One job that an event leads to, besides the jobs of its routes. */
 export interface FanOutTarget {

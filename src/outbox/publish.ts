@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Tx } from '../db/transaction.ts'
-import { type EventOf, isEventType } from '../events/catalogue.ts'
+import { isEventType } from '../events/catalogue.ts'
+import type { EventOf } from '../events/event.ts'
 import { traceFields } from '../events/trace-events.ts'
 import type { QueueName } from '../jobs/queues.ts'
 import type { Logger } from '../platform/log.ts'

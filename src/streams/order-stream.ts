@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts'
 import type { Sql } from '../db/transaction.ts'
-import { sequenceOf } from '../events/cloud-event.ts'
+import { isEventType } from '../events/catalogue.ts'
 import type { NewEvent } from '../events/read-new-events.ts'
+import { sequenceAtStep, sequenceOf } from '../events/sequence.ts'
 import { type SnapshotPosition, snapshotPosition } from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import type { StreamReply } from '../http/route-reply.ts'
@@ -18,7 +19,7 @@ interface OrderStreamOptions {
 }
 
 /** A resume point of an order's stream is the sequence of its event. */
-const SEQUENCE = /^[1-9]\d{0,8}$/
+const SEQUENCE = /^[1-9]\d{0,9}$/
 
 /** @throws resume-point-invalid */
 export function parseSequence(lastEventId: string): number {
@@ -50,9 +51,8 @@ export async function orderStream(
   function begin(): string {
     const isThere = after !== undefined && events.some(event => sequenceOf(event) === after)
     if (isThere) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))
-    const sequence = sequenceOf(
-      events.at(-1) ?? { type: 'order.cancelled.v1', payload: { seq: order.version } as never },
-    )
+    const last = events.at(-1)
+    const sequence = last ? sequenceOf(last) : sequenceAtStep(order.version)
     return frameOf('snapshot', String(sequence), JSON.stringify(presentOrder(order)))
   }
 
@@ -87,7 +87,8 @@ async function readOrderWithEvents(sql: Sql, orderId: string): Promise<OrderWith
   ])
   if (!row) throw new NotFound('order', orderId)
   const { snapshot, events, ...order } = row
-  return { order, events: sortEvents(events ?? []), horizon: snapshotPosition(snapshot) }
+  const known = (events ?? []).filter(({ type }) => isEventType(type))
+  return { order, events: sortEvents(known), horizon: snapshotPosition(snapshot) }
 }
 
 const readSql = `

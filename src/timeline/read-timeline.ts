@@ -1,5 +1,5 @@
 import type { Sql } from '../db/transaction.ts'
-import type { EventOf } from '../events/catalogue.ts'
+import type { EventOf } from '../events/event.ts'
 import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
 import { assertCanAccess, type Caller } from '../platform/caller.ts'
 import { NotFound } from '../platform/errors.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { eventCatalogue, isEventType } from '../events/catalogue.ts'
-import { sequenceOf } from '../events/cloud-event.ts'
+import { sequenceOf } from '../events/sequence.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import { timestamp } from '../http/schema-fields.ts'
 import type { Shortage } from '../orders/order.ts'

@@ -41,6 +41,20 @@ describe('migrations', () => {
     }
   })
 
+  it('change a column that the views of operators read, and recreate the views', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    try {
+      await migrate(url, quiet)
+      await database.execute(`delete from schema_migrations where name = 'WidenEventSequences1795827600000'`)
+      await migrate(url, quiet)
+      expect(await database.query('select 1 from ops.webhooks')).to.deep.equal([])
+    } finally {
+      await database.close()
+      await drop()
+    }
+  })
+
   it('can be run by several processes at once', async () => {
     const { url, drop } = await blankDatabase()
     const database = await openPool(url)

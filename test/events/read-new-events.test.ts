@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { type EventOf, newEvent } from '../../src/events/catalogue.ts'
+import { type EventOf, newEvent } from '../../src/events/event.ts'
 import { readNewEvents } from '../../src/events/read-new-events.ts'
 import { isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
 import { sortEvents } from '../../src/events/sort-events.ts'

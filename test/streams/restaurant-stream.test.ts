@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { SeededRandom } from '../../scripts/support/seeded-random.ts'
-import { type EventOf, newEvent } from '../../src/events/catalogue.ts'
+import { type EventOf, newEvent } from '../../src/events/event.ts'
 import { Cursors } from '../../src/http/cursor.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import { newId } from '../../src/platform/ids.ts'

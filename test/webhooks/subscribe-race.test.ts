@@ -1,7 +1,6 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import type { EventOf } from '../../src/events/catalogue.ts'
-import { exampleOf } from '../../src/events/event-examples.ts'
+import { type EventOf, exampleOf } from '../../src/events/event.ts'
 import { appendAndFanOut } from '../../src/outbox/publish.ts'
 import { ANYONE } from '../../src/platform/caller.ts'
 import { newId } from '../../src/platform/ids.ts'
