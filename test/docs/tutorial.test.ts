@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
-import { configVariables } from '../../src/platform/config.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -105,14 +104,6 @@ describe('the commands in the documents', () => {
     )
     expect(named.length).to.be.above(10)
     for (const name of named) expect(scripts, name).to.have.property(name)
-  })
-})
-
-describe('the README', () => {
-  it('lists every environment variable, and no other', () => {
-    const [, table = ''] = /## Environment\n\n([\s\S]*?)\n\n/.exec(readme) ?? []
-    const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)
-    expect(listed).to.deep.equal(configVariables.map(({ name }) => name))
   })
 })
 
