@@ -4,7 +4,7 @@ import { restaurantRouteDefaults } from '../inventory/restaurant-route-defaults.
 import { readRestaurant } from '../inventory/stock-queries.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { ExpectedError } from '../platform/errors.ts'
+import { QueryInvalid } from '../platform/errors.ts'
 import { readStats } from './read-stats.ts'
 import {
   hoursBetween,
@@ -36,7 +36,7 @@ export function statsRoutes({ database }: { database: Database }): Route[] {
         const hours = hoursBetween(range)
         if (!(hours > 0 && hours <= MAX_HOUR_COUNT)) {
           const detail = `must be after \`from\`, by ${MAX_HOUR_COUNT} hours at most`
-          throw new ExpectedError('query-invalid', `to: ${detail}`, { errors: [{ parameter: 'to', detail }] })
+          throw new QueryInvalid([{ parameter: 'to', detail }])
         }
         const restaurant = await readRestaurant(database, restaurant_id)
         const stats = await readStats(database, restaurant_id, range.from, range.to)

@@ -1,15 +1,11 @@
 import type { Context } from 'koa'
 import { HttpMethodEnum, koaBody } from 'koa-body'
 import { ExpectedError } from '../platform/errors.ts'
+import { MAX_BODY_BYTES, MAX_JSON_DEPTH } from './limits.ts'
+import { expectedError } from './problem.ts'
 import type { RequestStep } from './route.ts'
 
 const JSON_TYPE = 'application/json'
-
-/** Longest body, in bytes. An order of 100 lines is about 8 kB. */
-const BODY_LIMIT_BYTES = 256 * 1024
-
-/** Most lists and objects around a value. An order has two. */
-const MAX_DEPTH = 32
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -26,7 +22,7 @@ export function jsonBody(): RequestStep {
     multipart: false,
     text: true,
     textTypes: [JSON_TYPE],
-    textLimit: BODY_LIMIT_BYTES,
+    textLimit: MAX_BODY_BYTES,
     encoding: 'binary',
     parsedMethods: [HttpMethodEnum.POST, HttpMethodEnum.PATCH],
     onError: (error, ctx) => {
@@ -59,21 +55,17 @@ function refuseUnreadable(ctx: Context): void {
   if (type === JSON_TYPE && coding === undefined) return
   const charset = ctx.request.charset.toLowerCase()
   if (!ctx.is(JSON_TYPE) || !['', 'utf-8', 'utf8'].includes(charset)) {
-    throw new ExpectedError('unsupported-media-type', 'Send the body as application/json in UTF-8')
+    throw expectedError('unsupported-media-type')
   }
   if (!['', 'identity'].includes(ctx.get('content-encoding'))) {
-    throw new ExpectedError('unsupported-media-type', 'Send the body as it is, without a Content-Encoding')
+    throw new ExpectedError('unsupported-media-type', 'Send the body without a Content-Encoding')
   }
 }
 
 /** @param bytes a character for each */
 function parseJson(bytes: string): Exclude<Context['request']['body'], undefined> {
   const value = parse(bytes)
-  if (isDeeperThan(MAX_DEPTH, value)) {
-    throw new ExpectedError('json-too-deep', `Lists and objects may be nested ${MAX_DEPTH} levels deep`, {
-      limit_depth: MAX_DEPTH,
-    })
-  }
+  if (isDeeperThan(MAX_JSON_DEPTH, value)) throw expectedError('json-too-deep')
   return value
 }
 
@@ -90,18 +82,11 @@ function parse(bytes: string): Exclude<Context['request']['body'], undefined> {
   try {
     return JSON.parse(utf8.decode(Buffer.from(bytes, 'latin1')))
   } catch {
-    throw new ExpectedError(
-      'malformed-json',
-      'The body could not be read as one JSON value in UTF-8; check quotes, commas and brackets',
-    )
+    throw expectedError('malformed-json')
   }
 }
 
 function bodyError(error: Error & { status?: number }): unknown {
-  if (error.status === 413) {
-    return new ExpectedError('payload-too-large', `A body may have ${BODY_LIMIT_BYTES} bytes`, {
-      limit_bytes: BODY_LIMIT_BYTES,
-    })
-  }
-  return error.status === 400 ? new ExpectedError('malformed-json', 'The body broke off') : error
+  if (error.status === 413) return expectedError('payload-too-large')
+  return error.status === 400 ? new ExpectedError('malformed-json', 'The body is truncated') : error
 }

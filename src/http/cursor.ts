@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Sql } from '../db/transaction.ts'
-import { ExpectedError } from '../platform/errors.ts'
+import { expectedError } from './problem.ts'
 
 const SIGNATURE_BYTES = 16
 
@@ -37,10 +37,7 @@ export class Cursors {
       timingSafeEqual(signature, this.#sign(list, payload)) &&
       bytes.toString('base64url') === cursor
     if (isOurs) return JSON.parse(payload.toString()) as string[]
-    throw new ExpectedError(
-      'cursor-invalid',
-      'This cursor was not given out for this list; start again without one, and follow the Link headers',
-    )
+    throw expectedError('cursor-invalid')
   }
 
   #sign(list: string, payload: Buffer): Buffer {

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Database } from '../db/database.ts'
 import type { Sql, Tx } from '../db/transaction.ts'
-import { ExpectedError } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight, type IdempotentRequest } from '../platform/idempotent-request.ts'
+import { MAX_KEY_LENGTH } from './limits.ts'
+import { expectedError } from './problem.ts'
 import type { RouteReply } from './route-reply.ts'
 
 /**
@@ -11,8 +12,6 @@ import type { RouteReply } from './route-reply.ts'
  * transaction of what it answers, so that neither exists without the other. A refusal changed nothing and is not
  * remembered: its key is free.
  */
-
-const MAX_KEY_LENGTH = 255
 
 /** Visible ASCII, with or without the quotes of a structured field. */
 const KEY = new RegExp(
@@ -31,17 +30,9 @@ export const idempotencyKeyHeader = z.string().min(1).max(MAX_KEY_LENGTH).meta({
 export function parseIdempotencyKey(header: string | undefined, required: boolean): string | undefined {
   if (header === undefined) {
     if (!required) return undefined
-    throw new ExpectedError(
-      'idempotency-key-missing',
-      'This call needs an Idempotency-Key header, so that it can be sent again safely',
-    )
+    throw expectedError('idempotency-key-missing')
   }
-  if (!KEY.test(header)) {
-    throw new ExpectedError(
-      'idempotency-key-invalid',
-      `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} visible ASCII characters, and comes once`,
-    )
-  }
+  if (!KEY.test(header)) throw expectedError('idempotency-key-invalid')
   return header.startsWith('"') ? header.slice(1, -1) : header
 }
 
@@ -97,12 +88,7 @@ export async function findStoredReply<Reply>(
     [caller, key],
   )
   if (!answer) return undefined
-  if (answer.fingerprint !== fingerprint) {
-    throw new ExpectedError(
-      'idempotency-key-reused',
-      'This Idempotency-Key was sent with another request before; choose a new key for a new request',
-    )
-  }
+  if (answer.fingerprint !== fingerprint) throw expectedError('idempotency-key-reused')
   return { body: answer.body, headers: { ...answer.headers, 'Idempotency-Replayed': 'true' } }
 }
 

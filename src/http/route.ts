@@ -2,16 +2,17 @@ import type { Context } from 'koa'
 import type { z } from 'zod'
 import type { Caller, Scope } from '../platform/caller.ts'
 import {
-  type ErrorCode,
-  ExpectedError,
+  type ExpectedError,
   type FieldError,
   NotFound,
+  QueryInvalid,
   type ResourceKind,
   ValidationFailed,
 } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import { acceptedVersions } from './etag.ts'
 import { fingerprintOf } from './idempotency.ts'
+import type { ExemplifiedCode } from './problem.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
 
 /** What the answer of a route that streams is: server-sent events. */
@@ -47,6 +48,9 @@ interface RouteRequest<Params, Query, Body> {
   idempotency: IdempotentRequest | undefined
 }
 
+/** An error of an operation: the code of a catalogue entry with an example, or an example of the error. */
+export type DocumentedError = ExemplifiedCode | ExpectedError
+
 /** One operation of the API: what serves it and what documents it, so that the two cannot part. */
 export interface RouteSpec<Params, Query, Body, Reply> {
   method: 'get' | 'post' | 'patch' | 'delete'
@@ -78,7 +82,7 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   /** the answer is a stream of events: its schema is text, and it goes on from `Last-Event-ID` */
   isStream?: boolean
   /** the errors it may answer besides those of every operation */
-  errors: readonly { code: ErrorCode; detail: string; fields?: Record<string, unknown> }[]
+  errors: readonly DocumentedError[]
   handle: (request: RouteRequest<Params, Query, Body>) => Promise<RouteReply<Reply> | StreamReply>
 }
 
@@ -170,8 +174,7 @@ function parseQuery<Output>(schema: z.ZodType<Output>, value: Record<string, unk
           },
         ],
   )
-  const [first] = errors
-  throw new ExpectedError('query-invalid', `${first?.parameter}: ${first?.detail}`, { errors })
+  throw new QueryInvalid(errors)
 }
 
 /** Errors that one answer names. */

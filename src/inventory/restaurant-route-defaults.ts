@@ -1,4 +1,3 @@
-import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { restaurantParams } from './stock-contract.ts'
 
 /** What all operations that read of one restaurant's orders have alike. */
@@ -9,5 +8,5 @@ export const restaurantRouteDefaults = {
   params: restaurantParams,
   resource: 'restaurant',
   status: 200,
-  errors: [notFoundExample('restaurant')],
+  errors: ['restaurant-not-found'],
 } as const

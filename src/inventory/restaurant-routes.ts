@@ -2,11 +2,11 @@ import type { Database } from '../db/database.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import { withIdempotency } from '../http/idempotency.ts'
-import { invalidValueExample } from '../http/openapi/error-examples.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { assertCanAccess } from '../platform/caller.ts'
+import { ValidationFailed } from '../platform/errors.ts'
 import { changeRestaurant } from './change-restaurant.ts'
 import type { Restaurant } from './inventory-entities.ts'
 import {
@@ -18,7 +18,7 @@ import {
   restaurantParams,
   restaurantReply,
 } from './stock-contract.ts'
-import { menuItemExample, noRestaurant, restaurantExample, versionHeader } from './stock-examples.ts'
+import { menuItemExample, restaurantExample, versionHeader } from './stock-examples.ts'
 import { listMenu, listRestaurants, readRestaurant } from './stock-queries.ts'
 
 /** Restaurants and their menus, to look at and to change. */
@@ -59,7 +59,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       replySchema: restaurantReply,
       replyExample: restaurantExample,
       replyHeaders: versionHeader,
-      errors: [noRestaurant],
+      errors: ['restaurant-not-found'],
       handle: async ({ params: { restaurant_id }, caller }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
         return restaurantReplyOf(await readRestaurant(database, restaurant_id))
@@ -82,7 +82,10 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       replyExample: restaurantExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalidValueExample('/active', 'must be true or false'), noRestaurant],
+      errors: [
+        new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
+        'restaurant-not-found',
+      ],
       handle: ({ params, body, caller, versions, idempotency }) => {
         assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
         return withIdempotency(database, idempotency, 200, async tx =>
@@ -101,7 +104,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       params: restaurantParams,
       resource: 'restaurant',
       statusDescription: 'A page of the menu',
-      errors: [noRestaurant],
+      errors: ['restaurant-not-found'],
       handle: async ({ params: { restaurant_id }, path, query, caller }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
         const restaurant = await readRestaurant(database, restaurant_id)

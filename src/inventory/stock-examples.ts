@@ -1,4 +1,3 @@
-import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { MenuItemReply, RestaurantReply } from './stock-contract.ts'
 
@@ -7,10 +6,6 @@ import type { MenuItemReply, RestaurantReply } from './stock-contract.ts'
 export const versionHeader = {
   ETag: 'Version of the entry, for `If-Match`; movements of stock do not change it',
 }
-
-export const noMenuItem = notFoundExample('menu-item')
-
-export const noRestaurant = notFoundExample('restaurant')
 
 export const restaurantExample: RestaurantReply = {
   restaurant_id: demoIds.restaurant,

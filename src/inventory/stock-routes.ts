@@ -2,10 +2,10 @@ import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { etagOf } from '../http/etag.ts'
 import { withIdempotency } from '../http/idempotency.ts'
-import { invalidValueExample } from '../http/openapi/error-examples.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { assertCanAccess, type Caller, requireUnrestricted } from '../platform/caller.ts'
+import { ValidationFailed } from '../platform/errors.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
 import { changeMenuItem } from './change-menu-item.ts'
@@ -24,13 +24,7 @@ import {
   restaurantReply,
   restockBody,
 } from './stock-contract.ts'
-import {
-  menuItemExample,
-  noMenuItem,
-  noRestaurant,
-  restaurantExample,
-  versionHeader,
-} from './stock-examples.ts'
+import { menuItemExample, restaurantExample, versionHeader } from './stock-examples.ts'
 import { readMenuItem } from './stock-queries.ts'
 
 /** What is put on menus and in stock. */
@@ -49,7 +43,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'Added',
       replySchema: restaurantReply,
       replyExample: restaurantExample,
-      errors: [invalidValueExample('/currency', 'must be an ISO 4217 code like EUR')],
+      errors: [new ValidationFailed([{ pointer: '/currency', detail: 'must be an ISO 4217 code like EUR' }])],
       handle: ({ body, caller, idempotency }) => {
         requireUnrestricted(caller)
         return withIdempotency(database, idempotency, 201, async tx => ({
@@ -72,7 +66,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'Added',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      errors: [invalidValueExample('/available_qty', 'must not be less than 0'), noRestaurant],
+      errors: [
+        new ValidationFailed([{ pointer: '/available_qty', detail: 'must not be less than 0' }]),
+        'restaurant-not-found',
+      ],
       handle: ({ params, body, caller, idempotency }) => {
         assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
         return withIdempotency(database, idempotency, 201, async tx => ({
@@ -95,7 +92,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
-      errors: [noMenuItem],
+      errors: ['menu-item-not-found'],
       handle: async ({ params: { menu_item_id }, caller }) => {
         const item = await database.transaction(tx => readMenuItem(tx, menu_item_id))
         assertCanAccess(caller, item.restaurant_id, 'menu-item', menu_item_id)
@@ -120,7 +117,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalidValueExample('/active', 'must be true or false'), noMenuItem],
+      errors: [
+        new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
+        'menu-item-not-found',
+      ],
       handle: ({ params, body, caller, versions, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
           if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
@@ -143,7 +143,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
-      errors: [invalidValueExample('/quantity', 'must not be less than 1'), noMenuItem],
+      errors: [
+        new ValidationFailed([{ pointer: '/quantity', detail: 'must not be less than 1' }]),
+        'menu-item-not-found',
+      ],
       handle: ({ params, body, caller, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
           if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)

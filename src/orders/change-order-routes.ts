@@ -1,23 +1,17 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { withIdempotency } from '../http/idempotency.ts'
-import { invalidValueExample } from '../http/openapi/error-examples.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import type { Caller } from '../platform/caller.ts'
+import { ValidationFailed } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import { cancelOrder } from './cancel-order.ts'
 import { changeStatus } from './change-status.ts'
 import { orderStatuses } from './order.ts'
 import { cancelOrderBody, changeStatusBody, type OrderReply, orderReply } from './order-contract.ts'
-import {
-  cancelledExample,
-  illegalTransition,
-  inventoryPending,
-  orderExample,
-  orderNotFound,
-} from './order-examples.ts'
+import { cancelledExample, illegalTransition, inventoryPending, orderExample } from './order-examples.ts'
 import { readAccessibleOrder, readOrder } from './order-queries.ts'
 import { orderReplyOf, orderRouteDefaults, versionHeader } from './order-route-defaults.ts'
 
@@ -64,8 +58,8 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
       replyHeaders: versionHeader,
       conditional: true,
       errors: [
-        invalidValueExample('/status', `must be one of ${orderStatuses.join(', ')}`),
-        orderNotFound,
+        new ValidationFailed([{ pointer: '/status', detail: `must be one of ${orderStatuses.join(', ')}` }]),
+        'order-not-found',
         illegalTransition,
         inventoryPending,
       ],
@@ -94,7 +88,11 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
       replyExample: cancelledExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalidValueExample('/reason', 'must not be empty'), orderNotFound, illegalTransition],
+      errors: [
+        new ValidationFailed([{ pointer: '/reason', detail: 'must not be empty' }]),
+        'order-not-found',
+        illegalTransition,
+      ],
       handle: ({ params: { order_id }, body: { reason }, trace, caller, versions, idempotency }) =>
         change(order_id, caller, idempotency, tx => cancelOrder(tx, { order_id, reason, versions, trace })),
     }),

@@ -1,6 +1,4 @@
-import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { type ExpectedError, RestaurantInactive } from '../platform/errors.ts'
 import { IllegalTransition, InventoryPending } from './order.ts'
 import type { ListedOrderReply, OrderReply, PlacedOrderReply } from './order-contract.ts'
 
@@ -66,17 +64,5 @@ export const cancelledExample: OrderReply = {
   ],
 }
 
-const state = { order_id, restaurant_id, version: 1 }
-
-export const orderNotFound = notFoundExample('order')
-export const restaurantNotFound = notFoundExample('restaurant')
-export const restaurantInactive = exampleOf(new RestaurantInactive())
-export const inventoryPending = exampleOf(new InventoryPending({ ...state, status: 'PLACED' }))
-export const illegalTransition = exampleOf(
-  new IllegalTransition({ ...state, status: 'DELIVERED' }, 'CANCELLED'),
-)
-
-/** Returns the documented example of an error. */
-function exampleOf({ code, message, fields }: ExpectedError) {
-  return { code, detail: message, fields: { ...fields } }
-}
+export const inventoryPending = new InventoryPending({ status: 'PLACED' })
+export const illegalTransition = new IllegalTransition({ status: 'DELIVERED' }, 'CANCELLED')

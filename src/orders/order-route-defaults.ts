@@ -1,7 +1,6 @@
 import { etagOf } from '../http/etag.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { type OrderReply, orderParams, presentOrder } from './order-contract.ts'
-import { orderNotFound } from './order-examples.ts'
 import type { OrderRecord } from './order-queries.ts'
 
 /** Settings shared by the operations on one order; the method and the scope are those of a read. */
@@ -12,7 +11,7 @@ export const orderRouteDefaults = {
   params: orderParams,
   resource: 'order',
   status: 200,
-  errors: [orderNotFound],
+  errors: ['order-not-found'],
 } as const
 
 export const versionHeader = { ETag: 'Version of the order, for `If-Match`' }

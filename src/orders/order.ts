@@ -66,7 +66,7 @@ export interface Transition {
 export class IllegalTransition extends ExpectedError {
   override name = 'IllegalTransition'
 
-  constructor(order: OrderState, to: OrderStatus) {
+  constructor(order: Pick<OrderState, 'status'>, to: OrderStatus) {
     const allowed: readonly OrderStatus[] = allowedFor(order.status, 'client')
     const hint = allowed.length ? `allowed: ${allowed.join(', ')}` : `${order.status} is final`
     super('illegal-transition', `The order is ${order.status} and cannot become ${to}; ${hint}`, {
@@ -80,7 +80,7 @@ export class IllegalTransition extends ExpectedError {
 export class InventoryPending extends ExpectedError {
   override name = 'InventoryPending'
 
-  constructor(order: OrderState) {
+  constructor(order: Pick<OrderState, 'status'>) {
     super(
       'inventory-pending',
       'The order is PLACED; it becomes PREPARING automatically once its stock is deducted, usually within milliseconds',

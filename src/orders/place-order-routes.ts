@@ -1,11 +1,11 @@
 import type { Database } from '../db/database.ts'
 import { findStoredReply } from '../http/idempotency.ts'
-import { invalidValueExample } from '../http/openapi/error-examples.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import { ValidationFailed } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight, type StoredReply } from '../platform/idempotent-request.ts'
 import { newId } from '../platform/ids.ts'
 import type { PlacedOrder, PlaceOrder } from './decide-placement.ts'
@@ -15,7 +15,7 @@ import {
   placeOrderBody,
   presentPlacedOrder,
 } from './order-contract.ts'
-import { placedExample, restaurantInactive, restaurantNotFound } from './order-examples.ts'
+import { placedExample } from './order-examples.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 
 interface PlaceOrderRoutesOptions {
@@ -63,9 +63,11 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
       replyExample: placedExample,
       replyHeaders: { Location: 'Path of the order' },
       errors: [
-        invalidValueExample('/items/0/menu_item_id', `${demoIds.order} is not on this restaurant's menu`),
-        restaurantInactive,
-        restaurantNotFound,
+        new ValidationFailed([
+          { pointer: '/items/0/menu_item_id', detail: `${demoIds.order} is not on this restaurant's menu` },
+        ]),
+        'restaurant-inactive',
+        'restaurant-not-found',
       ],
       handle: ({ body, trace, caller, idempotency }) => {
         assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)

@@ -1,4 +1,4 @@
-import { ExpectedError, NotFound, type ResourceKind } from './errors.ts'
+import { ExpectedError, MissingScope, NotFound, type ResourceKind } from './errors.ts'
 
 /** What a caller may do. Each operation asks for one of them. */
 export const scopes = [
@@ -29,9 +29,7 @@ export const ANYONE: Caller = { id: 'anyone', scopes: new Set(scopes), restauran
 /** @throws forbidden */
 export function requireScope(caller: Caller, scope: Scope): void {
   if (caller.scopes.has(scope)) return
-  throw new ExpectedError('forbidden', `This call needs the scope ${scope}, which you have not`, {
-    required_scope: scope,
-  })
+  throw new MissingScope(scope)
 }
 
 /** Whether there is this restaurant, for this caller. */
@@ -50,5 +48,5 @@ export function assertCanAccess(caller: Caller, restaurantId: string, kind: Reso
 /** A caller that is bound to restaurants cannot do what is not about one of them. @throws forbidden */
 export function requireUnrestricted({ restaurants }: Caller): void {
   if (restaurants !== undefined)
-    throw new ExpectedError('forbidden', 'You are bound to restaurants and cannot add another')
+    throw new ExpectedError('forbidden', 'Your token is restricted to certain restaurants and cannot add one')
 }

@@ -1,6 +1,7 @@
 /**
- * Expected errors: each has a stable code and the fields that a reader needs. The domain throws them and
- * knows no HTTP; `http/problem.ts` maps every code to a status, exhaustively.
+ * Expected errors: each has a stable code and machine-readable fields. The domain throws them and
+ * does not know HTTP. `http/problem-catalogue.ts` has an entry for every code; a missing one does
+ * not compile.
  */
 export type ErrorCode =
   | 'malformed-request'
@@ -42,7 +43,7 @@ export type ErrorCode =
 export class ExpectedError extends Error {
   override name = 'ExpectedError'
   readonly code: ErrorCode
-  /** Extension members of the problem document: what the error is about. */
+  /** Extension members of the problem document (RFC 9457). */
   readonly fields: Readonly<Record<string, unknown>>
 
   constructor(
@@ -57,7 +58,7 @@ export class ExpectedError extends Error {
   }
 }
 
-/** One thing wrong with a body: `pointer` is an RFC 6901 JSON Pointer into it. */
+/** One invalid value of a body. `pointer` is a JSON Pointer (RFC 6901) into the body. */
 export interface FieldError {
   pointer: string
   detail: string
@@ -71,52 +72,69 @@ export class ValidationFailed extends ExpectedError {
     super(
       'validation-failed',
       `${errors[0]?.pointer || 'the body'}: ${errors[0]?.detail ?? 'is invalid'}${more}`,
-      {
-        errors,
-      },
+      { errors },
     )
+  }
+}
+
+/** One invalid query parameter. */
+export interface ParameterError {
+  parameter: string
+  detail: string
+}
+
+export class QueryInvalid extends ExpectedError {
+  override name = 'QueryInvalid'
+
+  constructor(errors: ParameterError[]) {
+    super('query-invalid', `${errors[0]?.parameter}: ${errors[0]?.detail}`, { errors })
   }
 }
 
 export type ResourceKind = 'restaurant' | 'menu-item' | 'order' | 'webhook' | 'delivery'
 
-/** Nothing by that id. `kind` is what was looked for. */
+/** No resource of this kind has the id, or the caller has no access to it. */
 export class NotFound extends ExpectedError {
   override name = 'NotFound'
 
   constructor(kind: ResourceKind, id: string) {
-    super(`${kind}-not-found`, `No ${kind.replace('-', ' ')} has the id ${id}`, { id })
+    super(`${kind}-not-found`, `No ${kind.replace('-', ' ')} with id ${id}`, { id })
   }
 }
 
-/** The restaurant takes no orders for now. */
 export class RestaurantInactive extends ExpectedError {
   override name = 'RestaurantInactive'
 
   constructor() {
-    super('restaurant-inactive', 'The restaurant takes no orders at the moment')
+    super('restaurant-inactive', 'The restaurant is inactive and does not accept orders')
   }
 }
 
-/** What was to be changed has changed meanwhile. */
+/** The version in `If-Match` is not the current one. */
 export class StaleVersion extends ExpectedError {
   override name = 'StaleVersion'
 
-  constructor(what: string, version: number) {
+  constructor(resource: string, version: number) {
     super(
       'stale-version',
-      `The ${what} has changed since: it is at "${version}" now; look at it and decide anew`,
-      {
-        current_etag: `"${version}"`,
-      },
+      `The ${resource} has changed: its current version is "${version}"; fetch it again before you change it`,
+      { current_etag: `"${version}"` },
     )
   }
 }
 
-/** More came from somewhere than may. */
+/** The caller's token lacks the scope of the operation. */
+export class MissingScope extends ExpectedError {
+  override name = 'MissingScope'
+
+  constructor(scope: string) {
+    super('forbidden', `This operation requires the scope ${scope}`, { required_scope: scope })
+  }
+}
+
+/** A limit per minute is exceeded. `seconds` is the time until the next request is accepted. */
 export class TooManyRequests extends ExpectedError {
   override name = 'TooManyRequests'
-  /** until the next may come */
   readonly seconds: number
 
   constructor(
@@ -125,30 +143,55 @@ export class TooManyRequests extends ExpectedError {
     seconds: number,
     fields: Record<string, unknown> = {},
   ) {
-    super(code, message, fields)
+    super(code, `${message}; retry in ${seconds} s`, fields)
     this.seconds = seconds
   }
 }
 
-/** A bounded queue is full: the caller should come back, not wait. */
-export class Overloaded extends ExpectedError {
-  override name = 'Overloaded'
+export class RateLimited extends TooManyRequests {
+  override name = 'RateLimited'
 
-  constructor(what: string) {
-    super('overloaded', `${what} is full; try again in a moment`)
+  constructor(limit: number, windowSeconds: number, seconds: number) {
+    super('rate-limited', `The limit is ${limit} requests per ${windowSeconds} s`, seconds, {
+      limit_count: limit,
+      window_seconds: windowSeconds,
+    })
   }
 }
 
-/** The database did not answer in time or at all. Nothing is known to have been changed. */
+export class TooManyFailedLogins extends TooManyRequests {
+  override name = 'TooManyFailedLogins'
+
+  constructor(seconds: number) {
+    super('too-many-failed-logins', 'Too many invalid tokens from your address', seconds)
+  }
+}
+
+/** The caller has as many streams open in this process as one caller may have. */
+export class TooManyStreams extends ExpectedError {
+  override name = 'TooManyStreams'
+
+  constructor(open: number, limit: number) {
+    super('too-many-streams', `You have ${open} open streams; the limit is ${limit}; close one first`, {
+      limit_count: limit,
+    })
+  }
+}
+
+/** A bounded queue is full. The request is rejected at once and can be retried. */
+export class Overloaded extends ExpectedError {
+  override name = 'Overloaded'
+
+  constructor(queue: string) {
+    super('overloaded', `${queue} is full; retry shortly`)
+  }
+}
+
+/** The database is unreachable or did not answer in time. */
 export class DatabaseUnavailable extends ExpectedError {
   override name = 'DatabaseUnavailable'
 
-  constructor(cause: unknown) {
-    super(
-      'database-unavailable',
-      'The database cannot be reached just now; try again in a moment',
-      {},
-      { cause },
-    )
+  constructor(cause?: unknown) {
+    super('database-unavailable', 'The database is unavailable; retry shortly', {}, { cause })
   }
 }

@@ -1,5 +1,6 @@
 import type { SnapshotPosition } from '../events/snapshot-position.ts'
 import type { Cursors } from '../http/cursor.ts'
+import { expectedError } from '../http/problem.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
 
@@ -47,10 +48,7 @@ export class ResumeTokens {
       return this.#cursors.read(this.#list, lastEventId)
     } catch (error) {
       if (!(error instanceof ExpectedError)) throw error
-      throw new ExpectedError(
-        'resume-point-invalid',
-        'This Last-Event-ID was not given out by this stream; connect without one for a snapshot',
-      )
+      throw expectedError('resume-point-invalid')
     }
   }
 }

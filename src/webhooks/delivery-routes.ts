@@ -2,7 +2,6 @@ import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { withIdempotency } from '../http/idempotency.ts'
-import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Caller } from '../platform/caller.ts'
@@ -36,7 +35,7 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       statusDescription: 'It will be sent',
       replySchema: deliveryReply,
       replyExample: deliveryExample,
-      errors: [noWebhook],
+      errors: ['webhook-not-found'],
       handle: ({ params: { webhook_id }, caller, idempotency }) =>
         withIdempotency(database, idempotency, 202, async tx => {
           await readWebhook(tx, caller, webhook_id)
@@ -55,7 +54,7 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       params: webhookParams,
       resource: 'webhook',
       statusDescription: 'A page of deliveries',
-      errors: [noWebhook],
+      errors: ['webhook-not-found'],
       handle: async ({ params: { webhook_id }, path, query, caller }) => {
         await readWebhook(database, caller, webhook_id)
         return await readPage({
@@ -83,7 +82,7 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       statusDescription: 'It will be sent',
       replySchema: deliveryReply,
       replyExample: deliveryExample,
-      errors: [notFoundExample('delivery')],
+      errors: ['delivery-not-found'],
       handle: ({ params: { webhook_id, delivery_id }, caller, idempotency }) =>
         withIdempotency(database, idempotency, 202, async tx => {
           await requireDelivery(tx, caller, webhook_id, delivery_id)
@@ -101,8 +100,6 @@ async function requireDelivery(tx: Tx, caller: Caller, webhookId: string, delive
     throw error instanceof NotFound ? new NotFound('delivery', deliveryId) : error
   }
 }
-
-const noWebhook = notFoundExample('webhook')
 
 const deliveryExample: DeliveryReply = {
   delivery_id: demoIds.delivery,

@@ -2,11 +2,11 @@ import type { Database } from '../db/database.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { etagOf } from '../http/etag.ts'
 import { withIdempotency } from '../http/idempotency.ts'
-import { notFoundExample } from '../http/openapi/error-examples.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import { ValidationFailed } from '../platform/errors.ts'
 import {
   type AddedWebhookReply,
   addedWebhookReply,
@@ -55,7 +55,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       statusDescription: 'Added; the secret is shown this once',
       replySchema: addedWebhookReply,
       replyExample: { ...webhookExample, secret: secretExample } satisfies AddedWebhookReply,
-      errors: [invalidUrl, notFoundExample('restaurant')],
+      errors: [invalidUrl, 'restaurant-not-found'],
       handle: ({ body, caller, idempotency }) =>
         withIdempotency(database, idempotency, 201, async tx => {
           const { webhook, secret } = await addWebhook(tx, caller, body, options)
@@ -97,7 +97,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       replySchema: webhookReply,
       replyExample: webhookExample,
       replyHeaders: versionHeader,
-      errors: [noWebhook],
+      errors: ['webhook-not-found'],
       handle: async ({ params: { webhook_id }, caller }) =>
         webhookReplyOf(await readWebhook(database, caller, webhook_id)),
     }),
@@ -119,7 +119,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       replyExample: webhookExample,
       replyHeaders: versionHeader,
       conditional: true,
-      errors: [invalidUrl, noWebhook],
+      errors: [invalidUrl, 'webhook-not-found'],
       handle: ({ params: { webhook_id }, body, caller, versions, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx =>
           webhookReplyOf(await changeWebhook(tx, caller, webhook_id, body, versions, options)),
@@ -144,7 +144,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
         secret: secretExample,
         previous_secret_until: '2026-11-23T18:00:00.000Z',
       } satisfies RotatedSecretReply,
-      errors: [noWebhook],
+      errors: ['webhook-not-found'],
       handle: ({ params: { webhook_id }, caller, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
           const { secret, previous_secret_until } = await rotateSecret(tx, caller, webhook_id)
@@ -164,7 +164,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       resource: 'webhook',
       status: 204,
       statusDescription: 'Deleted',
-      errors: [noWebhook],
+      errors: ['webhook-not-found'],
       handle: ({ params: { webhook_id }, caller, idempotency }) =>
         withIdempotency(database, idempotency, 204, async tx => {
           await deleteWebhook(tx, caller, webhook_id)
@@ -180,13 +180,7 @@ function webhookReplyOf(webhook: Webhook): RouteReply<WebhookReply> {
 
 const versionHeader = { ETag: 'Version of the webhook, for `If-Match`; deliveries do not change it' }
 
-const invalidUrl = {
-  code: 'validation-failed' as const,
-  detail: '/url: must lead to a public host',
-  fields: { errors: [{ pointer: '/url', detail: 'must lead to a public host' }] },
-}
-
-const noWebhook = notFoundExample('webhook')
+const invalidUrl = new ValidationFailed([{ pointer: '/url', detail: 'must lead to a public host' }])
 
 const secretExample = 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE='
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { ProblemCode } from '../../src/http/problem.ts'
+import type { ProblemCode } from '../../src/http/problem-entry.ts'
 import { expectProblem } from '../http/expect-problem.ts'
 import { operationsOf } from '../http/operations.ts'
 import { ResponseValidator } from '../http/response-validator.ts'

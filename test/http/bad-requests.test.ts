@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
-import type { ProblemCode } from '../../src/http/problem.ts'
+import type { ProblemCode } from '../../src/http/problem-entry.ts'
 import { type Ids, json, operations, pathOf } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
 import { RefusingSystem } from './refusals.ts'

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { type ProblemCode, problems } from '../../src/http/problem.ts'
+import { problems } from '../../src/http/problem-catalogue.ts'
+import type { ProblemCode } from '../../src/http/problem-entry.ts'
 import type { FieldError } from '../../src/platform/errors.ts'
 import type { RawReply } from './send.ts'
 

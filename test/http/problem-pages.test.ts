@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { problems } from '../../src/http/problem.ts'
+import { problems } from '../../src/http/problem-catalogue.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 describe('the problem catalogue', () => {
@@ -17,11 +17,11 @@ describe('the problem catalogue', () => {
     return await response.text()
   }
 
-  it('has a page for each problem, which says what it means and what to do', async () => {
+  it('has a page for each problem, with its meaning and what to do', async () => {
     for (const [code, { status, title }] of Object.entries(problems)) {
       const html = await page(`/problems/${code}`)
       expect(html).to.include(title).and.include(`HTTP status ${status}`)
-      expect(html).to.match(/What it means<\/h2>\n<p>.{30,}<\/p>/)
+      expect(html).to.match(/Meaning<\/h2>\n<p>.{30,}<\/p>/)
       expect(html).to.match(/What to do<\/h2>\n<p>.{20,}<\/p>/)
     }
   })
@@ -35,7 +35,7 @@ describe('the problem catalogue', () => {
 
   it('is where the type of a problem leads', async () => {
     const { body } = await system.api.call('GET', '/api/v1/orders/none')
-    expect(await page(String(body['type']))).to.include('No such order')
+    expect(await page(String(body['type']))).to.include('Not found: order')
   })
 
   it('has no page for what is no problem', async () => {

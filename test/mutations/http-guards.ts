@@ -112,7 +112,7 @@ export const httpGuards: Guard[] = [
     name: 'rate-limit',
     about: 'the refusal of one request too many',
     file: 'src/http/auth/rate-limit.ts',
-    edits: [['if (isRefused) {', 'if (isRefused && seconds < 0) {']],
+    edits: [['if (isRefused) throw', 'if (isRefused && seconds < 0) throw']],
     tests: limits,
   },
   {
@@ -150,14 +150,14 @@ export const httpGuards: Guard[] = [
     name: 'body-size',
     about: 'the bytes that a body may have',
     file: 'src/http/body.ts',
-    edits: [['textLimit: BODY_LIMIT_BYTES', 'textLimit: BODY_LIMIT_BYTES * 100']],
+    edits: [['textLimit: MAX_BODY_BYTES', 'textLimit: MAX_BODY_BYTES * 100']],
     tests: input,
   },
   {
     name: 'json-depth',
     about: 'the levels that JSON may have',
     file: 'src/http/body.ts',
-    edits: [['if (isDeeperThan(MAX_DEPTH, value))', 'if (isDeeperThan(MAX_DEPTH * 1e6, value))']],
+    edits: [['if (isDeeperThan(MAX_JSON_DEPTH, value))', 'if (isDeeperThan(MAX_JSON_DEPTH * 1e6, value))']],
     tests: input,
   },
   {

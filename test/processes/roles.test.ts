@@ -61,7 +61,7 @@ describe('the roles, each its own process', () => {
     })
     await child.untilOutput(/the database cannot be reached yet; waiting for it/)
     expect(await child.ended).to.equal(1)
-    expect(child.errors()).to.match(/^comanda: The database cannot be reached[^\n]*ECONNREFUSED[^\n]*\n$/)
+    expect(child.errors()).to.match(/^comanda: The database is unavailable[^\n]*ECONNREFUSED[^\n]*\n$/)
   })
 
   it('say in one line which variable is wrong, and which roles there are', async () => {

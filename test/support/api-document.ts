@@ -1,5 +1,6 @@
 import { openApiDocument } from '../../src/http/openapi/openapi.ts'
-import { type ProblemCode, problems } from '../../src/http/problem.ts'
+import { problems } from '../../src/http/problem-catalogue.ts'
+import type { ProblemCode } from '../../src/http/problem-entry.ts'
 import { apiRoutes } from '../../src/processes/api.ts'
 import { expectProblem } from '../http/expect-problem.ts'
 import type { Operation } from '../http/operations.ts'

@@ -1,6 +1,7 @@
 import type { Context } from 'koa'
 import { ANYONE, type Caller, requireScope, type Scope } from '../../platform/caller.ts'
 import { ExpectedError } from '../../platform/errors.ts'
+import { expectedError } from '../problem.ts'
 import type { RequestStep } from '../route.ts'
 
 /**
@@ -51,7 +52,7 @@ async function identify(ctx: Context, authenticator: Authenticator): Promise<Cal
   const header = ctx.req.headers.authorization
   if (header === undefined) {
     ctx.set('WWW-Authenticate', 'Bearer')
-    throw new ExpectedError('unauthenticated', 'Send an `Authorization: Bearer …` header')
+    throw expectedError('unauthenticated')
   }
   const [, token = ''] = (header.length <= MAX_TOKEN_LENGTH && BEARER.exec(header)) || []
   const caller = token === '' ? undefined : await authenticator(token, ctx.ip)
@@ -59,6 +60,6 @@ async function identify(ctx: Context, authenticator: Authenticator): Promise<Cal
   ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"')
   throw new ExpectedError(
     'unauthenticated',
-    'The token is not valid, not valid any more, or not for this API',
+    'The token is invalid, expired, revoked or meant for another API',
   )
 }

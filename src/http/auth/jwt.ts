@@ -9,7 +9,7 @@ import {
 import { z } from 'zod'
 import { type Scope, scopes } from '../../platform/caller.ts'
 import type { Config } from '../../platform/config.ts'
-import { ExpectedError } from '../../platform/errors.ts'
+import { expectedError } from '../problem.ts'
 import type { Authenticator } from './authenticate.ts'
 
 /** What a token is held against. Everything is named: jose's defaults allow whatever the key permits. */
@@ -54,12 +54,7 @@ export async function jwtAuthenticator(options: JwtOptions): Promise<Authenticat
       ;({ payload } = await jwtVerify(token, key, settings))
     } catch (error) {
       if (isAboutTheToken(error)) return undefined
-      throw new ExpectedError(
-        'auth-unavailable',
-        'The keys of the token issuer cannot be fetched just now',
-        {},
-        { cause: error },
-      )
+      throw expectedError('auth-unavailable', { cause: error })
     }
     const { data } = claims.safeParse(payload)
     if (!data) return undefined

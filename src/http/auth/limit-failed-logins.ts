@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { TooManyRequests } from '../../platform/errors.ts'
+import { TooManyFailedLogins } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Authenticator } from './authenticate.ts'
 import { clientNetwork } from './client-network.ts'
@@ -27,12 +27,7 @@ export function limitFailedLogins(
   const knownGoodTokens = new Set<string>()
 
   function refuse(untilMs: number): never {
-    const seconds = Math.max(1, Math.ceil((untilMs - clock()) / 1_000))
-    throw new TooManyRequests(
-      'too-many-failed-logins',
-      `Too many wrong tokens came from your address; go on in ${seconds} s`,
-      seconds,
-    )
+    throw new TooManyFailedLogins(Math.max(1, Math.ceil((untilMs - clock()) / 1_000)))
   }
 
   return async (token, address) => {

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { Caller } from '../../platform/caller.ts'
-import { TooManyRequests } from '../../platform/errors.ts'
+import { RateLimited } from '../../platform/errors.ts'
 import type { RequestStep } from '../route.ts'
 import { countPerMinute, WINDOW_SECONDS } from './count-per-minute.ts'
 
@@ -14,13 +14,6 @@ export function limitRate(database: Database, perMinute: number): RequestStep {
     const { isRefused, leftCount, seconds } = await count((ctx.state['caller'] as Caller).id)
     ctx.set('RateLimit-Policy', `"default";q=${perMinute};w=${WINDOW_SECONDS}`)
     ctx.set('RateLimit', `"default";r=${leftCount};t=${seconds}`)
-    if (isRefused) {
-      throw new TooManyRequests(
-        'rate-limited',
-        `You may send ${perMinute} requests in ${WINDOW_SECONDS} s; go on in ${seconds} s`,
-        seconds,
-        { limit_count: perMinute, window_seconds: WINDOW_SECONDS },
-      )
-    }
+    if (isRefused) throw new RateLimited(perMinute, WINDOW_SECONDS, seconds)
   }
 }

@@ -6,7 +6,10 @@ import { isTracing } from '../../platform/tracing.ts'
 import { type Authenticator, authorize, reauthorize } from '../auth/authenticate.ts'
 import { jsonBody } from '../body.ts'
 import { parseIdempotencyKey } from '../idempotency.ts'
-import { type ProblemCode, problemOf, retryAfterSeconds } from '../problem.ts'
+import { MAX_URL_LENGTH } from '../limits.ts'
+import { expectedError, problemOf, retryAfterSeconds } from '../problem.ts'
+import { problems } from '../problem-catalogue.ts'
+import type { ProblemCode } from '../problem-entry.ts'
 import type { RequestStep } from '../route.ts'
 import { type Route, STREAM_TYPE } from '../route.ts'
 import type { RouteReply, StreamReply } from '../route-reply.ts'
@@ -144,7 +147,7 @@ function bodyOf(ctx: Context, route: Route): unknown {
   const body: unknown = ctx.request.body
   if (!route.body || body !== undefined) return body
   if (route.bodyOptional) return {}
-  throw new ExpectedError('malformed-json', 'This call needs a JSON body, and none came')
+  throw new ExpectedError('malformed-json', 'The request has no body; this operation requires a JSON body')
 }
 
 /** Which request it is, for the log and whoever reads it, and what every answer says to browsers. */
@@ -177,11 +180,7 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
     log.warn({ code: expected.code, cause: expected.cause.message }, expected.message)
   const problem = expected
     ? problemOf(expected.code, expected.message, requestId, expected.fields)
-    : problemOf(
-        'internal',
-        'The request could not be carried out; the log has the cause under the request id',
-        requestId,
-      )
+    : problemOf('internal', problems.internal.example.detail, requestId)
   ctx.status = problem.status
   const retryAfter =
     expected instanceof TooManyRequests ? expected.seconds : retryAfterSeconds(problem.code as ProblemCode)
@@ -190,12 +189,9 @@ function answer(ctx: Context, error: unknown, log: Logger): void {
   ctx.type = 'application/problem+json'
 }
 
-const MAX_URL_LENGTH = 8_192
-
 function limitPath(): Middleware {
   return (ctx, next) => {
-    if (ctx.url.length > MAX_URL_LENGTH)
-      throw new ExpectedError('path-too-long', `A path and its query may have ${MAX_URL_LENGTH} characters`)
+    if (ctx.url.length > MAX_URL_LENGTH) throw expectedError('path-too-long')
     return next()
   }
 }
@@ -231,14 +227,14 @@ function refuseUnrouted(routers: readonly Router[]): Middleware {
       routers.flatMap(router => router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods)),
     )
     if (methods.size === 0)
-      throw new ExpectedError('route-not-found', `Nothing is at ${ctx.path}; see /docs for what is`)
+      throw new ExpectedError('route-not-found', `The API has no path ${ctx.path}; /docs lists all paths`)
     const allow = [...methods, 'OPTIONS'].join(', ')
     ctx.set('Allow', allow)
     if (ctx.method === 'OPTIONS') {
       ctx.status = 204
       return
     }
-    throw new ExpectedError('method-not-allowed', `${ctx.path} takes ${allow}, not ${ctx.method}`, {
+    throw new ExpectedError('method-not-allowed', `${ctx.path} supports ${allow}, not ${ctx.method}`, {
       allowed_methods: [...methods],
     })
   }

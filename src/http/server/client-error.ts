@@ -1,27 +1,38 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { newId } from '../../platform/ids.ts'
-import { type ProblemCode, problemOf } from '../problem.ts'
+import { type ExemplifiedCode, problemOf } from '../problem.ts'
+import { problems } from '../problem-catalogue.ts'
+import type { ProblemCode } from '../problem-entry.ts'
 
-/** What Node's parser refuses never reaches the application: by its error code, what to say. */
-const refusals: Record<string, [code: ProblemCode, detail: string]> = {
-  HPE_HEADER_OVERFLOW: ['headers-too-large', 'The headers have more than 16 kB'],
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: ['payload-too-large', 'The chunk extensions of the body are too large'],
-  ERR_HTTP_REQUEST_TIMEOUT: ['request-timeout', 'The request did not come whole in time'],
+interface Rejection {
+  code: ProblemCode
+  detail: string
 }
 
-const otherwise: [code: ProblemCode, detail: string] = [
-  'malformed-request',
-  'This is not a request of HTTP/1.1',
-]
+/** By error code of Node's HTTP parser. Such requests never reach the application. */
+const rejections: Record<string, Rejection> = {
+  HPE_HEADER_OVERFLOW: rejection('headers-too-large'),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: {
+    code: 'payload-too-large',
+    detail: 'The chunk extensions of the body are too large',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: rejection('request-timeout'),
+}
 
-/** Answers what is no request with a problem document too, and closes the connection. */
+const notHttp = rejection('malformed-request')
+
+function rejection(code: ExemplifiedCode): Rejection {
+  return { code, detail: problems[code].example.detail }
+}
+
+/** Answers a request that Node's HTTP parser rejected with a problem document, and closes the connection. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
-  const [code, detail] = refusals[error.code ?? ''] ?? otherwise
+  const { code, detail } = rejections[error.code ?? ''] ?? notHttp
   const problem = problemOf(code, detail, newId())
   const body = JSON.stringify(problem)
   socket.end(

@@ -16,7 +16,7 @@ export function requireHost(names: ReadonlySet<string> | undefined): Middleware 
     if (names && !names.has(host.replace(/:\d*$/, '').toLowerCase()))
       throw new ExpectedError(
         'host-not-allowed',
-        `The API does not go by ${host.slice(0, SHOWN_LENGTH)}; if it should, name it in ALLOWED_HOSTS`,
+        `The host ${host.slice(0, SHOWN_LENGTH)} is not allowed; an operator can add it to ALLOWED_HOSTS`,
       )
     return next()
   }

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { MAX_HEADER_BYTES } from '../limits.ts'
 import { answerClientError } from './client-error.ts'
 
 /** What one connection may take, and how long. */
@@ -27,7 +28,7 @@ export const serverLimits: ServerLimits = {
   answerTimeoutMs: 7_000,
   checkIntervalMs: 1_000,
   keepAliveTimeoutMs: 65_000,
-  maxHeaderBytes: 16 * 1024,
+  maxHeaderBytes: MAX_HEADER_BYTES,
   maxConnectionCount: 5_000,
 }
 

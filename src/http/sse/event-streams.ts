@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { ANYONE, type Caller, canAccess } from '../../platform/caller.ts'
-import { ExpectedError, Overloaded } from '../../platform/errors.ts'
+import { ExpectedError, Overloaded, TooManyStreams } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { Semaphore } from '../../platform/semaphore.ts'
 import type { StreamReply } from '../route-reply.ts'
@@ -123,16 +123,11 @@ export class EventStreams {
 
   #reserve(caller: Caller): () => void {
     const { maxCount, maxPerCallerCount } = this.#limits
-    if (this.#draining) throw new ExpectedError('overloaded', 'This process is stopping; connect again')
+    if (this.#draining) throw new ExpectedError('overloaded', 'This process is shutting down; connect again')
     if (this.#count >= maxCount) throw new Overloaded('The list of open streams')
     const { id } = caller
     const its = this.#byCaller.get(id) ?? 0
-    if (caller !== ANYONE && its >= maxPerCallerCount)
-      throw new ExpectedError(
-        'too-many-streams',
-        `You have ${its} streams open here, and may have ${maxPerCallerCount}; close one first`,
-        { limit_count: maxPerCallerCount },
-      )
+    if (caller !== ANYONE && its >= maxPerCallerCount) throw new TooManyStreams(its, maxPerCallerCount)
     this.#count++
     this.#byCaller.set(id, its + 1)
     return () => {

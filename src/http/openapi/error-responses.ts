@@ -1,0 +1,89 @@
+import { type Config, rateLimitOf } from '../../platform/config.ts'
+import { type ExpectedError, MissingScope } from '../../platform/errors.ts'
+import { problemOf, problemSchema } from '../problem.ts'
+import { problems } from '../problem-catalogue.ts'
+import type { ProblemCode, ProblemEntry } from '../problem-entry.ts'
+import type { DocumentedError, Route } from '../route.ts'
+import { header, requestIdHeader } from './response-headers.ts'
+
+const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
+
+/** The settings that the API's contract depends on. */
+export type DocumentOptions = Partial<
+  Pick<Config, 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE'>
+>
+
+/** Returns the error responses of an operation by status, each with one example per problem. */
+export function errorResponses(route: Route, options: DocumentOptions) {
+  const examples = documentedErrors(route, options).map(exampleOf)
+  const byStatus = Map.groupBy(examples, ({ status }) => status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.map(({ title }) => title).join('; '),
+        headers: { 'X-Request-Id': requestIdHeader, ...retryAfterHeader(group) },
+        content: {
+          'application/problem+json': {
+            schema: problemSchema,
+            examples: Object.fromEntries(
+              group.map(({ code, title, value }) => [code, { summary: title, value }]),
+            ),
+          },
+        },
+      },
+    ]),
+  )
+}
+
+/** Returns the errors that the route declares and those that its properties and the configuration imply. */
+function documentedErrors(route: Route, options: DocumentOptions): DocumentedError[] {
+  const { REQUIRE_IDEMPOTENCY_KEY: requiresKey = false, AUTH_MODE: authMode = 'none' } = options
+  const { body, query, conditional, isStream, scope, errors } = route
+  const isChange = route.method !== 'get'
+  const isAuthenticated = authMode !== 'none'
+  const implied: [boolean | undefined, DocumentedError[]][] = [
+    [body !== undefined, ['malformed-json', 'json-too-deep', 'unsupported-media-type', 'payload-too-large']],
+    [isChange, ['idempotency-key-invalid', 'idempotency-key-in-flight', 'idempotency-key-reused']],
+    [conditional, ['stale-version']],
+    [query !== undefined, ['query-invalid']],
+    [query && 'cursor' in query.shape, ['cursor-invalid']],
+    [isStream, ['resume-point-invalid']],
+    [isStream && isAuthenticated, ['too-many-streams']],
+    [isChange && requiresKey, ['idempotency-key-missing']],
+    [isAuthenticated, ['unauthenticated', 'too-many-failed-logins', new MissingScope(scope)]],
+    [authMode === 'jwt', ['auth-unavailable']],
+    [rateLimitOf(options) !== undefined, ['rate-limited']],
+    [true, ['overloaded', 'database-unavailable', 'internal']],
+  ]
+  return [...errors, ...implied.flatMap(([applies, codes]) => (applies ? codes : []))]
+}
+
+interface ErrorExample {
+  code: ProblemCode
+  status: number
+  title: string
+  retryAfter: ProblemEntry['retryAfter']
+  value: object
+}
+
+function exampleOf(error: DocumentedError): ErrorExample {
+  const { code, detail, fields } = typeof error === 'string' ? fromCatalogue(error) : fromError(error)
+  const { status, title, retryAfter }: ProblemEntry = problems[code]
+  return { code, status, title, retryAfter, value: problemOf(code, detail, EXAMPLE_REQUEST_ID, fields) }
+}
+
+function fromCatalogue(code: Exclude<DocumentedError, ExpectedError>) {
+  const { detail, fields }: NonNullable<ProblemEntry['example']> = problems[code].example
+  return { code, detail, fields }
+}
+
+function fromError({ code, message, fields }: ExpectedError) {
+  return { code, detail: message, fields }
+}
+
+/** Required where every problem of the status has the header. */
+function retryAfterHeader(group: ErrorExample[]) {
+  const count = group.filter(({ retryAfter }) => retryAfter !== undefined).length
+  return count === 0 ? {} : { 'Retry-After': { ...header('Seconds'), required: count === group.length } }
+}
