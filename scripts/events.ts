@@ -13,17 +13,18 @@ import { ScriptError } from './support/script-error.ts'
 const command = {
   name: 'npm run events --',
   summary:
-    'Writes docs/events.md and docs/asyncapi.json of the event catalogue, and says what in it breaks a release.',
+    'Writes docs/events.md and docs/generated/asyncapi.json of the event catalogue, and says what in it breaks a release.',
   example: 'npm run events -- --check',
 }
 const options = {
   check: flag('write nothing; fail when the catalogue breaks what has been released'),
-  against: text('file of the release to compare with', 'docs/events.json'),
-  release: flag('make the catalogue the released one, in docs/events.json'),
+  against: text('file of the release to compare with', 'docs/generated/events.json'),
+  release: flag('make the catalogue the released one, in docs/generated/events.json'),
 }
 
 const root = join(import.meta.dirname, '..')
 const docs = join(root, 'docs')
+const generated = join(docs, 'generated')
 
 interface Release {
   version: string
@@ -45,9 +46,12 @@ await runScript(async () => {
   console.log(`${Object.keys(current).length} events, and all that ${version} has promised of them holds`)
   if (given.check) return 0
   writeFileSync(join(docs, 'events.md'), eventsPage())
-  writeJson(join(docs, 'asyncapi.json'), buildAsyncApi(parseConfig({})))
+  writeJson(join(generated, 'asyncapi.json'), buildAsyncApi(parseConfig({})))
   if (given.release)
-    writeJson(join(docs, 'events.json'), { version: packageJson.version, events: current } satisfies Release)
+    writeJson(join(generated, 'events.json'), {
+      version: packageJson.version,
+      events: current,
+    } satisfies Release)
   return 0
 })
 

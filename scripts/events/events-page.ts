@@ -20,7 +20,7 @@ A webhook that is tried gets a \`webhook.test\`, whose shape is in the AsyncAPI 
 
 The same for machines: \`/schemas/{type}.json\` has the JSON Schema (2020-12) of the \`data\` of a type, and is where \`dataschema\`
 leads; \`/schemas/cloud-events/{type}.json\` that of the whole event. Both are open to everybody. \`/asyncapi.json\`
-([copy](asyncapi.json)) is the AsyncAPI 3.0 document, for callers.
+([copy](generated/asyncapi.json)) is the AsyncAPI 3.0 document, for callers.
 
 ## What an event looks like
 
@@ -50,8 +50,8 @@ ${eventTypes.map(section).join('\n\n')}
 ## Changing the catalogue
 
 Change [src/events/catalogue.ts](../src/events/catalogue.ts), then \`npm run events\`: it writes this page and
-[docs/asyncapi.json](asyncapi.json) anew, and says what would break somebody. \`npm run check\` fails on that, too: it compares with
-[docs/events.json](events.json), the catalogue as last released, and looks both ways.
+[docs/generated/asyncapi.json](generated/asyncapi.json) anew, and says what would break somebody. \`npm run check\` fails on that, too: it compares with
+[docs/generated/events.json](generated/events.json), the catalogue as last released, and looks both ways.
 
 | a change to a \`v1\` | consumers that know the released one | events that are written already |
 |---|---|---|
@@ -62,7 +62,7 @@ Change [src/events/catalogue.ts](../src/events/catalogue.ts), then \`npm run eve
 
 All but the first are refused. What no comparison of schemas can see, such as an amount that turns from gross into net, is a
 \`v2\` all the same. \`npm run events -- --release\` makes the present catalogue the released one, and is part of making a release; it
-refuses what breaks. To withdraw a type that nobody listens to any more, take it out of docs/events.json by hand, in a commit
+refuses what breaks. To withdraw a type that nobody listens to any more, take it out of docs/generated/events.json by hand, in a commit
 that says so.
 `
 }
