@@ -1,7 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { httpGuards } from '../mutations/http-guards.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -18,15 +17,5 @@ describe('docs/security.md', () => {
       if (name.startsWith('test/')) expect(files).to.include(name)
       else expect(sources).to.include(name)
     }
-  })
-
-  it('has every guard against strangers, with a test of those that have to miss it', () => {
-    const [, table = ''] = /\| guard \|.*\n\|[-|]+\n((?:\|.*\n)+)/.exec(document) ?? []
-    const rows = table.split('\n').map(row => row.split(' | ').map(cell => cell.replaceAll(/^\| | \|$/g, '')))
-    expect(rows.slice(0, -1).map(([name, about]) => ({ name, about }))).to.deep.equal(
-      httpGuards.map(({ name, about }) => ({ name, about })),
-    )
-    for (const [index, { tests }] of httpGuards.entries())
-      expect(tests.map(sourceOf).join('\n')).to.include(rows[index]?.[2])
   })
 })

@@ -1,27 +1,23 @@
-import { httpGuards } from './http-guards.ts'
+import { httpSafeguards } from './http-safeguards.ts'
 
-/** What keeps a promise, and how it is taken away. */
-export interface Guard {
+/** Code that upholds a guarantee, and how to remove it. */
+export interface Safeguard {
   name: string
+  /** the removed code, in a few words */
   about: string
   file: string
-  /** text that the file holds, and what stands there without the guard */
-  edits: [guarded: string, unguarded: string][]
-  /** files and folders whose tests miss it */
+  /** text that the file contains exactly once, and its replacement */
+  edits: [text: string, replacement: string][]
+  /** test files, at least one of which must fail without the safeguard */
   tests: readonly string[]
 }
 
-/** Where the guards of the slow path are missed; the tests of the command line and of HTTP would find nothing here. */
-const slowPathTests = [
-  'test/orders',
-  'test/outbox',
-  'test/jobs',
-  'test/db',
-  'test/model',
-  'test/ops/invariants.test.ts',
-]
+const interleavings = ['test/orders/interleavings.test.ts']
+const frozenWorker = ['test/jobs/frozen-worker.test.ts']
+const poison = ['test/jobs/poison.test.ts']
 
-const slowPathGuards: Omit<Guard, 'tests'>[] = [
+/** Safeguards of the asynchronous pipeline and of the database. */
+export const pipelineSafeguards: Safeguard[] = [
   {
     name: 'processed-events',
     about: 'the insert into processed_events',
@@ -32,25 +28,28 @@ const slowPathGuards: Omit<Guard, 'tests'>[] = [
         '): Promise<Set<string>> {\n  return new Set(events.map(event => event.event_id))',
       ],
     ],
+    tests: interleavings,
   },
   {
     name: 'order-lock',
-    about: 'the lock of the order',
+    about: 'the row lock on the order',
     file: 'src/orders/lock-orders.ts',
     edits: [
       ['where order_id = $1\n  for no key update', 'where order_id = $1'],
       ['order by order_id\n  for no key update', 'order by order_id'],
     ],
+    tests: interleavings,
   },
   {
     name: 'sorted-item-lock',
-    about: 'the order in which items are locked',
+    about: 'the order in which menu items are locked',
     file: 'src/inventory/lock-stock.ts',
     edits: [['order by menu_item_id', 'order by md5(menu_item_id::text || pg_backend_pid())']],
+    tests: interleavings,
   },
   {
     name: 'unique-effects',
-    about: 'the unique index of stock movements an order, item and kind',
+    about: 'the unique index on stock movements per order, item and kind',
     file: 'migrations/1795305600000-create-orders-stock-and-outbox.ts',
     edits: [
       [
@@ -58,63 +57,69 @@ const slowPathGuards: Omit<Guard, 'tests'>[] = [
         'create index an_order_moves_an_item_once_a_kind',
       ],
     ],
+    tests: interleavings,
   },
   {
     name: 'job-id',
-    about: 'the event’s id as the id of its job',
+    about: 'the event id as the job id',
     file: 'src/outbox/publish.ts',
     edits: [['({ id: event.event_id, data: event })', '({ data: event })']],
+    tests: ['test/outbox/dispatch-batch.test.ts'],
   },
   {
     name: 'status-guard',
-    about: 'the status and version in the update of an order',
+    about: 'the status and version condition in the update of an order',
     file: 'src/orders/save-transitions.ts',
     edits: [
       ['      and orders.status = step.from_status\n', ''],
       ['      and orders.version = step.seq - 1\n', ''],
     ],
+    tests: interleavings,
   },
   {
-    name: 'menu-compared',
-    about: 'the comparison of an order with the menu as it is',
+    name: 'stale-menu',
+    about: 'the comparison of an order with the current menu',
     file: 'src/orders/insert-orders.ts',
     edits: [
       ['where order_id not in (select order_id from stale)\n      and ${condition}', 'where ${condition}'],
     ],
+    tests: ['test/orders/placement-queue.test.ts'],
   },
   {
     name: 'fencing',
-    about: 'the attempt that a completion is for',
+    about: 'the attempt number in the completion of a job',
     file: 'src/jobs/work-batch.ts',
     edits: [['boss.complete(queue, jobs, undefined', 'boss.complete(queue, idsOf(jobs), undefined']],
+    tests: poison,
   },
   {
-    name: 'claim-held',
-    about: 'the rollback when a job belongs to another worker by now',
+    name: 'job-ownership',
+    about: 'the rollback when another worker owns the job by now',
     file: 'src/jobs/work-batch.ts',
     edits: [['if (affected < jobs.length) throw new ClaimLost', 'if (affected < 0) throw new ClaimLost']],
+    tests: poison,
   },
   {
     name: 'query-timeout',
-    about: 'the timeout of a query that is never answered',
+    about: 'the timeout of a query without a response',
     file: 'src/db/database.ts',
     edits: [['    query_timeout: timeoutMs + 1_000,\n', '']],
+    tests: ['test/db/database-faults.test.ts'],
   },
   {
     name: 'idle-in-transaction-timeout',
-    about: 'the end of a session that holds locks and says nothing',
+    about: 'the timeout of a session that is idle in its transaction',
     file: 'src/db/database.ts',
     edits: [['    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,\n', '']],
+    tests: frozenWorker,
   },
   {
     name: 'retry-of-deadlocks',
-    about: 'the second attempt after a deadlock',
+    about: 'the retry after a deadlock',
     file: 'src/db/database.ts',
     edits: [['!isRetryable(error) || attempt === MAX_ATTEMPT_COUNT', 'attempt > 0']],
+    tests: poison,
   },
 ]
 
-export const guards: readonly Guard[] = [
-  ...slowPathGuards.map(guard => ({ ...guard, tests: slowPathTests })),
-  ...httpGuards,
-]
+export const safeguards: readonly Safeguard[] = [...pipelineSafeguards, ...httpSafeguards]
