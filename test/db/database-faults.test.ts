@@ -1,12 +1,10 @@
 import { expect } from 'chai'
-import { startApi } from '../../src/processes/api.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { Proxy } from '../faults/proxy.ts'
 import { ApiClient, type Reply } from '../support/api-client.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
+import { startApi, startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 

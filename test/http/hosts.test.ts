@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { allowedHostsOf, parseConfig } from '../../src/platform/config.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import { recordingLog } from '../support/log.ts'
+import { startDispatcher } from '../support/start-role.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { json } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
-import { startApi } from '../../src/processes/api.ts'
 import { ApiClient, type Reply } from '../support/api-client.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
+import { startApi } from '../support/start-role.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 

@@ -1,12 +1,11 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
-import { type Child, killChildren, startChild } from '../support/child.ts'
+import { type Child, killChildren } from '../support/child.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
+import { startDispatcher, startRoleProcess, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
 
@@ -28,8 +27,7 @@ describe('a worker that freezes in the middle of its work', () => {
     services.push(await startDispatcher(testConfig, url, quiet))
     takenByFrozen = await place(database, menu)
     // It has written its effect, and holds the locks of the order and of the item.
-    frozen = startChild(['src/main.ts', 'worker'], {
-      DATABASE_URL: url,
+    frozen = startRoleProcess('worker', url, {
       FAILPOINTS: 'worker.effect-written=freeze',
     })
     await until('it sits in its transaction, saying nothing', async () => {

@@ -5,11 +5,11 @@ import { stockJobs } from '../../src/inventory/stock-jobs.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { consumeEvents, type EventHandler } from '../../src/outbox/consume-events.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
-import { killChildren, startChild } from '../support/child.ts'
+import { killChildren } from '../support/child.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, type Menu, place, stockOf } from '../support/pipeline.ts'
+import { startRoleProcess, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
 
@@ -172,8 +172,8 @@ describe('a poisonous job', () => {
     const stop = new AbortController()
     async function superviseWorker(): Promise<void> {
       while (!stop.signal.aborted) {
-        const env = { DATABASE_URL: url, FAILPOINTS: `worker.effect-written=kill:${poison}` }
-        const ended = startChild(['src/main.ts', 'worker'], env).ended
+        const env = { FAILPOINTS: `worker.effect-written=kill:${poison}` }
+        const ended = startRoleProcess('worker', url, env).ended
         if ((await ended) === 'SIGKILL' && !stop.signal.aborted) deaths++
       }
     }

@@ -9,12 +9,11 @@ import {
   redriveDeadLetters,
 } from '../../src/ops/actions/dead-letters.ts'
 import { newId } from '../../src/platform/ids.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, eventsOf, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
+import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 

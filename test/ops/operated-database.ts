@@ -2,10 +2,10 @@ import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, type Menu } from '../support/pipeline.ts'
+import { startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 
 const STOCK = 10

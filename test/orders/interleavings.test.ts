@@ -5,9 +5,7 @@ import { deductStock } from '../../src/inventory/deduct-stock.ts'
 import { decideTransition } from '../../src/orders/order.ts'
 import { saveTransitions } from '../../src/orders/save-transitions.ts'
 import { ExpectedError } from '../../src/platform/errors.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import {
@@ -24,6 +22,7 @@ import {
   statusOf,
   stockOf,
 } from '../support/pipeline.ts'
+import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 

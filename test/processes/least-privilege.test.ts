@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import pg from 'pg'
 import type { StatsReply } from '../../src/analytics/stats-contract.ts'
@@ -7,56 +6,38 @@ import { prune } from '../../src/ops/maintenance/prune.ts'
 import { reconcileStock } from '../../src/ops/maintenance/reconcile-stock.ts'
 import { watchDeadLetters } from '../../src/ops/maintenance/watch-dead-letters.ts'
 import { scopes } from '../../src/platform/caller.ts'
-import { startApi } from '../../src/processes/api.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet, recordingLog } from '../support/log.ts'
+import { asRole, type Role, roles } from '../support/role-logins.ts'
+import { startApi, startDispatcher, startWorker } from '../support/start-role.ts'
 import { openPool, openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { Receiver } from '../webhooks/receivers.ts'
 
-type Role = 'api' | 'dispatcher' | 'worker'
-const roles: Role[] = ['api', 'dispatcher', 'worker']
 const INSUFFICIENT_PRIVILEGE = '42501'
 
 describe('each role with a login of its own', () => {
-  const suffix = randomBytes(4).toString('hex')
-  const password = randomBytes(12).toString('hex')
-  const login = (role: Role) => `comanda_test_${role}_${suffix}`
   const services: Service[] = []
   let opened: Awaited<ReturnType<typeof openTestDatabase>>
 
   before(async () => {
     opened = await openTestDatabase()
-    for (const role of roles)
-      await opened.database.execute(
-        `create role ${login(role)} login password '${password}' in role comanda_${role}`,
-      )
   })
   after(async () => {
     for (const service of services.toReversed()) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
-    for (const role of roles) await opened.database.execute(`drop role ${login(role)}`)
     await opened.close()
   })
-
-  function urlOf(role: Role): string {
-    const url = new URL(opened.url)
-    url.username = login(role)
-    url.password = password
-    return url.href
-  }
 
   it('does all of its work, and is refused nothing', async function () {
     this.timeout(60_000)
     const { log, lines } = recordingLog()
     const config = { ...testConfig, AUTH_MODE: 'api-key', WEBHOOK_ALLOW_PRIVATE: true } as const
     const { key } = await createApiKey(opened.database, { name: 'test', scopes })
-    services.push(await startWorker({ ...config, STATUS_PORT: 0 }, urlOf('worker'), log))
-    services.push(await startDispatcher({ ...config, STATUS_PORT: 0 }, urlOf('dispatcher'), log))
-    const api = await startApi(config, urlOf('api'), log)
+    services.push(await startWorker({ ...config, STATUS_PORT: 0 }, opened.url, log))
+    services.push(await startDispatcher({ ...config, STATUS_PORT: 0 }, opened.url, log))
+    const api = await startApi(config, opened.url, log)
     services.push(api)
     const client = new BearerClient(api.url, key)
 
@@ -121,7 +102,7 @@ describe('each role with a login of its own', () => {
       async () => (await opened.database.query(quarantined)).length === 1,
     )
 
-    const worker = await openPool(urlOf('worker'))
+    const worker = await openPool(asRole('worker', opened.url))
     await prune(worker, new Date(Date.now() + 90 * 86_400_000), quiet)
     expect((await reconcileStock(worker, log)).items).to.equal(1)
     expect((await watchDeadLetters(worker, log)).open).to.equal(0)
@@ -198,7 +179,7 @@ describe('each role with a login of its own', () => {
   }
   for (const role of roles) {
     it(`lets the ${role} do nothing that is not its work`, async () => {
-      const client = new pg.Client({ connectionString: urlOf(role) })
+      const client = new pg.Client({ connectionString: asRole(role, opened.url) })
       await client.connect()
       const outcomes: [sql: string, code: string][] = []
       for (const sql of refused[role]) {

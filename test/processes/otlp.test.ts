@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { ApiClient } from '../support/api-client.ts'
-import { killChildren, startChild } from '../support/child.ts'
+import { killChildren } from '../support/child.ts'
+import { startRoleProcess } from '../support/start-role.ts'
 import { startSystem } from '../support/system.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -33,9 +34,7 @@ describe('a process with an OTLP endpoint', () => {
     const system = await startSystem([])
     try {
       for (const endpoint of [`http://127.0.0.1:${port}`, 'http://127.0.0.1:1']) {
-        const child = startChild(['src/main.ts', 'api'], {
-          DATABASE_URL: system.url,
-          PORT: '0',
+        const child = startRoleProcess('api', system.url, {
           OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
           OTEL_EXPORTER_OTLP_HEADERS_FILE: headers,
           OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'authorization=Bearer%20of-traces',

@@ -5,6 +5,8 @@ import { expect } from 'chai'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
 import { blankDatabase, type TestDatabase } from '../support/postgres.ts'
+import { type Role, roles } from '../support/role-logins.ts'
+import { startRoleProcess } from '../support/start-role.ts'
 
 describe('the roles, each its own process', () => {
   let database: TestDatabase
@@ -15,16 +17,16 @@ describe('the roles, each its own process', () => {
   afterEach(killChildren)
   after(() => database.drop())
 
-  function start(role: string, env: Record<string, string> = {}): Child {
-    return startChild(['src/main.ts', role], { DATABASE_URL: database.url, PORT: '0', ...env })
-  }
+  const start = (role: Role, env?: Record<string, string>) => startRoleProcess(role, database.url, env)
+  /** As the owner. */
+  const migrate = () => startChild(['src/main.ts', 'migrate'], { DATABASE_URL: database.url })
 
   async function stop(child: Child, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     child.signal(signal)
     expect(await child.ended, child.output() + child.errors()).to.equal(0)
   }
 
-  for (const role of ['api', 'dispatcher', 'worker']) {
+  for (const role of roles) {
     it(`${role} says that the database has to be migrated first`, async () => {
       const child = start(role)
       expect(await child.ended).to.equal(1)
@@ -68,7 +70,7 @@ describe('the roles, each its own process', () => {
     const wrong = start('api', { LOG_LEVEL: 'loud' })
     expect(await wrong.ended).to.equal(1)
     expect(wrong.errors()).to.match(/^comanda: LOG_LEVEL: [^\n]*\n$/)
-    const unknown = start('cook')
+    const unknown = startChild(['src/main.ts', 'cook'])
     expect(await unknown.ended).to.equal(1)
     expect(unknown.errors()).to.match(
       /^comanda: unknown role cook: use all, api, dispatcher, worker or migrate\n$/,
@@ -77,7 +79,7 @@ describe('the roles, each its own process', () => {
 
   it('give way to the API, and take no more of the processor than they were started with', async () => {
     const { PRIORITY_LOW, PRIORITY_BELOW_NORMAL } = constants.priority
-    const migration = start('migrate')
+    const migration = migrate()
     expect(await migration.ended, migration.errors()).to.equal(0)
     const [dispatcher, worker] = [start('dispatcher'), start('worker')]
     setPriority(worker.pid, PRIORITY_LOW)
@@ -89,7 +91,7 @@ describe('the roles, each its own process', () => {
   })
 
   it('carry an order through, log it on the way, and exit with 0 on SIGTERM', async () => {
-    const migration = start('migrate')
+    const migration = migrate()
     expect(await migration.ended, migration.errors()).to.equal(0)
     const [api, dispatcher, worker] = [start('api'), start('dispatcher'), start('worker')]
     const [, url = ''] = await api.untilOutput(/"url":"(http:[^"]+)"/)

@@ -10,6 +10,7 @@ import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { scopes } from '../../src/platform/caller.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
+import { asRole, type Role, roles } from '../support/role-logins.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
@@ -22,9 +23,7 @@ const canary = (what: string) => `canary-${what}-${randomBytes(12).toString('hex
 
 /** Secrets are planted wherever somebody may send one, and looked for wherever one must not come out. */
 describe('secrets', () => {
-  const login = `comanda_canary_${randomBytes(4).toString('hex')}`
   const planted: Record<string, string> = {
-    'the password of the database': canary('password'),
     'a header for the collector of traces': canary('header'),
     'an idempotency key': canary('idempotency'),
     'a key that is none': `comanda_${canary('key')}`,
@@ -44,17 +43,11 @@ describe('secrets', () => {
   before(async () => {
     opened = await openTestDatabase()
     const { database, url } = opened
-    const password = planted['the password of the database'] ?? ''
-    await database.execute(`create role ${login} login password '${password}' in role current_user`)
-    const own = new URL(url)
-    own.username = login
-    own.password = password
-    const file = join(folder, 'database-url')
-    writeFileSync(file, own.href)
+    planted['the password of the database'] = new URL(asRole('api', url)).password
+    for (const role of roles) writeFileSync(urlFile(role), asRole(role, url))
     const headers = join(folder, 'headers')
     writeFileSync(headers, `authorization=Bearer%20${planted['a header for the collector of traces']}`)
     env = {
-      DATABASE_URL_FILE: file,
       OTEL_EXPORTER_OTLP_ENDPOINT: await startCollector(),
       OTEL_EXPORTER_OTLP_HEADERS_FILE: headers,
       PORT: '0',
@@ -77,7 +70,6 @@ describe('secrets', () => {
     killChildren()
     for (const child of children) await child.ended
     collector.close()
-    await opened.database.execute(`drop role ${login}`)
     await opened.close()
     rmSync(folder, { recursive: true })
   })
@@ -89,8 +81,10 @@ describe('secrets', () => {
     return `http://127.0.0.1:${(collector.address() as AddressInfo).port}`
   }
 
-  async function start(role: string, more: Record<string, string> = {}): Promise<Child> {
-    const child = startChild(['src/main.ts', role], { ...env, ...more })
+  const urlFile = (role: Role) => join(folder, `database-url-${role}`)
+
+  async function start(role: Role, more: Record<string, string> = {}): Promise<Child> {
+    const child = startChild(['src/main.ts', role], { DATABASE_URL_FILE: urlFile(role), ...env, ...more })
     children.push(child)
     await child.untilOutput(/is ready/)
     return child
@@ -192,7 +186,7 @@ describe('secrets', () => {
   /** The same login, where no database is. */
   function unreachable(): Record<string, string> {
     const file = join(folder, 'unreachable')
-    const url = new URL(readFileSync(join(folder, 'database-url'), 'utf8'))
+    const url = new URL(readFileSync(urlFile('api'), 'utf8'))
     url.host = '127.0.0.1:1'
     writeFileSync(file, url.href)
     return { DATABASE_URL_FILE: file }
@@ -200,8 +194,8 @@ describe('secrets', () => {
 
   async function breakConnections(): Promise<void> {
     await opened.database.execute(
-      'select pg_terminate_backend(pid) from pg_stat_activity where usename = $1',
-      [login],
+      `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like 'comanda-%'`,
     )
     const lost = () => children.filter(child => /connection lost|listener lost/.test(child.output()))
     await until('the processes have noticed', () => lost().length >= 4)

@@ -1,11 +1,10 @@
 import { expect } from 'chai'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { parseConfig } from '../../src/platform/config.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { type LogLine, quiet, recordingLog } from '../support/log.ts'
+import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -93,6 +92,7 @@ describe('the status of a role', () => {
     await database.execute(
       `create view process_heartbeats as select process_id, role, stopped_at, beat_at - interval '1 minute' as beat_at from held_heartbeats`,
     )
+    await database.execute('grant select on process_heartbeats to comanda_api')
     const silent = await api.call<{ status: string; checks: Record<string, string> }>('GET', '/readyz')
     await database.execute('drop view process_heartbeats')
     await database.execute(`alter table held_heartbeats rename to process_heartbeats`)

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { collectDeniedStatements } from './denied-statements.ts'
 import { until } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -30,7 +31,10 @@ export function startChild(args: string[], env: Record<string, string> = {}): Ch
   running.add(child)
   let output = ''
   let errors = ''
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+    collectDeniedStatements(chunk.toString())
+  })
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
   const ended = new Promise<number | NodeJS.Signals | null>(done => {
     child.once('close', (code, signal) => {

@@ -1,18 +1,29 @@
 import { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
+import { collectDeniedStatements } from './denied-statements.ts'
 
-export const quiet: Logger = pino({ level: 'silent' })
+/** Prints nothing. */
+export const quiet: Logger = pino(
+  { level: 'warn' },
+  logStream(() => undefined),
+)
 
 export type LogLine = Record<string, unknown> & { msg: string }
 
-/** A logger whose lines can be looked at. */
+/** A logger that keeps its lines. */
 export function recordingLog(): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = []
-  const stream = new Writable({
+  const stream = logStream(line => lines.push(JSON.parse(line) as LogLine))
+  return { log: pino({ level: 'debug', base: {} }, stream), lines }
+}
+
+function logStream(onLine: (line: string) => void): Writable {
+  return new Writable({
     write(chunk: Buffer, _encoding, done) {
-      lines.push(JSON.parse(chunk.toString()) as LogLine)
+      const line = chunk.toString()
+      collectDeniedStatements(line)
+      onLine(line)
       done()
     },
   })
-  return { log: pino({ level: 'debug', base: {} }, stream), lines }
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { pino } from 'pino'
+import { Database } from '../../src/db/database.ts'
 import { migrate } from '../../src/processes/migrate.ts'
 import { PostgresServer } from './postgres-server.ts'
+import { createRoleLogins, dropRoleLogins } from './role-logins.ts'
 
 /** The PostgreSQL server of the test suite. Each test file clones its database from one migrated template. */
 
@@ -13,17 +15,20 @@ interface TestServer {
 }
 
 const TEMPLATE = `comanda_template_${randomBytes(4).toString('hex')}`
+const log = pino({ level: 'warn' })
 let server: TestServer | undefined
 
 /** Uses the server of `TEST_DATABASE_URL`, or starts a container if `TEST_DB=docker`, or the embedded server. */
 export async function startTestServer(): Promise<void> {
   server = await chooseServer()
   await createDatabase(TEMPLATE)
-  await migrate(urlOf(TEMPLATE), pino({ level: 'warn' }))
+  await migrate(urlOf(TEMPLATE), log)
+  await onTemplate(createRoleLogins)
 }
 
 export async function stopTestServer(): Promise<void> {
   if (!server) return
+  await onTemplate(dropRoleLogins)
   await administer(`drop database if exists ${TEMPLATE} with (force)`)
   await server.stop()
 }
@@ -66,6 +71,21 @@ async function containerServer(): Promise<TestServer> {
 async function embeddedServer(): Promise<TestServer> {
   const embedded = await PostgresServer.start({ fsync: 'off', max_connections: '300' })
   return { url: embedded.url, stop: () => embedded.destroy() }
+}
+
+async function onTemplate(work: (database: Database) => Promise<void>): Promise<void> {
+  const database = await Database.open({
+    url: urlOf(TEMPLATE),
+    applicationName: 'test',
+    poolCount: 1,
+    timeoutMs: 10_000,
+    log,
+  })
+  try {
+    await work(database)
+  } finally {
+    await database.close()
+  }
 }
 
 async function createDatabase(name: string, template = 'template0'): Promise<void> {

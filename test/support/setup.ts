@@ -1,5 +1,6 @@
 import type { RootHookObject } from 'mocha'
 import { wholeDocument } from './api-document.ts'
+import { expectNoDeniedStatements } from './denied-statements.ts'
 import {
   checkFetchedResponses,
   checkRequestedResponses,
@@ -14,9 +15,10 @@ export const mochaGlobalTeardown = stopTestServer
 checkFetchedResponses(wholeDocument)
 checkRequestedResponses(wholeDocument)
 
-/** A test that takes any error for what it waits for does not fail on it. */
+/** For tests that expect some error and would accept one of these in its place. */
 export const mochaHooks: RootHookObject = {
   afterAll: () => {
+    expectNoDeniedStatements()
     if (undocumentedResponses.length > 0) throw new Error(undocumentedResponses.join('\n'))
   },
 }

@@ -2,13 +2,12 @@ import { Database } from '../../src/db/database.ts'
 import { inventoryEntities } from '../../src/inventory/inventory-entities.ts'
 import { type Config, parseConfig } from '../../src/platform/config.ts'
 import type { Logger } from '../../src/platform/log.ts'
-import { startApi } from '../../src/processes/api.ts'
-import { startDispatcher } from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
-import { startWorker } from '../../src/processes/worker.ts'
 import { ApiClient } from './api-client.ts'
 import { quiet } from './log.ts'
 import { cloneDatabase } from './postgres.ts'
+import { roles as everyRole, type Role } from './role-logins.ts'
+import { startApi, startDispatcher, startWorker } from './start-role.ts'
 
 export const testConfig: Config = parseConfig({ PORT: '0' })
 
@@ -48,11 +47,9 @@ export interface TestSystem {
   stop: () => Promise<void>
 }
 
-type Role = 'api' | 'dispatcher' | 'worker'
-
-/** The named roles, running for real on a database of their own. */
+/** Starts the given roles on a new database, each with the login of its role. The returned pool belongs to the owner. */
 export async function startSystem(
-  roles: Role[] = ['api', 'dispatcher', 'worker'],
+  roles: readonly Role[] = everyRole,
   log: Logger = quiet,
   overrides: Partial<Config> = {},
 ): Promise<TestSystem> {

@@ -1,3 +1,5 @@
+import { expectNoDeniedStatements } from './denied-statements.ts'
+
 const POLL_MS = 5
 const TIMEOUT_MS = 15_000
 /** For conditions that several processes and their timeouts bring about. */
@@ -38,6 +40,7 @@ async function wait<T>(what: string, look: () => Promise<T> | T, timeoutMs: numb
   for (;;) {
     const found = await look()
     if (found) return found as Found<T>
+    expectNoDeniedStatements()
     if (performance.now() > deadline) throw new Error(`timed out waiting until ${what}`)
     await new Promise(done => setTimeout(done, POLL_MS))
   }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { type Child, killChildren, startChild } from '../support/child.ts'
+import { type Child, killChildren } from '../support/child.ts'
 import { expectInvariants } from '../support/invariants.ts'
+import { startRoleProcess } from '../support/start-role.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { untilSlowly } from '../support/until.ts'
 import { Receiver } from './receivers.ts'
@@ -36,12 +37,11 @@ describe('webhooks, when worker and dispatcher are killed', function () {
 
   async function startBoth(): Promise<Child[]> {
     const env = {
-      DATABASE_URL: system.url,
       LOG_LEVEL: 'warn',
       WEBHOOK_ALLOW_PRIVATE: 'true',
       WEBHOOK_RETRY_SECONDS: '1',
     }
-    const both = ['dispatcher', 'worker'].map(role => startChild(['src/main.ts', role], env))
+    const both = (['dispatcher', 'worker'] as const).map(role => startRoleProcess(role, system.url, env))
     children.push(...both)
     return both
   }
