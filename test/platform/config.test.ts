@@ -1,8 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { ConfigurationError, configVariables, parseConfig } from '../../src/platform/config.ts'
+import type { z } from 'zod'
+import { configurationPage } from '../../scripts/configuration/configuration-page.ts'
+import { ConfigurationError, parseConfig } from '../../src/platform/config.ts'
+import { configGroups } from '../../src/platform/config-variables.ts'
 
 describe('configuration', () => {
   it('has a default for everything', () => {
@@ -130,7 +133,7 @@ describe('configuration', () => {
       it(`refuses ${name} twice, a file that is not there, and one that is empty`, () => {
         writeFileSync(file, ' \n')
         refused({}, new RegExp(`^${name}_FILE: [^\\n]+ is empty$`))
-        refused({ [name]: value }, new RegExp(`^${name}_FILE: either this or ${name} can be set`))
+        refused({ [name]: value }, new RegExp(`^${name}_FILE: set either this or ${name}, not both`))
         refused({ [`${name}_FILE`]: join(folder, 'none') }, new RegExp(`^${name}_FILE: .* \\(ENOENT\\)$`))
         refused({ [`${name}_FILE`]: folder }, new RegExp(`^${name}_FILE: .* \\(EISDIR\\)$`))
       })
@@ -145,7 +148,14 @@ describe('configuration', () => {
     })
   })
 
-  it('describes every variable', () => {
-    for (const { name, description } of configVariables) expect(description, name).to.not.equal('')
+  it('is described in docs/configuration.md, which is up to date', () => {
+    const file = join(import.meta.dirname, '..', '..', 'docs', 'configuration.md')
+    expect(readFileSync(file, 'utf8'), 'run `npm run generate`').to.equal(configurationPage())
+  })
+
+  it('describes every variable in full sentences', () => {
+    for (const variables of Object.values(configGroups))
+      for (const [name, { description }] of Object.entries<z.ZodType>(variables))
+        expect(description, name).to.match(/^[A-Z].*\.$/)
   })
 })

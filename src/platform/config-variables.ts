@@ -1,0 +1,237 @@
+import { z } from 'zod'
+import {
+  count,
+  fileOf,
+  flag,
+  hosts,
+  httpUrl,
+  origins,
+  otlpHeaders,
+  retrySchedule,
+  text,
+} from './config-formats.ts'
+
+/** The environment variables of Comanda by group, in the order of docs/configuration.md. */
+
+const server = {
+  PORT: count(0, 65_535).default(8000).describe('TCP port of the API. 0 picks a free port.'),
+  HOST: text()
+    .default('127.0.0.1')
+    .describe('Address that the API and the status server listen on. The container image sets `0.0.0.0`.'),
+  PUBLIC_URL: httpUrl()
+    .transform(url => url.replace(/\/+$/, ''))
+    .default('http://localhost:8000')
+    .meta({
+      values: 'http(s) URL',
+      description: 'URL at which clients reach the API. Event sources and schema URLs are built from it.',
+    }),
+  STATUS_PORT: count(0, 65_535)
+    .optional()
+    .describe(
+      'TCP port on which a dispatcher or worker serves `/healthz`, `/readyz` and `/metrics`. Without it, they open no port.',
+    ),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Lowest severity that is logged.'),
+  SHUTDOWN_TIMEOUT_MS: count(100, 600_000)
+    .default(10_000)
+    .describe('Maximum duration of a graceful shutdown.'),
+}
+
+const database = {
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
+    .optional()
+    .meta({
+      values: 'postgres:// URL',
+      description: 'Database to use. Without it, `npm start` runs an embedded PostgreSQL 18.',
+    }),
+  DATABASE_URL_FILE: fileOf('DATABASE_URL'),
+  DATA_DIR: text()
+    .default('.data')
+    .describe(
+      'Folder of the embedded database. While the database runs, `database.url` in it holds the connection string.',
+    ),
+  DATABASE_TIMEOUT_MS: count(100, 600_000).default(5_000).describe('Maximum duration of one SQL statement.'),
+  DATABASE_WAIT_MS: count(0, 600_000)
+    .default(15_000)
+    .describe('How long a starting process waits for an unreachable database before it exits.'),
+}
+
+const roles = {
+  API_POOL_COUNT: count(1, 500).default(10).describe('Database connections of each API process.'),
+  DISPATCHER_POOL_COUNT: count(2, 500).default(4).describe('Database connections of each dispatcher.'),
+  WORKER_POOL_COUNT: count(4, 500).default(12).describe('Database connections of each worker.'),
+  PLACEMENT_BATCH_COUNT: count(1, 500)
+    .default(500)
+    .describe('Maximum number of new orders that one statement inserts.'),
+}
+
+const authentication = {
+  AUTH_MODE: z
+    .enum(['none', 'jwt', 'api-key'])
+    .default('none')
+    .describe(
+      'How clients authenticate: `none` accepts every request, `jwt` verifies bearer tokens, `api-key` accepts keys created by `npm run keys`.',
+    ),
+  ALLOW_INSECURE: flag().describe(
+    'Permits `AUTH_MODE=none` on an address that other machines can reach. Otherwise such a process refuses to start.',
+  ),
+  JWT_ISSUER: text().optional().describe('Required `iss` claim of tokens. Mandatory for `AUTH_MODE=jwt`.'),
+  JWT_AUDIENCE: text().optional().describe('Required `aud` claim of tokens. Mandatory for `AUTH_MODE=jwt`.'),
+  JWT_JWKS_URL: httpUrl().optional().meta({
+    values: 'http(s) URL',
+    description: 'JWKS endpoint of the issuer. Set either this or `JWT_PUBLIC_KEY`.',
+  }),
+  JWT_PUBLIC_KEY: text().optional().meta({ values: 'PEM', description: 'Public key of the issuer.' }),
+  JWT_PUBLIC_KEY_FILE: fileOf('JWT_PUBLIC_KEY'),
+  JWT_ALGORITHM: z
+    .enum(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'])
+    .default('RS256')
+    .describe('Signature algorithm of tokens. Tokens with any other algorithm are rejected.'),
+}
+
+const limits = {
+  RATE_LIMIT_PER_MINUTE: count(0, 1_000_000)
+    .optional()
+    .describe(
+      'Requests per minute and client. 0 means unlimited. Default: 6000, but unlimited with `AUTH_MODE=none`, where all clients share one limit.',
+    ),
+  FAILED_LOGINS_PER_MINUTE: count(0, 1_000_000)
+    .default(60)
+    .describe('Requests with an invalid token or key per minute and client address. 0 means unlimited.'),
+  CONNECTIONS_PER_ADDRESS_COUNT: count(0, 100_000)
+    .optional()
+    .describe(
+      'Open connections per client address and API process. 0 means unlimited. Default: 1000, but unlimited on a loopback address and behind proxies.',
+    ),
+  REQUIRE_IDEMPOTENCY_KEY: flag().describe(
+    'Rejects each POST, PATCH and DELETE request that has no `Idempotency-Key` header.',
+  ),
+}
+
+const network = {
+  TRUSTED_PROXY_COUNT: count(0, 10)
+    .default(0)
+    .describe('Number of trusted reverse proxies. With 0, `X-Forwarded-For` is ignored.'),
+  ALLOWED_HOSTS: hosts().meta({
+    values: 'host names, comma-separated',
+    description:
+      'Accepted `Host` headers, in addition to `localhost` and the hosts of `HOST` and `PUBLIC_URL`. Default: every host; only those additional ones with `AUTH_MODE=none` on a loopback address.',
+  }),
+  CORS_ORIGINS: origins().meta({
+    values: 'origins, comma-separated',
+    description:
+      'Origins whose pages may call the API from a browser, e.g. `https://till.example`. Default: none.',
+  }),
+}
+
+const webhooks = {
+  WEBHOOK_RETRY_SECONDS: retrySchedule()
+    .default('5,300,1800,7200,18000,36000,50400,72000,72000')
+    .transform(list => list.split(',').map(Number))
+    .meta({
+      values: '1–9 numbers, comma-separated',
+      description:
+        'Delay before each retry of a failed delivery, in seconds, ± 20 % jitter. The last delay applies to all further retries.',
+    }),
+  WEBHOOK_ALLOW_PRIVATE: flag().describe(
+    'For development only. Permits webhook URLs with plain `http` and with private or loopback addresses.',
+  ),
+}
+
+const streams = {
+  STREAM_COUNT: count(0, 100_000).default(2_500).describe('Open event streams per API process.'),
+  STREAM_PER_CALLER_COUNT: count(1, 100_000)
+    .default(500)
+    .describe('Open event streams per authenticated client and API process.'),
+}
+
+const otlpEndpoint = () => httpUrl().optional()
+
+const tracing = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint().meta({
+    values: 'http(s) URL',
+    description:
+      'Base URL of the collector that receives traces (OTLP over HTTP), e.g. `http://127.0.0.1:4318`. Without an endpoint, tracing is off.',
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpEndpoint().meta({
+    values: 'http(s) URL',
+    description: 'Full URL for traces. Takes precedence over `OTEL_EXPORTER_OTLP_ENDPOINT`.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: otlpHeaders().meta({
+    values: '`name=value`, comma-separated',
+    description: 'Headers of each export, URL-encoded, e.g. `authorization=Bearer%20TOKEN`.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS_FILE: fileOf('OTEL_EXPORTER_OTLP_HEADERS'),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: otlpHeaders().meta({
+    values: '`name=value`, comma-separated',
+    description: 'Additional headers. On equal names they take precedence over `OTEL_EXPORTER_OTLP_HEADERS`.',
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE: fileOf('OTEL_EXPORTER_OTLP_TRACES_HEADERS'),
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ])
+    .default('parentbased_always_on')
+    .describe('Sampler. The `parentbased_` samplers follow the decision of the client, if it sent one.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('Ratio of sampled traces, for the `traceidratio` samplers.'),
+  OTEL_SDK_DISABLED: flag().describe('Turns tracing off, regardless of the other variables.'),
+}
+
+const tools = {
+  API_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be a token or a key')
+    .optional()
+    .meta({
+      values: 'token or key',
+      description: 'Credential that `npm run seed` and `npm run simulate` send to the API.',
+    }),
+  API_TOKEN_FILE: fileOf('API_TOKEN'),
+  FAILPOINTS: z
+    .string()
+    .default('')
+    .describe(
+      'For tests only: points at which the process fails on purpose, see `src/platform/failpoints.ts`.',
+    ),
+}
+
+/** Titles and variables of each group. */
+export const configGroups = {
+  Server: server,
+  Database: database,
+  Roles: roles,
+  Authentication: authentication,
+  Limits: limits,
+  'Proxies, hosts and browsers': network,
+  Webhooks: webhooks,
+  'Event streams': streams,
+  Tracing: tracing,
+  'Tools and tests': tools,
+}
+
+/** The whole environment. Unknown variables are ignored. */
+export const environment = z.object({
+  ...server,
+  ...database,
+  ...roles,
+  ...authentication,
+  ...limits,
+  ...network,
+  ...webhooks,
+  ...streams,
+  ...tracing,
+  ...tools,
+})
