@@ -12,7 +12,7 @@ const filesOf = (...patterns: string[]) =>
     .map(file => file.replaceAll('\\', '/'))
     .toSorted()
 
-/** Files, or folders with a slash at the end, that do not pass yet. Remove what does. */
+/** Files, and folders (without their subfolders), that do not pass yet. Remove an entry once it passes. */
 const pending: readonly string[] = [
   'README.md',
   'docs/README.md',
@@ -65,7 +65,6 @@ const pending: readonly string[] = [
   'test/http/',
   'test/jobs/',
   'test/model/',
-  'test/mutations/',
   'test/ops/',
   'test/orders/',
   'test/processes/',
@@ -74,8 +73,7 @@ const pending: readonly string[] = [
   'test/support/',
   'test/webhooks/',
 ]
-const isChecked = (file: string) =>
-  !pending.some(path => (path.endsWith('/') ? file.startsWith(path) : file === path))
+const isChecked = (file: string) => !pending.includes(file) && !pending.includes(`${dirname(file)}/`)
 
 const allMarkdown = filesOf('*.md', 'docs/**/*.md')
 const markdown = allMarkdown.filter(isChecked)

@@ -78,6 +78,7 @@ describe('the commands in the documents', () => {
 
   it('print what the README shows, where they call the API', async () => {
     const blocks = blocksOf(readme).filter(block => block.includes('curl'))
+    expect(blocks.length).to.be.at.least(1)
     for (const block of blocks) await expectPrinted(block, 1)
   })
 
