@@ -38,7 +38,7 @@ describe('the commands in the documents', () => {
   })
   after(() => system.stop())
 
-  /** Runs a shell script in the project, on the system of this test. @returns its exit status and output */
+  /** Runs a shell script on the system of this test. @returns its exit status and output */
   async function runShell(script: string): Promise<[number | null, string]> {
     const shell = spawn('sh', ['-c', script], {
       cwd: ROOT,
