@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { checks } from './invariants/invariants.ts'
 import { createRoleSql } from './roles/grant-roles.ts'
+import { jobViews } from './views/job-views.ts'
 import { orderTimelineView } from './views/order-timeline-view.ts'
 import { outboxViews } from './views/outbox-views.ts'
 import { processViews } from './views/process-views.ts'
@@ -12,12 +13,13 @@ import { stuckOrdersView } from './views/stuck-orders-view.ts'
 import { createViewSql, type View } from './views/view.ts'
 import { webhooksView } from './views/webhooks-view.ts'
 
-/** May select from `ops`, and nothing else. A group: `grant comanda_operator to somebody`. */
+/** Group role that may only read the schema `ops`: `grant comanda_operator to ada`. */
 export const OPERATOR_ROLE = 'comanda_operator'
 
-/** Every view of the schema `ops`; one stands behind those that it is made of. */
+/** Every view of the schema `ops`; a view comes after the views that it reads. */
 export const views: readonly View[] = [
   ...queueViews,
+  ...jobViews,
   ...outboxViews,
   ...processViews,
   stuckOrdersView,
@@ -28,25 +30,23 @@ export const views: readonly View[] = [
   ...checks,
 ]
 
-/** Removes the schema `ops`: a view over pg-boss's tables would block pg-boss's own upgrade. */
+/** Drops the schema `ops`: views over the tables of pg-boss would block migrations of pg-boss. */
 export async function dropViews(database: Database): Promise<void> {
   await database.execute('drop schema if exists ops cascade')
 }
 
-/** Creates the schema `ops` anew, and who may read it. Atomic: operators see all views or none. */
+/** Creates the schema `ops` and its grants. Atomic: operators see all views or none. */
 export async function createViews(database: Database): Promise<void> {
   await database.execute(createRoleSql(OPERATOR_ROLE))
   await database.transaction(async tx => {
     await tx.execute('create schema ops')
-    await tx.execute(
-      `comment on schema ops is 'What operators look at; every view and column says what it is'`,
-    )
+    await tx.execute(`comment on schema ops is 'Views for operators; every view and column has a comment'`)
     for (const statement of views.flatMap(createViewSql)) await tx.execute(statement)
     await grant(tx)
   })
 }
 
-/** Without the right to create roles there may be none; the views are there all the same. */
+/** Grants the views to the operator role, which is missing where the login may not create roles. */
 async function grant(tx: Tx): Promise<void> {
   const roles = await tx.query('select 1 from pg_roles where rolname = $1', [OPERATOR_ROLE])
   if (roles.length === 0) return

@@ -1,7 +1,10 @@
 /** Series of a system, by name and labels, in promtool's notation of values, one value a minute. */
 export type Series = Readonly<Record<string, string>>
 
-/** A fault, the alert that it causes, and how near to the fault the system may come without an alert. */
+/**
+ * A fault, the alert that it causes, and how near to the fault the system may come without an
+ * alert.
+ */
 export interface AlertCase {
   alert: string
   /** Names the cause where one alert has several. */
@@ -12,7 +15,10 @@ export interface AlertCase {
   fault: Series
   /** Series that differ from {@link quiet}: just within the threshold, so that no alert fires. */
   tolerated?: Series
-  /** Minutes from the beginning of the fault until the expression is true; rates need two samples. Default: 0. */
+  /**
+   * Minutes from the beginning of the fault until the expression is true; rates need two samples.
+   * Default: 0.
+   */
   trueAfter?: number
   /** Minutes for which the expression has to be true before the alert fires. */
   holds: number

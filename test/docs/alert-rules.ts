@@ -12,7 +12,9 @@ import {
   silentFaults,
 } from './alert-cases.ts'
 
-/** Minutes after which a fault is judged a second time; every alert that it causes fires by then. */
+/**
+ * Minutes after which a fault is judged a second time; every alert that it causes fires by then.
+ */
 const LATE = 45
 
 interface AlertRule {

@@ -43,7 +43,10 @@ describe('dead letters', () => {
     await close()
   })
 
-  /** An order whose deduction fails for good, by a trigger that is then taken away. */
+  /**
+   * Places an order whose deduction uses up its attempts; the trigger that fails it is then
+   * dropped.
+   */
   async function deadOrder(): Promise<string> {
     await database.execute(
       `create function refuse() returns trigger language plpgsql as $$ begin raise 'no stock book today'; end $$`,
@@ -61,7 +64,7 @@ describe('dead letters', () => {
     return order
   }
 
-  /** A dead letter, of whatever event. */
+  /** Inserts a dead letter of an arbitrary event. */
   async function insertLetter(letter: Record<string, unknown>): Promise<string> {
     const dead_letter_id = newId()
     const row = {
@@ -87,7 +90,7 @@ describe('dead letters', () => {
   const redrive = (filter: DeadLetterFilter) =>
     database.transaction(tx => redriveDeadLetters(tx, boss, filter, 100, operator))
 
-  it('are worked when they are redriven, once the cause is mended', async () => {
+  it('are processed when they are redriven after the cause was fixed', async () => {
     const order = await deadOrder()
     await expectInvariants(database)
     const { done, refused } = await redrive({ ids: [order] })
@@ -99,7 +102,7 @@ describe('dead letters', () => {
     await expectInvariants(database)
   })
 
-  it('have no second effect when their event had its effect already', async () => {
+  it('have no second effect when their event was processed already', async () => {
     const order = await place(database, menu)
     await until('the order is prepared', async () => (await statusOf(database, order)) === 'PREPARING')
     const [event] = await eventsOf(database, order, 'order.placed.v1')
@@ -121,7 +124,7 @@ describe('dead letters', () => {
     await expectInvariants(database)
   })
 
-  it('are refused when their event lies further back than is remembered', async () => {
+  it('are not redriven when their event is older than processed events are kept', async () => {
     const old = await insertLetter({ event_id: OLD_EVENT, event_type: 'order.placed.v1' })
     const { done, refused } = await redrive({})
     expect(done).to.deep.equal([])
@@ -130,7 +133,7 @@ describe('dead letters', () => {
     expect(await database.query('select * from ops_audit')).to.deep.equal([])
   })
 
-  it('are found by id, event type, error and time', async () => {
+  it('are selected by id, event type, error and time', async () => {
     const event_id = newId()
     const order_id = newId()
     const timeout = await insertLetter({
@@ -156,7 +159,7 @@ describe('dead letters', () => {
     expect(await found({ error: 'timeout', until: new Date('2026-06-01T00:00:00Z') })).to.deep.equal([])
   })
 
-  it('leave an audit of who decided what and why, and stay on record', async () => {
+  it('stay on record after a decision, with an audit of operator, action and reason', async () => {
     const closed = await insertLetter({ event_id: newId(), event_type: 'order.placed.v1' })
     await database.transaction(tx => discardDeadLetters(tx, { ids: [closed] }, 10, operator))
     const order = await deadOrder()
@@ -175,7 +178,7 @@ describe('dead letters', () => {
     ])
   })
 
-  it('are decided once, also by two operators at once', async () => {
+  it('are redriven once when two operators redrive them at once', async () => {
     const order = await deadOrder()
     const outcomes = await Promise.all([redrive({}), redrive({})])
     expect(outcomes.map(({ done }) => done.length).toSorted((a, b) => a - b)).to.deep.equal([0, 1])

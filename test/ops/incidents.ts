@@ -1,6 +1,6 @@
 import type { Database } from '../../src/db/database.ts'
 
-/** Puts an order's first event aside, as one that could not be dispatched. */
+/** Quarantines the first event of an order. */
 export async function quarantine(database: Database, order: string): Promise<void> {
   await database.execute(
     `update outbox_events set dispatched_at = null, quarantined_at = now(), error = 'unreadable'
@@ -9,7 +9,7 @@ export async function quarantine(database: Database, order: string): Promise<voi
   )
 }
 
-/** An open dead letter of a queue, of the order's first event or of none. */
+/** Inserts an open dead letter of a queue, for the first event of an order or for none. */
 export async function addDeadLetter(database: Database, queue: string, order?: string): Promise<void> {
   await database.execute(
     `insert into dead_letters (dead_letter_id, queue, job_id, event_id, order_id, error, attempts, first_queued_at, dead_at)

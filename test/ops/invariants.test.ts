@@ -14,7 +14,7 @@ import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-describe('the checks of the promises', () => {
+describe('the views ops.check_*', () => {
   let database: Database
   let boss: PgBoss
   let close: () => Promise<void>
@@ -58,9 +58,9 @@ describe('the checks of the promises', () => {
     await close()
   })
 
-  it('find nothing wrong where nothing is', () => expectInvariants(database))
+  it('return no rows while every invariant holds', () => expectInvariants(database))
 
-  it('find nothing wrong with what is under way', async () => {
+  it('return no rows for work in progress', async () => {
     await database
       .transaction(async tx => {
         await tx.execute(`update orders set status = 'PLACED', version = 1 where order_id = $1`, [delivered])
@@ -91,7 +91,7 @@ describe('the checks of the promises', () => {
       })
   })
 
-  it('say what they mean, column by column', async () => {
+  it('have a comment on every view and column', async () => {
     const undocumented = await database.query(
       `select c.relname, a.attname
       from pg_class as c
@@ -102,7 +102,7 @@ describe('the checks of the promises', () => {
     expect(undocumented).to.deep.equal([])
   })
 
-  /** What each check must find: the damage, done by hand, to the data of the orders above. */
+  /** For each view, the damage to the data of the orders above that it has to detect. */
   const damages: Record<string, () => [sql: string, values?: unknown[]][]> = {
     check_stock_not_negative: () => [
       ['alter table menu_items drop constraint stock_is_never_negative'],
@@ -165,7 +165,7 @@ describe('the checks of the promises', () => {
   }
 
   for (const { name } of checks) {
-    it(`${name} finds what it is there to find`, async () => {
+    it(`${name} returns rows when its invariant is violated`, async () => {
       const damage = damages[name]?.()
       expect(damage, `no damage is written down for ${name}`).to.not.equal(undefined)
       const failure = await database
@@ -179,7 +179,7 @@ describe('the checks of the promises', () => {
     })
   }
 
-  it('find an event without its order, and an order without its event', async () => {
+  it('detect an event without an order, and an order without an event', async () => {
     const failure = await database
       .transaction(async tx => {
         await tx.execute(

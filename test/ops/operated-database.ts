@@ -11,7 +11,7 @@ import { openTestDatabase, testConfig } from '../support/system.ts'
 const STOCK = 10
 const DISPATCHED_AT_ONCE = 500
 
-/** A database with a menu of one item, for looking at it as operators do; nothing runs but what a test lets run. */
+/** A database with a menu of one item and no running processes. */
 export class OperatedDatabase {
   readonly database: Database
   readonly url: string
@@ -42,7 +42,7 @@ export class OperatedDatabase {
     await this.#close()
   }
 
-  /** What a view of `ops` shows. @param rest SQL behind its name */
+  /** Reads a view of `ops`. @param rest SQL after the name of the view */
   async rows(view: string, rest = ''): Promise<Record<string, unknown>[]> {
     return await this.database.query(`select * from ops.${view} ${rest}`)
   }
@@ -53,7 +53,7 @@ export class OperatedDatabase {
     )
   }
 
-  /** Moves times of an order into the past. @param sql a statement about `$1` */
+  /** Ages an order. @param sql a statement with the order id as `$1` */
   async age(sql: string, order: string): Promise<void> {
     await this.database.execute(sql, [order])
   }

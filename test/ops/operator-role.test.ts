@@ -5,7 +5,7 @@ import { openTestDatabase } from '../support/system.ts'
 
 type Row = Record<string, unknown>
 
-describe('the views of ops may be read by comanda_operator', () => {
+describe('the role comanda_operator', () => {
   let database: Database
   let close: () => Promise<void>
 
@@ -22,7 +22,7 @@ describe('the views of ops may be read by comanda_operator', () => {
     return found
   }
 
-  it('all of them', async () => {
+  it('may read every view of ops', async () => {
     for (const { name } of views) await asOperator(`select * from ops.${name}`)
   })
 
@@ -40,7 +40,7 @@ describe('the views of ops may be read by comanda_operator', () => {
     'drop view ops.queues',
   ]
   for (const sql of refused) {
-    it(`and nothing else: ${sql}`, async () => {
+    it(`may not run: ${sql}`, async () => {
       const error = await asOperator(sql).then(
         () => undefined,
         (error: Error) => error,

@@ -7,7 +7,7 @@ import { openTestDatabase } from '../support/system.ts'
 const now = new Date('2026-11-22T12:00:00Z')
 const daysAgo = (days: number) => new Date(now.getTime() - days * 86_400_000)
 
-describe('pruning', () => {
+describe('prune', () => {
   let database: Database
   let close: () => Promise<void>
 
@@ -21,7 +21,7 @@ describe('pruning', () => {
     database.execute('truncate outbox_events, processed_events, dead_letters, job_trials, idempotency_keys'),
   )
 
-  /** Events of so many days ago, whose ids say so. */
+  /** Inserts events of some days ago, with ids of that time. */
   async function insertEvents(
     count: number,
     days: number,
@@ -38,14 +38,14 @@ describe('pruning', () => {
 
   const countOf = async (table: string) => (await database.query(`select 1 from ${table}`)).length
 
-  it('deletes dispatched events after 30 days, also many of them', async () => {
+  it('deletes dispatched events after 30 days, in any number', async () => {
     await insertEvents(4_500, 31)
     await insertEvents(3, 29)
     expect(await prune(database, now, quiet)).to.include({ outbox_events: 4_500 })
     expect(await countOf('outbox_events')).to.equal(3)
   })
 
-  it('keeps what is not dispatched, however old', async () => {
+  it('keeps undispatched events of any age', async () => {
     await insertEvents(2, 400, {})
     await insertEvents(1, 400, { quarantined_at: now, error: 'unknown' })
     await insertEvents(5, 400)
@@ -53,7 +53,7 @@ describe('pruning', () => {
     expect(await countOf('outbox_events')).to.equal(3)
   })
 
-  it('remembers what was processed for longer than a redrive may reach back', async () => {
+  it('keeps records of processed events for longer than a redrive may reach back', async () => {
     await insertEvents(3, 31)
     await insertEvents(2, 46)
     await database.execute(
@@ -73,7 +73,7 @@ describe('pruning', () => {
     expect(await countOf('dead_letters')).to.equal(1)
   })
 
-  it('forgets the keys of requests after 24 hours', async () => {
+  it('deletes idempotency keys after 24 hours', async () => {
     await database.execute(
       `insert into idempotency_keys (caller, key, fingerprint, status, headers, body, created_at)
       select 'anyone', hours::text, '', 200, '{}', '{}', $1::timestamptz - hours * interval '1 hour'
@@ -85,7 +85,7 @@ describe('pruning', () => {
     expect(left).to.deep.equal([{ key: '1' }, { key: '23' }])
   })
 
-  it('does nothing when there is nothing to do', async () => {
+  it('deletes nothing when no row has expired', async () => {
     expect(await prune(database, now, quiet)).to.deep.equal({
       outbox_events: 0,
       processed_events: 0,

@@ -5,7 +5,7 @@ import { quiet, recordingLog } from '../support/log.ts'
 import { addMenu, deduct, type Menu, place } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 
-describe('the reconciliation of stock with its ledger', () => {
+describe('reconcileStock', () => {
   let database: Database
   let close: () => Promise<void>
   let menu: Menu
@@ -18,7 +18,7 @@ describe('the reconciliation of stock with its ledger', () => {
   })
   afterEach(() => close())
 
-  /** As if the movements so far had been ten minutes ago. */
+  /** Moves all stock movements ten minutes into the past. */
   async function makeOld(): Promise<void> {
     await database.execute(
       `update stock_movements set movement_id = uuidv7(interval '-10 minutes') where movement_id > uuidv7(interval '-5 minutes')`,
@@ -30,7 +30,7 @@ describe('the reconciliation of stock with its ledger', () => {
       'select ledger_qty from stock_checkpoints order by menu_item_id',
     )
 
-  it('finds nothing where stock is the sum of its movements, and moves the checkpoints on', async () => {
+  it('finds no difference and advances the checkpoints while stock equals its ledger', async () => {
     expect(await reconcileStock(database, quiet)).to.deep.equal({ items: 2, differing: [] })
     expect(await checkpoints()).to.deep.equal([{ ledger_qty: 8 }, { ledger_qty: 18 }])
     await deduct(database, await place(database, menu, 3))
@@ -39,7 +39,7 @@ describe('the reconciliation of stock with its ledger', () => {
     expect(await checkpoints()).to.deep.equal([{ ledger_qty: 5 }, { ledger_qty: 15 }])
   })
 
-  it('takes any ledger in parts, as long as it may be', async () => {
+  it('sums a ledger of any length in parts', async () => {
     for (let count = 0; count < 4; count++) await deduct(database, await place(database, menu, 1))
     await makeOld()
     for (const movementCount of [1, 2, 5]) {
@@ -53,13 +53,13 @@ describe('the reconciliation of stock with its ledger', () => {
     expect(await checkpoints()).to.deep.equal([{ ledger_qty: 4 }, { ledger_qty: 14 }])
   })
 
-  it('leaves movements out of a checkpoint that others may still overtake', async () => {
+  it('keeps movements out of a checkpoint while an older movement may still commit', async () => {
     await deduct(database, await place(database, menu, 3))
     await reconcileStock(database, quiet)
     expect(await checkpoints()).to.deep.equal([{ ledger_qty: 8 }, { ledger_qty: 18 }])
   })
 
-  it('names an item whose stock was changed past the ledger, and leaves it as it is', async () => {
+  it('reports an item whose stock was changed without a movement, and does not change it', async () => {
     const [item] = menu.menu_item_ids
     await reconcileStock(database, quiet)
     await database.execute('update menu_items set available_qty = 9 where menu_item_id = $1', [item])
@@ -67,11 +67,11 @@ describe('the reconciliation of stock with its ledger', () => {
     expect((await reconcileStock(database, log)).differing).to.deep.equal([
       { menu_item_id: item, on_hand: 9, ledger_qty: 8 },
     ])
-    expect(lines.at(-1)?.msg).to.equal('stock is not the sum of its ledger')
+    expect(lines.at(-1)?.msg).to.equal('stock differs from the sum of its ledger')
     expect((await reconcileStock(database, quiet)).differing).to.have.length(1)
   })
 
-  it('names an item of which a movement from before the checkpoint is gone', async () => {
+  it('reports an item with a deleted movement before its checkpoint', async () => {
     await reconcileStock(database, quiet)
     const [item] = menu.menu_item_ids
     await database.execute(`delete from stock_movements where menu_item_id = $1 and kind = 'DEDUCT'`, [item])

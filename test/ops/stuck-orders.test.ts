@@ -12,7 +12,7 @@ describe('ops.stuck_orders', () => {
   })
   afterEach(() => operated.close())
 
-  it('finds nothing where everything gets on', async () => {
+  it('returns no rows while all orders progress', async () => {
     const order = await place(operated.database, operated.menu)
     await operated.dispatch()
     await operated.withWorker(async () => {
@@ -24,7 +24,7 @@ describe('ops.stuck_orders', () => {
     expect(await operated.rows('stuck_jobs')).to.deep.equal([])
   })
 
-  /** What is done to an order of which the first job is in its queue, and the reason that has to be found. */
+  /** For each reason, the change to an order with a queued first job that causes it. */
   const reasons: Record<string, (order: string) => Promise<unknown>> = {
     NOT_DISPATCHED: order =>
       operated.age(
@@ -72,7 +72,7 @@ describe('ops.stuck_orders', () => {
   }
 
   for (const [reason, cause] of Object.entries(reasons)) {
-    it(`names an order that is ${reason}`, async () => {
+    it(`lists an order that is ${reason}`, async () => {
       const order = await place(operated.database, operated.menu)
       await operated.dispatch()
       await cause(order)

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts'
 import { addDeadLetter, quarantine } from './incidents.ts'
 import { OperatedDatabase } from './operated-database.ts'
 
-describe('the views of ops', () => {
+describe('the schema ops', () => {
   let operated: OperatedDatabase
 
   beforeEach(async () => {
@@ -18,7 +18,7 @@ describe('the views of ops', () => {
 
   const queue = async (name: string) => (await operated.rows('queues', `where queue = '${name}'`))[0]
 
-  it('queues: shows what each queue holds, and how fast it goes', async () => {
+  it('queues: shows the jobs, throughput and latency of each queue', async () => {
     expect((await operated.rows('queues')).map(({ queue }) => queue)).to.include.members([...queueNames])
     await place(operated.database, operated.menu)
     await place(operated.database, operated.menu)
@@ -39,7 +39,7 @@ describe('the views of ops', () => {
     expect(Number(done?.['run_p95_seconds'])).to.be.within(0, 10)
   })
 
-  it('queues: counts what is retried, in hand, failed and dead', async () => {
+  it('queues: counts retrying, active, failed and dead jobs', async () => {
     for (let job = 0; job < 4; job++) await operated.boss.send('order.prepare', { event_id: null })
     const states = ['retry', 'active', 'failed', 'created']
     for (const state of states) {
@@ -59,7 +59,7 @@ describe('the views of ops', () => {
     })
   })
 
-  it('outbox: shows what waits and since when, what dispatchers do, and what was put aside and why', async () => {
+  it('outbox: shows pending events, throughput and quarantined events with their errors', async () => {
     const order = await place(operated.database, operated.menu)
     await operated.age(
       `update outbox_events set created_at = now() - interval '2 minutes' where order_id = $1`,
@@ -87,31 +87,31 @@ describe('the views of ops', () => {
     })
   })
 
-  it('stuck_jobs, stuck_orders, order_timeline: count every attempt that was begun, also while the next is waited for', async () => {
+  it('stuck_jobs, stuck_orders, order_timeline: count started attempts, also between two attempts', async () => {
     const { boss, database } = operated
     const order = await place(database, operated.menu)
     await operated.dispatch()
-    const shown = async () => {
+    const readAttempts = async () => {
       const [[job], [stuck]] = [await operated.rows('stuck_jobs'), await operated.rows('stuck_orders')]
       const timeline = await operated.rows('order_timeline', `where order_id = '${order}' and kind = 'JOB'`)
       return [job, stuck, ...timeline].map(row => row?.['attempts'])
     }
     await database.execute(`update pgboss.job set start_after = now() - interval '2 minutes'`)
-    expect(await shown()).to.deep.equal([0, 0, 0])
+    expect(await readAttempts()).to.deep.equal([0, 0, 0])
     for (const attempt of [1, 2]) {
       await database.execute(`update pgboss.job set start_after = now()`)
       const [job] = await boss.fetch('inventory.deduct')
       await boss.fail('inventory.deduct', job?.id ?? '', { message: 'lock timeout' })
       await database.execute(`update pgboss.job set created_on = now() - interval '2 minutes'`)
-      expect(await shown()).to.deep.equal([attempt, attempt, attempt, attempt, attempt])
+      expect(await readAttempts()).to.deep.equal([attempt, attempt, attempt, attempt, attempt])
     }
     await database.execute(`update pgboss.job set start_after = now()`)
     await boss.fetch('inventory.deduct')
     await database.execute(`update pgboss.job set started_on = now() - interval '2 minutes'`)
-    expect(await shown()).to.deep.equal([3, 3, 3, 3])
+    expect(await readAttempts()).to.deep.equal([3, 3, 3, 3])
   })
 
-  it('failed_jobs: names a job that has failed for good, with its error', async () => {
+  it('failed_jobs: lists a job that used up its attempts, with its error', async () => {
     const order = await place(operated.database, operated.menu)
     await operated.dispatch()
     await operated.database.execute(
@@ -121,7 +121,7 @@ describe('the views of ops', () => {
     expect(failed).to.include({ queue: 'inventory.deduct', order_id: order, attempts: 13, error: 'broken' })
   })
 
-  it('dead_letters: follows a letter into the job that it was given again as', async () => {
+  it('dead_letters: shows the state of the job of a redrive', async () => {
     await addDeadLetter(operated.database, 'order.prepare')
     expect((await operated.rows('dead_letters'))[0]).to.include({
       fate: 'OPEN',
@@ -139,7 +139,7 @@ describe('the views of ops', () => {
     })
   })
 
-  it('workers: names every process, what it works on, and whether it lives', async () => {
+  it('workers: lists every process with its queues and its state', async () => {
     const [worker, dispatcher] = [
       await startWorker(testConfig, operated.url, quiet),
       await startDispatcher(testConfig, operated.url, quiet),
@@ -162,7 +162,7 @@ describe('the views of ops', () => {
     expect((await operated.rows('workers', `where role = 'worker'`))[0]).to.include({ state: 'SILENT' })
   })
 
-  it('stock: sets what is on hand beside its ledger, and says what is low', async () => {
+  it('stock: shows the stock, the ledger sum and whether the stock is low', async () => {
     await place(operated.database, operated.menu)
     await operated.dispatch()
     await operated.withWorker(async () => {
@@ -173,7 +173,7 @@ describe('the views of ops', () => {
     expect((await operated.rows('stock'))[0]).to.include({ low: true })
   })
 
-  it('order_timeline: tells what happened to an order, in time order', async () => {
+  it('order_timeline: lists the history of an order, oldest entry first', async () => {
     const order = await place(operated.database, operated.menu)
     await operated.dispatch()
     await operated.withWorker(async () => {
@@ -183,34 +183,34 @@ describe('the views of ops', () => {
       await until('its stock is back', async () => (await operated.rows('stock'))[0]?.['on_hand'] === 10)
     })
     const timeline = await operated.rows('order_timeline', `where order_id = '${order}'`)
-    const told = timeline.map(({ what }) => String(what).replace(/ after -?\d+ ms/, ''))
+    const entries = timeline.map(({ what }) => String(what).replace(/ after -?\d+ ms/, ''))
     const expected = [
       'PLACED',
       'order.placed.v1 dispatched',
       'inventory.deduct queued',
-      'inventory.deduct begun',
+      'inventory.deduct started',
       'DEDUCT -1 Pizza',
       'inventory.deduct completed',
       'inventory.deducted.success.v1 dispatched',
       'order.prepare queued',
-      'order.prepare begun',
+      'order.prepare started',
       'PLACED → PREPARING',
       'order.prepare completed',
       'order.status.preparing.v1 dispatched',
       'PREPARING → CANCELLED',
       'order.cancelled.v1 dispatched',
       'inventory.restore queued',
-      'inventory.restore begun',
+      'inventory.restore started',
       'RESTORE 1 Pizza',
       'inventory.restore completed',
     ]
-    expect(told).to.have.members(expected)
+    expect(entries).to.have.members(expected)
     const times = timeline.map(({ at }) => (at as Date).getTime())
     expect(times).to.deep.equal([...times].sort((a, b) => a - b))
     expect(timeline.every(({ order_id }) => order_id === order)).to.equal(true)
   })
 
-  it('order_timeline: tells which webhook has been told, which not yet, and when it is tried again', async () => {
+  it('order_timeline: lists delivered, retried and pending webhook deliveries', async () => {
     const { database } = operated
     const order = await place(database, operated.menu)
     await database.execute(
@@ -224,7 +224,7 @@ describe('the views of ops', () => {
         ({ what, attempts, error }) => ({ what, attempts, error }),
       )
     expect((await deliveries()).map(({ what }) => what)).to.have.members(
-      ['well', 'failing', 'full'].map(host => `order.placed.v1 to ${host}.example waits for a worker`),
+      ['well', 'failing', 'full'].map(host => `order.placed.v1 to ${host}.example is due`),
     )
     const change = (host: string, change: string) =>
       database.execute(
@@ -244,8 +244,8 @@ describe('the views of ops', () => {
       { what: 'order.placed.v1 to well.example: 204', attempts: null, error: null },
       { what: 'order.placed.v1 to well.example delivered', attempts: 1, error: null },
       { what: 'order.placed.v1 to failing.example: no answer', attempts: null, error: 'no connection' },
-      { what: 'order.placed.v1 to failing.example is tried again at 03:04:05 UTC', attempts: 1, error: null },
-      { what: 'order.placed.v1 to full.example waits for room', attempts: 0, error: null },
+      { what: 'order.placed.v1 to failing.example failed, retry at 03:04:05 UTC', attempts: 1, error: null },
+      { what: 'order.placed.v1 to full.example is waiting for capacity', attempts: 0, error: null },
     ])
   })
 })

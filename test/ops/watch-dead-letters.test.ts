@@ -4,7 +4,7 @@ import { watchDeadLetters } from '../../src/ops/maintenance/watch-dead-letters.t
 import { recordingLog } from '../support/log.ts'
 import { openTestDatabase } from '../support/system.ts'
 
-describe('the watch over dead letters', () => {
+describe('watchDeadLetters', () => {
   let database: Database
   let close: () => Promise<void>
 
@@ -21,7 +21,7 @@ describe('the watch over dead letters', () => {
     )
   }
 
-  it('says nothing of none, nor of young ones', async () => {
+  it('logs nothing without dead letters older than 15 minutes', async () => {
     const { log, lines } = recordingLog()
     expect(await watchDeadLetters(database, log)).to.deep.equal({ open: 0, overdue: 0, oldest_seconds: null })
     await add(1)
@@ -29,7 +29,7 @@ describe('the watch over dead letters', () => {
     expect(lines).to.deep.equal([])
   })
 
-  it('calls out those that nobody has decided on, until somebody has', async () => {
+  it('logs an error for old open dead letters until an operator decides on them', async () => {
     await add(20)
     const { log, lines } = recordingLog()
     const found = await watchDeadLetters(database, log)

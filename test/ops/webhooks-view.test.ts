@@ -20,7 +20,10 @@ describe('ops.webhooks', () => {
       select uuidv7(), 'ada', 'https://receiver.example:8443/a-secret', '{*}', '{%}', 'whsec_' from generate_series(1, $1)`,
       [count],
     )
-  /** Deliveries of every webhook, the first the oldest by as many seconds as there are. */
+  /**
+   * Inserts deliveries of every webhook, one second apart; the oldest is as many seconds old as
+   * there are.
+   */
   const addDeliveries = (count: number, state: string, attempts: number) =>
     database.execute(
       `insert into webhook_deliveries (webhook_id, event_id, type, order_id, sequence, state, attempts, created_at, settled_at)
@@ -30,7 +33,7 @@ describe('ops.webhooks', () => {
       order by n`,
       [count, state, attempts],
     )
-  /** An answer to the oldest delivery in this state. */
+  /** Records an attempt at the oldest delivery in a state. */
   const answer = (state: string, status: number | null, error: string | null) =>
     database.execute(
       `insert into webhook_attempts (delivery_id, at, duration_ms, status, error)
@@ -38,14 +41,14 @@ describe('ops.webhooks', () => {
       [state, status, error],
     )
 
-  it('says of each where it leads, what waits, and what it answered last', async () => {
+  it('shows the host, the pending deliveries and the last response of each webhook', async () => {
     await addWebhooks(1)
     await addDeliveries(2, 'DELIVERED', 1)
     await answer('DELIVERED', 204, null)
     const [well] = await rows()
     expect(well).to.include({ host: 'receiver.example:8443', owner: 'ada', status: 'ACTIVE' })
     expect(well).to.include({ pending: 0, oldest_pending_seconds: null, dead_letters: 0, last_status: 204 })
-    // What waits behind the one that fails is newer, and has not been tried.
+    // The delivery that is blocked by the failing one is newer and has no attempt.
     await addDeliveries(300, 'AWAITS_ROOM', 0)
     await answer('AWAITS_ROOM', null, 'no answer within 15 s')
     const [failing] = await rows()
@@ -53,7 +56,7 @@ describe('ops.webhooks', () => {
     expect(Number(failing?.['oldest_pending_seconds'])).to.be.within(300, 330)
   })
 
-  it('counts what has used up its attempts', async () => {
+  it('counts the open dead letters of a webhook', async () => {
     await addWebhooks(2)
     await database.execute(
       `insert into dead_letters (dead_letter_id, queue, job_id, data, error, attempts, first_queued_at, dead_at)
@@ -65,7 +68,7 @@ describe('ops.webhooks', () => {
     expect((await rows()).map(each => each['dead_letters'])).to.deep.equal([3, 0])
   })
 
-  it('counts less of each where there are many, and names the oldest all the same', async () => {
+  it('counts fewer deliveries per webhook when there are many webhooks, but still finds the oldest', async () => {
     await addWebhooks(1_000)
     await addDeliveries(30, 'AWAITS_ROOM', 0)
     const all = await rows()

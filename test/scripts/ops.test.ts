@@ -277,7 +277,7 @@ describe('npm run ops', function () {
       '1 dead letters given to their queues again',
     )
     await prepared(another.order)
-    expect((await ops('retry', another.job, '--reason', 'x')).stderr).to.contain('has been redriven')
+    expect((await ops('retry', another.job, '--reason', 'x')).stderr).to.contain('was redriven already')
   })
 
   it('quarantine: lists events that were put aside, and gives them to the dispatcher again', async () => {

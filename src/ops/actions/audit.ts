@@ -1,13 +1,13 @@
 import type { Tx } from '../../db/transaction.ts'
 import { newId } from '../../platform/ids.ts'
 
-/** Who changes something by hand, and why. */
+/** The operator who makes a manual change, and the reason. */
 export interface Operator {
   actor: string
   reason: string
 }
 
-/** Writes a change by an operator down, in the transaction of that change. */
+/** Records a manual change in `ops_audit`, in the transaction of the change. */
 export async function audit(tx: Tx, operator: Operator, action: string, details: object): Promise<void> {
   await tx.execute(auditSql, [newId(), operator.actor, action, operator.reason, details])
 }

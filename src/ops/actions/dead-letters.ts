@@ -4,7 +4,7 @@ import { newId } from '../../platform/ids.ts'
 import { MAX_REPLAY_DAYS } from '../../platform/retention.ts'
 import { audit, type Operator } from './audit.ts'
 
-/** Which open dead letters are meant; what is left out does not narrow. */
+/** Selects open dead letters by all of the given fields. */
 export interface DeadLetterFilter {
   /** ids of dead letters, their jobs, events or orders */
   ids?: string[]
@@ -12,14 +12,14 @@ export interface DeadLetterFilter {
   type?: string
   /** text that the error contains, in any case */
   error?: string
-  /** died at or after */
+  /** time of death, inclusive */
   since?: Date
-  /** died before */
+  /** time of death, exclusive */
   until?: Date
 }
 
-/** Decided ones too: for looking, never for changing. */
 export interface DeadLetterSearch extends DeadLetterFilter {
+  /** includes dead letters that were redriven or discarded */
   decided?: boolean
 }
 
@@ -34,11 +34,11 @@ export interface DeadLetter {
   attempts: number
   dead_at: Date
   fate: 'OPEN' | 'REDRIVEN' | 'DISCARDED'
-  /** from before what is remembered of processed events: working it again could have its effect twice */
+  /** older than `processed_events` guarantees: a redrive could repeat the effect of the event */
   beyond_horizon: boolean
 }
 
-/** Dead letters, oldest first; open ones, unless those are wanted too that have been decided on. @param limit rows, 1..10000 */
+/** Returns dead letters, oldest first. @param limit rows, 1..10000 */
 export async function findDeadLetters(
   sql: Sql,
   search: DeadLetterSearch,
@@ -48,17 +48,18 @@ export async function findDeadLetters(
   return await sql.query<DeadLetter>(`${findSql} limit $6`, [...filterValues(search), limit, fates])
 }
 
-/** What became of the letters that were asked for. */
+/** The outcome of a redrive or discard. */
 export interface Decided {
   done: DeadLetter[]
-  /** left as they are: they lie beyond the horizon, or carry no event */
+  /** unchanged: their event is too old to be redriven, or they have none */
   refused: DeadLetter[]
 }
 
 /**
- * Gives dead letters to their queues again, as new jobs. Safe at any later time: what an event has done is remembered
- * for longer than a redrive may reach back, so a second effect is impossible.
- * Atomic: jobs, fates and the audit are written together, or not at all.
+ * Inserts a new job for each matching open dead letter. Safe at any later time: `processed_events`
+ * is kept for longer than a redrive may reach back, so that no event has its effect twice.
+ * Atomic: jobs, fates and the audit record are written together, or not at all.
+ * @param limit dead letters, 1..10000, oldest first
  */
 export async function redriveDeadLetters(
   tx: Tx,
@@ -71,8 +72,8 @@ export async function redriveDeadLetters(
   const refused = letters.filter(letter => letter.beyond_horizon || letter.event_id === null)
   const done = letters.filter(letter => !refused.includes(letter))
   const jobs = done.map(letter => ({ ...letter, job_id: newId() }))
-  for (const [queue, its] of Map.groupBy(jobs, ({ queue }) => queue)) {
-    const inserts = its.map(({ job_id, data }) => ({ id: job_id, data: data ?? {} }))
+  for (const [queue, queueJobs] of Map.groupBy(jobs, ({ queue }) => queue)) {
+    const inserts = queueJobs.map(({ job_id, data }) => ({ id: job_id, data: data ?? {} }))
     await boss.insert(queue, inserts, { db: tx })
   }
   const fates = jobs.map(({ dead_letter_id, job_id }) => ({ dead_letter_id, job_id }))
@@ -81,7 +82,7 @@ export async function redriveDeadLetters(
   return { done, refused }
 }
 
-/** Closes dead letters without working them again. They stay on record. */
+/** Closes dead letters without a new job. They stay on record. Atomic, with the audit record. */
 export async function discardDeadLetters(
   tx: Tx,
   filter: DeadLetterFilter,
@@ -109,7 +110,7 @@ async function decide(
   letters: { dead_letter_id: string; job_id: string | null }[],
 ): Promise<void> {
   const decided = await tx.execute(decideSql, [fate, JSON.stringify(letters)])
-  if (decided !== letters.length) throw new Error(`decided ${decided} of ${letters.length} dead letters`)
+  if (decided !== letters.length) throw new Error(`updated ${decided} of ${letters.length} dead letters`)
 }
 
 function filterValues({ ids, type, error, since, until }: DeadLetterFilter): unknown[] {

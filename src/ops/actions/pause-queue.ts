@@ -3,9 +3,9 @@ import { SILENT_AFTER_SECONDS } from '../liveness/heartbeat.ts'
 import { audit, type Operator } from './audit.ts'
 
 /**
- * Pauses a queue: within a heartbeat every worker finishes the batch it has in hand and takes no more, and so it stays,
- * through restarts too, until the queue is resumed. Jobs go on arriving, and nothing of them is lost.
- * @returns whether it was not paused before
+ * Pauses a queue: within one heartbeat, every worker finishes its current batch and fetches no more
+ * jobs of the queue. The pause survives restarts. New jobs are still queued, and none is lost.
+ * @returns false when the queue was paused already
  */
 export async function pauseQueue(tx: Tx, queue: string, operator: Operator): Promise<boolean> {
   const { actor, reason } = operator
@@ -14,14 +14,14 @@ export async function pauseQueue(tx: Tx, queue: string, operator: Operator): Pro
   return changed
 }
 
-/** @returns whether it was paused before */
+/** Resumes a queue. @returns false when the queue was not paused */
 export async function resumeQueue(tx: Tx, queue: string, operator: Operator): Promise<boolean> {
   const changed = (await tx.execute(resumeSql, [queue])) > 0
   if (changed) await audit(tx, operator, 'resume', { queue })
   return changed
 }
 
-/** Whether every live worker has said at a heartbeat that it works the queue, or that it does not. */
+/** Returns whether every live worker has reported that it follows the pause or resume. */
 export async function workersFollow(sql: Sql, queue: string, paused: boolean): Promise<boolean> {
   const workers = await sql.query<{ works: boolean }>(worksSql, [queue])
   return workers.every(({ works }) => works !== paused)

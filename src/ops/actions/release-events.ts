@@ -1,7 +1,7 @@
 import type { Tx } from '../../db/transaction.ts'
 import { audit, type Operator } from './audit.ts'
 
-/** An event that was put aside, or is no more. */
+/** An event that was quarantined until its release. */
 export interface ReleasedEvent {
   event_id: string
   type: string
@@ -10,9 +10,9 @@ export interface ReleasedEvent {
 }
 
 /**
- * Gives quarantined events to the dispatcher again; one that still cannot be dispatched is put aside again.
- * Atomic: events and the audit are written together, or not at all.
- * @param ids events or orders; null: every quarantined event
+ * Releases quarantined events to the dispatcher, which quarantines an event again if it still
+ * cannot be dispatched. Atomic: events and the audit record are written together, or not at all.
+ * @param ids of events or orders; null: every quarantined event
  * @param limit events, 1..10000, oldest first
  */
 export async function releaseEvents(

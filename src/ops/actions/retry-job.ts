@@ -11,10 +11,9 @@ interface FoundLetter {
   redriven_job_id: string | null
 }
 
-/** What came of it. */
 export type Retried =
   | { outcome: 'due now'; queue: string; job_id: string }
-  /** it had become a dead letter, and was given to its queue again as another job */
+  /** the job was a dead letter and was redriven as a new job */
   | { outcome: 'redriven'; queue: string; job_id: string; redriven_job_id: string }
   | { outcome: 'refused'; why: string }
 
@@ -24,9 +23,8 @@ interface FoundJob {
 }
 
 /**
- * Has a job tried at once: one that waits for its next attempt need wait no longer; one that has failed for good is
- * redriven from its dead letter. Safe at any time: an event never has its effect twice.
- * Atomic: the job and the audit are changed together, or not at all.
+ * Makes a job due now. A failed job is redriven from its dead letter. Safe at any time: no event
+ * has its effect twice. Atomic: the job and the audit record are written together, or not at all.
  */
 export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Operator): Promise<Retried> {
   const [job] = await tx.query<FoundJob>(findSql, [queueNames, jobId])
@@ -54,9 +52,10 @@ async function redriveLetter(
   job: { queue: string; job_id: string },
   operator: Operator,
 ): Promise<Retried> {
-  if (fate !== 'OPEN') return { outcome: 'refused', why: `its dead letter has been ${fate.toLowerCase()}` }
+  if (fate !== 'OPEN')
+    return { outcome: 'refused', why: `the dead letter of the job was ${fate.toLowerCase()} already` }
   const { done } = await redriveDeadLetters(tx, boss, { ids: [dead_letter_id] }, 1, operator)
-  if (done.length === 0) return { outcome: 'refused', why: 'its event is too old to be worked again' }
+  if (done.length === 0) return { outcome: 'refused', why: 'the event of the job is too old to be redriven' }
   const [letter] = await tx.query<FoundLetter>(letterSql, [job.queue, job.job_id])
   return { outcome: 'redriven', ...job, redriven_job_id: letter?.redriven_job_id ?? '' }
 }

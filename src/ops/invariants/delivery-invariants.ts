@@ -1,19 +1,19 @@
 import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
 import type { View } from '../views/view.ts'
 
-/** Longest a delivery may wait for a worker's look after its wait has ended. */
+/** Longest time until a worker sweeps up a delivery that nothing blocks any more. */
 const WAIT_BOUND_SECONDS = 60
 
-/** Every event reaches every webhook that hears of it, or something is still to come of it. */
+/** Every event is delivered to every subscribed webhook, or is pending, or is a dead letter. */
 export const deliveryInvariants: View[] = [
   {
     name: 'check_deliveries_made',
-    comment: 'Dispatched events that an active webhook hears of, and has no delivery of',
+    comment: 'Dispatched events without a delivery to an active webhook that is subscribed to them',
     columns: {
-      event_id: 'the event',
-      type: 'its type',
-      order_id: 'the order it is about',
-      webhook_id: 'the webhook',
+      event_id: 'id of the event',
+      type: 'type of the event',
+      order_id: 'order of the event',
+      webhook_id: 'webhook that has no delivery',
     },
     sql: `
       select e.event_id, e.type, e.order_id, w.webhook_id
@@ -33,12 +33,12 @@ export const deliveryInvariants: View[] = [
   },
   {
     name: 'check_deliveries_accounted',
-    comment: `Deliveries that nothing will come of: to be sent, without a job; or waiting for more than ${WAIT_BOUND_SECONDS} s for nothing; or dead, without a dead letter`,
+    comment: `Deliveries that would never be sent: queued without a job; blocked for more than ${WAIT_BOUND_SECONDS} s by nothing; or dead without a dead letter`,
     columns: {
-      delivery_id: 'the delivery',
-      webhook_id: 'its webhook',
-      event_id: 'its event',
-      state: 'its state',
+      delivery_id: 'id of the delivery',
+      webhook_id: 'webhook of the delivery',
+      event_id: 'event of the delivery',
+      state: 'state of the delivery',
     },
     sql: `
       select d.delivery_id, d.webhook_id, d.event_id, d.state

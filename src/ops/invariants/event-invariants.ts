@@ -3,20 +3,21 @@ import { OUTBOX_RETENTION_DAYS } from '../../platform/retention.ts'
 import { eventRoutingSql } from '../views/event-routing-sql.ts'
 import type { View } from '../views/view.ts'
 
-/** Longest a committed event may wait for a dispatcher before that counts as a fault. */
+/** Longest time from commit to dispatch that is not a violation. */
 const DISPATCH_BOUND_SECONDS = 60
 
 /**
- * Whether an event `e` has a job `j` like this in a queue `r.queue`: the first, whose id is the event's, or one that a
- * redrive made. Two questions, each answered by the jobs' key: asked as one, all jobs of the queue would be read.
+ * Condition: event `e` has a job `j` in queue `r.queue` that satisfies `condition`. The job is the
+ * first one, which has the id of the event, or one created by a redrive. Two subqueries, so that
+ * each uses the primary key of the jobs; a single one would read all jobs of the queue.
  */
-const hasJob = (like: string) => `(
+const hasJob = (condition: string) => `(
     exists (
       select 1
       from pgboss.job as j
       where j.name = r.queue
         and j.id = e.event_id
-        and ${like}
+        and ${condition}
     )
     or exists (
       select 1
@@ -24,12 +25,12 @@ const hasJob = (like: string) => `(
       join pgboss.job as j on j.id = l.redriven_job_id and j.name = l.queue
       where l.event_id = e.event_id
         and l.queue = r.queue
-        and ${like}
+        and ${condition}
     )
   )`
 
-/** A dead letter of the event that is on its way to our own record. */
-const deadLetterUnderWay = `
+/** Condition: a job that records the event `e` in `dead_letters` is not finished. */
+const deadLetterPending = `
   exists (
     select 1
     from pgboss.job as d
@@ -38,17 +39,17 @@ const deadLetterUnderWay = `
       and d.data ->> 'event_id' = e.event_id::text
   )`
 
-const event = { event_id: 'the event', type: 'its type', order_id: 'the order it is about' }
+const event = { event_id: 'id of the event', type: 'type of the event', order_id: 'order of the event' }
 
-/** Every order has its event, every event its jobs, and none of either disappears. */
+/** Every order has its event, every event has its jobs, and no event or job disappears. */
 export const eventInvariants: View[] = [
   {
     name: 'check_placed_events',
-    comment: `Orders of the last ${OUTBOX_RETENTION_DAYS} days that do not have exactly one order.placed.v1, and such events without an order`,
+    comment: `Orders of the last ${OUTBOX_RETENTION_DAYS} days without exactly one order.placed.v1, and order.placed.v1 events without an order`,
     columns: {
-      order_id: 'the order',
-      event_count: 'how many order.placed.v1 it has',
-      has_order: 'whether there is an order',
+      order_id: 'id of the order',
+      event_count: 'number of order.placed.v1 events of the order',
+      has_order: 'whether the order exists',
     },
     sql: `
       select coalesce(o.order_id, e.order_id), coalesce(e.event_count, 0), o.order_id is not null
@@ -64,8 +65,8 @@ export const eventInvariants: View[] = [
   },
   {
     name: 'check_events_dispatched',
-    comment: `Events that have waited for a dispatcher for more than ${DISPATCH_BOUND_SECONDS} s`,
-    columns: { ...event, waiting_seconds: 'since it was written' },
+    comment: `Events that were not dispatched within ${DISPATCH_BOUND_SECONDS} s`,
+    columns: { ...event, waiting_seconds: 'seconds since the event was written' },
     sql: `
       select event_id, type, order_id, extract(epoch from now() - created_at)
       from outbox_events
@@ -76,8 +77,8 @@ export const eventInvariants: View[] = [
   {
     name: 'check_events_accounted',
     comment:
-      'Dispatched events that a consumer has neither processed, nor has waiting as a job, nor has as a dead letter',
-    columns: { ...event, queue: 'where it is missing' },
+      'Dispatched events that a consumer has not processed, without an unfinished job and without a dead letter',
+    columns: { ...event, queue: 'queue that lost the event' },
     sql: `
       select e.event_id, e.type, e.order_id, r.queue
       from outbox_events as e
@@ -90,7 +91,7 @@ export const eventInvariants: View[] = [
             and p.consumer = r.queue
         )
         and not ${hasJob("j.state <> 'completed'")}
-        and not ${deadLetterUnderWay}
+        and not ${deadLetterPending}
         and not exists (
           select 1
           from dead_letters as l
@@ -102,8 +103,12 @@ export const eventInvariants: View[] = [
   {
     name: 'check_jobs_once',
     comment:
-      'Events with more than one unfinished job in a queue, and jobs in queues that their event does not lead to',
-    columns: { event_id: 'the event', queue: 'the queue', job_count: 'unfinished jobs' },
+      'Events with more than one unfinished job in a queue, and jobs in queues that their event is not routed to',
+    columns: {
+      event_id: 'id of the event',
+      queue: 'queue of the jobs',
+      job_count: 'unfinished jobs of the event in the queue',
+    },
     sql: `
       select (j.data ->> 'event_id')::uuid, j.name, count(*)
       from pgboss.job as j
@@ -118,8 +123,12 @@ export const eventInvariants: View[] = [
   },
   {
     name: 'check_dead_letters',
-    comment: 'Jobs that failed for good and are neither recorded in dead_letters nor on their way there',
-    columns: { job_id: 'the job', queue: 'its queue', failed_at: 'when it failed for good' },
+    comment: 'Jobs that used up their attempts and are not recorded in dead_letters, nor about to be',
+    columns: {
+      job_id: 'id of the job',
+      queue: 'queue of the job',
+      failed_at: 'when the last attempt failed',
+    },
     sql: `
       select j.id, j.name, j.completed_on
       from pgboss.job as j

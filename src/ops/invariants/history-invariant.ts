@@ -1,21 +1,21 @@
 import { transitions } from '../../orders/order.ts'
 import type { View } from '../views/view.ts'
 
-const legalSteps = Object.entries(transitions)
+const legalTransitions = Object.entries(transitions)
   .flatMap(([from, tos]) => tos.map(to => `('${from}', '${to}')`))
   .join(', ')
 
-/** An order's history is gapless and legal. */
+/** The history of an order is gapless and legal. */
 export const historyInvariant: View = {
   name: 'check_history',
-  comment: 'Orders whose history has a gap or a step that is not allowed, or does not end in their status',
+  comment: 'Orders whose history has a gap or an illegal transition, or does not end in their status',
   columns: {
-    order_id: 'the order',
-    restaurant_id: 'its restaurant',
-    status: 'its status',
-    steps: 'lines of history',
-    last_seq: 'number of the last',
-    last_status: 'where the last leads',
+    order_id: 'id of the order',
+    restaurant_id: 'restaurant of the order',
+    status: 'status of the order',
+    steps: 'number of transitions',
+    last_seq: 'sequence number of the last transition',
+    last_status: 'status after the last transition',
   },
   sql: `
     select order_id, restaurant_id, o.status, h.steps, h.last_seq, h.last_status
@@ -26,7 +26,7 @@ export const historyInvariant: View = {
         bool_and(
           case seq
             when 1 then from_status is null and to_status = 'PLACED'
-            else from_status = previous and (from_status, to_status) in (${legalSteps})
+            else from_status = previous and (from_status, to_status) in (${legalTransitions})
           end
         ) as legal
       from (

@@ -6,11 +6,11 @@ import { historyInvariant } from './history-invariant.ts'
 import { stockInvariants } from './stock-invariants.ts'
 
 /**
- * One view a promise (design §2); each returns no rows while it holds. They may be run under load: each statement sees
- * one snapshot, and what is still under way is no violation.
+ * One view per invariant, which returns no rows while the invariant holds. The views may be read
+ * under load: each statement sees one snapshot, and work in progress is no violation.
  *
- * Tables are held against their sums by full joins, which are hashed or merged: a plan made while statistics are old
- * could otherwise go through one side for each row of the other.
+ * Tables are compared with their sums by full joins, which Postgres hashes or merges. With outdated
+ * statistics, it could run other joins as nested loops.
  */
 export const checks: View[] = [
   ...stockInvariants,

@@ -2,8 +2,8 @@ import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
 import { eventRoutingSql } from '../views/event-routing-sql.ts'
 import type { View } from '../views/view.ts'
 
-/** Orders for which something is still to happen, or has been given up and lies with the operators. */
-const ordersUnderWay = `
+/** Orders with an undispatched event, an unfinished job, or a dead letter. */
+const ordersInProgress = `
         select order_id
         from outbox_events
         where dispatched_at is null
@@ -18,15 +18,19 @@ const ordersUnderWay = `
         where fate <> 'REDRIVEN'
           and queue <> '${DELIVERY_QUEUE}'`
 
-const item = { menu_item_id: 'the item', restaurant_id: 'its restaurant' }
-const order = { order_id: 'the order', restaurant_id: 'its restaurant', status: 'its status' }
+const item = { menu_item_id: 'id of the item', restaurant_id: 'restaurant of the item' }
+const order = {
+  order_id: 'id of the order',
+  restaurant_id: 'restaurant of the order',
+  status: 'status of the order',
+}
 
-/** Stock is never negative, is its ledger, and has each effect of an order once. */
+/** Stock is never negative, equals its ledger, and has each effect of an order once. */
 export const stockInvariants: View[] = [
   {
     name: 'check_stock_not_negative',
-    comment: 'Items with less than nothing in stock',
-    columns: { ...item, available_qty: 'what is said to be on hand' },
+    comment: 'Items with negative stock',
+    columns: { ...item, available_qty: 'recorded stock' },
     sql: `
       select menu_item_id, restaurant_id, available_qty
       from menu_items
@@ -34,8 +38,12 @@ export const stockInvariants: View[] = [
   },
   {
     name: 'check_stock_is_its_ledger',
-    comment: 'Items whose stock is not the sum of their movements',
-    columns: { ...item, available_qty: 'what is said to be on hand', ledger_qty: 'sum of its movements' },
+    comment: 'Items whose stock differs from the sum of their stock movements',
+    columns: {
+      ...item,
+      available_qty: 'recorded stock',
+      ledger_qty: 'sum of the stock movements of the item',
+    },
     sql: `
       select menu_item_id, restaurant_id, i.available_qty, coalesce(m.ledger_qty, 0)
       from menu_items as i
@@ -49,12 +57,12 @@ export const stockInvariants: View[] = [
   {
     name: 'check_order_effects',
     comment:
-      'Orders that hold more or less stock than their status calls for, with nothing under way that would mend it',
+      'Orders that hold more or less stock than their status requires, with no pending work that would correct it',
     columns: {
       ...order,
-      menu_item_id: 'the item',
-      quantity: 'ordered',
-      moved_qty: 'sum of the order’s movements of it',
+      menu_item_id: 'id of the item',
+      quantity: 'ordered quantity',
+      moved_qty: 'sum of the stock movements of the item for the order',
     },
     sql: `
       select order_id, restaurant_id, o.status, menu_item_id, coalesce(i.quantity, 0), coalesce(m.moved_qty, 0)
@@ -66,20 +74,20 @@ export const stockInvariants: View[] = [
         group by order_id, restaurant_id, menu_item_id
       ) as m using (order_id, restaurant_id, menu_item_id)
       full join orders as o using (order_id, restaurant_id)
-      full join (${ordersUnderWay}
-      ) as under_way using (order_id)
+      full join (${ordersInProgress}
+      ) as in_progress using (order_id)
       where coalesce(m.moved_qty, 0) <> case o.status when 'CANCELLED' then 0 else -coalesce(i.quantity, 0) end
-        and (under_way.order_id is null or o.status not in ('PLACED', 'CANCELLED'))`,
+        and (in_progress.order_id is null or o.status not in ('PLACED', 'CANCELLED'))`,
   },
   {
     name: 'check_effects_once',
     comment:
-      'Deductions and restorations that happened more than once for an order and item, or restored what was not deducted',
+      'Orders whose stock of an item was deducted or restored more than once, or restored without a deduction',
     columns: {
-      order_id: 'the order',
+      order_id: 'id of the order',
       ...item,
-      deductions: 'how often deducted',
-      restorations: 'how often restored',
+      deductions: 'number of deductions',
+      restorations: 'number of restorations',
     },
     sql: `
       select order_id, menu_item_id, restaurant_id, deductions, restorations

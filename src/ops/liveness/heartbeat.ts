@@ -4,13 +4,13 @@ import type { Database } from '../../db/database.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
 
-/** How often a process says that it is alive, and learns which queues are paused: one statement. */
+/** Seconds between heartbeats; the same statement reads the paused queues. */
 export const HEARTBEAT_SECONDS = 5
-/** A process that has missed three is silent. */
+/** A process counts as silent after three missed heartbeats. */
 export const SILENT_AFTER_SECONDS = 3 * HEARTBEAT_SECONDS
 const FORGET_AFTER_DAYS = 1
 
-/** A queue that a process works, and how many of its jobs it has in hand. */
+/** A queue that a process works on, with the number of its active jobs there. */
 interface WorkedQueue {
   queue: string
   jobs: number
@@ -18,18 +18,18 @@ interface WorkedQueue {
 
 export interface HeartbeatOptions {
   role: 'api' | 'dispatcher' | 'worker'
-  /** what it works on at the moment */
+  /** returns the queues that the process works on now */
   workingOn?: () => WorkedQueue[]
-  /** for dispatchers: events moved to their queues in the last minute */
+  /** for dispatchers: returns the events dispatched in the last minute */
   dispatchedLastMinute?: () => number
   /**
-   * Called after each beat with the queues that operators have paused.
-   * @returns whether it works on something else now: that is said at once
+   * Called after each heartbeat with the paused queues.
+   * @returns whether `workingOn` changed, which is then reported at once
    */
   onBeat?: (paused: ReadonlySet<string>) => Promise<boolean>
 }
 
-/** A line of `ops.workers`, kept true for as long as the process lives. */
+/** Maintains the row of a process in `ops.workers`. */
 export class Heartbeat {
   readonly #database: Database
   readonly #options: HeartbeatOptions
@@ -44,7 +44,7 @@ export class Heartbeat {
     this.#log = log
   }
 
-  /** Resolves after the first beat. @throws DatabaseUnavailable when that cannot be written */
+  /** Starts the heartbeat and writes it once. @throws DatabaseUnavailable when that write fails */
   static async start(database: Database, options: HeartbeatOptions, log: Logger): Promise<Heartbeat> {
     const heartbeat = new Heartbeat(database, options, log)
     await database.execute(forgetSql)
@@ -53,22 +53,22 @@ export class Heartbeat {
     return heartbeat
   }
 
-  /** Says that the process has stopped. Never throws: a database that is away sees it fall silent instead. */
+  /** Marks the process as stopped. Never throws: without a database, it becomes silent instead. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await this.#beating
     await this.#database.execute(stopSql, [this.#processId]).catch(() => undefined)
   }
 
-  /** One at a time: a slow one is not stacked upon. */
+  /** Heartbeats do not overlap: a slow one delays the next. */
   #beatAgain(): void {
     this.#beating ??= this.#beat()
-      .catch((error: unknown) => this.#complain(error))
+      .catch((error: unknown) => this.#logFailure(error))
       .finally(() => (this.#beating = undefined))
   }
 
-  #complain(error: unknown): void {
-    this.#log.warn({ error: String(error) }, 'heartbeat not written')
+  #logFailure(error: unknown): void {
+    this.#log.warn({ error: String(error) }, 'could not write the heartbeat')
   }
 
   async #beat(): Promise<void> {
@@ -83,8 +83,8 @@ export class Heartbeat {
       dispatchedLastMinute?.() ?? null,
     ])
     if (!(await onBeat?.(new Set(row?.paused)))) return
-    // It works already; what it works on can be said with the next beat, too.
-    await this.#beat().catch((error: unknown) => this.#complain(error))
+    // The next heartbeat reports the change, should this one fail.
+    await this.#beat().catch((error: unknown) => this.#logFailure(error))
   }
 }
 

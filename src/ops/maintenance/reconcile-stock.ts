@@ -1,30 +1,27 @@
 import type { Database } from '../../db/database.ts'
 import { NIL_UUID } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
+import { recountCheckpoints } from './recount-checkpoints.ts'
 
-/** No transaction is longer than a minute, and clocks differ by less: what is older than this has been committed. */
-const SETTLED_AFTER = '2 minutes'
-/** Items a statement. */
+/** Age at which a movement is committed: transactions and clock differences are under a minute. */
+const COMMITTED_AFTER = '2 minutes'
+/** Items per statement. */
 const BATCH_COUNT = 100
-/** Movements of an item a statement: however long a ledger is, no statement is, and none is cut short by its timeout. */
+/** Movements per item and statement, so that long ledgers do not run into the query timeout. */
 const MOVEMENT_COUNT = 2_000
-/** Items whose whole ledger is added up anew in a run, those first for which that was longest ago. */
-const RECOUNT_COUNT = 20
-/** Movements after which a run begins with no further item of these. */
-const MAX_RECOUNT_MOVEMENT_COUNT = 1_000_000
-/** Items that are named when they differ. */
+/** Differing items that are listed at most. */
 const MAX_NAMED = 20
 
 export interface Reconciled {
   items: number
-  /** items whose stock is not the sum of their ledger, at most 20 */
+  /** items whose stock differs from the sum of their ledger, at most 20 */
   differing: { menu_item_id: string; on_hand: number; ledger_qty: number }[]
 }
 
 /**
- * Compares every item's stock with its ledger. The ledger is summed from a checkpoint on, which moves forward here; a few
- * checkpoints in turn are counted again from the beginning, so that a ledger that was changed in the past is found too.
- * Changes no stock: what differs is for people to look at.
+ * Compares the stock of every item with its ledger, summed from a checkpoint that this job
+ * advances. A few checkpoints per run are recounted from the beginning. Changes no stock: operators
+ * decide about differences.
  */
 export async function reconcileStock(
   database: Database,
@@ -32,10 +29,10 @@ export async function reconcileStock(
   movementCount = MOVEMENT_COUNT,
 ): Promise<Reconciled> {
   const items = await advanceCheckpoints(database, movementCount)
-  await recount(database, movementCount)
+  await recountCheckpoints(database, movementCount)
   const differing = await database.query<Reconciled['differing'][number]>(differingSql, [MAX_NAMED])
-  if (differing.length > 0) log.error({ differing }, 'stock is not the sum of its ledger')
-  else log.info({ items }, 'stock is the sum of its ledger')
+  if (differing.length > 0) log.error({ differing }, 'stock differs from the sum of its ledger')
+  else log.info({ items }, 'stock equals the sum of its ledger')
   return { items, differing }
 }
 
@@ -56,38 +53,6 @@ function idsOf(items: readonly { menu_item_id: string }[]): string[] {
   return items.map(item => item.menu_item_id)
 }
 
-/** Nobody else moves a checkpoint, and movements before it do not change: their sum may be taken in parts. */
-async function recount(database: Database, movementCount: number): Promise<void> {
-  const checkpoints = await database.query<Checkpoint>(longestAgoSql, [RECOUNT_COUNT])
-  let counted = 0
-  for (const { menu_item_id, restaurant_id, through_movement_id } of checkpoints) {
-    if (counted >= MAX_RECOUNT_MOVEMENT_COUNT) return
-    let sum = 0
-    let after = NIL_UUID
-    for (let isMore = true; isMore; ) {
-      const [part] = await database.query<{ qty: number; count: number; last: string }>(partSql, [
-        menu_item_id,
-        restaurant_id,
-        after,
-        through_movement_id,
-        movementCount,
-      ])
-      if (!part) break
-      sum += part.qty
-      counted += part.count
-      after = part.last
-      isMore = part.count === movementCount
-    }
-    await database.execute(recountedSql, [menu_item_id, restaurant_id, through_movement_id, sum])
-  }
-}
-
-interface Checkpoint {
-  menu_item_id: string
-  restaurant_id: string
-  through_movement_id: string
-}
-
 const batchSql = `
   select menu_item_id
   from menu_items
@@ -96,9 +61,9 @@ const batchSql = `
   limit $2
 `
 
-/** @returns items of which there may be more */
+/** Advances checkpoints. Returns the items that may have further movements. */
 const advanceSql = `
-  with settled as (
+  with committed as (
     select i.menu_item_id, i.restaurant_id, coalesce(c.ledger_qty, 0) + new.qty as ledger_qty, new.through, new.last_at,
       new.count
     from menu_items as i
@@ -114,7 +79,7 @@ const advanceSql = `
         where menu_item_id = i.menu_item_id
           and restaurant_id = i.restaurant_id
           and movement_id > coalesce(c.through_movement_id, '${NIL_UUID}')
-          and movement_id < (select uuidv7(-interval '${SETTLED_AFTER}'))
+          and movement_id < (select uuidv7(-interval '${COMMITTED_AFTER}'))
         order by movement_id
         limit $2
       ) as m
@@ -124,44 +89,14 @@ const advanceSql = `
   ), advanced as (
     insert into stock_checkpoints (menu_item_id, restaurant_id, ledger_qty, through_movement_id, last_at)
     select menu_item_id, restaurant_id, ledger_qty, through, last_at
-    from settled
+    from committed
     on conflict (menu_item_id, restaurant_id) do update
     set ledger_qty = excluded.ledger_qty, through_movement_id = excluded.through_movement_id,
       last_at = excluded.last_at
   )
   select menu_item_id
-  from settled
+  from committed
   where count = $2
-`
-
-const longestAgoSql = `
-  select menu_item_id, restaurant_id, through_movement_id
-  from stock_checkpoints
-  order by recounted_at, menu_item_id
-  limit $1
-`
-
-const partSql = `
-  select sum(delta)::float8 as qty, count(*)::integer as count, (array_agg(movement_id order by movement_id desc))[1] as last
-  from (
-    select delta, movement_id
-    from stock_movements
-    where menu_item_id = $1
-      and restaurant_id = $2
-      and movement_id > $3
-      and movement_id <= $4
-    order by movement_id
-    limit $5
-  ) as part
-  having count(*) > 0
-`
-
-const recountedSql = `
-  update stock_checkpoints
-  set recounted_at = clock_timestamp(), ledger_qty = $4
-  where menu_item_id = $1
-    and restaurant_id = $2
-    and through_movement_id = $3
 `
 
 const differingSql = `

@@ -1,23 +1,23 @@
 import type { Database } from '../../db/database.ts'
 import type { Logger } from '../../platform/log.ts'
 
-/** A dead letter that nobody has decided on for so long is called out, at every run until somebody has. */
+/** Minutes after which an open dead letter is logged as an error, at every run. */
 const DEAD_LETTER_ALERT_MINUTES = 15
 
 export interface WatchedDeadLetters {
   /** open dead letters */
   open: number
-  /** those of them that are older than {@link DEAD_LETTER_ALERT_MINUTES} */
+  /** open dead letters older than {@link DEAD_LETTER_ALERT_MINUTES} */
   overdue: number
-  /** how long the oldest has been open; null: none is */
+  /** age of the oldest open dead letter; null: none is open */
   oldest_seconds: number | null
 }
 
-/** Says in the log that dead letters wait for an operator; what it returns stands in `ops.schedules`. */
+/** Logs an error when dead letters need an operator. `ops.schedules` shows the returned counts. */
 export async function watchDeadLetters(database: Database, log: Logger): Promise<WatchedDeadLetters> {
   const [letters = { open: 0, overdue: 0, oldest_seconds: null }] =
     await database.query<WatchedDeadLetters>(watchSql)
-  if (letters.overdue > 0) log.error(letters, 'dead letters wait for an operator: see ops.dead_letters')
+  if (letters.overdue > 0) log.error(letters, 'open dead letters need an operator: see ops.dead_letters')
   return letters
 }
 

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import { scramVerifier } from '../../db/scram-verifier.ts'
 
-/** The processes that may have a login of their own, and the group that each is put into. */
+/** The processes that may have their own login, with the group role of each. */
 export const loginGroups = {
   api: 'comanda_api',
   dispatcher: 'comanda_dispatcher',
@@ -12,10 +12,10 @@ export const loginGroups = {
 export type LoginRole = keyof typeof loginGroups
 
 /**
- * Makes a login that may do what `role` may, or gives it this password. The server is sent only what it stores of it.
- * Atomic: the login has both, or neither.
+ * Creates a login with the rights of `role`, or sets the password of an existing login. Only the
+ * SCRAM verifier of the password is sent to the server. Atomic: the login gets both, or neither.
  * @param login of lowercase letters, digits and underscores
- * @throws the server's error when the group is not there, or the owner may not create roles
+ * @throws the error of the server when the group does not exist, or the owner may not create roles
  */
 export async function createLogin(
   database: Database,
@@ -24,8 +24,8 @@ export async function createLogin(
   password: string,
 ): Promise<void> {
   await database.transaction(async tx => {
-    const there = await tx.query('select from pg_roles where rolname = $1', [login])
-    if (there.length === 0) await tx.execute(`create role ${login} login`)
+    const existing = await tx.query('select from pg_roles where rolname = $1', [login])
+    if (existing.length === 0) await tx.execute(`create role ${login} login`)
     await tx.execute(`alter role ${login} login password '${scramVerifier(password)}'`)
     await tx.execute(`grant ${loginGroups[role]} to ${login}`)
   })

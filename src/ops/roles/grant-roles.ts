@@ -1,12 +1,12 @@
 import type { Database } from '../../db/database.ts'
 import type { Tx } from '../../db/transaction.ts'
 
-/** Groups that a process's own login is put into (`give-login.ts`). */
+/** Group roles, of which the login of a process is a member (`create-login.ts`). */
 const processRoles = ['comanda_api', 'comanda_dispatcher', 'comanda_worker', 'comanda_dashboard'] as const
 
 type ProcessRole = (typeof processRoles)[number]
 
-/** What every process of the flow does: say that it lives, learn what is paused, check callers, and show how things are. */
+/** Heartbeats, paused queues, API keys for `/metrics`, and the views that `/metrics` reads. */
 const everyProcess = [
   'select on schema_migrations, paused_queues, api_keys',
   'select, insert, update, delete on process_heartbeats',
@@ -15,12 +15,13 @@ const everyProcess = [
   'select on pgboss.version',
 ]
 
-/** What a status change writes of an order. */
+/** Columns that a status change writes. */
 const orderProgress = 'status, version, cancellation_reason, shortages, updated_at'
 
 /**
- * What each role may do: what its statements need, and no more. None may delete an order, a line of its history or of
- * the stock ledger, or change a line of either. `(jobs)` stands for pg-boss's tables of jobs, which it makes as queues need them.
+ * The least privileges that the statements of each role need. No role may delete orders, or change
+ * or delete rows of the history and the stock ledger. `(jobs)` stands for the job tables of
+ * pg-boss, which pg-boss creates as queues need them.
  */
 const grants: Record<ProcessRole, readonly string[]> = {
   comanda_api: [
@@ -64,15 +65,16 @@ const grants: Record<ProcessRole, readonly string[]> = {
 }
 
 /**
- * Creates the roles of the processes, where the migrating login may, and gives each exactly what it needs; anew after each
- * migration, because pg-boss makes tables too. Atomic: a running process never misses a right.
+ * Creates the process roles, if the login may create roles, and replaces their privileges. Runs
+ * after each migration, because pg-boss creates tables too. Atomic: running processes keep their
+ * privileges.
  */
 export async function grantRoles(database: Database): Promise<void> {
   for (const role of processRoles) await database.execute(createRoleSql(role))
   await database.transaction(async tx => {
-    const there = await tx.query<{ rolname: ProcessRole }>(rolesSql, [processRoles])
+    const existing = await tx.query<{ rolname: ProcessRole }>(rolesSql, [processRoles])
     const [jobs] = await tx.query<{ tables: string }>(jobTablesSql)
-    for (const { rolname } of there) await grant(tx, rolname, jobs?.tables ?? '')
+    for (const { rolname } of existing) await grant(tx, rolname, jobs?.tables ?? '')
   })
 }
 
@@ -82,7 +84,9 @@ async function grant(tx: Tx, role: ProcessRole, jobTables: string): Promise<void
   for (const each of grants[role]) await tx.execute(`grant ${each.replace('(jobs)', jobTables)} to ${role}`)
 }
 
-/** Roles belong to the whole server: another database may have made it, or be making it just now. */
+/**
+ * Returns a statement that creates a role unless it exists; all databases of a server share roles.
+ */
 export function createRoleSql(role: string): string {
   return `
   do $$

@@ -2,8 +2,8 @@ import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
 import { routing } from '../../outbox/routing.ts'
 
 /**
- * The routing table as SQL: the rows of `values …`, each `(type, queue)`. Without deliveries, of which an event may have none or many:
- * `webhook_deliveries` says what each of them leads to.
+ * The routing table as SQL: rows `(type, queue)` for `values …`. Without webhook deliveries: an
+ * event has any number of them, which are the rows of `webhook_deliveries`.
  */
 export const eventRoutingSql = Object.entries(routing)
   .flatMap(([type, queues]) =>

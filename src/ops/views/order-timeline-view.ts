@@ -1,8 +1,8 @@
 import { eventRoutingSql } from './event-routing-sql.ts'
-import { attemptsSql } from './queue-views.ts'
+import { attemptsSql } from './job-views.ts'
 import type { View } from './view.ts'
 
-/** The jobs of an event `e`: its first in each queue, and those that redrives made. */
+/** The jobs of events: the first job of each event in each queue, and the jobs of redrives. */
 const jobsOfEvents = `
   select e.order_id, e.event_id, e.type, j.*
   from outbox_events as e
@@ -20,17 +20,17 @@ const jobsOfEvents = `
 export const orderTimelineView: View = {
   name: 'order_timeline',
   comment:
-    'Everything that is known of an order, in time order: give an order_id. Events are kept for 30 days, jobs for 7 after their end',
+    'History of an order, oldest entry first: select by order_id. Events are kept for 30 days, jobs for 7 days after their end',
   columns: {
-    order_id: 'the order',
-    at: 'when',
-    kind: 'TRANSITION of the order, EVENT written, JOB queued, begun or ended, MOVEMENT of stock, DELIVERY to a webhook, waiting, tried or settled, DEAD_LETTER',
-    what: 'what happened, in a few words',
-    event_id: 'the event that it has to do with',
-    job_id: 'the job that it has to do with',
-    attempts: 'of a job: how often it has been begun',
-    error: 'of a job, dead letter or quarantined event: what went wrong',
-    details: 'what else there is to know',
+    order_id: 'id of the order',
+    at: 'time of the entry',
+    kind: 'TRANSITION: status change; EVENT: event written; JOB: job queued, started or ended; MOVEMENT: stock movement; DELIVERY: webhook delivery pending, attempted or finished; DEAD_LETTER: job dead, or its dead letter decided',
+    what: 'short description',
+    event_id: 'event of the entry',
+    job_id: 'job of the entry',
+    attempts: 'attempts at the job so far',
+    error: 'error of the job, dead letter, delivery or quarantined event',
+    details: 'further data as JSON',
   },
   sql: `
     select t.order_id, t.at, t.kind, t.what, t.event_id, t.job_id, t.attempts, t.error, t.details
@@ -43,7 +43,7 @@ export const orderTimelineView: View = {
       select order_id, created_at, 2, 'EVENT',
         type || case
           when quarantined_at is not null then ' quarantined'
-          when dispatched_at is null then ' waits for a dispatcher'
+          when dispatched_at is null then ' is not dispatched yet'
           else ' dispatched after ' || round(extract(epoch from dispatched_at - created_at) * 1000) || ' ms'
         end,
         event_id, null, null, error, jsonb_build_object('payload', payload, 'trace_context', trace_context)
@@ -54,13 +54,13 @@ export const orderTimelineView: View = {
         jsonb_build_object('state', state)
       from (${jobsOfEvents}) as queued
       union all
-      select order_id, started_on, 4, 'JOB', name || ' begun', event_id, id, ${attemptsSql}, null, null
-      from (${jobsOfEvents}) as begun
+      select order_id, started_on, 4, 'JOB', name || ' started', event_id, id, ${attemptsSql}, null, null
+      from (${jobsOfEvents}) as started
       where started_on is not null
       union all
       select order_id, coalesce(completed_on, started_on), 6, 'JOB',
         name || case
-          when state = 'retry' then ' failed and is tried again at ' || to_char(start_after at time zone 'UTC', 'HH24:MI:SS') || ' UTC'
+          when state = 'retry' then ' failed, retry at ' || to_char(start_after at time zone 'UTC', 'HH24:MI:SS') || ' UTC'
           else ' ' || state::text
         end,
         event_id, id, ${attemptsSql},
@@ -107,9 +107,9 @@ export const orderTimelineView: View = {
       select e.order_id, d.created_at, 8, 'DELIVERY',
         e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || case d.state
           when 'QUEUED' then coalesce(
-            ' is tried again at ' || to_char(d.next_attempt_at at time zone 'UTC', 'HH24:MI:SS') || ' UTC', ' waits for a worker')
-          when 'AWAITS_TURN' then ' waits for its turn'
-          else ' waits for room'
+            ' failed, retry at ' || to_char(d.next_attempt_at at time zone 'UTC', 'HH24:MI:SS') || ' UTC', ' is due')
+          when 'AWAITS_TURN' then ' is blocked by an earlier delivery'
+          else ' is waiting for capacity'
         end,
         e.event_id, d.job_id, d.attempts, null,
         jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)

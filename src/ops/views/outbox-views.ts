@@ -1,24 +1,21 @@
 import type { View } from './view.ts'
 
-/** Events that are counted; beyond them the figure says only that there are as many. */
+/** Events that are counted at most. */
 const MAX_COUNTED = 20_000
 const MAX_REASONS = 20
 
 export const outboxViews: View[] = [
   {
     name: 'outbox',
-    comment:
-      'The outbox in one row: how much waits for a dispatcher, how fast it goes, what has been put aside',
+    comment: 'The outbox in one row: pending events, throughput, quarantined events',
     columns: {
-      pending: `committed events that no dispatcher has moved to their queues yet; ${MAX_COUNTED} stands for as many or more`,
-      oldest_pending_at: 'when the oldest of them was written; null: none waits',
-      oldest_pending_seconds: 'how long that one has waited',
-      written_last_minute: `events written in the last minute; ${MAX_COUNTED} stands for as many or more`,
-      dispatched_last_minute:
-        'events that dispatchers moved in the last minute, as they said at their last heartbeat',
-      quarantined:
-        'events that cannot be dispatched and have been put aside; ops.quarantined_events names them',
-      quarantine_reasons: `why, at most ${MAX_REASONS} reasons: type, error and how many`,
+      pending: `committed events that are not dispatched yet; ${MAX_COUNTED} means as many or more`,
+      oldest_pending_at: 'when the oldest pending event was written; null: no event is pending',
+      oldest_pending_seconds: 'age of the oldest pending event',
+      written_last_minute: `events written in the last minute; ${MAX_COUNTED} means as many or more`,
+      dispatched_last_minute: 'events dispatched in the last minute, as of the last heartbeats',
+      quarantined: 'events that cannot be dispatched; ops.quarantined_events lists them',
+      quarantine_reasons: `event type, error and number of quarantined events, for at most ${MAX_REASONS} reasons`,
     },
     sql: `
       select pending.events, oldest.created_at, extract(epoch from now() - oldest.created_at)::numeric(12, 1),
@@ -77,14 +74,14 @@ export const outboxViews: View[] = [
   {
     name: 'quarantined_events',
     comment:
-      'Events that cannot be dispatched; `npm run ops -- quarantine release` gives them to the dispatcher again',
+      'Events that cannot be dispatched; `npm run ops -- quarantine release` releases them to the dispatcher',
     columns: {
-      event_id: 'the event',
-      event_type: 'its type',
-      order_id: 'the order that it is about',
-      written_at: 'when it was written',
-      quarantined_at: 'when a dispatcher put it aside',
-      error: 'why',
+      event_id: 'id of the event',
+      event_type: 'type of the event',
+      order_id: 'order of the event',
+      written_at: 'when the event was written',
+      quarantined_at: 'when a dispatcher quarantined the event',
+      error: 'why the event cannot be dispatched',
     },
     sql: `
       select event_id, type, order_id, created_at, quarantined_at, error

@@ -5,19 +5,19 @@ export const processViews: View[] = [
   {
     name: 'workers',
     comment:
-      'Every process of the last day: where it runs, whether it lives, what it works on. A process with several roles has a line for each',
+      'Every process of the last day: host, state and current work. A process with several roles has one row per role',
     columns: {
-      process_id: 'a role of a process, from its start to its end',
+      process_id: 'id of a role of a process, new at each start',
       role: 'api, dispatcher or worker',
-      host: 'the machine or container',
-      pid: 'its process id there',
-      version: 'the version of Comanda that it runs',
-      state: `LIVE; SILENT: not heard of for ${SILENT_AFTER_SECONDS} s, so it is dead, frozen or cut off from the database; STOPPED: it ended as it should`,
-      started_at: 'when it started',
-      heartbeat_at: 'when it was last heard of',
-      heartbeat_age_seconds: 'how long ago that was',
-      working_on: 'the queues that it works, with the jobs in hand where there are any',
-      jobs_in_hand: 'jobs in hand at its last heartbeat',
+      host: 'host name of the machine or container',
+      pid: 'process id on the host',
+      version: 'version of Comanda',
+      state: `LIVE; SILENT: no heartbeat for ${SILENT_AFTER_SECONDS} s, because the process is dead, frozen or cut off from the database; STOPPED: the process was shut down`,
+      started_at: 'when the process started',
+      heartbeat_at: 'time of the last heartbeat',
+      heartbeat_age_seconds: 'seconds since the last heartbeat',
+      working_on: 'queues that the process works on, with the number of active jobs in parentheses',
+      jobs_in_hand: 'active jobs at the last heartbeat',
     },
     sql: `
       select p.process_id, p.role, p.host, p.pid, p.version,
@@ -36,14 +36,14 @@ export const processViews: View[] = [
   },
   {
     name: 'audit',
-    comment: 'What operators have changed by hand, and why',
+    comment: 'Manual changes by operators',
     columns: {
-      audit_id: 'the change',
-      at: 'when',
-      actor: 'who',
-      action: 'what was done',
-      reason: 'why, in the operator’s words',
-      details: 'what it was done to',
+      audit_id: 'id of the change',
+      at: 'when the change was made',
+      actor: 'operator who made the change',
+      action: 'kind of change',
+      reason: 'reason given by the operator',
+      details: 'changed objects as JSON',
     },
     sql: `
       select audit_id, at, actor, action, reason, details

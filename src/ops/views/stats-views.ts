@@ -1,18 +1,17 @@
 import { addedByEventsSql, columnsSql, recountSql, statColumns } from '../../analytics/stats-sql.ts'
 import type { View } from './view.ts'
 
-/** Events that are counted; beyond them the figure says only that there are as many. */
+/** Events that are counted at most. */
 const MAX_COUNTED = 20_000
 
-/** How far what is counted from events has got. */
 export const projectionsView: View = {
   name: 'projections',
-  comment: 'What is counted from events, and how far that has got: `stats` is the statistics of restaurants',
+  comment: 'Progress of the projections of events: `stats` is the statistics of restaurants',
   columns: {
-    projection: 'what is counted',
-    as_of: 'up to when events have been added; a worker looks every two seconds',
-    behind_seconds: 'how long ago that is',
-    pending: `committed events that are still to be added; ${MAX_COUNTED} stands for as many or more`,
+    projection: 'name of the projection',
+    as_of: 'time up to which all events have been added; a worker adds new events every 2 seconds',
+    behind_seconds: 'seconds since as_of',
+    pending: `committed events that are not added yet; ${MAX_COUNTED} means as many or more`,
   },
   sql: `
       select c.projection, c.as_of, extract(epoch from now() - c.as_of)::numeric(12, 1), (
@@ -42,16 +41,16 @@ const pending = `
             on e.xid = u.xid::text::xid8
           where c.projection = 'stats'`
 
-/** Exact at any moment: what is still to be added is added here, in the same snapshot. */
+/** Exact at any moment: the view adds the pending events itself, in the same snapshot. */
 export const statsInvariant: View = {
   name: 'check_statistics_are_a_recount',
   comment:
-    'Hours of a restaurant whose statistics, with the events that are still to be added, are not what its orders come to',
+    'Hours of a restaurant whose statistics, including pending events, differ from a recount of the orders',
   columns: {
-    restaurant_id: 'the restaurant',
-    hour: 'the hour in which the orders were placed',
-    counted: 'what the events have come to; null: nothing',
-    recounted: 'what the orders and their history come to; null: there are none',
+    restaurant_id: 'id of the restaurant',
+    hour: 'hour in which the orders were placed',
+    counted: 'statistics from the events; null: none',
+    recounted: 'statistics from the orders and their history; null: none',
   },
   sql: `
       select restaurant_id, hour, to_jsonb(counted), to_jsonb(recounted)

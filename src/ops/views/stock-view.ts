@@ -1,19 +1,19 @@
 import { NIL_UUID } from '../../platform/ids.ts'
 import type { View } from './view.ts'
 
-/** The ledger is summed from its last checkpoint on: `reconcile-stock.ts` moves that forward. */
+/** Sums the ledger from the checkpoint of the item, which `reconcile-stock.ts` advances. */
 export const stockView: View = {
   name: 'stock',
-  comment: 'Each item: what is said to be on hand, and what its ledger says',
+  comment: 'Each item with its stock and the sum of its ledger',
   columns: {
-    menu_item_id: 'the item',
-    restaurant_id: 'its restaurant',
-    name: 'its name',
-    on_hand: 'what is said to be on hand',
-    ledger_qty: 'sum of its movements; where it differs from on_hand, see ops.check_stock_is_its_ledger',
-    last_movement_at: 'when it last moved',
-    low_stock_threshold: 'low begins here; null: nobody has said',
-    low: 'whether it is at its threshold or below, or at nothing where there is none',
+    menu_item_id: 'id of the item',
+    restaurant_id: 'restaurant of the item',
+    name: 'name of the item',
+    on_hand: 'recorded stock',
+    ledger_qty: 'sum of the stock movements; equals on_hand, see ops.check_stock_is_its_ledger',
+    last_movement_at: 'time of the last stock movement',
+    low_stock_threshold: 'stock at or below this is low; null: no threshold is set',
+    low: 'whether the stock is at or below the threshold, or 0 without a threshold',
   },
   sql: `
     select i.menu_item_id, i.restaurant_id, i.name, i.available_qty, coalesce(c.ledger_qty, 0) + coalesce(tail.qty, 0),

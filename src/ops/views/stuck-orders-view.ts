@@ -1,35 +1,35 @@
 import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
 import { eventRoutingSql } from './event-routing-sql.ts'
-import { MAX_NAMED, STUCK_AFTER_SECONDS } from './queue-views.ts'
+import { MAX_LISTED, STUCK_AFTER_SECONDS } from './job-views.ts'
 import type { View } from './view.ts'
 
-/** The latest orders among which one is looked for that nothing is under way for. */
+/** Latest orders that are searched for PLACED orders without pending work. */
 const RECENT_ORDERS = 2_000
 
 const stuckBound = `interval '${STUCK_AFTER_SECONDS} seconds'`
 
 /**
- * No order waits for a webhook. Starts from what is unfinished, not from the orders: an index of the orders that are still PLACED would cost each of
- * them.
+ * Reads unfinished events and jobs, not orders: an index of PLACED orders would slow down every
+ * placement. Webhook deliveries are left out, since no order depends on them.
  */
 export const stuckOrdersView: View = {
   name: 'stuck_orders',
-  comment: `Orders that have waited for more than ${STUCK_AFTER_SECONDS} s for what is to happen next, and why; at most ${MAX_NAMED} of each queue and reason`,
+  comment: `Orders whose next step is more than ${STUCK_AFTER_SECONDS} s late, with the reason; at most ${MAX_LISTED} per queue and reason`,
   columns: {
-    order_id: 'the order',
-    restaurant_id: 'its restaurant',
-    status: 'its status',
-    placed_at: 'when it was placed',
-    reason: `NOT_DISPATCHED: its event is still in the outbox; QUARANTINED: its event was put aside; PAUSED, WAITING, RETRYING, SILENT, OVERDUE: its job is, see ops.stuck_jobs; DEAD_LETTER: its job has used up its attempts; LOST: PLACED, and nothing is under way (looked for among the latest ${RECENT_ORDERS} orders)`,
-    stuck_seconds: 'for how long',
-    event_id: 'the event that it waits for',
-    event_type: 'the type of that event',
-    queue: 'the queue of the job',
-    job_id: 'the job',
-    attempts: 'how often the job has been begun',
-    max_attempts: 'how often it may be',
-    next_attempt_at: 'when it is tried again, if that has a time',
-    error: 'what the last attempt, or the dispatcher, said',
+    order_id: 'id of the order',
+    restaurant_id: 'restaurant of the order',
+    status: 'status of the order',
+    placed_at: 'when the order was placed',
+    reason: `NOT_DISPATCHED: the event is still in the outbox; QUARANTINED: the event cannot be dispatched; PAUSED, WAITING, RETRYING, SILENT, OVERDUE: state of the job, see ops.stuck_jobs; DEAD_LETTER: the job used up its attempts; LOST: PLACED without pending work (among the latest ${RECENT_ORDERS} orders)`,
+    stuck_seconds: 'how long the order has been stuck',
+    event_id: 'event that is not handled yet',
+    event_type: 'type of the event',
+    queue: 'queue of the job',
+    job_id: 'id of the job',
+    attempts: 'attempts at the job so far',
+    max_attempts: 'attempts after which the job becomes a dead letter',
+    next_attempt_at: 'when the job is retried; null: no retry is scheduled',
+    error: 'error of the last attempt or of the dispatcher',
   },
   sql: `
     select s.order_id, o.restaurant_id, o.status, o.placed_at, s.reason, s.stuck_seconds, s.event_id, s.event_type,
@@ -44,7 +44,7 @@ export const stuckOrdersView: View = {
           and quarantined_at is null
           and created_at < now() - ${stuckBound}
         order by event_id
-        limit ${MAX_NAMED}
+        limit ${MAX_LISTED}
       )
       union all
       (
@@ -53,7 +53,7 @@ export const stuckOrdersView: View = {
         from outbox_events
         where quarantined_at is not null
         order by quarantined_at
-        limit ${MAX_NAMED}
+        limit ${MAX_LISTED}
       )
       union all
       select order_id, reason, stuck_seconds, event_id, event_type, queue, job_id, attempts, max_attempts,
@@ -70,7 +70,7 @@ export const stuckOrdersView: View = {
           and order_id is not null
           and queue <> '${DELIVERY_QUEUE}'
         order by dead_at
-        limit ${MAX_NAMED}
+        limit ${MAX_LISTED}
       )
       union all
       select r.order_id, 'LOST', extract(epoch from now() - r.placed_at)::numeric(12, 1),
@@ -86,7 +86,7 @@ export const stuckOrdersView: View = {
         where status = 'PLACED'
           and placed_at < now() - ${stuckBound}
         order by order_id
-        limit ${MAX_NAMED}
+        limit ${MAX_LISTED}
       ) as r
       where not exists (
         select 1

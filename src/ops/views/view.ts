@@ -1,15 +1,15 @@
-/** A view in the schema `ops`: an interface for operators, documented down to its columns. */
+/** A view of the schema `ops`, with a comment on every column. */
 export interface View {
   name: string
-  /** what it shows, as operators read it in `\d+` */
+  /** comment on the view, shown by `\d+` */
   comment: string
-  /** every column, in order, with what it holds */
+  /** comment on each column, in the order of the columns */
   columns: Record<string, string>
-  /** the query; its columns are those above, in that order */
+  /** query that returns these columns in this order */
   sql: string
 }
 
-/** The statements that create a view and write down what it is. */
+/** Returns the statements that create a view and its comments. */
 export function createViewSql({ name, comment, columns, sql }: View): string[] {
   return [
     `create view ops.${name} (${Object.keys(columns).join(', ')}) as ${sql}`,

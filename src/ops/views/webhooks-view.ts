@@ -1,49 +1,50 @@
-import { MAX_NAMED } from './queue-views.ts'
+import { MAX_LISTED } from './job-views.ts'
 import type { View } from './view.ts'
 
-/** Deliveries that are counted of a webhook, where there are few webhooks. */
+/** Pending deliveries that are counted per webhook at most. */
 const MAX_COUNTED = 2_000
-/** Where there are many, they share this, */
+/** Pending deliveries that are counted over all webhooks, shared equally between them. */
 const MAX_COUNTED_IN_ALL = 20_000
-/** and each gets this many at least. */
+/** Pending deliveries that are counted per webhook in any case. */
 const MIN_COUNTED = 10
-/** Deliveries of a webhook among which its last attempt is looked for: the first that wait, and the newest. */
-const LOOKED_AT = 10
+/** Oldest pending and newest deliveries of a webhook that are searched for its last attempt. */
+const SEARCHED_COUNT = 10
 
-const unsettled = `
+const pendingSql = `
         from webhook_deliveries as d
         where d.webhook_id = w.webhook_id
           and d.state in ('QUEUED', 'AWAITS_TURN', 'AWAITS_ROOM')`
 
-/** Without secrets, and of the URL only the host: there may be more in the rest of it than operators need. */
+/** Shows no secrets, and only the host of the URL, since its path and query may hold a secret. */
 export const webhooksView: View = {
   name: 'webhooks',
-  comment: `Who is told of events by HTTP, and how that goes; those that were deleted are left out`,
+  comment: 'Webhooks and the state of their deliveries, without deleted webhooks',
   columns: {
-    webhook_id: 'the webhook',
-    host: 'where it leads',
-    owner: 'the caller who added it',
+    webhook_id: 'id of the webhook',
+    host: 'host of the endpoint',
+    owner: 'caller who created the webhook',
     status: 'ACTIVE, or DISABLED: nothing is sent',
-    disabled_reason: 'BY_OWNER, FAILING for five days without a success, or GONE: it answered 410',
-    disabled_at: 'since when it is disabled',
-    failing_since: 'the first failure after the last success; null: the last went well',
-    last_success_at: 'when something last arrived, to a few seconds',
-    pending: `deliveries that are not settled; counting stops at ${MAX_COUNTED}, and where there are more than ${MAX_COUNTED_IN_ALL / MAX_COUNTED} webhooks at ${MAX_COUNTED_IN_ALL} shared out among them, ${MIN_COUNTED} each at least`,
+    disabled_reason:
+      'BY_OWNER; FAILING: five days of failures without a success; GONE: the endpoint answered 410',
+    disabled_at: 'when the webhook was disabled',
+    failing_since: 'time of the first failure after the last success; null: the last attempt succeeded',
+    last_success_at: 'time of the last success, accurate to a few seconds',
+    pending: `deliveries that are not finished; counted up to ${MAX_COUNTED}, or with more than ${MAX_COUNTED_IN_ALL / MAX_COUNTED} webhooks up to an equal share of ${MAX_COUNTED_IN_ALL}, at least ${MIN_COUNTED}`,
     oldest_pending_seconds:
-      'how long the oldest of those counted has waited; the oldest orders are counted first',
-    dead_letters: `open dead letters of it, of the latest ${MAX_NAMED} of its queue`,
-    last_status: 'what it answered last; null: nothing',
-    last_error: 'why it did not answer',
+      'age of the oldest counted delivery; deliveries of the oldest orders are counted first',
+    dead_letters: `open dead letters of the webhook, among the latest ${MAX_LISTED} of the queue`,
+    last_status: 'status of the last response; null: no response',
+    last_error: 'why the endpoint did not respond',
   },
   sql: `
     select w.webhook_id, substring(w.url from '^[a-z]+://([^/?#]+)'), w.owner, w.status, w.disabled_reason, w.disabled_at,
-      w.failing_since, w.last_success_at, waiting.count, waiting.oldest_seconds, coalesce(dead.count, 0), last.status, last.error
+      w.failing_since, w.last_success_at, pending.count, pending.oldest_seconds, coalesce(dead.count, 0), last.status, last.error
     from webhooks as w
     cross join lateral (
       select count(*)::integer as count, extract(epoch from now() - min(created_at))::numeric(12, 1) as oldest_seconds
       from (
         select d.created_at
-        ${unsettled}
+        ${pendingSql}
         order by d.order_id, d.sequence
         limit (
           select least(${MAX_COUNTED}, greatest(${MIN_COUNTED}, ${MAX_COUNTED_IN_ALL} / greatest(1, count(*))))
@@ -51,7 +52,7 @@ export const webhooksView: View = {
           where status <> 'DELETED'
         )
       ) as bounded
-    ) as waiting
+    ) as pending
     left join (
       select data ->> 'webhook_id' as webhook_id, count(*)::integer as count
       from (
@@ -60,7 +61,7 @@ export const webhooksView: View = {
         where fate = 'OPEN'
           and queue = 'downstream.deliver'
         order by dead_at desc
-        limit ${MAX_NAMED}
+        limit ${MAX_LISTED}
       ) as latest
       group by 1
     ) as dead on dead.webhook_id = w.webhook_id::text
@@ -69,9 +70,9 @@ export const webhooksView: View = {
       from (
         (
           select d.delivery_id
-          ${unsettled}
+          ${pendingSql}
           order by d.order_id, d.sequence
-          limit ${LOOKED_AT}
+          limit ${SEARCHED_COUNT}
         )
         union all
         (
@@ -79,7 +80,7 @@ export const webhooksView: View = {
           from webhook_deliveries as d
           where d.webhook_id = w.webhook_id
           order by d.delivery_id desc
-          limit ${LOOKED_AT}
+          limit ${SEARCHED_COUNT}
         )
       ) as candidates
       join webhook_attempts as a on a.delivery_id = candidates.delivery_id
