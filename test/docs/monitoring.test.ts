@@ -22,7 +22,7 @@ function createdMetrics(): Set<string> {
   const names = new Set(['http_server_request_duration_seconds', 'nodejs_eventloop_delay_p99_seconds'])
   for (const file of files) {
     const source = readFileSync(join(ROOT, file), 'utf8')
-    for (const [, kind, name = ''] of source.matchAll(/(gauge|create\w+)\('([\w.]+)'/g)) {
+    for (const [, kind, name = ''] of source.matchAll(/(gauge|create\w+)\(\s*'([\w.]+)'/g)) {
       const snake = name.replaceAll('.', '_')
       names.add(kind === 'gauge' ? `comanda_${snake}` : kind === 'createCounter' ? `${snake}_total` : snake)
     }
