@@ -6,21 +6,9 @@ import { buildAsyncApi } from '../src/processes/asyncapi.ts'
 import { breakingChanges, type Catalogue } from './events/breaking-changes.ts'
 import { currentCatalogue } from './events/current-catalogue.ts'
 import { eventsPage } from './events/events-page.ts'
-import { flag, readOptions, text } from './support/read-options.ts'
+import { commandLine, nonEmpty } from './support/command-line.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
-
-const command = {
-  name: 'npm run events --',
-  summary:
-    'Writes docs/events.md and docs/generated/asyncapi.json of the event catalogue, and says what in it breaks a release.',
-  example: 'npm run events -- --check',
-}
-const options = {
-  check: flag('write nothing; fail when the catalogue breaks what has been released'),
-  against: text('file of the release to compare with', 'docs/generated/events.json'),
-  release: flag('make the catalogue the released one, in docs/generated/events.json'),
-}
 
 const root = join(import.meta.dirname, '..')
 const docs = join(root, 'docs')
@@ -32,9 +20,17 @@ interface Release {
 }
 
 await runScript(async () => {
-  const given = readOptions(command, options, process.argv.slice(2))
-  if (!given) return 0
-  const { version, events } = readRelease(given.against)
+  const options = commandLine(
+    'npm run events --',
+    'Writes docs/events.md and docs/generated/asyncapi.json from the event catalogue, and reports breaking changes.',
+    'npm run events -- --check',
+  )
+    .option('--check', 'write nothing; only report breaking changes')
+    .option('--against <FILE>', 'released catalogue to compare with', nonEmpty, 'docs/generated/events.json')
+    .option('--release', 'also write docs/generated/events.json: make this catalogue the released one')
+    .parse()
+    .opts()
+  const { version, events } = readRelease(options.against)
   const current = currentCatalogue()
   const broken = breakingChanges(events, current)
   for (const change of broken) console.error(change)
@@ -44,10 +40,10 @@ await runScript(async () => {
     )
   }
   console.log(`${Object.keys(current).length} events, and all that ${version} has promised of them holds`)
-  if (given.check) return 0
+  if (options.check) return 0
   writeFileSync(join(docs, 'events.md'), eventsPage())
   writeJson(join(generated, 'asyncapi.json'), buildAsyncApi(parseConfig({})))
-  if (given.release)
+  if (options.release)
     writeJson(join(generated, 'events.json'), {
       version: packageJson.version,
       events: current,

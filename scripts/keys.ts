@@ -1,47 +1,46 @@
+import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import { pino } from 'pino'
 import { Database } from '../src/db/database.ts'
 import { createApiKey, listApiKeys, revokeApiKey } from '../src/http/auth/api-keys.ts'
 import { type Scope, scopes } from '../src/platform/caller.ts'
+import { commandLine, nonEmpty, uuids } from './support/command-line.ts'
 import { databaseUrl } from './support/connect.ts'
 import { plainTable } from './support/plain-table.ts'
-import { ids, type Option, readOptions, text } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
 
-/** Makes, shows and revokes the keys of AUTH_MODE=api-key. */
+/** Creates, lists and revokes the API keys of AUTH_MODE=api-key. */
 
 const STATEMENT_TIMEOUT_MS = 10_000
 
-const command = {
-  name: 'npm run keys --',
-  summary:
-    'Makes a key for a caller of the API (with --create), revokes keys (with --revoke), or shows those that there are.\nA key is shown once, when it is made, and stored nowhere.',
-  example: 'npm run keys -- --create till-1 --scope orders:write --scope orders:read',
-}
-
-const scope: Option<Scope[]> = {
-  argument: 'SCOPE',
-  help: `what it may do: ${scopes.join(', ')}; may be repeated`,
-  expects: `one of ${scopes.join(', ')}`,
-  fallback: [],
-  parse: given => {
-    const known = given.filter((each): each is Scope => scopes.includes(each as Scope))
-    return known.length === given.length ? [...new Set(known)] : undefined
-  },
-}
-
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      create: text('a name for the new key: who has it', ''),
-      scope,
-      restaurant: ids('a restaurant that it is bound to; without one, all'),
-      revoke: ids('a key, as the list shows it'),
-    },
-    process.argv.slice(2),
+  const {
+    create,
+    scope = [],
+    restaurant,
+    revoke = [],
+  } = commandLine(
+    'npm run keys --',
+    'Creates an API key (--create), revokes keys (--revoke), or lists all keys.\nA key is printed once, when it is created. Only its hash is stored.',
+    'npm run keys -- --create till-1 --scope orders:write --scope orders:read',
   )
-  if (options === null) return 0
+    .option('--create <NAME>', 'create a key for this client', nonEmpty)
+    .addOption(
+      new Option('--scope <SCOPE>', `permission: ${scopes.join(', ')}; may be repeated`).argParser<
+        Scope[] | undefined
+      >(addScope),
+    )
+    .addOption(
+      new Option(
+        '--restaurant <ID>',
+        'restrict the key to this restaurant; may be repeated (default: no restriction)',
+      ).argParser<string[] | undefined>(uuids),
+    )
+    .addOption(
+      new Option('--revoke <ID>', 'revoke this key; may be repeated').argParser<string[] | undefined>(uuids),
+    )
+    .parse()
+    .opts()
   const database = await Database.open({
     url: databaseUrl().url,
     applicationName: 'comanda keys',
@@ -50,8 +49,8 @@ await runScript(async () => {
     log: pino({ level: 'silent' }),
   })
   try {
-    if (options.create !== '') await create(database, options.create, options.scope, options.restaurant)
-    else if (options.revoke.length > 0) await revoke(database, options.revoke)
+    if (create !== undefined) await createKey(database, create, scope, restaurant)
+    else if (revoke.length > 0) await revokeKeys(database, revoke)
     else console.log(await describeKeys(database))
     return 0
   } finally {
@@ -59,24 +58,29 @@ await runScript(async () => {
   }
 })
 
-async function create(
+function addScope(value: string, previous: readonly Scope[] = []): Scope[] {
+  const scope = scopes.find(each => each === value)
+  if (scope === undefined) throw new InvalidArgumentError(`Expected one of ${scopes.join(', ')}.`)
+  return [...new Set([...previous, scope])]
+}
+
+async function createKey(
   database: Database,
   name: string,
   scopes: Scope[],
-  restaurants: string[],
+  restaurant_ids: string[] | undefined,
 ): Promise<void> {
-  if (scopes.length === 0) throw new ScriptError('--create needs at least one --scope: what the key may do')
-  const restaurant_ids = restaurants.length > 0 ? restaurants : undefined
+  if (scopes.length === 0) throw new ScriptError('--create needs at least one --scope')
   const { key_id, key } = await createApiKey(database, { name, scopes, restaurant_ids })
-  console.error(`Key ${key_id} of ${name}. It is shown this once:`)
+  console.error(`Created key ${key_id} for ${name}. It cannot be shown again:`)
   console.log(key)
 }
 
-async function revoke(database: Database, keyIds: string[]): Promise<void> {
+async function revokeKeys(database: Database, keyIds: readonly string[]): Promise<void> {
   for (const keyId of keyIds) {
     if (!(await revokeApiKey(database, keyId)))
-      throw new ScriptError(`no key ${keyId} that is not revoked already`)
-    console.log(`${keyId} is revoked; within a minute no process takes it any more.`)
+      throw new ScriptError(`key ${keyId} does not exist, or is already revoked`)
+    console.log(`Revoked ${keyId}. Running processes stop accepting it within a minute.`)
   }
 }
 
@@ -93,7 +97,7 @@ async function describeKeys(database: Database): Promise<string> {
   ])
   return plainTable(
     Array.from({ length: 6 }, () => 'left' as const),
-    ['key', 'name', 'scopes', 'restaurants', 'made', 'revoked'],
+    ['key', 'name', 'scopes', 'restaurants', 'created', 'revoked'],
     rows,
   )
 }

@@ -2,12 +2,12 @@ import { rebuildStats } from '../src/analytics/rebuild-stats.ts'
 import { withDatabase } from './ops/ops-database.ts'
 import { runScript } from './support/run-script.ts'
 
-/** Millions of events are read in one statement. */
+/** One statement reads all retained events, which may be millions. */
 const TIMEOUT_MS = 3_600_000
 
-/** Makes the statistics anew of the events that are kept; safe while everything runs. */
+/** Rebuilds the hourly statistics from the retained events. Safe while the system runs. */
 await runScript(async () => {
   const hours = await withDatabase(database => database.transaction(rebuildStats), TIMEOUT_MS)
-  console.log(`${hours} hours of statistics were made anew of the events that are kept.`)
+  console.log(`Rebuilt ${hours} hours of statistics from the retained events.`)
   return 0
 })

@@ -1,5 +1,8 @@
-import { redrive } from './ops/redrive.ts'
+import { redriveCommand } from './ops/redrive.ts'
 import { runScript } from './support/run-script.ts'
 
-/** `npm run ops -- redrive` under a name of its own. */
-await runScript(() => redrive(process.argv.slice(2), 'npm run redrive --'))
+/** The same command as `npm run ops -- redrive`. */
+await runScript(async () => {
+  await redriveCommand('npm run redrive --').parseAsync()
+  return 0
+})

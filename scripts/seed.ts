@@ -8,6 +8,7 @@ import {
 import type { MenuItemReply } from '../src/inventory/stock-contract.ts'
 import { loadConfig } from '../src/platform/config.ts'
 import { Api, localApiUrl, type NewOrder } from './support/api.ts'
+import { baseUrl, commandLine, wholeNumber } from './support/command-line.ts'
 import { MAX_DISH_COUNT } from './support/cuisines.ts'
 import { inventOrder } from './support/invent-order.ts'
 import {
@@ -15,24 +16,16 @@ import {
   inventRestaurants,
   MAX_RESTAURANT_COUNT,
 } from './support/invent-restaurants.ts'
-import { baseUrl, readOptions, wholeNumber } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
 import { SeededRandom } from './support/seeded-random.ts'
 
-/** Fills a running Comanda with restaurants, their menus and, if wanted, orders. All of it through the API. */
+/** Adds restaurants, menus and optionally orders to a running Comanda, through its API. */
 
 const MAX_ORDER_COUNT = 100_000
 const MAX_SEED = 1_000_000_000
-/** Orders on their way at once: well below what the API's queue takes. */
+/** Concurrent orders. The placement queue of the API holds far more. */
 const ORDER_CONCURRENCY_COUNT = 16
 const BAR_WIDTH = 24
-
-const command = {
-  name: 'npm run seed --',
-  summary:
-    'Adds restaurants with menus, and orders if wanted, through the API. The same seed gives the same ones.',
-  example: 'npm run seed -- --restaurants 5 --orders 200',
-}
 
 interface Seeded {
   restaurant_id: string
@@ -42,19 +35,18 @@ interface Seeded {
 
 await runScript(async () => {
   const config = loadConfig()
-  const options = readOptions(
-    command,
-    {
-      restaurants: wholeNumber('how many restaurants', 3, 1, MAX_RESTAURANT_COUNT),
-      items: wholeNumber('dishes on each menu', 14, 1, MAX_DISH_COUNT),
-      orders: wholeNumber('how many orders to place', 0, 0, MAX_ORDER_COUNT),
-      seed: wholeNumber('names, prices and quantities follow from it', 1, 0, MAX_SEED),
-      url: baseUrl('where the API is', localApiUrl(config)),
-    },
-    process.argv.slice(2),
+  const { restaurants, items, orders, seed, url } = commandLine(
+    'npm run seed --',
+    'Adds restaurants with menus, and optionally orders, through the API. The same seed creates the same data.',
+    'npm run seed -- --restaurants 5 --orders 200',
   )
-  if (options === null) return 0
-  const { restaurants, items, orders, seed, url } = options
+    .option('--restaurants <N>', 'number of restaurants', wholeNumber(1, MAX_RESTAURANT_COUNT), 3)
+    .option('--items <N>', 'dishes per menu', wholeNumber(1, MAX_DISH_COUNT), 14)
+    .option('--orders <N>', 'number of orders', wholeNumber(0, MAX_ORDER_COUNT), 0)
+    .option('--seed <N>', 'determines names, prices and quantities', wholeNumber(0, MAX_SEED), 1)
+    .option('--url <URL>', 'address of the API', baseUrl, localApiUrl(config))
+    .parse()
+    .opts()
   const api = new Api(url, config.API_TOKEN)
   await api.checkReady()
   const seeded: Seeded[] = []
@@ -76,13 +68,13 @@ await runScript(async () => {
   return 0
 })
 
-/** What a step of the list shows, and whether Ctrl-C has come. */
+/** A step of the list: its title, and a signal that Ctrl-C aborts. */
 interface Step {
   title: string
   signal: AbortSignal
 }
 
-/** Steps go to stderr, so that stdout holds nothing but lines to paste. */
+/** Prints steps on stderr, so that stdout contains only lines to paste. */
 function newSteps() {
   const processOutput = new ProcessOutput(process.stderr, process.stderr)
   return new Listr([], {
@@ -95,15 +87,15 @@ function newSteps() {
   })
 }
 
-/** A bar in the title; only where lines can be drawn over. */
+/** Draws a progress bar into the title of a step; only on a terminal, where lines can be overwritten. */
 function showProgress(step: Step, what: string, done: number, total: number): void {
-  const isNews = done === total || done % Math.ceil(total / BAR_WIDTH) === 0
-  if (!process.stderr.isTTY || !isNews) return
+  const isVisible = done === total || done % Math.ceil(total / BAR_WIDTH) === 0
+  if (!process.stderr.isTTY || !isVisible) return
   const filled = Math.round((done / total) * BAR_WIDTH)
   step.title = `${what}  ${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}  ${done} of ${total}`
 }
 
-/** One dish after the other: their ids then sort as the menu does. */
+/** Adds the dishes one after the other, so that their ids sort in the order of the menu. */
 async function addRestaurant(api: Api, restaurant: InventedRestaurant, step: Step): Promise<Seeded> {
   const { name, currency, items } = restaurant
   const { restaurant_id } = await api.addRestaurant({ name, currency })
@@ -133,9 +125,9 @@ function inventOrders(seeded: readonly Seeded[], count: number, seed: number): N
 
 async function placeOrders(api: Api, orders: readonly NewOrder[], step: Step): Promise<void> {
   let done = 0
-  const waiting = orders.values()
+  const pending = orders.values()
   async function placeNext(): Promise<void> {
-    for (const order of waiting) {
+    for (const order of pending) {
       step.signal.throwIfAborted()
       await api.placeOrder(order)
       showProgress(step, 'Orders', ++done, orders.length)
@@ -145,7 +137,7 @@ async function placeOrders(api: Api, orders: readonly NewOrder[], step: Step): P
   step.title = `${done} orders placed`
 }
 
-/** No comments among them: zsh takes `#` for a command when it is pasted. */
+/** Returns shell lines without comments: an interactive zsh runs a pasted `#` as a command. */
 function linesToPaste(url: string, seeded: readonly Seeded[], withToken: boolean): string {
   const variables = seeded.map(({ restaurant_id, items }, index) => {
     const number = index === 0 ? '' : `_${index + 1}`
@@ -155,7 +147,7 @@ function linesToPaste(url: string, seeded: readonly Seeded[], withToken: boolean
     restaurant_id: seeded[0]?.restaurant_id,
     items: [{ menu_item_id: seeded[0]?.items[0]?.menu_item_id, quantity: 1 }],
   })
-  // The token itself is not printed.
+  // The token itself must not be printed.
   const authorization = withToken ? ' -H "authorization: Bearer $API_TOKEN"' : ''
   const place = `curl -s ${url}/api/v1/orders${authorization} -H 'content-type: application/json' -d '${body}'`
   return [...variables, place].join('\n')

@@ -1,11 +1,12 @@
 import { setMaxListeners } from 'node:events'
+import { Option } from '@commander-js/extra-typings'
 import { loadConfig } from '../src/platform/config.ts'
 import { Api, localApiUrl } from './support/api.ts'
 import { CallLimit } from './support/call-limit.ts'
 import { chooseMenus } from './support/choose-menus.ts'
+import { baseUrl, commandLine, decimalNumber, duration, uuids, wholeNumber } from './support/command-line.ts'
 import { LONGEST_STAGE, planOrder } from './support/plan-order.ts'
 import { poissonArrivals, runArrivals } from './support/poisson-arrivals.ts'
-import { baseUrl, decimalNumber, duration, ids, readOptions, wholeNumber } from './support/read-options.ts'
 import { runScript } from './support/run-script.ts'
 import { SeededRandom } from './support/seeded-random.ts'
 import { type Evening, simulateOrder } from './support/simulate-order.ts'
@@ -14,54 +15,66 @@ import { SimulationStats } from './support/simulation-stats.ts'
 import { showStatus } from './support/status-line.ts'
 
 /**
- * A busy evening at restaurants: customers come at random moments and do not wait for each other, orders are cooked,
- * driven and delivered, some are cancelled at each stage, and one dish of each menu runs out.
+ * Simulates a busy evening at restaurants. Customers arrive at random, independently of each other.
+ * Orders are prepared and delivered, some are cancelled at each stage, and one dish of each menu
+ * runs out of stock.
  */
 
 const MAX_RATE = 1_000
 const MIN_DURATION_MS = 100
 const MAX_DURATION_MS = 3_600_000
 const MAX_SEED = 1_000_000_000
-/** Calls at once, to the API and on the way. */
+/** Concurrent calls of the API. */
 const MAX_CALL_COUNT = 128
-/** Orders in memory. Customers who come while so many are open are turned away, and counted. */
+/** Open orders in memory. Customers who arrive while the limit is reached are counted as turned away. */
 const MAX_OPEN_ORDER_COUNT = 20_000
-/** An order is this part of the evening in the kitchen, and again on the road, within limits. */
+/** Time that an order spends in the kitchen, and again on the road, as a share of the evening. */
 const STAGE_SHARE = 0.1
 const MAX_MEAN_STAGE_MS = 4_000
-/** After the last customer, open orders are given their two stages and this long. Then the doors close. */
+/** Time after the last arrival, in addition to two stages, after which the simulation stops. */
 const CLOSING_GRACE_MS = 20_000
-/** npm passes on the Ctrl-C that the terminal has sent already: two that come so close are one. */
+/** The terminal and npm both send SIGINT on one Ctrl-C: signals within this time count as one. */
 const REPEAT_MS = 1_000
-
-const command = {
-  name: 'npm run simulate --',
-  summary:
-    'Places, delivers and cancels orders like a busy evening, against a running API.\nExits with 1 when any call got a 5xx or no answer. Ctrl-C ends it early.',
-  example: 'npm run simulate -- --rate 50 --for 2m',
-}
 
 await runScript(async () => {
   const config = loadConfig()
-  const options = readOptions(
-    command,
-    {
-      rate: decimalNumber('orders a second, on average', 20, 0.1, MAX_RATE),
-      for: duration('how long customers come', '60s', MIN_DURATION_MS, MAX_DURATION_MS),
-      seed: wholeNumber('customers, orders and their fates follow from it', 1, 0, MAX_SEED),
-      item: ids('menu item to order, instead of a menu of its own'),
-      restaurant: ids('restaurant to order at; gets a menu, unless an --item is of it'),
-      url: baseUrl('where the API is', localApiUrl(config)),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run simulate --',
+    'Places, delivers and cancels orders like a busy evening, on a running API.\nExits with 1 when a call was answered with 5xx or not at all. Ctrl-C ends it early.',
+    'npm run simulate -- --rate 50 --for 2m',
   )
-  if (options === null) return 0
-  const { rate, for: durationMs, seed, url } = options
+    .option('--rate <N>', 'orders per second, on average', decimalNumber(0.1, MAX_RATE), 20)
+    .addOption(
+      new Option('--for <TIME>', 'how long customers arrive')
+        .argParser(duration(MIN_DURATION_MS, MAX_DURATION_MS))
+        .default(60_000, '60s'),
+    )
+    .option('--seed <N>', 'determines customers, orders and cancellations', wholeNumber(0, MAX_SEED), 1)
+    .addOption(
+      new Option('--item <ID>', 'order this menu item instead of new ones; may be repeated').argParser<
+        string[] | undefined
+      >(uuids),
+    )
+    .addOption(
+      new Option(
+        '--restaurant <ID>',
+        'order at this restaurant, which gets a new menu unless an --item belongs to it; may be repeated',
+      ).argParser<string[] | undefined>(uuids),
+    )
+    .option('--url <URL>', 'address of the API', baseUrl, localApiUrl(config))
+    .parse()
+    .opts()
+  const { rate, for: durationMs, seed, item = [], restaurant = [], url } = options
   const api = new Api(url, config.API_TOKEN)
   await api.checkReady()
-  const menus = await chooseMenus(api, { ...options, expectedOrderCount: (rate * durationMs) / 1_000 })
+  const menus = await chooseMenus(api, {
+    seed,
+    item,
+    restaurant,
+    expectedOrderCount: (rate * durationMs) / 1_000,
+  })
   console.error(
-    `${rate} orders a second for ${durationMs / 1_000} s at ${menus.length} restaurants of ${url}, seed ${seed}`,
+    `${rate} orders per second for ${durationMs / 1_000} s at ${menus.length} restaurants of ${url}, seed ${seed}`,
   )
 
   const stop = stopOnSignal()
@@ -80,7 +93,7 @@ await runScript(async () => {
   return tally.failureCount > 0 ? 1 : 0
 })
 
-/** @returns aborted by the first Ctrl-C; the next ends the process at once */
+/** Returns a controller that the first Ctrl-C aborts. The next one ends the process at once. */
 function stopOnSignal(): AbortController {
   const stop = new AbortController()
   setMaxListeners(0, stop.signal)
@@ -102,7 +115,7 @@ interface EveningPlan {
   seed: number
 }
 
-/** Lets customers come until the time is over, then waits for their orders, but not for ever. */
+/** Starts an order per arrival until the time is over, then waits for open orders, up to a timeout. */
 async function spendEvening(
   evening: Evening,
   { menus, rate, durationMs, seed }: EveningPlan,

@@ -1,41 +1,40 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Option } from '@commander-js/extra-typings'
+import { commandLine, duration } from './support/command-line.ts'
 import { connect } from './support/connect.ts'
-import { duration, flag, readOptions } from './support/read-options.ts'
 import { describeChecks, runChecks } from './support/run-checks.ts'
 import { runScript } from './support/run-script.ts'
 
-/** Runs every check of the promises, in one snapshot; safe at any time, also under load. */
-
-const command = {
-  name: 'npm run verify --',
-  summary:
-    'Looks whether Comanda keeps its promises: one view of the schema ops a promise, each without rows while it is kept.\nExits with 1 when one is broken.',
-  example: 'npm run verify -- --watch --every 10s',
-}
-
+/** Checks every invariant in one snapshot. Safe at any time, also under load. */
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      watch: flag('look again and again, until one is broken or Ctrl-C'),
-      every: duration('pause between two looks', '5s', 100, 3_600_000),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run verify --',
+    'Checks the invariants of the database: each is a view ops.check_… that has no rows while it holds.\nExits with 1 when one is violated.',
+    'npm run verify -- --watch --every 10s',
   )
-  if (options === null) return 0
+    .option('--watch', 'repeat until an invariant is violated, or until Ctrl-C')
+    .addOption(
+      new Option('--every <TIME>', 'pause between two checks')
+        .argParser(duration(100, 3_600_000))
+        .default(5_000, '5s'),
+    )
+    .parse()
+    .opts()
   const client = await connect('comanda verify')
   try {
     for (;;) {
       const results = await runChecks(client)
-      const broken = results.filter(({ rows }) => rows.length > 0).length
-      if (!options.watch || broken > 0) {
+      const violated = results.filter(({ rows }) => rows.length > 0).length
+      if (!options.watch || violated > 0) {
         console.log(describeChecks(results))
         console.log(
-          broken === 0 ? '\nEvery promise is kept.' : `\n${broken} of ${results.length} promises are broken.`,
+          violated === 0
+            ? '\nAll invariants hold.'
+            : `\n${violated} of ${results.length} invariants are violated.`,
         )
-        return broken === 0 ? 0 : 1
+        return violated === 0 ? 0 : 1
       }
-      console.log(`${new Date().toISOString()}  all ${results.length} promises are kept`)
+      console.log(`${new Date().toISOString()}  all ${results.length} invariants hold`)
       await delay(options.every)
     }
   } finally {

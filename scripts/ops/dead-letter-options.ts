@@ -1,29 +1,33 @@
+import { Option } from '@commander-js/extra-typings'
 import type { DeadLetterFilter } from '../../src/ops/actions/dead-letters.ts'
-import { ids, text, time, wholeNumber } from '../support/read-options.ts'
+import { nonEmpty, time, uuids, wholeNumber } from '../support/command-line.ts'
 
 const MAX_LETTER_COUNT = 10_000
 
-/** Which dead letters a command is about. */
-export const deadLetterOptions = {
-  id: ids('a dead letter, or its job, event or order'),
-  type: text('event type, e.g. order.placed.v1', ''),
-  error: text('text that the error contains', ''),
-  since: time('died at or after'),
-  until: time('died before'),
-  limit: wholeNumber('most dead letters', 1_000, 1, MAX_LETTER_COUNT),
+export const idOption = new Option(
+  '--id <ID>',
+  'dead letter, or its job, event or order; may be repeated',
+).argParser<string[] | undefined>(uuids)
+export const typeOption = new Option('--type <TYPE>', 'event type, e.g. order.placed.v1').argParser(nonEmpty)
+export const errorOption = new Option('--error <TEXT>', 'text that the error contains').argParser(nonEmpty)
+export const sinceOption = new Option('--since <TIME>', 'dead at this time or later').argParser(time)
+export const untilOption = new Option('--until <TIME>', 'dead before this time').argParser(time)
+export const limitOption = new Option('--limit <N>', 'maximum number of dead letters')
+  .argParser(wholeNumber(1, MAX_LETTER_COUNT))
+  .default(1_000)
+
+interface FilterOptions {
+  id?: string[] | undefined
+  type?: string | undefined
+  error?: string | undefined
+  since?: Date | undefined
+  until?: Date | undefined
 }
 
-interface Given {
-  id: string[]
-  type: string
-  error: string
-  since: Date | null
-  until: Date | null
-}
-
-export function deadLetterFilter({ id, type, error, since, until }: Given): DeadLetterFilter {
+/** Returns the filter that the options describe. */
+export function deadLetterFilter({ id, type, error, since, until }: FilterOptions): DeadLetterFilter {
   return {
-    ...(id.length > 0 ? { ids: id } : {}),
+    ...(id ? { ids: id } : {}),
     ...(type ? { type } : {}),
     ...(error ? { error } : {}),
     ...(since ? { since } : {}),

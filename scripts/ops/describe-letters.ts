@@ -1,10 +1,13 @@
 import type { DeadLetter } from '../../src/ops/actions/dead-letters.ts'
 import { field, type Row, rowsTable } from './rows-table.ts'
 
-/** A line a dead letter. @param none what is said where there is none */
+/**
+ * Returns a table with one line per dead letter.
+ * @param none returned when there is no dead letter
+ */
 export function describeLetters(
   letters: readonly DeadLetter[],
-  none = 'No open dead letter is meant.',
+  none = 'No open dead letter matches.',
 ): string {
   const rows = letters.map(letter => ({ ...letter }))
   const columns = {

@@ -1,17 +1,19 @@
 import { userInfo } from 'node:os'
+import { Option } from '@commander-js/extra-typings'
 import type { PgBoss } from 'pg-boss'
 import { pino } from 'pino'
 import { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
-import type { Operator } from '../../src/ops/actions/audit.ts'
+import { nonEmpty } from '../support/command-line.ts'
 import { databaseUrl } from '../support/connect.ts'
-import { flag, type Option, text } from '../support/read-options.ts'
-import { ScriptError } from '../support/script-error.ts'
 
 const STATEMENT_TIMEOUT_MS = 60_000
 const log = pino({ level: 'silent' })
 
-/** Runs `work` with a pool on Comanda's database. @param timeoutMs longest a statement may take */
+/**
+ * Runs `work` with a connection pool on Comanda's database.
+ * @param timeoutMs timeout of each statement
+ */
 export async function withDatabase<T>(
   work: (database: Database) => Promise<T>,
   timeoutMs = STATEMENT_TIMEOUT_MS,
@@ -30,7 +32,7 @@ export async function withDatabase<T>(
   }
 }
 
-/** The same, with pg-boss to put jobs into their queues. */
+/** Runs `work` with a connection pool and with pg-boss, which inserts jobs. */
 export async function withBoss<T>(work: (database: Database, boss: PgBoss) => Promise<T>): Promise<T> {
   return await withDatabase(async database => {
     const boss = await startBoss(database, 'producer', 'ops', log)
@@ -42,16 +44,13 @@ export async function withBoss<T>(work: (database: Database, boss: PgBoss) => Pr
   })
 }
 
-export const jsonOption: { json: Option<boolean> } = { json: flag('print JSON instead of text') }
+export const jsonOption = new Option('--json', 'print JSON instead of text')
 
-/** What every command that changes something takes. */
-export const operatorOptions = {
-  reason: text('why; goes to ops_audit', ''),
-  actor: text('who; goes to ops_audit', userInfo().username),
-}
-
-/** @throws ScriptError when no reason was given: nothing is changed without one */
-export function operatorOf({ reason, actor }: { reason: string; actor: string }): Operator {
-  if (reason === '') throw new ScriptError('--reason is needed: it is written down with what is changed')
-  return { actor, reason }
-}
+/** Options of every command that changes something. */
+export const reasonOption = new Option('--reason <TEXT>', 'why, for ops_audit').argParser(nonEmpty)
+export const requiredReasonOption = new Option('--reason <TEXT>', 'why, for ops_audit')
+  .argParser(nonEmpty)
+  .makeOptionMandatory()
+export const actorOption = new Option('--actor <NAME>', 'who, for ops_audit')
+  .argParser(nonEmpty)
+  .default(userInfo().username)

@@ -3,10 +3,10 @@ import { escapeControls } from '../support/sql-cell.ts'
 
 export type Row = Record<string, unknown>
 
-/** A column of a table: its head, and what stands in it. */
+/** The columns of a table, by heading; each function returns the cell of a row. */
 export type Columns = Record<string, (row: Row) => unknown>
 
-/** Rows as a table for people; without rows, `none`. Numbers are on the right. */
+/** Returns rows as a table with numbers aligned right, or `none` when there are no rows. */
 export function rowsTable(rows: readonly Row[], columns: Columns, none: string): string {
   if (rows.length === 0) return none
   const cells = rows.map(row => Object.values(columns).map(valueOf => valueOf(row)))
@@ -20,10 +20,10 @@ export function rowsTable(rows: readonly Row[], columns: Columns, none: string):
   )
 }
 
-/** A column that shows a field as it is. */
+/** Returns a column that shows a field unchanged. */
 export const field = (name: string) => (row: Row) => row[name]
 
-/** A column that shows seconds in the unit that suits them. */
+/** Returns a column that shows a number of seconds in a readable unit. */
 export const seconds = (name: string) => (row: Row) =>
   row[name] === null ? null : shortTime(Number(row[name]))
 
@@ -31,7 +31,7 @@ const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** `0.012` is `12ms`, `75` is `1m 15s`. */
+/** Formats a number of seconds: `0.012` is `12ms`, `75` is `1m 15s`. */
 export function shortTime(time: number): string {
   if (time < 1) return `${Math.round(time * 1_000)}ms`
   if (time < MINUTE) return `${Math.round(time)}s`

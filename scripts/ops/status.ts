@@ -1,22 +1,17 @@
 import { clearScreenDown, cursorTo } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Option } from '@commander-js/extra-typings'
 import type { Database } from '../../src/db/database.ts'
-import { duration, flag, readOptions } from '../support/read-options.ts'
+import { commandLine, duration } from '../support/command-line.ts'
 import { jsonOption, withDatabase } from './ops-database.ts'
 import { field, type Row, rowsTable, seconds, shortTime } from './rows-table.ts'
 
-const command = {
-  name: 'npm run ops -- status',
-  summary: 'Everything on one screen: what needs somebody, the outbox, the queues, the processes.',
-  example: 'npm run ops -- status --watch',
-}
-
-/** A webhook that fails is left to its retries this long before somebody is told. */
+/** Status reports a failing or late webhook after this time, which leaves room for a few retries. */
 const LATE_MINUTES = 10
 
 interface Status {
   at: string
-  /** what needs an operator, in words; empty while all is well */
+  /** conditions that need an operator, as text; empty when there are none */
   troubles: string[]
   outbox: Row
   queues: Row[]
@@ -24,30 +19,32 @@ interface Status {
   stuck_orders: Row[]
 }
 
-export async function status(args: readonly string[]): Promise<number> {
-  const options = readOptions(
-    command,
-    {
-      watch: flag('draw it again and again, until Ctrl-C'),
-      every: duration('pause between two looks', '2s', 100, 3_600_000),
-      ...jsonOption,
-    },
-    args,
+export const status = commandLine(
+  'status',
+  'Shows everything on one screen: problems, the outbox, the queues and the processes.',
+  'npm run ops -- status --watch',
+)
+  .option('--watch', 'redraw until Ctrl-C')
+  .addOption(
+    new Option('--every <TIME>', 'pause between two reads')
+      .argParser(duration(100, 3_600_000))
+      .default(2_000, '2s'),
   )
-  if (options === null) return 0
-  return await withDatabase(async database => {
-    for (;;) {
-      const seen = await readStatus(database)
-      if (options.watch && process.stdout.isTTY) cursorTo(process.stdout, 0, 0)
-      console.log(options.json ? JSON.stringify(seen) : describeStatus(seen))
-      if (!options.watch) return 0
-      if (process.stdout.isTTY) clearScreenDown(process.stdout)
-      await delay(options.every)
-    }
+  .addOption(jsonOption)
+  .action(async ({ watch, every, json }) => {
+    await withDatabase(async database => {
+      for (;;) {
+        const current = await readStatus(database)
+        if (watch && process.stdout.isTTY) cursorTo(process.stdout, 0, 0)
+        console.log(json ? JSON.stringify(current) : describeStatus(current))
+        if (!watch) return
+        if (process.stdout.isTTY) clearScreenDown(process.stdout)
+        await delay(every)
+      }
+    })
   })
-}
 
-/** One snapshot, so that its parts agree. */
+/** Reads everything in one snapshot, so that the parts agree. */
 async function readStatus(database: Database): Promise<Status> {
   return await database.transaction(async tx => {
     await tx.execute('set transaction isolation level repeatable read read only')
@@ -97,31 +94,33 @@ function findTroubles(
       `${String(outbox['quarantined'])} events are quarantined: npm run ops -- quarantine list`,
     differing > 0 &&
       `${differing} items differ from their ledger: select * from ops.check_stock_is_its_ledger`,
-    paused.length > 0 && `paused: ${paused.join(', ')}`,
-    !live('dispatcher') && 'no dispatcher lives',
-    !live('worker') && 'no worker lives',
+    paused.length > 0 && `paused queues: ${paused.join(', ')}`,
+    !live('dispatcher') && 'no dispatcher is running',
+    !live('worker') && 'no worker is running',
   ].filter(trouble => trouble !== false)
 }
 
-/** Processes that died, while whoever would take their place has not started. */
+/** Reports processes that stopped without notice and were not replaced. */
 function missingProcesses({ missing }: Row): string[] {
   return Number(missing) > 0
-    ? [`${String(missing)} processes have fallen silent, and none has started in their place`]
+    ? [`${String(missing)} processes sent no heartbeat for too long and were not replaced`]
     : []
 }
 
-/** Webhooks that hear nothing, or late. */
+/** Reports webhooks whose deliveries fail or are late. */
 function failingWebhooks({ failing, disabled, behind }: Row): string[] {
   return [
-    Number(failing) > 0 && `${String(failing)} webhooks have failed for ${LATE_MINUTES} minutes and more`,
-    Number(disabled) > 0 && `${String(disabled)} webhooks were disabled in the last day, because they failed`,
+    Number(failing) > 0 &&
+      `${String(failing)} webhooks have been failing for more than ${LATE_MINUTES} minutes`,
+    Number(disabled) > 0 && `${String(disabled)} webhooks were disabled in the last day because they failed`,
     Number(behind) > 0 && `${String(behind)} webhooks are more than ${LATE_MINUTES} minutes behind`,
   ].flatMap(trouble => (trouble === false ? [] : [`${trouble}: select * from ops.webhooks`]))
 }
 
 /**
- * One that has started since takes the place of one that fell silent, in the same role. As many are missing as the latest silent
- * ones, however many of them are looked at, outnumber those that have started since the first of these was last heard of.
+ * Counts missing processes. A process that starts replaces one silent process of its role. Therefore
+ * the nth latest silent process means that n processes stopped since its last heartbeat; if fewer
+ * than n have started since then, the difference is missing. The maximum over all n counts.
  */
 const goneSql = `
   select coalesce(sum(missing), 0)::integer as missing
@@ -150,7 +149,7 @@ function describeStatus({ at, troubles, outbox, queues, workers, stuck_orders }:
   const oldest = outbox['oldest_pending_seconds']
   const well = troubles.length === 0
   return [
-    `${at}  ${well ? 'all is well' : `${troubles.length} to look at`}`,
+    `${at}  ${well ? 'no problems' : `${troubles.length} problems`}`,
     ...troubles.map(trouble => `  ! ${trouble}`),
     '',
     `outbox  ${pending} pending${oldest === null ? '' : `, the oldest for ${shortTime(Number(oldest))}`}; in the last minute ${String(outbox['written_last_minute'])} written, ${String(outbox['dispatched_last_minute'])} dispatched; ${String(outbox['quarantined'])} quarantined`,
@@ -168,7 +167,7 @@ function describeStatus({ at, troubles, outbox, queues, workers, stuck_orders }:
         heartbeat: seconds('heartbeat_age_seconds'),
         'works on': field('working_on'),
       },
-      'No process lives.',
+      'No process is running.',
     ),
     ...(stuck_orders.length > 0
       ? [
@@ -189,7 +188,7 @@ function describeStatus({ at, troubles, outbox, queues, workers, stuck_orders }:
   ].join('\n')
 }
 
-/** One line a queue. */
+/** Returns a table with one line per queue. */
 export function queueTable(queues: readonly Row[]): string {
   return rowsTable(
     queues,

@@ -1,165 +1,144 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Argument, Option } from '@commander-js/extra-typings'
 import type { Database } from '../../src/db/database.ts'
 import { queueNames } from '../../src/jobs/queues.ts'
 import { pauseQueue, resumeQueue, workersFollow } from '../../src/ops/actions/pause-queue.ts'
 import { releaseEvents } from '../../src/ops/actions/release-events.ts'
 import { retryJob } from '../../src/ops/actions/retry-job.ts'
 import { HEARTBEAT_SECONDS } from '../../src/ops/liveness/heartbeat.ts'
-import { flag, ids, readOptions, wholeNumber } from '../support/read-options.ts'
+import { commandLine, uuid, uuids, wholeNumber } from '../support/command-line.ts'
 import { ScriptError } from '../support/script-error.ts'
-import { jsonOption, operatorOf, operatorOptions, withBoss, withDatabase } from './ops-database.ts'
-import { uuidArgument } from './read-commands.ts'
+import { actorOption, jsonOption, requiredReasonOption, withBoss, withDatabase } from './ops-database.ts'
 import { field, type Row, rowsTable } from './rows-table.ts'
 
-/** The commands that change something: each with a reason, each in the audit. */
+/** The commands that change something. Each needs a reason and writes to ops_audit. */
 
 const MAX_EVENT_COUNT = 10_000
-/** Workers learn of a pause at their next heartbeat, and finish what they have in hand. */
-const CONFIRM_MS = 3 * HEARTBEAT_SECONDS * 1_000
+/** Workers read the paused queues at each heartbeat, and then finish their current jobs. */
+const CONFIRM_TIMEOUT_MS = 3 * HEARTBEAT_SECONDS * 1_000
 const POLL_MS = 200
 
-export const pause = (args: readonly string[], positionals: readonly string[]) =>
-  switchQueue(args, positionals, 'pause')
-export const resume = (args: readonly string[], positionals: readonly string[]) =>
-  switchQueue(args, positionals, 'resume')
+const queueArgument = new Argument('<queue>', 'name of the queue').choices(queueNames)
+const limitOption = new Option('--limit <N>', 'maximum number of events')
+  .argParser(wholeNumber(1, MAX_EVENT_COUNT))
+  .default(1_000)
 
-async function switchQueue(
-  args: readonly string[],
-  [queue]: readonly string[],
-  verb: 'pause' | 'resume',
-): Promise<number> {
-  const command = {
-    name: `npm run ops -- ${verb} <queue>`,
-    summary:
-      verb === 'pause'
-        ? 'Has every worker finish what it has in hand of a queue, and take no more of it until it is resumed. Outlives restarts.'
-        : 'Has workers take jobs of a paused queue again.',
-    example: `npm run ops -- ${verb} inventory.deduct --reason "the supplier counts again"`,
-  }
-  const options = readOptions(command, { ...operatorOptions, ...jsonOption }, args)
-  if (options === null) return 0
-  const known = queueArgument(queue)
-  const operator = operatorOf(options)
-  return await withDatabase(async database => {
-    const change = verb === 'pause' ? pauseQueue : resumeQueue
-    const changed = await database.transaction(tx => change(tx, known, operator))
-    const confirmed = await untilWorkersFollow(database, known, verb)
-    const [state, before] =
-      verb === 'pause' ? ['is paused', 'was paused already'] : ['is worked again', 'was not paused']
-    if (options.json) console.log(JSON.stringify({ queue: known, changed, confirmed }))
-    else
-      console.log(
-        `${known} ${changed ? state : before}; ${confirmed ? 'every worker follows' : 'not every worker has said yet that it follows: see ops.workers'}.`,
-      )
-    return 0
-  })
+export const pause = switchCommand(
+  'pause',
+  'Makes every worker finish its current jobs of a queue and fetch no more until the queue is resumed.\nA queue stays paused when workers restart.',
+)
+export const resume = switchCommand('resume', 'Makes workers fetch the jobs of a paused queue again.')
+
+function switchCommand(verb: 'pause' | 'resume', description: string) {
+  return commandLine(
+    verb,
+    description,
+    `npm run ops -- ${verb} inventory.deduct --reason "the supplier recounts"`,
+  )
+    .addArgument(queueArgument)
+    .addOption(requiredReasonOption)
+    .addOption(actorOption)
+    .addOption(jsonOption)
+    .action(async (queue, { json, ...operator }) => {
+      const isPause = verb === 'pause'
+      const change = isPause ? pauseQueue : resumeQueue
+      await withDatabase(async database => {
+        const changed = await database.transaction(tx => change(tx, queue, operator))
+        const confirmed = await untilWorkersFollow(database, queue, isPause)
+        if (json) return console.log(JSON.stringify({ queue, changed, confirmed }))
+        const state = isPause
+          ? changed
+            ? 'is paused'
+            : 'was already paused'
+          : changed
+            ? 'is resumed'
+            : 'was not paused'
+        const followers = confirmed ? 'all workers follow' : 'some workers do not follow yet, see ops.workers'
+        console.log(`${queue} ${state}; ${followers}.`)
+      })
+    })
 }
 
-async function untilWorkersFollow(
-  database: Database,
-  queue: string,
-  verb: 'pause' | 'resume',
-): Promise<boolean> {
-  const deadline = performance.now() + CONFIRM_MS
+/** Returns false when some workers do not follow within the timeout. */
+async function untilWorkersFollow(database: Database, queue: string, isPaused: boolean): Promise<boolean> {
+  const deadline = performance.now() + CONFIRM_TIMEOUT_MS
   for (;;) {
-    if (await workersFollow(database, queue, verb === 'pause')) return true
+    if (await workersFollow(database, queue, isPaused)) return true
     if (performance.now() > deadline) return false
     await delay(POLL_MS)
   }
 }
 
-export async function retry(args: readonly string[], [id]: readonly string[]): Promise<number> {
-  const command = {
-    name: 'npm run ops -- retry <job>',
-    summary:
-      'Has a job tried at once: one that waits for its next attempt, or one that has failed for good. Safe: an event never has its effect twice.',
-    example: 'npm run ops -- retry 01a204cc-6192-75b6-a084-72a9c81d4053 --reason "the lock is gone"',
-  }
-  const options = readOptions(command, { ...operatorOptions, ...jsonOption }, args)
-  if (options === null) return 0
-  const jobId = uuidArgument(id, 'a job')
-  const operator = operatorOf(options)
-  const retried = await withBoss((database, boss) =>
-    database.transaction(tx => retryJob(tx, boss, jobId, operator)),
-  )
-  if (retried.outcome === 'refused') throw new ScriptError(`nothing was changed: ${retried.why}`)
-  if (options.json) console.log(JSON.stringify(retried))
-  else if (retried.outcome === 'due now') console.log(`${retried.queue}: the job is due now.`)
-  else
-    console.log(
-      `${retried.queue}: the job was a dead letter, and is given again as ${retried.redriven_job_id}.`,
+export const retry = commandLine(
+  'retry',
+  'Retries a job at once that waits for its next attempt, or that has used up its attempts.\nSafe: an event never takes effect twice.',
+  'npm run ops -- retry 01a204cc-6192-75b6-a084-72a9c81d4053 --reason "the lock is gone"',
+)
+  .argument('<job>', 'id of the job', uuid)
+  .addOption(requiredReasonOption)
+  .addOption(actorOption)
+  .addOption(jsonOption)
+  .action(async (jobId, { json, ...operator }) => {
+    const retried = await withBoss((database, boss) =>
+      database.transaction(tx => retryJob(tx, boss, jobId, operator)),
     )
-  return 0
-}
+    if (retried.outcome === 'refused') throw new ScriptError(`nothing was changed: ${retried.why}`)
+    if (json) console.log(JSON.stringify(retried))
+    else if (retried.outcome === 'due now') console.log(`${retried.queue}: the job is due now.`)
+    else
+      console.log(
+        `${retried.queue}: the job was a dead letter and is redriven as ${retried.redriven_job_id}.`,
+      )
+  })
 
-export async function quarantine(args: readonly string[], [verb]: readonly string[]): Promise<number> {
-  if (verb === 'list') return await listQuarantined(args)
-  if (verb === 'release') return await release(args)
-  const command = {
-    name: 'npm run ops -- quarantine <list | release>',
-    summary:
-      'Events that could not be dispatched and have been put aside: lists them, or gives them to the dispatcher again. Each has a --help of its own.',
-    example: 'npm run ops -- quarantine release --help',
-  }
-  if (verb === undefined && readOptions(command, jsonOption, args) === null) return 0
-  throw new ScriptError('quarantine takes `list` or `release`, e.g. npm run ops -- quarantine list')
-}
+const listQuarantined = commandLine(
+  'list',
+  'Lists quarantined events, oldest first.',
+  'npm run ops -- quarantine list --json',
+)
+  .addOption(limitOption)
+  .addOption(jsonOption)
+  .action(async ({ limit, json }) => {
+    const rows = await withDatabase(database =>
+      database.query<Row>('select * from ops.quarantined_events order by quarantined_at, event_id limit $1', [
+        limit,
+      ]),
+    )
+    const columns = {
+      event: field('event_id'),
+      type: field('event_type'),
+      order: field('order_id'),
+      quarantined: field('quarantined_at'),
+      error: field('error'),
+    }
+    console.log(json ? JSON.stringify(rows) : rowsTable(rows, columns, 'No event is quarantined.'))
+  })
 
-async function listQuarantined(args: readonly string[]): Promise<number> {
-  const command = {
-    name: 'npm run ops -- quarantine list',
-    summary: 'Events that could not be dispatched and have been put aside, oldest first.',
-    example: 'npm run ops -- quarantine list --json',
-  }
-  const spec = { limit: wholeNumber('most events', 1_000, 1, MAX_EVENT_COUNT), ...jsonOption }
-  const options = readOptions(command, spec, args)
-  if (options === null) return 0
-  const rows = await withDatabase(database =>
-    database.query<Row>('select * from ops.quarantined_events order by quarantined_at, event_id limit $1', [
-      options.limit,
-    ]),
+const releaseQuarantined = commandLine(
+  'release',
+  'Returns quarantined events to the dispatcher, which quarantines them again if it still cannot dispatch them.',
+  'npm run ops -- quarantine release --all --reason "the new version knows the event type"',
+)
+  .addOption(
+    new Option('--id <ID>', 'event, or its order; may be repeated').argParser<string[] | undefined>(uuids),
   )
-  const columns = {
-    event: field('event_id'),
-    type: field('event_type'),
-    order: field('order_id'),
-    quarantined: field('quarantined_at'),
-    error: field('error'),
-  }
-  console.log(options.json ? JSON.stringify(rows) : rowsTable(rows, columns, 'No event is quarantined.'))
-  return 0
-}
+  .option('--all', 'all quarantined events')
+  .addOption(limitOption)
+  .addOption(requiredReasonOption)
+  .addOption(actorOption)
+  .addOption(jsonOption)
+  .action(async ({ id, all = false, limit, json, ...operator }) => {
+    if (all === (id !== undefined)) throw new ScriptError('either --id or --all is required')
+    const events = await withDatabase(database =>
+      database.transaction(tx => releaseEvents(tx, id ?? null, limit, operator)),
+    )
+    console.log(json ? JSON.stringify(events) : `${events.length} events returned to the dispatcher.`)
+  })
 
-async function release(args: readonly string[]): Promise<number> {
-  const command = {
-    name: 'npm run ops -- quarantine release',
-    summary:
-      'Gives quarantined events to the dispatcher again. One that still cannot be dispatched is put aside again.',
-    example: 'npm run ops -- quarantine release --all --reason "the new version knows the event"',
-  }
-  const spec = {
-    id: ids('an event or its order'),
-    all: flag('every quarantined event'),
-    limit: wholeNumber('most events', 1_000, 1, MAX_EVENT_COUNT),
-    ...operatorOptions,
-    ...jsonOption,
-  }
-  const options = readOptions(command, spec, args)
-  if (options === null) return 0
-  if (options.all === options.id.length > 0) throw new ScriptError('either --id or --all is needed')
-  const operator = operatorOf(options)
-  const events = await withDatabase(database =>
-    database.transaction(tx => releaseEvents(tx, options.all ? null : options.id, options.limit, operator)),
-  )
-  console.log(
-    options.json ? JSON.stringify(events) : `${events.length} events given to the dispatcher again.`,
-  )
-  return 0
-}
-
-function queueArgument(queue: string | undefined): string {
-  if (queue !== undefined && queueNames.includes(queue)) return queue
-  const what =
-    queue === undefined ? 'the name of a queue is needed' : `there is no queue ${JSON.stringify(queue)}`
-  throw new ScriptError(`${what}; the queues are ${queueNames.join(', ')}`)
-}
+export const quarantine = commandLine(
+  'quarantine',
+  'Lists or releases events that the dispatcher could not dispatch and has quarantined.',
+  'npm run ops -- quarantine list',
+)
+  .addCommand(listQuarantined)
+  .addCommand(releaseQuarantined)

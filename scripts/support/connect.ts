@@ -5,15 +5,15 @@ import { loadConfig } from '../../src/platform/config.ts'
 import { ScriptError } from './script-error.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
-/** Longest a statement may take. */
 const STATEMENT_TIMEOUT_MS = 300_000
 const EMBEDDED = 'the embedded database'
 const NOT_RUNNING = 'the embedded database is not running: `npm start` starts it'
 
 /**
- * A connection to Comanda's database: the one in DATABASE_URL, else the embedded one, while it runs.
- * @param name shown in `pg_stat_activity`; not `comanda-…`: the embedded database would not stop with its Comanda
- * @throws ScriptError that says what to start or to change; never with the password
+ * Connects to the database in DATABASE_URL, or else to the embedded database, which must be running.
+ * @param name shown in `pg_stat_activity`. It must not begin with `comanda-`: the embedded database
+ *   keeps running as long as a connection with such a name is open.
+ * @throws ScriptError that names what to start or to change, without the password
  */
 export async function connect(name: `comanda ${string}`): Promise<Client> {
   const { url, source } = databaseUrl()
@@ -22,7 +22,7 @@ export async function connect(name: `comanda ${string}`): Promise<Client> {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   })
-  // A connection that breaks fails the query that runs; unheard here, it would end the process with a stack.
+  // A lost connection fails the current query. Without this listener, it would crash the process.
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -38,7 +38,10 @@ export async function connect(name: `comanda ${string}`): Promise<Client> {
   }
 }
 
-/** Where the database is. @throws ScriptError when the embedded one does not run */
+/**
+ * Returns the connection string of the database, and a name of it for messages.
+ * @throws ScriptError when the embedded database is not running
+ */
 export function databaseUrl(): { url: string; source: string } {
   const { DATABASE_URL, DATA_DIR } = loadConfig()
   if (DATABASE_URL) return { url: DATABASE_URL, source: 'the database in DATABASE_URL' }

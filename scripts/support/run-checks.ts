@@ -4,17 +4,17 @@ import { plainTable } from './plain-table.ts'
 
 export interface CheckResult {
   name: string
-  /** what a row of it means */
+  /** what a row of the view means */
   comment: string
-  /** rows that break the promise, at most {@link MAX_ROW_COUNT} */
+  /** rows that violate the invariant, at most {@link MAX_ROW_COUNT} */
   rows: Record<string, unknown>[]
   ms: number
 }
 
-/** Enough to see what is wrong; `select * from ops.…` shows the rest. */
+/** Enough rows to find the cause; `select * from ops.…` shows all of them. */
 const MAX_ROW_COUNT = 20
 
-/** Runs every check of `ops` in one snapshot, so that load cannot make them contradict each other. */
+/** Reads every `ops.check_*` view in one snapshot, so that the results agree under load. */
 export async function runChecks(client: ClientBase): Promise<CheckResult[]> {
   await client.query('begin isolation level repeatable read read only')
   try {
@@ -32,10 +32,10 @@ export async function runChecks(client: ClientBase): Promise<CheckResult[]> {
   }
 }
 
-/** A line a check, and below what breaks a promise. */
+/** Returns a table with one line per invariant, followed by the rows that violate one. */
 export function describeChecks(results: readonly CheckResult[]): string {
   const lines = results.map(({ name, rows, ms }) => [
-    rows.length === 0 ? 'ok' : 'BROKEN',
+    rows.length === 0 ? 'ok' : 'VIOLATED',
     `ops.${name}`,
     rows.length === 0
       ? ''
@@ -44,11 +44,10 @@ export function describeChecks(results: readonly CheckResult[]): string {
         : `${rows.length} rows`,
     `${ms.toFixed(0)} ms`,
   ])
-  const broken = results.filter(({ rows }) => rows.length > 0)
-  const details = broken.map(({ name, comment, rows }) =>
+  const violated = results.filter(({ rows }) => rows.length > 0)
+  const details = violated.map(({ name, comment, rows }) =>
     [`\nops.${name}: ${comment}`, ...rows.map(row => `  ${JSON.stringify(row)}`)].join('\n'),
   )
-  return [plainTable(['left', 'left', 'right', 'right'], ['', 'check', '', 'took'], lines), ...details].join(
-    '\n',
-  )
+  const table = plainTable(['left', 'left', 'right', 'right'], ['', 'invariant', '', 'took'], lines)
+  return [table, ...details].join('\n')
 }

@@ -1,18 +1,20 @@
+import { CommanderError } from 'commander'
 import { ConfigurationError } from '../../src/platform/config.ts'
 import { DatabaseUnavailable } from '../../src/platform/errors.ts'
 import { ScriptError } from './script-error.ts'
 
-/** What Postgres says to a login that it does not let in, or not do something, by SQLSTATE. */
-const refusals: Record<string, string> = {
-  '28P01': 'the login in DATABASE_URL is not let in',
-  '28000': 'the login in DATABASE_URL is not let in',
-  '3D000': 'the database in DATABASE_URL is not there',
-  '42501': 'the login in DATABASE_URL may not do this',
+/** Errors of Postgres that the configuration causes, by SQLSTATE. */
+const configurationErrors: Record<string, string> = {
+  '28P01': 'Postgres rejected the login in DATABASE_URL',
+  '28000': 'Postgres rejected the login in DATABASE_URL',
+  '3D000': 'the database in DATABASE_URL does not exist',
+  '42501': 'the login in DATABASE_URL lacks a permission',
 }
 
 /**
- * Runs a script to its end. What it returns is the exit status. An error for the reader becomes `comanda: …` on
- * stderr and exit status 1; any other is a bug and keeps its stack. A reader that goes away (`| head`) ends it quietly.
+ * Runs a script and sets the exit status that `main` returns. An error that the user can fix is
+ * printed on stderr as `comanda: …`, with exit status 1; any other error is a bug and is printed
+ * with its stack. When the reader of stdout closes the pipe (`| head`), the script ends with 0.
  */
 export async function runScript(main: () => Promise<number>): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -22,17 +24,36 @@ export async function runScript(main: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main()
   } catch (error) {
-    const message = messageFor(error)
-    console.error(message === undefined ? error : `comanda: ${message}`)
-    process.exitCode = 1
+    if (isHelp(error)) process.exitCode = error.exitCode
+    else {
+      const message = userMessage(error)
+      console.error(message === undefined ? error : `comanda: ${message}`)
+      process.exitCode = 1
+    }
   }
 }
 
-/** What the person at the terminal can put right; undefined for a bug. */
-function messageFor(error: unknown): string | undefined {
+/** commander has already printed the help: on stderr, with exit status 1, if a subcommand is missing. */
+function isHelp(error: unknown): error is CommanderError {
+  return error instanceof CommanderError && error.code.startsWith('commander.help')
+}
+
+/** Returns the message for an error that the user can fix, or undefined for a bug. */
+function userMessage(error: unknown): string | undefined {
   if (error instanceof ScriptError || error instanceof ConfigurationError) return error.message
-  if (error instanceof DatabaseUnavailable)
-    return `the database in DATABASE_URL cannot be reached: ${error.cause instanceof Error ? error.cause.message : error.message}`
+  if (error instanceof CommanderError) return usageMessage(error)
+  if (error instanceof DatabaseUnavailable) {
+    const { message } = error.cause instanceof Error ? error.cause : error
+    return `cannot reach the database in DATABASE_URL: ${message}`
+  }
   const { code = '', message } = error as NodeJS.ErrnoException
-  return refusals[code] && `${refusals[code]}: ${message}`
+  return configurationErrors[code] && `${configurationErrors[code]}: ${message}`
+}
+
+function usageMessage({ code, message }: CommanderError): string {
+  const text = message.replace(/^error: /, '').replaceAll('\n', ' ')
+  if (code === 'commander.invalidArgument') return text
+  // npm consumes options that stand before `--` and passes on only their values.
+  const hint = code === 'commander.excessArguments' ? ' npm passes options on only after `--`.' : ''
+  return `${text.replace(/(?<!\.)$/, '.')}${hint} \`--help\` lists the options.`
 }

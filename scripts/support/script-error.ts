@@ -1,4 +1,4 @@
-/** Something the person at the terminal can put right. The message says all there is: no stack is shown. */
+/** An error that the user of a script can fix. Its message is printed without a stack. */
 export class ScriptError extends Error {
   override name = 'ScriptError'
 }

@@ -1,6 +1,5 @@
-import { readOptions, text, wholeNumber } from '../../scripts/support/read-options.ts'
+import { chosen, commandLine, names, nonEmpty, wholeNumber } from '../../scripts/support/command-line.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
-import { ScriptError } from '../../scripts/support/script-error.ts'
 import { addMenu } from './add-menu.ts'
 import type { Bench } from './bench.ts'
 import { BenchSystem } from './bench-system.ts'
@@ -12,43 +11,40 @@ import { growthScenarios, scenarios } from './scenarios.ts'
 import { writeFigures } from './write-figures.ts'
 
 /**
- * Measures the system on this machine, in rounds that run every scenario once, so that a busy neighbour hits all of
- * them alike; prints medians with least and most, and the ratios that count.
+ * Measures the system on this machine, in rounds that run every scenario once, so that other load
+ * on the machine affects all scenarios alike. Prints medians with minimum and maximum, and ratios.
  */
 
-const command = {
-  name: 'npm run bench --',
-  summary:
-    'Measures placement, the slow path and latencies against the limit of one commit an order, in one run.',
-  example: 'npm run bench -- --rounds 3 --seconds 6 --only limit,place-128,end-to-end',
-}
-
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      rounds: wholeNumber('how often each scenario runs', 3, 1, 50),
-      seconds: wholeNumber('length of each load', 6, 1, 600),
-      only: text('scenarios, by name and with commas', ''),
-      grow: wholeNumber(
-        'old orders in a second system, to compare with; 0 leaves growth out',
-        0,
-        0,
-        20_000_000,
-      ),
-      backlog: wholeNumber('events that wait in drain-long', 1_000_000, 10_000, 20_000_000),
-      json: text('file for all figures', 'bench-results/latest.json'),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run bench --',
+    'Measures throughput and latencies, next to the throughput of one commit per order on the same Postgres.',
+    'npm run bench -- --rounds 3 --seconds 6 --only limit,place-128,end-to-end',
   )
-  if (options === null) return 0
+    .option('--rounds <N>', 'number of runs of each scenario', wholeNumber(1, 50), 3)
+    .option('--seconds <N>', 'duration of each load', wholeNumber(1, 600), 6)
+    .option('--only <NAMES>', 'names of scenarios, separated by commas (default: all)', names)
+    .option(
+      '--grow <N>',
+      'number of old orders in a second system, for comparison; 0: no second system',
+      wholeNumber(0, 20_000_000),
+      0,
+    )
+    .option(
+      '--backlog <N>',
+      'undispatched events at the start of drain-long',
+      wholeNumber(10_000, 20_000_000),
+      1_000_000,
+    )
+    .option('--json <FILE>', 'file for all figures', nonEmpty, 'bench-results/latest.json')
+    .parse()
+    .opts()
   const all = options.grow > 0 ? [...scenarios, ...growthScenarios] : scenarios
-  const named = options.only === '' ? all : all.filter(({ name }) => options.only.split(',').includes(name))
+  const named = chosen(options.only, all)
   const wanted = hasH2load ? named : named.filter(({ name }) => name !== 'overload')
   if (wanted.length < named.length)
-    console.error('overload is left out: it needs h2load, which Debian has in nghttp2-client')
-  if (wanted.length === 0)
-    throw new ScriptError(`--only has to name some of ${all.map(({ name }) => name).join(', ')}`)
+    console.error('Skipping overload: it needs h2load (Debian: nghttp2-client).')
+  if (wanted.length === 0) return 0
 
   const system = await BenchSystem.create()
   let grown: Bench['grown']
@@ -73,7 +69,7 @@ async function growSystem(orders: number): Promise<Bench['grown']> {
   const client = await system.db.connect()
   try {
     await fillTables(client, orders)
-    // What it leaves for operators to find would keep the workers busy here.
+    // Open jobs and events, which fillTables leaves for operators to find, would keep the workers busy.
     await client.query(`delete from pgboss.job where state < 'completed'`)
     await client.query(
       'update outbox_events set dispatched_at = now() where dispatched_at is null and quarantined_at is null',

@@ -1,31 +1,24 @@
-import { decimalNumber, readOptions, text, wholeNumber } from '../../scripts/support/read-options.ts'
+import { commandLine, decimalNumber, nonEmpty, wholeNumber } from '../../scripts/support/command-line.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { measureStreams } from './measure-streams.ts'
 import { writeFigures } from './write-figures.ts'
 
-/** How soon events come to those who follow live, and what it costs to have many of them. */
+/** Measures how fast events reach the clients of event streams, and what many open streams cost. */
 
 const MAX_SHOWN_COUNT = 20
 
-const command = {
-  name: 'npm run bench:streams --',
-  summary:
-    'Holds event streams open on one API process while orders are placed and moved on.\nExits with 1 when an event is lost or comes twice, or a stream breaks off; how fast it is, is only told.',
-  example: 'npm run bench:streams -- --streams 2000 --rate 200 --seconds 30',
-}
-
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      streams: wholeNumber('how many are open, a quarter of them of restaurants', 2_000, 4, 4_500),
-      rate: decimalNumber('events committed a second, on average', 200, 1, 10_000),
-      seconds: wholeNumber('for how long', 30, 1, 3_600),
-      json: text('file for all figures', 'bench-results/streams.json'),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run bench:streams --',
+    'Keeps event streams open on one API process while orders are placed and change their status.\nExits with 1 when an event is lost or duplicated, or when a stream breaks. Latencies are only printed.',
+    'npm run bench:streams -- --streams 2000 --rate 200 --seconds 30',
   )
-  if (options === null) return 0
+    .option('--streams <N>', 'open streams, a quarter of them of restaurants', wholeNumber(4, 4_500), 2_000)
+    .option('--rate <N>', 'events committed per second, on average', decimalNumber(1, 10_000), 200)
+    .option('--seconds <N>', 'duration', wholeNumber(1, 3_600), 30)
+    .option('--json <FILE>', 'file for all figures', nonEmpty, 'bench-results/streams.json')
+    .parse()
+    .opts()
   const { lags, failures, rssMb, ...rest } = await measureStreams({
     streamCount: options.streams,
     eventsPerSecond: options.rate,

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg, { type Client } from 'pg'
 import { pino } from 'pino'
+import { commandLine, wholeNumber } from '../../scripts/support/command-line.ts'
 import { plainTable } from '../../scripts/support/plain-table.ts'
-import { readOptions, wholeNumber } from '../../scripts/support/read-options.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { Database } from '../../src/db/database.ts'
 import { startEmbedded } from '../../src/db/embedded/postgres.ts'
@@ -14,7 +14,7 @@ import { migrate } from '../../src/processes/migrate.ts'
 import { fillTables, makeBacklog } from './fill-tables.ts'
 import { fillWebhooks, makeDeliveryBacklog } from './fill-webhooks.ts'
 
-/** How long operators wait for each view of `ops` when the tables are full. */
+/** Measures how long each view of `ops` takes when the tables are full. */
 
 const BOUND_MS = 50
 const STATEMENT_TIMEOUT_MS = 120_000
@@ -28,27 +28,21 @@ const FULL_TABLES = [
   'webhook_attempts',
 ]
 
-const command = {
-  name: 'npm run bench:views --',
-  summary: `Fills a database of its own with orders, jobs and deliveries to webhooks, and times every view of ops but the checks, which read everything. Exits with 1 when one takes ${BOUND_MS} ms or more.`,
-  example: 'npm run bench:views -- --orders 1000000',
-}
-
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      orders: wholeNumber(
-        'how many orders; as many deliveries, and twice as many jobs',
-        1_000_000,
-        5_000,
-        10_000_000,
-      ),
-      rounds: wholeNumber('how often each view is read', 5, 1, 100),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run bench:views --',
+    `Fills a temporary database with orders, jobs and webhook deliveries, and times every view of ops except ops.check_…, which read everything.\nExits with 1 when a view takes ${BOUND_MS} ms or more.`,
+    'npm run bench:views -- --orders 1000000',
   )
-  if (options === null) return 0
+    .option(
+      '--orders <N>',
+      'number of orders; equally many deliveries, and twice as many jobs',
+      wholeNumber(5_000, 10_000_000),
+      1_000_000,
+    )
+    .option('--rounds <N>', 'number of reads of each view', wholeNumber(1, 100), 5)
+    .parse()
+    .opts()
   const folder = mkdtempSync(join(tmpdir(), 'comanda-views-'))
   chmodSync(folder, 0o755)
   const embedded = await startEmbedded(folder, { fsync: 'off', max_wal_size: '8GB', shared_buffers: '1GB' })
@@ -66,7 +60,7 @@ await runScript(async () => {
     const busy = await timeAll(client, names, options.rounds)
     await makeBacklog(client)
     await makeDeliveryBacklog(client)
-    // Nor have events been added to the statistics.
+    // The statistics also start from the first event.
     await client.query('update projection_cursors set next_xid = 0')
     const backlog = await timeAll(client, names, options.rounds)
     const rows = names.map((name, index) => [`ops.${name}`, shown(busy[index]), shown(backlog[index])])
@@ -90,7 +84,7 @@ async function countRows(client: Client): Promise<string> {
   return counts.join(', ')
 }
 
-/** What the schedule does every few minutes. */
+/** Runs the maintenance job that the schedule starts every few minutes. */
 async function reconcile(url: string): Promise<void> {
   const log = pino({ level: 'silent' })
   const options = {
@@ -115,7 +109,7 @@ async function timeAll(client: Client, names: readonly string[], rounds: number)
   return medians
 }
 
-/** The timeline is asked for one order, as its comment says: one that has been through everything. The rest whole. */
+/** Reads the whole view, except order_timeline, which is meant for one order: here, a delivered one. */
 async function timeOf(client: Client, name: string): Promise<number> {
   const { rows } = await client.query<{ order_id: string }>(
     'select order_id from orders order by order_id desc limit 1 offset 2100',

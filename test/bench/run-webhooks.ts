@@ -1,31 +1,29 @@
-import { decimalNumber, readOptions, text, wholeNumber } from '../../scripts/support/read-options.ts'
+import { commandLine, decimalNumber, nonEmpty, wholeNumber } from '../../scripts/support/command-line.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { EVENTS_PER_ORDER, measureWebhooks } from './measure-webhooks.ts'
 import { lagsOf, reportText } from './webhook-report.ts'
 import { writeFigures } from './write-figures.ts'
 
-/** Whether webhooks reach the good receivers soon, and everybody completely, whatever the others do and whoever dies. */
+/** Measures how fast webhooks reach working endpoints while others are slow or fail, and checks that no event is lost. */
 
 const MAX_SHOWN_COUNT = 20
 
-const command = {
-  name: 'npm run bench:webhooks --',
-  summary:
-    'Sends events of orders to 20 webhooks: 3 are slow, 2 fail for a while, 1 is gone; worker and dispatcher are killed in the midst.\nExits with 1 when an event is lost, comes out of order or is not signed as it should be; how fast it is, is only told.',
-  example: 'npm run bench:webhooks -- --events 10000 --rate 4',
-}
-
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      events: wholeNumber(`how many; an order has ${EVENTS_PER_ORDER}`, 10_000, 100, 1_000_000),
-      rate: decimalNumber('orders placed a second, on average', 4, 0.1, 1_000),
-      json: text('file for all figures', 'bench-results/webhooks.json'),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run bench:webhooks --',
+    'Delivers events of orders to 20 webhooks: 3 endpoints are slow, 2 fail for a while, 1 does not exist. Kills the worker and the dispatcher once.\nExits with 1 when an event is lost, out of order or without a valid signature. Latencies are only printed.',
+    'npm run bench:webhooks -- --events 10000 --rate 4',
   )
-  if (options === null) return 0
+    .option(
+      '--events <N>',
+      `number of events; an order has ${EVENTS_PER_ORDER}`,
+      wholeNumber(100, 1_000_000),
+      10_000,
+    )
+    .option('--rate <N>', 'orders placed per second, on average', decimalNumber(0.1, 1_000), 4)
+    .option('--json <FILE>', 'file for all figures', nonEmpty, 'bench-results/webhooks.json')
+    .parse()
+    .opts()
   const result = await measureWebhooks({
     orderCount: Math.ceil(options.events / EVENTS_PER_ORDER),
     ordersPerSecond: options.rate,

@@ -141,7 +141,7 @@ describe('the runbook', function () {
     expect((await attempt(verify ?? ''))[0]).to.equal(1)
     await run(mend, { ITEM, REASON })
     expect(await stockOf(system.database, menu)).to.deep.equal([8])
-    expect(await run(verify)).to.contain('Every promise is kept')
+    expect(await run(verify)).to.contain('All invariants hold')
     const audits = await system.database.query('select action, reason from ops.audit')
     expect(audits).to.deep.equal([{ action: 'mend stock', reason: REASON }])
   })
@@ -177,7 +177,7 @@ describe('the runbook', function () {
     expect(await run(causes)).to.contain(ERROR)
     await database.execute('drop trigger fire on stock_movements')
     expect(await run(preview, { ERROR })).to.contain(order)
-    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters given to their queues again')
+    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters redriven')
     await prepared(order)
 
     await database.execute('create trigger fire before insert on stock_movements execute function burn()')
@@ -185,7 +185,7 @@ describe('the runbook', function () {
       'select job_id from ops.dead_letters where order_id = $1',
       [await lost()],
     )
-    expect(await run(discard, { JOB: letter?.job_id ?? '', REASON })).to.contain('1 dead letters closed')
+    expect(await run(discard, { JOB: letter?.job_id ?? '', REASON })).to.contain('1 dead letters discarded')
     expect(await run(letters)).to.contain('No open dead letter')
   })
 
@@ -219,7 +219,7 @@ describe('the runbook', function () {
     const ERROR = 'the receiver answered 503'
     expect(await run(preview, { ERROR })).to.contain(order)
     const before = receiver.received.length
-    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters given to their queues again')
+    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters redriven')
     await until('it has come', () => receiver.received.length === before + 1)
     expect(new Set(receiver.received.map(({ id }) => id)).size).to.equal(1)
     await until('the webhook is well', async () => {
@@ -274,7 +274,7 @@ describe('the runbook', function () {
     await database.execute('update restaurant_hours set order_count = 7')
     expect(await run(check)).to.contain('order_count')
     expect(await run(rebuild)).to.contain('1 hours of statistics')
-    expect(await run(verify)).to.contain('Every promise is kept')
+    expect(await run(verify)).to.contain('All invariants hold')
   })
 
   it('the database does not answer: it takes no connections, and then does again', async () => {
@@ -299,7 +299,7 @@ describe('the runbook', function () {
     await until('the API is ready', async () => (await fetch(`${API}/readyz`)).status === 200)
     await prepared(await place(system.database, menu))
     expect(await run(status)).to.contain('inventory.deduct')
-    expect(await run(verify)).to.contain('Every promise is kept')
+    expect(await run(verify)).to.contain('All invariants hold')
   })
 
   it('the API is slow: somebody holds a lock', async () => {
@@ -399,6 +399,6 @@ describe('the runbook', function () {
       const rows = await database.query('select from webhook_deliveries where settled_at is null')
       return rows.length === 0
     })
-    expect(await run(verifyAgain)).to.contain('Every promise is kept')
+    expect(await run(verifyAgain)).to.contain('All invariants hold')
   })
 })

@@ -1,60 +1,65 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import {
+  chosen,
+  commandLine,
+  decimalNumber,
+  names,
+  nonEmpty,
+  wholeNumber,
+} from '../../scripts/support/command-line.ts'
 import { plainTable } from '../../scripts/support/plain-table.ts'
-import { decimalNumber, readOptions, text, wholeNumber } from '../../scripts/support/read-options.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
-import { ScriptError } from '../../scripts/support/script-error.ts'
 import type { FaultResult } from './compare-outcomes.ts'
 import { faults } from './faults.ts'
 import { runFaults, type SuiteResult } from './run-faults.ts'
 
-/** The fault suite: nothing lost, nothing doubled, whatever dies. */
+/** The fault suite: nothing may be lost or duplicated when processes, connections or Postgres fail. */
 
-const RESCUE_BAR_MS = 15_000
-
-const command = {
-  name: 'npm run test:faults --',
-  summary: `Runs ${faults.length} faults in a random order against 2 APIs, 2 dispatchers and 3 workers on a real Postgres,
-with clients that write down every answer; then compares what they were told with what is there.
-Exits with 1 when anything was lost or doubled, or a promise was broken.`,
-  example: 'npm run test:faults -- --seed 7 --minutes 10',
-}
+const RESCUE_TARGET_MS = 15_000
 
 const columns: [title: string, of: (results: FaultResult[]) => string][] = [
-  ['runs', its => String(its.length)],
-  ['acknowledged', its => total(its, ({ acknowledged }) => acknowledged)],
-  ['refused', its => total(its, ({ refused }) => refused)],
-  ['unanswered', its => total(its, ({ unanswered }) => unanswered)],
-  ['recovered', its => total(its, ({ recovered }) => recovered)],
-  ['lost', its => total(its, ({ lost }) => lost.length)],
-  ['duplicated', its => total(its, ({ duplicated }) => duplicated.length)],
-  ['violations', its => total(its, ({ violations }) => violations.length)],
-  ['healthy after', its => longest(its, ({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY)],
-  ['slowest order', its => longest(its, ({ slowestMs }) => slowestMs)],
+  ['runs', runs => String(runs.length)],
+  ['acknowledged', runs => total(runs, ({ acknowledged }) => acknowledged)],
+  ['refused', runs => total(runs, ({ refused }) => refused)],
+  ['unanswered', runs => total(runs, ({ unanswered }) => unanswered)],
+  ['recovered', runs => total(runs, ({ recovered }) => recovered)],
+  ['lost', runs => total(runs, ({ lost }) => lost.length)],
+  ['duplicated', runs => total(runs, ({ duplicated }) => duplicated.length)],
+  ['violations', runs => total(runs, ({ violations }) => violations.length)],
+  ['healthy after', runs => longest(runs, ({ healthyMs }) => healthyMs ?? Number.POSITIVE_INFINITY)],
+  ['slowest order', runs => longest(runs, ({ slowestMs }) => slowestMs)],
 ]
 
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    {
-      seed: wholeNumber('the order of faults, and what clients do, follow from it', 1, 0, 1_000_000_000),
-      minutes: decimalNumber('rounds go on for so long; every fault runs at least once', 0.1, 0, 600),
-      only: text('faults, by name and with commas', ''),
-      json: text('file for the whole result', ''),
-      report: text('folder with files of --json: prints their table, and runs nothing', ''),
-    },
-    process.argv.slice(2),
+  const options = commandLine(
+    'npm run test:faults --',
+    `Runs ${faults.length} faults in random order against 2 APIs, 2 dispatchers and 3 workers on a real Postgres, with clients that log every response. Then compares these logs with the database.\nExits with 1 when anything is lost or duplicated, or when an invariant is violated.`,
+    'npm run test:faults -- --seed 7 --minutes 10',
   )
-  if (options === null) return 0
-  if (options.report !== '') {
+    .option(
+      '--seed <N>',
+      'determines the order of faults and the requests of clients',
+      wholeNumber(0, 1_000_000_000),
+      1,
+    )
+    .option(
+      '--minutes <N>',
+      'duration of the rounds; every fault runs at least once',
+      decimalNumber(0, 600),
+      0.1,
+    )
+    .option('--only <NAMES>', 'names of faults, separated by commas (default: all)', names)
+    .option('--json <FILE>', 'file for the result', nonEmpty)
+    .option('--report <FOLDER>', 'only print the table of all --json files in a folder', nonEmpty)
+    .parse()
+    .opts()
+  if (options.report !== undefined) {
     console.log(reportOf(options.report))
     return 0
   }
-  const wanted =
-    options.only === '' ? faults : faults.filter(({ name }) => options.only.split(',').includes(name))
-  if (wanted.length === 0)
-    throw new ScriptError(`--only has to name some of ${faults.map(({ name }) => name).join(', ')}`)
+  const wanted = chosen(options.only, faults)
   const folder = mkdtempSync(join(tmpdir(), 'comanda-faults-'))
   chmodSync(folder, 0o755)
   console.error(`seed ${options.seed}; logs of all processes: ${join(folder, 'processes.log')}`)
@@ -78,7 +83,7 @@ await runScript(async () => {
   return wrongs.length === 0 ? 0 : 1
 })
 
-/** All runs of a folder in one table. */
+/** Returns one table for all results in a folder. */
 function reportOf(folder: string): string {
   const verdicts = readdirSync(folder)
     .filter(name => name.endsWith('.json'))
@@ -95,20 +100,23 @@ function reportOf(folder: string): string {
 function report({ results, violations, attempts }: SuiteResult): string {
   const byFault = Map.groupBy(results, ({ fault }) => fault)
   const rows = faults.flatMap(({ name }): [string, FaultResult[]][] => {
-    const its = byFault.get(name)
-    return its ? [[name, its]] : []
+    const runs = byFault.get(name)
+    return runs ? [[name, runs]] : []
   })
   const table = plainTable(
     ['left', ...columns.map(() => 'right' as const)],
     ['fault', ...columns.map(([title]) => title)],
-    [...rows, ['all', results] as const].map(([fault, its]) => [fault, ...columns.map(([, of]) => of(its))]),
+    [...rows, ['all', results] as const].map(([fault, runs]) => [
+      fault,
+      ...columns.map(([, of]) => of(runs)),
+    ]),
   )
-  const slow = results.filter(({ slowestMs }) => (slowestMs ?? 0) > RESCUE_BAR_MS).length
+  const slow = results.filter(({ slowestMs }) => (slowestMs ?? 0) > RESCUE_TARGET_MS).length
   return [
     table,
     '',
-    `${attempts} requests; at the end, ${violations.length} violations that belong to no fault`,
-    `${slow} of ${results.length} faults held an order up for more than ${RESCUE_BAR_MS / 1_000} s`,
+    `${attempts} requests; ${violations.length} violations at the end that belong to no fault`,
+    `${slow} of ${results.length} faults delayed an order by more than ${RESCUE_TARGET_MS / 1_000} s`,
   ].join('\n')
 }
 

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
+import { chosen, commandLine, names } from '../../scripts/support/command-line.ts'
 import { plainTable } from '../../scripts/support/plain-table.ts'
-import { readOptions, text } from '../../scripts/support/read-options.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { ScriptError } from '../../scripts/support/script-error.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -12,24 +12,16 @@ import { safeguards } from './safeguards.ts'
 
 const NOT_NOTICED = 'NOT NOTICED'
 
-const command = {
-  name: 'npm run test:mutations --',
-  summary: `Removes each of ${safeguards.length} safeguards in turn, in a copy of the project, and runs its tests, which must fail.
-Exits with 1 when tests pass without a safeguard, or fail with all of them in place.`,
-  example: 'npm run test:mutations -- --only job-id,fencing',
-}
-
 await runScript(async () => {
-  const options = readOptions(
-    command,
-    { only: text('names of safeguards, separated by commas', '') },
-    process.argv.slice(2),
+  const { only } = commandLine(
+    'npm run test:mutations --',
+    `Removes each of ${safeguards.length} safeguards in turn, in a copy of the project, and runs its tests, which must fail.\nExits with 1 when tests pass without a safeguard, or fail with all of them in place.`,
+    'npm run test:mutations -- --only job-id,fencing',
   )
-  if (options === null) return 0
-  const names = options.only.split(',')
-  const wanted = safeguards.filter(({ name }) => options.only === '' || names.includes(name))
-  if (wanted.length === 0)
-    throw new ScriptError(`--only must name one or more of ${safeguards.map(({ name }) => name).join(', ')}`)
+    .option('--only <NAMES>', 'names of safeguards, separated by commas (default: all)', names)
+    .parse()
+    .opts()
+  const wanted = chosen(only, safeguards)
   const folder = temporaryFolder('mutations')
   try {
     copyProject(folder)

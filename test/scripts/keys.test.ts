@@ -18,7 +18,7 @@ describe('npm run keys', () => {
     return (await client.call('GET', path, undefined, { authorization: `Bearer ${key}` })).status
   }
 
-  it('makes a key that is good for its scopes, shown once, and lists and revokes it', async () => {
+  it('creates a key with the permissions of its scopes, prints it once, lists and revokes it', async () => {
     expect((await run()).stdout).to.contain('There are no keys')
     const { status, stdout, stderr } = await run('--create', 'till-1', '--scope', 'orders:read')
     expect(status, stderr).to.equal(0)
@@ -32,10 +32,10 @@ describe('npm run keys', () => {
     expect((await run('--revoke', keyId)).stdout).to.contain(keyId)
     const again = await run('--revoke', keyId)
     expect(again.status).to.equal(1)
-    expect(again.stderr).to.contain('revoked already')
+    expect(again.stderr).to.contain('already revoked')
   })
 
-  it('says in a line what it needs', async () => {
+  it('names the option that is missing or wrong', async () => {
     for (const args of [
       ['--create', 'till-2'],
       ['--create', 'till-2', '--scope', 'everything'],

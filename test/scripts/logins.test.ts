@@ -46,7 +46,7 @@ describe('npm run logins', () => {
     }
   }
 
-  it('gives each process one that may do its work and not that of others, in a file for its owner only', async () => {
+  it('creates a login per process with only the permissions of this process, in a file that only its owner can read', async () => {
     const { status, stdout, stderr } = await run()
     expect([status, stderr]).to.deep.equal([0, ''])
     for (const role of roles) {
@@ -72,7 +72,7 @@ describe('npm run logins', () => {
       }
   })
 
-  it('leaves passwords as they are when run again, and makes new ones when asked', async () => {
+  it('keeps existing passwords when run again, and replaces them with --rotate', async () => {
     const before = roles.map(urlOf)
     expect((await run()).status).to.equal(0)
     expect(roles.map(urlOf)).to.deep.equal(before)
@@ -86,8 +86,8 @@ describe('npm run logins', () => {
     }
   })
 
-  it('sends the server no password', async () => {
-    // What came as a password would be stored as the server is set to; what came as a verifier is stored as it came.
+  it('sends the server a SCRAM verifier and no password', async () => {
+    // The server hashes a password according to its settings, but stores a verifier unchanged.
     const name = new URL(opened.url).pathname.slice(1)
     await opened.database.execute(`alter database ${name} set password_encryption = 'md5'`)
     expect((await run()).status).to.equal(0)
@@ -95,7 +95,7 @@ describe('npm run logins', () => {
     expect(await outcome(opened.url, stored)).to.match(/^SCRAM-SHA-256\$4096:/)
   })
 
-  it("gives the queues' dashboard all that it shows", async () => {
+  it('gives the dashboard the permissions for all of its pages', async () => {
     const port = await refusingPort()
     const running = spawnScript('dashboard', ['--port', String(port)], {
       DATABASE_URL_FILE: fileOf('dashboard'),
@@ -111,20 +111,32 @@ describe('npm run logins', () => {
     expect(stdout + stderr).not.to.match(/permission denied/)
   })
 
-  it('says in a line what is wrong', async () => {
+  it('prints one line that names the error', async () => {
     const asApi = { DATABASE_URL_FILE: fileOf('api') }
     const args = ['--directory', temporaryFolder(), '--prefix', prefix]
     const wrong = new URL(opened.url)
     wrong.password = 'guessed'
     const endings: [string[], Record<string, string>, RegExp][] = [
-      [[], { DATABASE_URL: opened.url }, /^comanda: --directory is needed[^\n]*\n$/],
-      [['--prefix', 'Robert"); --'], { DATABASE_URL: opened.url }, /^comanda: --prefix has to be [^\n]*\n$/],
-      [args, { DATABASE_URL: wrong.href }, /^comanda: the login in DATABASE_URL is not let in: [^\n]*\n$/],
-      [args, asApi, /^comanda: the login in DATABASE_URL may not do this: [^\n]*\n$/],
+      [
+        [],
+        { DATABASE_URL: opened.url },
+        /^comanda: required option '--directory <FOLDER>' not specified[^\n]*\n$/,
+      ],
+      [
+        ['--prefix', 'Robert"); --'],
+        { DATABASE_URL: opened.url },
+        /^comanda: option '--prefix <NAME>' argument 'Robert"\); --' is invalid[^\n]*\n$/,
+      ],
+      [
+        args,
+        { DATABASE_URL: wrong.href },
+        /^comanda: Postgres rejected the login in DATABASE_URL: [^\n]*\n$/,
+      ],
+      [args, asApi, /^comanda: the login in DATABASE_URL lacks a permission: [^\n]*\n$/],
       [
         args,
         { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' },
-        /^comanda: the database in DATABASE_URL cannot be reached: [^\n]*\n$/,
+        /^comanda: cannot reach the database in DATABASE_URL: [^\n]*\n$/,
       ],
     ]
     for (const [args, env, message] of endings) {

@@ -48,15 +48,17 @@ describe('npm run ops', function () {
     await system.database.transaction(tx => resumeQueue(tx, queue, operator))
   }
 
-  it('lists its commands, and names them when it is given another', async () => {
-    expect(await done('--help')).to.match(/status \[--watch\] +everything on one screen/)
+  it('lists its commands, and rejects an unknown one', async () => {
+    expect(await done('--help')).to.match(/status \[options\] +Shows everything on one screen/)
     const { status, stderr } = await ops('cook')
     expect(status).to.equal(1)
-    expect(stderr).to.match(/^comanda: there is no command "cook"; there are status, order[^\n]*\n$/)
+    expect(stderr).to.match(/^comanda: unknown command 'cook'[^\n]*\n$/)
   })
 
-  it('says of every command what it does', async () => {
-    const names = [...(await done('--help')).matchAll(/^ {2}([a-z-]+) /gm)].map(([, name = '']) => name)
+  it('has a help for every command', async () => {
+    const names = [...(await done('--help')).matchAll(/^ {2}(?!npm|help)([a-z-]+) /gm)].map(
+      ([, name = '']) => name,
+    )
     expect(names).to.include('quarantine').and.to.have.length(9)
     for (const name of names) expect(await done(name, '--help')).to.contain(`Usage: npm run ops -- ${name} `)
   })
@@ -64,7 +66,7 @@ describe('npm run ops', function () {
   it('status: shows the outbox, the queues and the processes on one screen', async () => {
     const screen = await done('status')
     expect(screen)
-      .to.contain('all is well')
+      .to.contain('no problems')
       .and.match(/outbox {2}0 pending/)
     expect(screen).to.match(/inventory\.deduct +0 +0/)
     expect(screen).to.match(/dispatcher +\S+ +\d+ +0\.1\.0 +LIVE/)
@@ -73,7 +75,7 @@ describe('npm run ops', function () {
     expect(seen.queues[0]).to.have.property('oldest_ready_seconds')
   })
 
-  it('status: names webhooks that fail, were disabled or are behind', async () => {
+  it('status: reports webhooks that fail, were disabled or are late', async () => {
     await system.database.execute(
       `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, status, failing_since, disabled_reason, disabled_at)
       select uuidv7(), 'ada', 'https://receiver.example/', '{*}', '{%}', 'whsec_', status, failing_since, reason, disabled_at
@@ -88,13 +90,13 @@ describe('npm run ops', function () {
     await system.database.execute('delete from webhook_deliveries')
     await system.database.execute('delete from webhooks')
     expect(troubles).to.deep.equal([
-      '1 webhooks have failed for 10 minutes and more: select * from ops.webhooks',
-      '1 webhooks were disabled in the last day, because they failed: select * from ops.webhooks',
+      '1 webhooks have been failing for more than 10 minutes: select * from ops.webhooks',
+      '1 webhooks were disabled in the last day because they failed: select * from ops.webhooks',
       '1 webhooks are more than 10 minutes behind: select * from ops.webhooks',
     ])
   })
 
-  it('status: names processes that fell silent until as many have started in their place', async () => {
+  it('status: reports silent processes until the same number has started in the same role', async () => {
     const { database } = system
     const fallSilent = (minutes: number) =>
       database.execute(
@@ -104,7 +106,7 @@ describe('npm run ops', function () {
         [minutes],
       )
     const { troubles: before } = await json<{ troubles: string[] }>('status')
-    // Before those that live now started, each in the place of the one before.
+    // All of these stopped before the running processes started.
     await database.execute(`update process_heartbeats set started_at = now() - interval '10 minutes'`)
     for (const minutes of [30, 29, 28]) await fallSilent(minutes)
     const replaced = await json<{ troubles: string[]; workers: Json[] }>('status')
@@ -115,11 +117,11 @@ describe('npm run ops', function () {
     expect(replaced.troubles).to.deep.equal([])
     expect(replaced.workers.filter(({ state }) => state === 'SILENT')).to.have.length(6)
     expect(missing.troubles).to.deep.equal([
-      '4 processes have fallen silent, and none has started in their place',
+      '4 processes sent no heartbeat for too long and were not replaced',
     ])
   })
 
-  it('status --watch: looks again and again', async () => {
+  it('status --watch: prints the status repeatedly', async () => {
     const { child, ended } = spawnScript('ops', ['status', '--watch', '--every', '100ms', '--json'], {
       DATABASE_URL: system.url,
     })
@@ -130,7 +132,7 @@ describe('npm run ops', function () {
     await ended
   })
 
-  it('order: tells what happened to one, and says when there is none', async () => {
+  it('order: shows the history of an order, and rejects an unknown or malformed id', async () => {
     const order = await place(system.database, menu)
     await prepared(order)
     expect(await done('order', order))
@@ -140,7 +142,7 @@ describe('npm run ops', function () {
     expect(timeline.map(({ what }) => what)).to.include('inventory.deduct completed')
     for (const [id, message] of [
       [newId(), 'no order has the id'],
-      ['12', '"12" is not the id of an order'],
+      ['12', "'12' is invalid for argument 'id'. Expected an id (a UUID)."],
     ] as const) {
       const { status, stderr } = await ops('order', id)
       expect(status).to.equal(1)
@@ -148,17 +150,17 @@ describe('npm run ops', function () {
     }
   })
 
-  it('dead-letters: says that there is none, open or at all', async () => {
+  it('dead-letters: prints that there is no open dead letter, or none at all', async () => {
     expect(await done('dead-letters')).to.equal('No open dead letter.\n')
-    expect(await done('dead-letters', '--all')).to.equal('There is no such dead letter.\n')
+    expect(await done('dead-letters', '--all')).to.equal('No dead letter matches.\n')
   })
 
-  it('queues: is ops.queues', async () => {
+  it('queues: shows the rows of ops.queues', async () => {
     expect(await done('queues')).to.match(/order\.prepare +0/)
     expect((await json('queues')).map(({ queue }) => queue)).to.include('maintenance.reconcile-stock')
   })
 
-  it('pause and resume: reach every worker, outlive its restart, and lose nothing', async () => {
+  it('pause and resume: apply to every worker, also to one that starts later, and lose no job', async () => {
     const paused = await done(
       'pause',
       'inventory.deduct',
@@ -167,7 +169,7 @@ describe('npm run ops', function () {
       '--actor',
       'ada',
     )
-    expect(paused).to.contain('inventory.deduct is paused; every worker follows')
+    expect(paused).to.contain('inventory.deduct is paused; all workers follow')
     const order = await place(system.database, menu)
     await until('its job waits', async () => {
       const rows = await system.database.query(
@@ -175,21 +177,19 @@ describe('npm run ops', function () {
       )
       return rows.length === 1
     })
-    // One that starts now must find the queue paused.
+    // A worker that starts now must find the queue paused.
     const another = await startWorker(testConfig, system.url, quiet)
     try {
-      expect(await done('status')).to.contain('paused: inventory.deduct')
+      expect(await done('status')).to.contain('paused queues: inventory.deduct')
       expect((await json('queues')).find(({ queue }) => queue === 'inventory.deduct')).to.include({
         ready: 1,
       })
       expect(await statusOf(system.database, order)).to.equal('PLACED')
-      expect(await done('pause', 'inventory.deduct', '--reason', 'again')).to.contain('was paused already')
+      expect(await done('pause', 'inventory.deduct', '--reason', 'again')).to.contain('was already paused')
       expect(await done('resume', 'inventory.deduct', '--reason', 'counted', '--actor', 'ada')).to.contain(
-        'is worked again; every worker follows',
+        'is resumed; all workers follow',
       )
-      expect(await done('resume', 'inventory.deduct', '--reason', 'again')).to.contain(
-        'was not paused; every',
-      )
+      expect(await done('resume', 'inventory.deduct', '--reason', 'again')).to.contain('was not paused; all')
       await prepared(order)
     } finally {
       await another.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
@@ -205,7 +205,7 @@ describe('npm run ops', function () {
     ])
   })
 
-  it('pause and resume: are followed for deliveries to webhooks, too, while there are none', async () => {
+  it('pause and resume: apply to webhook deliveries, also while there are none', async () => {
     const worksOn = async () => {
       const rows = await system.database.query<{ working_on: string }>(
         `select working_on from ops.workers where role = 'worker' and state = 'LIVE'`,
@@ -214,21 +214,23 @@ describe('npm run ops', function () {
     }
     expect(await worksOn()).to.deep.equal([true])
     const paused = await done('pause', 'downstream.deliver', '--reason', 'their network is down')
-    expect(paused).to.contain('every worker follows')
+    expect(paused).to.contain('all workers follow')
     expect(await worksOn()).to.deep.equal([false])
     const resumed = await done('resume', 'downstream.deliver', '--reason', 'it is up')
-    expect(resumed).to.contain('every worker follows')
+    expect(resumed).to.contain('all workers follow')
     expect(await worksOn()).to.deep.equal([true])
   })
 
-  it('changes nothing without a reason, and names the queues there are', async () => {
+  it('changes nothing without a reason, and names the existing queues', async () => {
     for (const [args, message] of [
-      [['pause', 'inventory.deduct'], '--reason is needed'],
-      [['retry', newId()], '--reason is needed'],
-      [['quarantine', 'release', '--all'], '--reason is needed'],
-      [['pause', 'kitchen', '--reason', 'x'], 'there is no queue "kitchen"; the queues are inventory.deduct'],
-      [['quarantine', 'release', '--reason', 'x'], 'either --id or --all is needed'],
-      [['quarantine'], 'quarantine takes `list` or `release`'],
+      [['pause', 'inventory.deduct'], "required option '--reason <TEXT>' not specified"],
+      [['retry', newId()], "required option '--reason <TEXT>' not specified"],
+      [['quarantine', 'release', '--all'], "required option '--reason <TEXT>' not specified"],
+      [
+        ['pause', 'kitchen', '--reason', 'x'],
+        "'kitchen' is invalid for argument 'queue'. Allowed choices are ",
+      ],
+      [['quarantine', 'release', '--reason', 'x'], 'either --id or --all is required'],
     ] as const) {
       const { status, stderr } = await ops(...args)
       expect(status).to.equal(1)
@@ -239,7 +241,7 @@ describe('npm run ops', function () {
     expect((await json('queues')).every(queue => queue['paused_at'] === null)).to.equal(true)
   })
 
-  it('retry: has a job tried at once that waits for its next attempt', async () => {
+  it('retry: runs a job at once that waits for its next attempt', async () => {
     await hold('order.prepare')
     const order = await place(system.database, menu)
     const [job] = await until('its job is there', async () => {
@@ -260,33 +262,35 @@ describe('npm run ops', function () {
     expect((await ops('retry', newId(), '--reason', 'x')).stderr).to.contain('no queue has a job')
   })
 
-  it('retry, dead-letters, redrive: give a job that has failed for good to its queue again', async () => {
+  it('retry, dead-letters, redrive: run a job again that used up its attempts', async () => {
     const failed = await failedOrder()
     expect(await done('dead-letters'))
       .to.contain(failed.order)
       .and.contain('broken')
     expect(await json('dead-letters')).to.have.length(1)
     expect(await done('redrive', '--preview')).to.contain(failed.order)
-    expect(await done('retry', failed.job, '--reason', 'mended')).to.contain('was a dead letter')
+    expect(await done('retry', failed.job, '--reason', 'fixed')).to.contain(
+      'was a dead letter and is redriven',
+    )
     await prepared(failed.order)
     expect(await done('dead-letters')).to.contain('No open dead letter')
     expect(await json('dead-letters', '--all')).to.have.length(1)
 
     const another = await failedOrder()
-    expect(await done('redrive', '--id', another.order, '--reason', 'mended')).to.contain(
-      '1 dead letters given to their queues again',
+    expect(await done('redrive', '--id', another.order, '--reason', 'fixed')).to.contain(
+      '1 dead letters redriven',
     )
     await prepared(another.order)
     expect((await ops('retry', another.job, '--reason', 'x')).stderr).to.contain('was redriven already')
   })
 
-  it('quarantine: lists events that were put aside, and gives them to the dispatcher again', async () => {
+  it('quarantine: lists quarantined events, and returns them to the dispatcher', async () => {
     const [order] = await system.database.query<{ order_id: string; event_id: string }>(
       `insert into outbox_events (event_id, restaurant_id, type, order_id, payload)
       select uuidv7(), restaurant_id, 'order.placed.v9', order_id, payload from outbox_events
       where type = 'order.placed.v1' limit 1 returning order_id, event_id`,
     )
-    await until('it is put aside', async () => {
+    await until('it is quarantined', async () => {
       const rows = await system.database.query('select 1 from ops.quarantined_events')
       return rows.length === 1
     })
@@ -302,7 +306,7 @@ describe('npm run ops', function () {
       '--reason',
       'it is v1',
     )
-    expect(released).to.contain('1 events given to the dispatcher again')
+    expect(released).to.contain('1 events returned to the dispatcher')
     await until('it is dispatched', async () => {
       const rows = await system.database.query('select 1 from outbox_events where dispatched_at is null')
       return rows.length === 0
@@ -313,7 +317,7 @@ describe('npm run ops', function () {
     })
   })
 
-  /** An order of which a job has become a dead letter. */
+  /** Places an order and makes its job a dead letter. */
   async function failedOrder(): Promise<{ order: string; job: string }> {
     await hold('order.prepare')
     const order = await place(system.database, menu)

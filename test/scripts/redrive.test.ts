@@ -28,7 +28,7 @@ describe('npm run redrive', () => {
   const run = (...args: string[]) => spawnScript('redrive', args, { DATABASE_URL: system.url }).ended
   const jobs = () => system.database.query(`select id from pgboss.job where name = 'order.prepare'`)
 
-  it('shows which dead letters are meant, and changes nothing without a reason', async () => {
+  it('lists the dead letters that match, and changes nothing without a reason', async () => {
     for (const args of [
       ['--preview', '--reason', 'just looking'],
       ['--error', 'NETWORK'],
@@ -38,30 +38,32 @@ describe('npm run redrive', () => {
       expect(status, stderr).to.equal(0)
       expect(stdout).to.contain('the network is down').and.contain('(too old)').and.contain(orderId)
     }
-    expect((await run('--type', 'order.placed.v1')).stdout).to.contain('No open dead letter is meant.')
+    expect((await run('--type', 'order.placed.v1')).stdout).to.contain('No open dead letter matches.')
     expect(await jobs()).to.deep.equal([])
   })
 
-  it('says in one line what is wrong with its options', async () => {
+  it('prints one line that names a wrong option', async () => {
     const { status, stderr } = await run('--since', 'yesterday')
     expect(status).to.equal(1)
-    expect(stderr).to.match(/^comanda: --since has to be a time like [^\n]*\n$/)
+    expect(stderr).to.match(
+      /^comanda: option '--since <TIME>' argument 'yesterday' is invalid. Expected a time like [^\n]*\n$/,
+    )
   })
 
-  it('redrives with a reason, refuses what is too old by name, and writes the audit', async () => {
+  it('redrives with a reason, refuses dead letters that are too old, and writes to ops_audit', async () => {
     const { status, stdout, stderr } = await run('--reason', 'the network is back', '--actor', 'ada')
     expect(status).to.equal(1)
-    expect(stdout).to.contain('1 dead letters given to their queues again')
+    expect(stdout).to.contain('1 dead letters redriven')
     expect(stderr).to.contain('1 dead letters were refused')
     expect(await jobs()).to.have.length(1)
     const audits = await system.database.query('select actor, action, reason from ops_audit')
     expect(audits).to.deep.equal([{ actor: 'ada', action: 'redrive', reason: 'the network is back' }])
   })
 
-  it('closes what is not to be worked again', async () => {
-    const { status, stdout } = await run('--discard', '--reason', 'of no use any more')
+  it('discards dead letters without running their jobs', async () => {
+    const { status, stdout } = await run('--discard', '--reason', 'no longer needed')
     expect(status).to.equal(0)
-    expect(stdout).to.contain('1 dead letters closed')
+    expect(stdout).to.contain('1 dead letters discarded')
     const fates = await system.database.query<{ fate: string }>('select fate from dead_letters order by fate')
     expect(fates.map(({ fate }) => fate)).to.deep.equal(['DISCARDED', 'REDRIVEN'])
   })

@@ -115,14 +115,23 @@ describe('npm run seed', () => {
 
   describe('when it cannot', () => {
     const bad: [string[], string][] = [
-      [['--items', '0'], '--items has to be a whole number from 1 to 24, not "0"'],
-      [['--orders', '1e3'], '--orders has to be a whole number from 0 to 100000, not "1e3"'],
-      [['--url', 'nowhere'], '--url has to be an address like http://127.0.0.1:8000, not "nowhere"'],
-      [['--seed'], '--seed needs a value; `npm run seed -- --help` lists the options'],
-      [['--dishes', '3'], "Unknown option '--dishes'; `npm run seed -- --help` lists the options"],
+      [
+        ['--items', '0'],
+        "option '--items <N>' argument '0' is invalid. Expected a whole number from 1 to 24.",
+      ],
+      [
+        ['--orders', '1e3'],
+        "option '--orders <N>' argument '1e3' is invalid. Expected a whole number from 0 to 100000.",
+      ],
+      [
+        ['--url', 'nowhere'],
+        "option '--url <URL>' argument 'nowhere' is invalid. Expected an address like http://127.0.0.1:8000.",
+      ],
+      [['--seed'], "option '--seed <N>' argument missing. `--help` lists the options."],
+      [['--dishes', '3'], "unknown option '--dishes'. `--help` lists the options."],
       [
         ['3'],
-        "Unexpected argument '3'; npm passes options on only after `--`, e.g. npm run seed -- --restaurants 5 --orders 200",
+        'too many arguments. Expected 0 arguments but got 1: 3. npm passes options on only after `--`. `--help` lists the options.',
       ],
     ]
     for (const [args, message] of bad) {

@@ -192,9 +192,12 @@ describe('npm run simulate', function () {
   })
 
   const bad: [string[], string][] = [
-    [['--rate', '0'], '--rate has to be a number from 0.1 to 1000, not "0"'],
-    [['--for', 'ever'], '--for has to be a time like 90s or 5m, from 100 ms to 60 minutes, not "ever"'],
-    [['--item', '7'], '--item has to be an id (a UUID), not "7"'],
+    [['--rate', '0'], "option '--rate <N>' argument '0' is invalid. Expected a number from 0.1 to 1000."],
+    [
+      ['--for', 'ever'],
+      "option '--for <TIME>' argument 'ever' is invalid. Expected a duration like 90s or 5m, from 100 ms to 60 minutes.",
+    ],
+    [['--item', '7'], "option '--item <ID>' argument '7' is invalid. Expected an id (a UUID)."],
   ]
   for (const [args, message] of bad) {
     it(`says in one line what is wrong with ${args.join(' ')}`, async () => {

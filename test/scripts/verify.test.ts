@@ -12,7 +12,7 @@ describe('npm run verify', () => {
 
   const env = () => ({ DATABASE_URL: system.url })
 
-  it('finds every promise kept while orders come in', async () => {
+  it('finds that all invariants hold while orders are placed', async () => {
     const { api } = system
     const { restaurant_id } = await api.addRestaurant()
     const { menu_item_id } = await api.addItem(restaurant_id, 500)
@@ -23,11 +23,11 @@ describe('npm run verify', () => {
     await placing
     expect(status, stdout + stderr).to.equal(0)
     expect(stdout)
-      .to.contain('Every promise is kept.')
+      .to.contain('All invariants hold.')
       .and.to.match(/ok +ops\.check_history/)
   })
 
-  it('says which promise is broken, by which rows, and exits with 1', async () => {
+  it('prints the violated invariant with its rows, and exits with 1', async () => {
     const { api, database } = system
     const { restaurant_id } = await api.addRestaurant()
     const { menu_item_id } = await api.addItem(restaurant_id, 5)
@@ -36,9 +36,9 @@ describe('npm run verify', () => {
       const { status, stdout } = await spawnScript('verify', args, env()).ended
       expect(status).to.equal(1)
       expect(stdout)
-        .to.match(/^1 of \d+ promises are broken/m)
+        .to.match(/^1 of \d+ invariants are violated/m)
         .and.contain(menu_item_id)
-      expect(stdout).to.match(/BROKEN +ops\.check_stock_is_its_ledger +1 rows/)
+      expect(stdout).to.match(/VIOLATED +ops\.check_stock_is_its_ledger +1 rows/)
     }
   })
 })
