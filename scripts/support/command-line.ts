@@ -9,6 +9,7 @@ import { ScriptError } from './script-error.ts'
 export function commandLine(name: string, description: string, example: string) {
   return new Command(name)
     .description(description)
+    .summary(description.split('\n', 1)[0] ?? '')
     .addHelpText('after', `\nExample:\n  ${example}`)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
