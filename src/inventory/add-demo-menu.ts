@@ -11,10 +11,13 @@ const items = [
   { menu_item_id: demoIds.lemonade, name: 'Lemonade', price: '3.20', available_qty: 500 },
 ]
 
-/** A restaurant with a small menu under the ids that the documentation's examples use; only in an empty database. */
+/**
+ * Adds a restaurant with a small menu to an empty database, under the ids of the documented examples.
+ * @returns false when there are restaurants already
+ */
 export async function addDemoMenu(tx: Tx): Promise<boolean> {
-  const [any] = await tx.query('select 1 from restaurants limit 1')
-  if (any) return false
+  const [restaurant] = await tx.query('select 1 from restaurants limit 1')
+  if (restaurant) return false
   await addRestaurant(tx, { restaurant_id, name: 'Trattoria Bella Vista', currency: 'EUR' })
   for (const item of items) await addMenuItem(tx, { restaurant_id, ...item, low_stock_threshold: 20 })
   return true

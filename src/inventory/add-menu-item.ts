@@ -14,15 +14,16 @@ export interface AddMenuItem {
   menu_item_id?: string
   restaurant_id: string
   name: string
-  /** as it came: its decimals depend on the restaurant's currency; left out, the item is free */
+  /** as the client sent it: the currency of the restaurant decides its decimals; default 0 */
   price?: string | number | undefined
   available_qty: number
   low_stock_threshold?: number | undefined
 }
 
 /**
- * Adds an item to a restaurant's menu, with its first stock in the ledger.
- * @throws NotFound when there is no such restaurant, ValidationFailed when the price does not fit its currency
+ * Adds an item to the menu of a restaurant. Its initial stock is the first row of its ledger.
+ * @throws NotFound when the restaurant does not exist; ValidationFailed when the price does not fit
+ *   its currency
  */
 export async function addMenuItem(
   tx: Tx,

@@ -11,7 +11,7 @@ export interface AddRestaurant {
   currency: string
 }
 
-/** Adds a restaurant. @throws ValidationFailed when its currency does not exist */
+/** Adds a restaurant. @throws ValidationFailed when the currency is unknown */
 export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Restaurant> {
   const { restaurant_id = newId(), name, currency } = request
   if (!isCurrency(currency))

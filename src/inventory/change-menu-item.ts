@@ -5,23 +5,23 @@ import { lockStock } from './lock-stock.ts'
 import { parsePrice } from './parse-price.ts'
 import { readMenuItem } from './stock-queries.ts'
 
-/** What to change; what is left out stays. */
+/** Changes of a menu item. An absent property stays unchanged. */
 export interface ChangeMenuItem {
   menu_item_id: string
   name?: string | undefined
   price?: string | number | undefined
-  /** null: stock never counts as low */
+  /** null: no low-stock events */
   low_stock_threshold?: number | null | undefined
-  /** false: no order takes it, until it is active again */
+  /** false: orders with this item are refused */
   active?: boolean | undefined
-  /** the versions it may be changed from; left out, any */
+  /** acceptable current versions (`If-Match`); optional, default any */
   versions?: readonly number[] | undefined
 }
 
 /**
- * Changes an item's entry on the menu. Never its stock, and never an order that was placed: that has its own copy of
- * name and price.
- * @throws NotFound, StaleVersion, ValidationFailed when the price does not fit the currency
+ * Changes a menu item, under its lock. Stock does not change, and neither do placed orders, which
+ * have their own copy of name and price.
+ * @throws NotFound; StaleVersion; ValidationFailed when the price does not fit the currency
  */
 export async function changeMenuItem(
   tx: Tx,
@@ -44,7 +44,7 @@ export async function changeMenuItem(
   return { ...item, ...changes }
 }
 
-/** When it was deactivated: what is inactive already stays so since then. */
+/** Returns the new time of deactivation. Deactivating again keeps the first time. */
 export function deactivatedAt(before: Date | null, active: boolean | undefined, now: Date): Date | null {
   if (active === undefined) return before
   return active ? null : (before ?? now)

@@ -3,17 +3,20 @@ import { NotFound, StaleVersion } from '../platform/errors.ts'
 import { deactivatedAt } from './change-menu-item.ts'
 import { type Restaurant, RestaurantEntity } from './inventory-entities.ts'
 
-/** What to change; what is left out stays. */
+/** Changes of a restaurant. An absent property stays unchanged. */
 export interface ChangeRestaurant {
   restaurant_id: string
   name?: string | undefined
-  /** false: it takes no orders, until it is active again */
+  /** false: new orders are refused */
   active?: boolean | undefined
-  /** the versions it may be changed from; left out, any */
+  /** acceptable current versions (`If-Match`); optional, default any */
   versions?: readonly number[] | undefined
 }
 
-/** Changes a restaurant; orders it has go on as they are. @throws NotFound, StaleVersion */
+/**
+ * Changes a restaurant, under its lock. Placed orders are not affected.
+ * @throws NotFound; StaleVersion
+ */
 export async function changeRestaurant(
   tx: Tx,
   { restaurant_id, name, active, versions }: ChangeRestaurant,

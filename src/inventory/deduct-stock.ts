@@ -2,30 +2,31 @@ import type { Tx } from '../db/transaction.ts'
 import { type EventOf, follow, newEvent } from '../events/event.ts'
 import { claimEvents } from '../jobs/inbox.ts'
 import { lockOrders } from '../orders/lock-orders.ts'
+import { OUT_OF_STOCK } from '../orders/order.ts'
 import type { Handled } from '../outbox/consume-events.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
 import { allocate, crossings } from './stock.ts'
 
 /**
- * Deducts the stock of placed orders, all or nothing an order, in the order they arrived. An order that is not PLACED
- * any more (it was cancelled first) takes nothing. Short stock is an outcome, told by its event, not an error. An item
- * that goes below its threshold is told of, once.
+ * Deducts the stock of placed orders: all items of an order or none, in the order of the events. An
+ * order is deducted at most once: the event must be new in `processed_events`, the locked order
+ * must still be PLACED, and the unique index of `stock_movements` refuses a second DEDUCT per order
+ * and item. Insufficient stock is an outcome with its own event, not an error. An item that falls
+ * below its threshold gets one `inventory.low_stock.v1`.
  */
 export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]): Promise<Handled> {
-  const [orders, fresh] = await Promise.all([
+  const [orders, claimed] = await Promise.all([
     lockOrders(tx, events),
     claimEvents(tx, 'inventory.deduct', events),
   ])
   const outcomes = new Map<string, string>()
   const due = events.filter(({ event_id, order_id }) => {
     const status = orders.get(order_id)?.status
-    if (!status) throw new Error(`event ${event_id} is about order ${order_id}, which does not exist`)
-    if (fresh.has(event_id) && status === 'PLACED') return true
-    outcomes.set(
-      event_id,
-      fresh.has(event_id) ? `no stock taken: the order is ${status}` : 'already processed',
-    )
+    if (!status) throw new Error(`event ${event_id} names order ${order_id}, which does not exist`)
+    const isNew = claimed.has(event_id)
+    if (isNew && status === 'PLACED') return true
+    outcomes.set(event_id, isNew ? `no stock deducted: the order is ${status}` : 'already processed')
     return false
   })
 
@@ -41,16 +42,16 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
   const deducted_at = new Date().toISOString()
 
   const movements = []
-  const following: EventOf[] = []
+  const followUps: EventOf[] = []
   for (const [index, event] of due.entries()) {
     const { event_id, order_id, restaurant_id, payload } = event
     const shortages = allocations[index]?.shortages ?? []
     if (shortages.length > 0) {
       outcomes.set(event_id, `out of stock: ${shortages.map(({ name }) => name).join(', ')}`)
-      following.push(
+      followUps.push(
         newEvent(
           'inventory.deducted.failed.v1',
-          { order_id, restaurant_id, reason: 'OUT_OF_STOCK', shortages },
+          { order_id, restaurant_id, reason: OUT_OF_STOCK, shortages },
           follow(event),
         ),
       )
@@ -68,7 +69,7 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
         delta: -quantity,
       })
     }
-    following.push(
+    followUps.push(
       newEvent(
         'inventory.deducted.success.v1',
         { order_id, restaurant_id, items, deducted_at },
@@ -78,14 +79,14 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
   }
   moveStock(tx, movements)
   for (const low of crossings(onHand, movements)) {
-    // Told along with the first order that took of it.
+    // The event follows the first order of the batch that deducted the item.
     const event = due.find(({ payload }) =>
       payload.items.some(item => item.menu_item_id === low.menu_item_id),
     )
     if (!event) continue
     const { restaurant_id } = event
     const payload = { restaurant_id, ...low, at: deducted_at }
-    following.push(newEvent('inventory.low_stock.v1', payload, follow(event)))
+    followUps.push(newEvent('inventory.low_stock.v1', payload, follow(event)))
   }
-  return { outcomes, events: following }
+  return { outcomes, events: followUps }
 }

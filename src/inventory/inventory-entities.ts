@@ -1,14 +1,14 @@
 import { EntitySchema } from 'typeorm'
 
-/** Single rows of the stock side, by the ORM. Sets, locks and everything hot go by SQL. */
+/** TypeORM entities for single rows. Sets, locks and hot statements are SQL. */
 
 export interface Restaurant {
   restaurant_id: string
   name: string
   currency: string
-  /** since when it takes no orders */
+  /** time since which new orders are refused; null: active */
   deactivated_at: Date | null
-  /** goes up with each change */
+  /** number of changes, from 1 */
   version: number
   created_at: Date
 }
@@ -20,9 +20,9 @@ export interface MenuItem {
   price_minor: number
   available_qty: number
   low_stock_threshold: number | null
-  /** since when no order takes it */
+  /** time since which orders with this item are refused; null: active */
   deactivated_at: Date | null
-  /** goes up with each change of its entry; movements of its stock do not count */
+  /** number of changes, from 1; stock movements do not count */
   version: number
   created_at: Date
   updated_at: Date

@@ -2,7 +2,7 @@ import { integers, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import { newId } from '../platform/ids.ts'
 
-/** One line of the ledger: `delta` units of an item, for an order's event. */
+/** One row of the ledger: a change of `delta` units of an item. */
 export interface StockMovement {
   restaurant_id: string
   menu_item_id: string
@@ -10,14 +10,15 @@ export interface StockMovement {
   event_id: string | null
   kind: 'DEDUCT' | 'RESTORE' | 'RESTOCK'
   delta: number
-  /** in words, of a restock */
+  /** free text of a RESTOCK */
   reason?: string
 }
 
 /**
- * Moves the stock of locked items and writes the ledger, in one statement: on hand is always the ledger's sum.
- * Left under way: the commit fails when a line is in the ledger already (the unique index), or stock would go below
- * zero (the check).
+ * Changes the stock of locked items and writes the ledger in one statement, so that `available_qty`
+ * always equals the sum of the ledger. The statement is pipelined and not awaited here. The
+ * transaction fails to commit when an order would deduct or restore an item twice (the unique index
+ * `an_order_moves_an_item_once_a_kind`), or when stock would become negative (a check constraint).
  */
 export function moveStock(tx: Tx, movements: readonly StockMovement[]): void {
   if (movements.length > 0) tx.pipeline(move(tx, movements))
@@ -35,7 +36,7 @@ async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> 
     texts(movements.map(movement => movement.reason)),
   ])
   if (written !== movements.length)
-    throw new Error(`wrote ${written} of ${movements.length} stock movements: an item is missing`)
+    throw new Error(`wrote ${written} of ${movements.length} stock movements: a menu item does not exist`)
 }
 
 const moveSql = `

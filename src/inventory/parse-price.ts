@@ -1,7 +1,10 @@
 import { ValidationFailed } from '../platform/errors.ts'
 import { currencyDecimals, formatMoney, MAX_PRICE_MINOR, parseMoney } from '../platform/money.ts'
 
-/** A price as it came, in minor units. @throws ValidationFailed when it does not fit the currency */
+/**
+ * Converts a price from a request to minor units.
+ * @throws ValidationFailed when it does not fit the currency
+ */
 export function parsePrice(price: string | number, currency: string): number {
   const minor = parseMoney(price, currency)
   if (minor !== null) return minor

@@ -1,6 +1,6 @@
 import { restaurantParams } from './stock-contract.ts'
 
-/** What all operations that read of one restaurant's orders have alike. */
+/** Settings shared by the operations that read the orders of one restaurant. */
 export const restaurantRouteDefaults = {
   method: 'get',
   scope: 'orders:read',

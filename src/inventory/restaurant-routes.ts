@@ -21,7 +21,7 @@ import {
 import { menuItemExample, restaurantExample, versionHeader } from './stock-examples.ts'
 import { listMenu, listRestaurants, readRestaurant } from './stock-queries.ts'
 
-/** Restaurants and their menus, to look at and to change. */
+/** Operations on restaurants and their menus. */
 export function restaurantRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
   return [
     route({
@@ -30,7 +30,8 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       operationId: 'listRestaurants',
       scope: 'inventory:read',
       summary: 'List restaurants',
-      description: 'In the order they were added, in pages: follow `Link`.',
+      description:
+        'Returns restaurants in the order in which they were added. To read further pages, follow the `Link` header.',
       tag: 'Restaurants',
       statusDescription: 'A page of restaurants',
       errors: [],
@@ -49,8 +50,8 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       path: '/api/v1/restaurants/{restaurant_id}',
       operationId: 'getRestaurant',
       scope: 'inventory:read',
-      summary: 'Look at a restaurant',
-      description: 'Its currency holds for every price on its menu.',
+      summary: 'Get a restaurant',
+      description: 'Returns the restaurant. Its currency applies to all prices on its menu.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
@@ -70,14 +71,15 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       path: '/api/v1/restaurants/{restaurant_id}',
       operationId: 'changeRestaurant',
       scope: 'inventory:write',
-      summary: 'Change a restaurant',
-      description: 'While it is not `active`, it takes no orders; those that it has go on.',
+      summary: 'Update a restaurant',
+      description:
+        'Changes the properties that are sent; all others stay unchanged. With `active: false`, new orders are refused with 409; placed orders continue.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
       body: changeRestaurantBody,
       status: 200,
-      statusDescription: 'The restaurant as it is now',
+      statusDescription: 'The restaurant after the change',
       replySchema: restaurantReply,
       replyExample: restaurantExample,
       replyHeaders: versionHeader,
@@ -98,12 +100,13 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       path: '/api/v1/restaurants/{restaurant_id}/menu',
       operationId: 'getMenu',
       scope: 'inventory:read',
-      summary: 'Look at a menu',
-      description: 'Items in the order they were added, with what is on hand, in pages: follow `Link`.',
+      summary: 'List the menu of a restaurant',
+      description:
+        'Returns menu items with their stock, in the order in which they were added. To read further pages, follow the `Link` header.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
-      statusDescription: 'A page of the menu',
+      statusDescription: 'A page of menu items',
       errors: ['restaurant-not-found'],
       handle: async ({ params: { restaurant_id }, path, query, caller }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)

@@ -8,14 +8,14 @@ import { readMenuItem } from './stock-queries.ts'
 
 export interface Restock {
   menu_item_id: string
-  /** units that have come, at least 1 */
+  /** units to add, at least 1 */
   quantity: number
   reason: string
 }
 
 /**
- * Puts units in stock, with a line in the ledger that says why.
- * @throws NotFound, ValidationFailed when there would be too many
+ * Adds units to the stock of an item, with a RESTOCK row in the ledger.
+ * @throws NotFound; ValidationFailed when stock would exceed {@link MAX_STOCK}
  */
 export async function restock(
   tx: Tx,
@@ -25,7 +25,7 @@ export async function restock(
   const onHand =
     (await lockStock(tx, [{ menu_item_id, restaurant_id }])).get(menu_item_id)?.available_qty ?? 0
   if (onHand + quantity > MAX_STOCK) {
-    const detail = `must not be more than ${MAX_STOCK - onHand}: there are ${onHand} on hand`
+    const detail = `must not be more than ${MAX_STOCK - onHand}: ${onHand} are in stock, and the maximum is ${MAX_STOCK}`
     throw new ValidationFailed([{ pointer: '/quantity', detail }])
   }
   moveStock(tx, [

@@ -14,12 +14,15 @@ interface Deducted {
 }
 
 /**
- * Gives back what the ledger says a cancelled order took, and has not been given back: nothing, when it was cancelled
- * before its stock was deducted.
+ * Restores the stock of cancelled orders: for each DEDUCT in the ledger that has no RESTORE yet. An
+ * order that was cancelled before its stock was deducted has none, and nothing changes.
  */
 export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>[]): Promise<Handled> {
-  const [, fresh] = await Promise.all([lockOrders(tx, events), claimEvents(tx, 'inventory.restore', events)])
-  const due = events.filter(event => fresh.has(event.event_id))
+  const [, claimed] = await Promise.all([
+    lockOrders(tx, events),
+    claimEvents(tx, 'inventory.restore', events),
+  ])
+  const due = events.filter(event => claimed.has(event.event_id))
   const deducted = await tx.query<Deducted>(deductedSql, [
     due.map(event => event.order_id),
     due.map(event => event.restaurant_id),
@@ -41,7 +44,7 @@ export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>
   const restored = new Set(deducted.map(({ order_id }) => order_id))
   const outcomes = new Map(
     events.map(({ event_id, order_id }) => {
-      if (!fresh.has(event_id)) return [event_id, 'already processed']
+      if (!claimed.has(event_id)) return [event_id, 'already processed']
       return [event_id, restored.has(order_id) ? 'stock restored' : 'nothing to restore']
     }),
   )

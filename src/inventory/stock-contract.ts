@@ -5,7 +5,7 @@ import { formatMoney } from '../platform/money.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
 import { MAX_STOCK } from './stock.ts'
 
-/** The shapes of restaurants and menu items on the wire. */
+/** Request and response schemas of restaurants and menu items. */
 
 const DEFAULT_CURRENCY = 'EUR'
 
@@ -15,17 +15,17 @@ const restaurantName = text(200).meta({
   description: 'Name of the restaurant',
   example: 'Trattoria Bella Vista',
 })
-const itemName = text(200).meta({ description: 'Name on the menu', example: 'Pizza Margherita' })
-const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions on hand', example: 10 })
+const itemName = text(200).meta({ description: 'Name of the item', example: 'Pizza Margherita' })
+const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions in stock', example: 10 })
 const threshold = wholeNumber(0, MAX_STOCK).meta({
-  description: 'Below this, stock counts as low',
+  description: 'Stock below this emits one `inventory.low_stock.v1`; null: never',
   example: 3,
 })
 
 const active = z.boolean('must be true or false')
 
-const NOTHING = 'must have at least one property'
-const isAnything = (body: object) => Object.keys(body).length > 0
+const EMPTY = 'must have at least one property'
+const isNotEmpty = (body: object) => Object.keys(body).length > 0
 
 export const restaurantParams = z.strictObject({ restaurant_id: restaurantId })
 export const menuItemParams = z.strictObject({ menu_item_id: menuItemId })
@@ -38,7 +38,7 @@ export const addRestaurantBody = z
       .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code like EUR')
       .default(DEFAULT_CURRENCY)
       .meta({
-        description: `ISO 4217 code of all its prices; left out, ${DEFAULT_CURRENCY}`,
+        description: `ISO 4217 code of all prices of the restaurant; default ${DEFAULT_CURRENCY}`,
         example: 'EUR',
       }),
   })
@@ -56,11 +56,9 @@ export const addMenuItemBody = z
 export const changeRestaurantBody = z
   .strictObject({
     name: restaurantName.optional(),
-    active: active
-      .optional()
-      .meta({ description: 'false: it takes no orders, until it is active again', example: true }),
+    active: active.optional().meta({ description: 'Whether new orders are accepted', example: true }),
   })
-  .refine(isAnything, NOTHING)
+  .refine(isNotEmpty, EMPTY)
   .meta({ id: 'ChangeRestaurant', minProperties: 1 })
 
 export const changeMenuItemBody = z
@@ -70,18 +68,16 @@ export const changeMenuItemBody = z
     low_stock_threshold: threshold
       .nullable()
       .optional()
-      .meta({ description: 'Below this, stock counts as low; null: never', example: 3 }),
-    active: active
-      .optional()
-      .meta({ description: 'false: no order takes it, until it is active again', example: true }),
+      .meta({ description: 'Stock below this emits one `inventory.low_stock.v1`; null: never', example: 3 }),
+    active: active.optional().meta({ description: 'Whether the item can be ordered', example: true }),
   })
-  .refine(isAnything, NOTHING)
+  .refine(isNotEmpty, EMPTY)
   .meta({ id: 'ChangeMenuItem', minProperties: 1 })
 
 export const restockBody = z
   .strictObject({
-    quantity: wholeNumber(1, MAX_STOCK).meta({ description: 'Portions that have come', example: 20 }),
-    reason: text(200).meta({ description: 'Why, for the ledger', example: 'delivery of Tuesday' }),
+    quantity: wholeNumber(1, MAX_STOCK).meta({ description: 'Portions to add', example: 20 }),
+    reason: text(200).meta({ description: 'Reason, stored in the ledger', example: 'delivery of Tuesday' }),
   })
   .meta({ id: 'Restock' })
 
@@ -90,8 +86,8 @@ export const restaurantReply = z
     restaurant_id: restaurantId,
     name: restaurantName,
     currency,
-    active: active.meta({ description: 'It takes orders', example: true }),
-    created_at: timestamp('When it was added'),
+    active: active.meta({ description: 'Whether new orders are accepted', example: true }),
+    created_at: timestamp('Time of creation'),
   })
   .meta({ id: 'Restaurant' })
 
@@ -102,12 +98,12 @@ export const menuItemReply = z
     name: itemName,
     price: moneyOutput('Price of one portion', '9.50'),
     currency,
-    // Filled up while orders have some of it, it exceeds what may be put in once they give that back.
-    available_qty: z.int().min(0).meta({ description: 'Portions on hand', example: 10 }),
+    // No maximum: a restock up to MAX_STOCK and a later restore of cancelled orders can exceed it.
+    available_qty: z.int().min(0).meta({ description: 'Portions in stock', example: 10 }),
     low_stock_threshold: threshold.nullable(),
-    active: active.meta({ description: 'Orders may take it', example: true }),
-    created_at: timestamp('When it was added'),
-    updated_at: timestamp('When its stock or its entry last changed'),
+    active: active.meta({ description: 'Whether the item can be ordered', example: true }),
+    created_at: timestamp('Time of creation'),
+    updated_at: timestamp('Time of the last change of the item or its stock'),
   })
   .meta({ id: 'MenuItem' })
 

@@ -1,10 +1,10 @@
 import { demoIds } from '../platform/demo-ids.ts'
 import type { MenuItemReply, RestaurantReply } from './stock-contract.ts'
 
-/** What the documentation shows of restaurants and their menus: those of the demo menu. */
+/** Examples in the OpenAPI document, taken from the demo menu. */
 
 export const versionHeader = {
-  ETag: 'Version of the entry, for `If-Match`; movements of stock do not change it',
+  ETag: 'Version for `If-Match`; stock movements do not change it',
 }
 
 export const restaurantExample: RestaurantReply = {

@@ -1,7 +1,7 @@
 import { deductStock } from './deduct-stock.ts'
 import { restoreStock } from './restore-stock.ts'
 
-/** What the stock side does on the slow path: queue → handler. */
+/** The handler of each inventory queue of the asynchronous pipeline. */
 export const stockJobs = {
   'inventory.deduct': deductStock,
   'inventory.restore': restoreStock,

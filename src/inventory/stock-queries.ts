@@ -3,7 +3,7 @@ import { NotFound } from '../platform/errors.ts'
 import { NIL_UUID } from '../platform/ids.ts'
 import { type MenuItem, MenuItemEntity, type Restaurant } from './inventory-entities.ts'
 
-/** One menu item with its restaurant. @throws NotFound */
+/** Reads one menu item with its restaurant. @throws NotFound */
 export async function readMenuItem(
   tx: Tx,
   menuItemId: string,
@@ -24,9 +24,9 @@ export async function readRestaurant(sql: Sql, restaurantId: string): Promise<Re
 }
 
 /**
- * Restaurants in the order they were added.
- * @param after id to go on after
- * @param among the only ones there are; undefined: all
+ * Returns restaurants in the order in which they were added.
+ * @param after id of the last restaurant of the previous page
+ * @param among ids of the restaurants to list; undefined: all
  */
 export async function listRestaurants(
   sql: Sql,
@@ -40,7 +40,10 @@ export async function listRestaurants(
     : await sql.query<Restaurant>(restaurantsSql, bounds)
 }
 
-/** Items of a restaurant's menu in the order they were added. @param after id to go on after */
+/**
+ * Returns menu items in the order in which they were added.
+ * @param after id of the last item of the previous page
+ */
 export async function listMenu(
   sql: Sql,
   restaurant: Restaurant,

@@ -27,7 +27,7 @@ import {
 import { menuItemExample, restaurantExample, versionHeader } from './stock-examples.ts'
 import { readMenuItem } from './stock-queries.ts'
 
-/** What is put on menus and in stock. */
+/** Operations that add restaurants and menu items and change stock. */
 export function stockRoutes({ database }: { database: Database }): Route[] {
   return [
     route({
@@ -36,11 +36,12 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       operationId: 'addRestaurant',
       scope: 'inventory:write',
       summary: 'Add a restaurant',
-      description: 'Its currency holds for every price on its menu.',
+      description:
+        'Creates a restaurant. Its currency applies to all prices on its menu and cannot be changed.',
       tag: 'Inventory',
       body: addRestaurantBody,
       status: 201,
-      statusDescription: 'Added',
+      statusDescription: 'The new restaurant',
       replySchema: restaurantReply,
       replyExample: restaurantExample,
       errors: [new ValidationFailed([{ pointer: '/currency', detail: 'must be an ISO 4217 code like EUR' }])],
@@ -56,14 +57,15 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       path: '/api/v1/inventory/add/{restaurant_id}/item',
       operationId: 'addMenuItem',
       scope: 'inventory:write',
-      summary: 'Add an item to a menu',
-      description: 'A price left out is `"0.00"`. Its stock starts with `available_qty`.',
+      summary: 'Add a menu item',
+      description:
+        'Creates a menu item with an initial stock of `available_qty`. The price is optional, default `"0.00"`.',
       tag: 'Inventory',
       params: restaurantParams,
       resource: 'restaurant',
       body: addMenuItemBody,
       status: 201,
-      statusDescription: 'Added',
+      statusDescription: 'The new menu item',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       errors: [
@@ -82,13 +84,14 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       path: '/api/v1/inventory/{menu_item_id}',
       operationId: 'getMenuItem',
       scope: 'inventory:read',
-      summary: 'Look at a menu item and its stock',
-      description: 'What is on hand now; orders that are still PLACED have not been deducted yet.',
+      summary: 'Get a menu item and its stock',
+      description:
+        'Returns the menu item with its current stock. The stock of orders that are still PLACED is not deducted yet.',
       tag: 'Inventory',
       params: menuItemParams,
       resource: 'menu-item',
       status: 200,
-      statusDescription: 'The item',
+      statusDescription: 'The menu item',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
@@ -104,15 +107,15 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       path: '/api/v1/inventory/{menu_item_id}',
       operationId: 'changeMenuItem',
       scope: 'inventory:write',
-      summary: 'Change a menu item',
+      summary: 'Update a menu item',
       description:
-        'What is left out stays. Orders that were placed keep the name and the price that they were placed with. Stock is not changed here: see restock.',
+        'Changes the properties that are sent; all others stay unchanged. Placed orders keep their name and price. To change stock, use restock.',
       tag: 'Inventory',
       params: menuItemParams,
       resource: 'menu-item',
       body: changeMenuItemBody,
       status: 200,
-      statusDescription: 'The item as it is now',
+      statusDescription: 'The menu item after the change',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
@@ -123,7 +126,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       ],
       handle: ({ params, body, caller, versions, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
-          if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
+          if (caller.restaurants) await assertItemAccess(tx, caller, params.menu_item_id)
           return menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, versions }))
         }),
     }),
@@ -132,14 +135,15 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       path: '/api/v1/inventory/{menu_item_id}/restock',
       operationId: 'restockItem',
       scope: 'inventory:write',
-      summary: 'Put portions in stock',
-      description: 'Adds to what is on hand, with a line in the ledger that says why.',
+      summary: 'Restock a menu item',
+      description:
+        'Adds portions to the stock and records the reason in the ledger. Not idempotent by itself: send an `Idempotency-Key` to retry safely.',
       tag: 'Inventory',
       params: menuItemParams,
       resource: 'menu-item',
       body: restockBody,
       status: 200,
-      statusDescription: 'The item as it is now',
+      statusDescription: 'The menu item after the change',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
       replyHeaders: versionHeader,
@@ -149,14 +153,15 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       ],
       handle: ({ params, body, caller, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
-          if (caller.restaurants) await requireItem(tx, caller, params.menu_item_id)
+          if (caller.restaurants) await assertItemAccess(tx, caller, params.menu_item_id)
           return menuItemReplyOf(await restock(tx, { ...params, ...body }))
         }),
     }),
   ]
 }
 
-async function requireItem(tx: Tx, caller: Caller, menuItemId: string): Promise<void> {
+/** @throws NotFound when the caller cannot access the restaurant of the item */
+async function assertItemAccess(tx: Tx, caller: Caller, menuItemId: string): Promise<void> {
   const { restaurant_id } = await readMenuItem(tx, menuItemId)
   assertCanAccess(caller, restaurant_id, 'menu-item', menuItemId)
 }

@@ -5,10 +5,10 @@ import { decideTransition, type OrderState, type TransitionRequest } from './ord
 import { saveTransitions, type TransitionToSave } from './save-transitions.ts'
 
 /**
- * Applies a transition of the system to the order of each event. The caller has locked the orders, so the
- * status that is decided on here is the status that is updated.
- * An order that is no longer PLACED stays unchanged: a client cancelled it first. This rule makes every
- * interleaving of the pipeline with a cancellation end in the same, legal state.
+ * Applies a transition of the system to the order of each event. The caller has locked the orders,
+ * so the status that is decided on here is the status that is updated. An order that is no longer
+ * PLACED stays unchanged: a client cancelled it first. This rule makes every interleaving of the
+ * pipeline with a cancellation end in the same, legal state.
  * @param claimed ids of the events that are handled for the first time; the others have no effect
  * @throws Error when the order of an event does not exist; the job is then retried
  */

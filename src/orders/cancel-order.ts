@@ -2,8 +2,8 @@ import type { Tx } from '../db/transaction.ts'
 import { type ChangeStatus, changeStatus } from './change-status.ts'
 
 /**
- * Cancels an order: a status change to CANCELLED. Deducted stock is restored asynchronously. Idempotent: an
- * order that is already CANCELLED stays unchanged.
+ * Cancels an order: a status change to CANCELLED. Deducted stock is restored asynchronously.
+ * Idempotent: an order that is already CANCELLED stays unchanged.
  * @returns whether the order changed
  * @throws NotFound; StaleVersion; IllegalTransition when the order is DELIVERED
  */

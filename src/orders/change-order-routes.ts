@@ -23,7 +23,7 @@ interface ChangeOrderRoutesOptions {
 export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoutesOptions): Route[] {
   /**
    * Runs a change and returns the order as it is in the same transaction.
-   * @param work returns whether it changed the order, that is, whether there is an event to dispatch
+   * @param work returns whether it changed the order and appended an event
    */
   async function change(
     orderId: string,

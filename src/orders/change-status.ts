@@ -16,9 +16,9 @@ export interface ChangeStatus {
 }
 
 /**
- * Changes the status of an order on behalf of a client: locks the order, decides, writes the transition and
- * appends its event, in one transaction. Idempotent: an order that has the status already stays unchanged
- * and gets no second event.
+ * Changes the status of an order on behalf of a client: locks the order, decides, writes the
+ * transition and appends its event, in one transaction. Idempotent: an order that has the status
+ * already stays unchanged and gets no second event.
  * @returns whether the order changed
  * @throws NotFound, StaleVersion, IllegalTransition, InventoryPending
  */

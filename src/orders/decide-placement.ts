@@ -18,7 +18,7 @@ export interface PlaceOrder {
   customer_id?: string | undefined
   notes?: string | undefined
   trace: TraceContext
-  /** present when the request carries an idempotency key: the reply is stored in the same statement */
+  /** present when the request carries an idempotency key; the reply is stored with the order */
   idempotency?: PlacementKey | undefined
 }
 
@@ -44,7 +44,8 @@ export type PlacementOutcome = PlacedOrder | ExpectedError
 
 /**
  * Merges lines of the same item, copies name and price from the menu, and adds up the total. Pure.
- * @returns the order to insert, or NotFound, RestaurantInactive or ValidationFailed with one error per line
+ * @returns the order to insert, or NotFound, RestaurantInactive or ValidationFailed with one error
+ *   per line
  */
 export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at: Date): PlacementOutcome {
   const { order_id, restaurant_id, customer_id = null, notes = null } = request

@@ -25,10 +25,10 @@ interface Row {
 }
 
 /**
- * Inserts orders with their items, first transition, `order.placed.v1` and stored replies. Atomic: it is
- * one statement, which commits by itself. An order whose menu changed, or whose idempotency key was used
- * before, is skipped; the others are inserted.
- * Idempotent by `order_id`: an order that exists keeps its items and its event, and is not inserted again.
+ * Inserts orders with their items, first transition, `order.placed.v1` and stored replies. Atomic:
+ * it is one statement, which commits by itself. An order whose menu changed, or whose idempotency
+ * key was used before, is skipped; the others are inserted. Idempotent by `order_id`: an order that
+ * exists keeps its items and its event, and is not inserted again.
  */
 export async function insertOrders(sql: Sql, placements: readonly Placement[]): Promise<InsertedOrders> {
   const keys = placements.flatMap(({ request: { idempotency }, order, storedReply }) =>
@@ -84,9 +84,9 @@ function keyRow(order_id: string, { caller, key, fingerprint }: IdempotentReques
 }
 
 /**
- * The statement compares every item with the menu in its own snapshot (`stale`), so a cached menu can be
- * out of date without an order ever being sold at an old price or from a closed restaurant. `on conflict
- * do nothing` makes a retry under the same id after an unknown outcome harmless.
+ * The statement compares every item with the menu in its own snapshot (`stale`), so a cached menu
+ * can be out of date without an order ever being sold at an old price or from a closed restaurant.
+ * `on conflict do nothing` makes a retry under the same id after an unknown outcome harmless.
  * @param keys a common table expression that inserts idempotency keys, or nothing
  * @param condition SQL condition on the orders `o`
  * @param keyedRows SQL that adds the rows of `keys` to the result, or nothing
@@ -137,7 +137,7 @@ const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
 
 const insertSql = insertSqlWith('', 'true', '')
 
-/** Sorted, so that two batches with the same keys insert them in the same order and cannot deadlock. */
+/** Sorted, so that two batches with the same keys cannot deadlock. */
 const insertKeysSql = `keys as (
     insert into idempotency_keys (caller, key, fingerprint, status, headers, body, order_id)
     select caller, key, fingerprint, status, headers, body, order_id

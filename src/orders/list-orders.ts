@@ -29,9 +29,10 @@ export interface ListedOrder {
 }
 
 /**
- * Returns orders, newest first. Whatever the filter, a page reads only its own rows from an index: the
- * newest orders of each restaurant and status, merged. `version > 0` holds for every order; it is the
- * predicate of the partial index over all restaurants, so no query without it can be planned on that index.
+ * Returns orders, newest first. Whatever the filter, a page reads only its own rows from an index:
+ * the newest orders of each restaurant and status, merged. `version > 0` holds for every order; it
+ * is the predicate of the partial index over all restaurants, so no query without it can be planned
+ * on that index.
  * @param after `position` and id of the last order of the previous page
  * @param count rows, 1..101
  */
@@ -42,8 +43,8 @@ export async function listOrders(
   count: number,
 ): Promise<ListedOrder[]> {
   const { restaurant_ids, statuses = orderStatuses, customer_id, placed_from, placed_before } = filter
-  // Cursor and `placed_before` share one bound: with two, the index scan may start at the wrong one and
-  // read every row in between.
+  // Cursor and `placed_before` share one bound: with two, the index scan may start at the wrong one
+  // and read every row in between.
   const [position, order_id] = after ?? [placed_before ?? 'infinity', NIL_UUID]
   const bounds = [statuses, placed_from ?? '-infinity', position, order_id, count]
   if (customer_id !== undefined)

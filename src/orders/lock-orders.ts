@@ -4,10 +4,11 @@ import { NotFound } from '../platform/errors.ts'
 import type { OrderState } from './order.ts'
 
 /**
- * Locks one order until the transaction ends, and returns its state. Lock order: every handler locks orders
- * first, then menu items ({@link lockStock}), each sorted by id, so that no two transactions deadlock.
- * `for no key update` instead of `for update`: inserts of rows that reference the order check their foreign
- * key with `for key share`, which only `for update` would block.
+ * Locks one order until the transaction ends, and returns its state. Lock order: every handler
+ * locks orders first, then menu items ({@link lockStock}), each sorted by id, so that no two
+ * transactions deadlock. `for no key update` instead of `for update`: inserts of rows that
+ * reference the order check their foreign key with `for key share`, which only `for update` would
+ * block.
  * @throws NotFound
  */
 export async function lockOrder(tx: Tx, orderId: string): Promise<OrderState> {
@@ -16,7 +17,7 @@ export async function lockOrder(tx: Tx, orderId: string): Promise<OrderState> {
   return order
 }
 
-/** Locks orders sorted by id, so that two batches cannot deadlock. Returns their states by order id. */
+/** Locks orders sorted by id, so that two batches cannot deadlock. @returns the states by order id */
 export async function lockOrders(
   tx: Tx,
   keys: readonly { order_id: string; restaurant_id: string }[],

@@ -29,14 +29,14 @@ const MAX_ENTRY_COUNT = 10_000
 
 /**
  * Caches menu entries, so that placing a batch of orders takes one round trip instead of two.
- * Entries have no expiry, and other processes change menus, so an entry may be outdated. That is safe:
- * the insert compares each entry with the menu in its own snapshot, and an outdated one is invalidated.
- * Only entries that accept orders are cached, so an order is never refused because of an outdated entry.
+ * Other processes change menus, so an entry may be outdated. That is safe: the insert compares each
+ * entry with the menu in its own snapshot, and an outdated one is invalidated. Only items that can
+ * be ordered are cached, so no order is refused because of an outdated entry.
  */
 export class MenuCache {
   readonly #entries = new Map<string, MenuEntry>()
 
-  /** Returns the entries of all items of these orders. Reads the missing ones in one query, if there are any. */
+  /** Returns the entries of all items of these orders; reads missing ones in one query. */
   async load(sql: Sql, orders: readonly OrderedItems[]): Promise<MenuLookup> {
     const entries = new Map<string, MenuEntry>()
     const missing = new Map<string, [restaurantId: string, menuItemId: string]>()

@@ -35,7 +35,7 @@ export async function readOrder(sql: Sql, orderId: string): Promise<OrderRecord>
   return order
 }
 
-/** Reads one order. @throws NotFound when it does not exist, or belongs to a restaurant the caller cannot access */
+/** Reads one order. @throws NotFound, also when the caller cannot access its restaurant */
 export async function readAccessibleOrder(sql: Sql, caller: Caller, orderId: string): Promise<OrderRecord> {
   const order = await readOrder(sql, orderId)
   assertCanAccess(caller, order.restaurant_id, 'order', orderId)

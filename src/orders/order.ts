@@ -1,8 +1,9 @@
 import { ExpectedError } from '../platform/errors.ts'
 
 /**
- * The state machine of orders: the only place that defines which transitions are allowed, and by whom.
- * Pure: callers pass the state that they have read and locked, and write the transition that is returned.
+ * The state machine of orders: the only place that defines which transitions are allowed, and by
+ * whom. Pure: callers pass the state that they have read and locked, and write the transition that
+ * is returned.
  */
 export const orderStatuses = ['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED'] as const
 
@@ -95,8 +96,8 @@ export class InventoryPending extends ExpectedError {
 
 /**
  * Decides a transition.
- * @returns the transition, or null when the order has the requested status already: a repeated request
- *   changes nothing and emits no second event
+ * @returns the transition, or null when the order has the requested status already: a repeated
+ *   request changes nothing and emits no second event
  * @throws InventoryPending when a client requests PREPARING before stock is deducted
  * @throws IllegalTransition when {@link transitions} does not allow it
  */

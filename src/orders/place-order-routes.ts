@@ -25,7 +25,7 @@ interface PlaceOrderRoutesOptions {
 }
 
 export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceOrderRoutesOptions): Route[] {
-  /** Places an order, or returns the stored reply of an earlier request with the same idempotency key. */
+  /** Places an order, or returns the stored reply of an earlier request with the same key. */
   async function place(request: PlaceOrder): Promise<RouteReply<PlacedOrderReply>> {
     const { idempotency } = request
     try {

@@ -9,12 +9,12 @@ import { MenuCache } from './menu-cache.ts'
 const MAX_ATTEMPT_COUNT = 5
 
 /**
- * Places a batch of orders: decides each against the cached menu, then inserts all accepted ones in one
- * statement ({@link insertOrders}). Deducts no stock: `order.placed.v1` starts that asynchronously.
- * A refused order does not affect the rest of the batch. An order that was decided on an outdated menu is
- * decided again on the current one. Idempotent by `order_id`.
- * @returns one outcome per request, in the order of the requests; IdempotencyKeyInFlight when the key was
- *   used before: findStoredReply returns the earlier reply
+ * Places a batch of orders: decides each against the cached menu, then inserts all accepted ones in
+ * one statement ({@link insertOrders}). Deducts no stock: `order.placed.v1` starts that
+ * asynchronously. A refused order does not affect the rest of the batch. An order that was decided
+ * on an outdated menu is decided again on the current one. Idempotent by `order_id`.
+ * @returns one outcome per request, in the order of the requests; IdempotencyKeyInFlight when the
+ *   key was used before: findStoredReply returns the earlier reply
  */
 export async function placeOrders(
   sql: Sql,

@@ -7,9 +7,9 @@ import { countTransitions } from './order-metrics.ts'
 import { placeOrders } from './place-order.ts'
 
 /**
- * Orders per batch while few are queued: two batches of this size keep the API and Postgres busy at the
- * same time. When more are queued, batches grow: under load an event loop turn takes long, and each turn
- * sends at most two batches.
+ * Orders per batch while few are queued: two batches of this size keep the API and Postgres busy at
+ * the same time. When more are queued, batches grow: under load an event loop turn takes long, and
+ * each turn sends at most two batches.
  */
 const BATCH_COUNT = 64
 /** Items per batch; bounds the size of the statement. */
@@ -26,9 +26,9 @@ interface QueuedOrder {
 }
 
 /**
- * Places orders in micro-batches: orders that arrive while batches are in flight share the next statement,
- * and thereby one commit. An order that arrives alone is written at once, as a batch of one.
- * A promise resolves only after the batch of the order has committed.
+ * Places orders in micro-batches: orders that arrive while batches are in flight share the next
+ * statement, and thereby one commit. An order that arrives alone is written at once, as a batch of
+ * one. A promise resolves only after the batch of the order has committed.
  */
 export class PlacementQueue {
   readonly #sql: Sql
@@ -48,8 +48,9 @@ export class PlacementQueue {
 
   /**
    * Places one order. Returns once it is committed.
-   * @throws NotFound, RestaurantInactive or ValidationFailed when the order is refused; IdempotencyKeyInFlight
-   *   when its key is in use; Overloaded when the queue is full; DatabaseUnavailable
+   * @throws NotFound, RestaurantInactive or ValidationFailed when the order is refused;
+   *   IdempotencyKeyInFlight when its key is in use; Overloaded when the queue is full;
+   *   DatabaseUnavailable
    */
   place(request: PlaceOrder): Promise<PlacedOrder> {
     return request.idempotency ? this.#placeWithKey(request, request.idempotency) : this.#enqueue(request)
@@ -80,8 +81,8 @@ export class PlacementQueue {
   }
 
   /**
-   * Starts batches at the end of this event loop turn, when all requests that arrived in it are queued.
-   * They share a batch, and an order that arrives alone waits for no timer.
+   * Starts batches at the end of this event loop turn, when all requests that arrived in it are
+   * queued. They share a batch, and an order that arrives alone waits for no timer.
    */
   #schedule(): void {
     if (this.#isScheduled || this.#inFlight >= MAX_IN_FLIGHT_COUNT) return
@@ -124,7 +125,8 @@ export class PlacementQueue {
       else await this.#placeOneByOne(batch)
       return this.#endBatch()
     }
-    // Before the promises resolve: Postgres works on the next batch while the API renders these replies.
+    // Before the promises resolve: Postgres works on the next batch while the API renders these
+    // replies.
     this.#endBatch()
     settleAll(batch, outcomes)
   }
@@ -135,8 +137,8 @@ export class PlacementQueue {
   }
 
   /**
-   * Places each order of a failed batch alone, because one of them may have caused the failure. Safe even if
-   * the batch did commit: placing an order is idempotent by its id.
+   * Places each order of a failed batch alone, because one of them may have caused the failure.
+   * Safe even if the batch did commit: placing an order is idempotent by its id.
    */
   async #placeOneByOne(batch: QueuedOrder[]): Promise<void> {
     let unavailable: DatabaseUnavailable | undefined

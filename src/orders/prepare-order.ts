@@ -5,7 +5,10 @@ import type { Handled } from '../outbox/consume-events.ts'
 import { applyTransitions } from './apply-transitions.ts'
 import { lockOrders } from './lock-orders.ts'
 
-/** Handles deducted stock: PLACED → PREPARING. An order that a client cancelled first stays CANCELLED. */
+/**
+ * Handles deducted stock: PLACED → PREPARING. An order that a client cancelled first stays
+ * CANCELLED.
+ */
 export async function prepareOrders(
   tx: Tx,
   events: EventOf<'inventory.deducted.success.v1'>[],

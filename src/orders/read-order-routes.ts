@@ -66,7 +66,10 @@ export function readOrderRoutes({ database, cursors }: { database: Database; cur
   ]
 }
 
-/** Returns the restaurants to list orders of: the requested one, if accessible, or all accessible ones. */
+/**
+ * Returns the restaurants to list orders of: the requested one, if accessible, or all accessible
+ * ones.
+ */
 function accessibleRestaurants(caller: Caller, restaurantId: string | undefined): string[] | undefined {
   if (restaurantId === undefined) return caller.restaurants && [...caller.restaurants]
   return canAccess(caller, restaurantId) ? [restaurantId] : []

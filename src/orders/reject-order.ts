@@ -7,8 +7,8 @@ import { lockOrders } from './lock-orders.ts'
 import { OUT_OF_STOCK } from './order.ts'
 
 /**
- * Handles insufficient stock: PLACED → CANCELLED with the reason OUT_OF_STOCK and the missing items. An order
- * that a client cancelled first keeps the reason of the client.
+ * Handles insufficient stock: PLACED → CANCELLED with the reason OUT_OF_STOCK and the missing
+ * items. An order that a client cancelled first keeps the reason of the client.
  */
 export async function rejectOrders(
   tx: Tx,

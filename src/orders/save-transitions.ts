@@ -20,9 +20,10 @@ export interface TransitionToSave {
 }
 
 /**
- * Writes decided transitions: updates the rows of the orders and inserts one `order_transitions` row each.
- * The statement is pipelined and not awaited here. The update is guarded by the status and version that were
- * decided on; if an order has another one, because its lock was not held, the transaction fails to commit.
+ * Writes decided transitions: updates the rows of the orders and inserts one `order_transitions`
+ * row each. The statement is pipelined and not awaited here. The update is guarded by the status
+ * and version that were decided on; if an order has another one, because its lock was not held, the
+ * transaction fails to commit.
  * @returns one event per transition, for the caller to append
  */
 export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[], at: Date): EventOf[] {

@@ -5,26 +5,29 @@ import { assertCanAccess, type Caller } from '../platform/caller.ts'
 import { NotFound } from '../platform/errors.ts'
 import { type OrderDelivery, orderDeliveriesSql, webhookVisibility } from './order-deliveries.ts'
 
-/** What the ledger says of an item of an order. */
+/** The stock movements of one item of an order. */
 interface StockOfItem {
   menu_item_id: string
-  /** null: nothing was taken for it */
+  /** null: not deducted */
   deducted_at: string | null
-  /** null: nothing was given back */
+  /** null: not restored */
   restored_at: string | null
 }
 
-/** An order with all that is kept of it. */
+/** An order with its stock movements, events and deliveries. */
 export interface OrderHistory {
   order: OrderRecord
   stock: StockOfItem[]
-  /** those that are still kept, by id */
+  /** events within the retention period, ordered by id */
   events: (EventOf & { created_at: string })[]
-  /** those to webhooks that the caller sees, by id */
+  /** deliveries to webhooks that the caller can access, ordered by id */
   deliveries: OrderDelivery[]
 }
 
-/** All of it that the caller may see, as it was at one moment, in one round trip. @throws NotFound */
+/**
+ * Reads the history of an order in one statement, so that all parts are of the same snapshot.
+ * @throws NotFound when the order does not exist, or the caller cannot access its restaurant
+ */
 export async function readTimeline(sql: Sql, caller: Caller, orderId: string): Promise<OrderHistory> {
   type Row = OrderRecord & { [part in 'stock' | 'events' | 'deliveries']: OrderHistory[part] | null }
   const [row] = await sql.query<Row>(timelineSql, [orderId, ...webhookVisibility(caller)])

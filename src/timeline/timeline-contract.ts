@@ -6,44 +6,45 @@ import { timestamp } from '../http/schema-fields.ts'
 import type { Shortage } from '../orders/order.ts'
 import { orderReply, presentOrder } from '../orders/order-contract.ts'
 import { deliveryReply, presentState } from '../webhooks/webhook-contract.ts'
-import { SHOWN_DELIVERY_COUNT } from './order-deliveries.ts'
+import { MAX_DELIVERY_COUNT } from './order-deliveries.ts'
 import type { OrderHistory } from './read-timeline.ts'
 
-/** The shape of an order's timeline on the wire. */
+/** Response schema of the timeline of an order. */
 
 const { order_id, restaurant_id, status, timeline, shortages } = orderReply.shape
 const eventTypes = Object.keys(eventCatalogue) as [keyof typeof eventCatalogue]
 
 const outcome = z.enum(['PENDING', 'DEDUCTED', 'OUT_OF_STOCK', 'RESTORED', 'UNTOUCHED']).meta({
   description:
-    'PENDING: not looked at yet; DEDUCTED: taken; OUT_OF_STOCK: short, so that nothing was taken; RESTORED: taken and given back; UNTOUCHED: cancelled before anything was taken',
+    'PENDING: not processed yet; DEDUCTED: deducted; OUT_OF_STOCK: insufficient, nothing was deducted; RESTORED: deducted and restored; UNTOUCHED: cancelled before the deduction',
   example: 'DEDUCTED',
 })
 
 const stockReply = z
   .object({
     outcome,
-    deducted_at: timestamp('When it was taken').nullable(),
-    restored_at: timestamp('When it was given back').nullable(),
+    deducted_at: timestamp('Time of the deduction').nullable(),
+    restored_at: timestamp('Time of the restoration').nullable(),
     shortages,
   })
   .meta({ id: 'StockOutcome' })
 
 const eventReply = z
   .object({
-    event_id: z
-      .uuid()
-      .meta({ description: 'As `id` of the CloudEvent', example: '019a0000-0000-7000-8000-000000000e01' }),
-    type: z.enum(eventTypes).meta({ example: 'order.placed.v1' }),
+    event_id: z.uuid().meta({
+      description: 'Id of the event, the `id` of its CloudEvent',
+      example: '019a0000-0000-7000-8000-000000000e01',
+    }),
+    type: z.enum(eventTypes).meta({ description: 'Type of the event', example: 'order.placed.v1' }),
     sequence: z
       .int()
-      .meta({ description: 'Its place among those of the order; rises, with gaps', example: 1 }),
-    at: timestamp('When it was written'),
+      .meta({ description: 'Position among the events of the order; increasing, with gaps', example: 1 }),
+    at: timestamp('Time at which the event was written'),
   })
   .meta({ id: 'TimelineEvent' })
 
-const { delivery_id, webhook_id, event_id, type, state, reason, ...ofDelivery } = deliveryReply.shape
-const { created_at, settled_at, next_attempt_at, attempt_count } = ofDelivery
+const { delivery_id, webhook_id, event_id, type, state, reason, ...deliveryFields } = deliveryReply.shape
+const { created_at, settled_at, next_attempt_at, attempt_count } = deliveryFields
 const timelineDelivery = z
   .object({
     delivery_id,
@@ -59,7 +60,7 @@ const timelineDelivery = z
     last_status: z
       .int()
       .nullable()
-      .meta({ description: 'What was answered last; null: nothing', example: 204 }),
+      .meta({ description: 'HTTP status of the last response; null: none was received', example: 204 }),
   })
   .meta({ id: 'TimelineDelivery' })
 
@@ -70,9 +71,9 @@ export const timelineReply = z
     status,
     transitions: timeline,
     stock: stockReply,
-    events: z.array(eventReply).meta({ description: 'Its events, in order; they are kept for 30 days' }),
+    events: z.array(eventReply).meta({ description: 'Events of the order, in order; kept for 30 days' }),
     deliveries: z.array(timelineDelivery).meta({
-      description: `Their deliveries to the webhooks that you see, oldest first, the newest ${SHOWN_DELIVERY_COUNT} of them; none without the scope \`webhooks:read\``,
+      description: `Deliveries of these events to webhooks that you can access, oldest first, at most the newest ${MAX_DELIVERY_COUNT}; empty without the scope \`webhooks:read\``,
     }),
   })
   .meta({ id: 'OrderTimeline' })
@@ -106,11 +107,11 @@ export function presentTimeline(history: OrderHistory): TimelineReply {
   }
 }
 
-/** The times of JSON that Postgres made, in UTC. */
+/** Converts a time that Postgres has rendered as JSON to UTC. */
 const iso = (time: string) => new Date(time).toISOString()
 const isoOrNull = (time: string | null) => (time === null ? null : iso(time))
 
-/** What became of the stock: the ledger says what was moved, the order and its events why nothing was. */
+/** Derives the stock outcome from the ledger, or from the order if nothing was deducted. */
 function stockOf({ order, stock, events }: OrderHistory): TimelineReply['stock'] {
   const [deducted_at, restored_at] = [
     earliest(stock.map(item => item.deducted_at)),
@@ -127,13 +128,13 @@ function stockOf({ order, stock, events }: OrderHistory): TimelineReply['stock']
   }
 }
 
-/** Known a moment before the order is rejected for them. */
+/** Returns the shortages of the event, which is committed before the order is CANCELLED. */
 function shortagesOf(events: OrderHistory['events']): Shortage[] | null {
   const failed = events.find(({ type }) => type === 'inventory.deducted.failed.v1')
   return failed && 'shortages' in failed.payload ? failed.payload.shortages : null
 }
 
 function earliest(times: readonly (string | null)[]): string | null {
-  const known = times.flatMap(time => (time === null ? [] : Date.parse(time)))
-  return known.length === 0 ? null : new Date(Math.min(...known)).toISOString()
+  const milliseconds = times.flatMap(time => (time === null ? [] : Date.parse(time)))
+  return milliseconds.length === 0 ? null : new Date(Math.min(...milliseconds)).toISOString()
 }

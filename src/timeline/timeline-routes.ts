@@ -5,17 +5,16 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { readTimeline } from './read-timeline.ts'
 import { presentTimeline, type TimelineReply, timelineReply } from './timeline-contract.ts'
 
-/** What has happened to an order. */
 export function timelineRoutes({ database }: { database: Database }): Route[] {
   return [
     route({
       ...orderRouteDefaults,
       path: '/api/v1/orders/{order_id}/timeline',
       operationId: 'getOrderTimeline',
-      summary: 'See what has happened to an order',
+      summary: 'Get the timeline of an order',
       description:
-        'Every status it has had, with who asked for it and why; what became of its stock; the events that have told of it; and, with the scope `webhooks:read`, what became of their deliveries to the webhooks that you see.',
-      statusDescription: 'All that is kept of it, as it was at one moment',
+        'Returns all status transitions with actor and reason, the stock outcome, the events of the order and, with the scope `webhooks:read`, their deliveries to webhooks that you can access.',
+      statusDescription: 'The timeline; all parts are of the same moment',
       replySchema: timelineReply,
       replyExample: example,
       handle: async ({ params: { order_id }, caller }) => ({

@@ -4,18 +4,18 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { TEST_EVENT } from './deliveries.ts'
 import { addWebhook, changeWebhook } from './webhooks.ts'
 
-/** Where `npm run receiver` listens. */
+/** The endpoint of `npm run receiver`. */
 const RECEIVER_URL = 'http://127.0.0.1:8787/'
 
 /**
- * A webhook under the ids that the documentation's examples use, with a delivery. It is disabled: nothing is sent until
- * somebody wants it. Together with the demo menu.
+ * Adds a webhook with one delivery, under the ids of the documented examples. It is disabled, so
+ * that nothing is sent until a client enables it. Runs together with addDemoMenu.
  */
 export async function addDemoWebhook(tx: Tx): Promise<void> {
   const { webhook: webhook_id, restaurant } = demoIds
-  const added = { webhook_id, url: RECEIVER_URL, event_types: ['*'], restaurant_ids: [restaurant] }
+  const webhook = { webhook_id, url: RECEIVER_URL, event_types: ['*'], restaurant_ids: [restaurant] }
   const options = { allowPrivate: true }
-  await addWebhook(tx, ANYONE, { ...added, description: 'npm run receiver' }, options)
+  await addWebhook(tx, ANYONE, { ...webhook, description: 'npm run receiver' }, options)
   await changeWebhook(tx, ANYONE, webhook_id, { status: 'DISABLED' }, undefined, options)
   await tx.execute(deliverySql, [demoIds.delivery, webhook_id, TEST_EVENT])
 }

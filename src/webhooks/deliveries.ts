@@ -1,16 +1,19 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import { MAX_UUID, newId } from '../platform/ids.ts'
-import { DELIVERIES_CHANNEL, LOOK } from './fan-out.ts'
+import { DELIVERIES_CHANNEL, SWEEP } from './fan-out.ts'
 
-/** One event for one subscription. Unsettled: it has a job, or waits for an earlier event of its order, or for room. */
+/**
+ * The state of the delivery of one event to one webhook. QUEUED has a job. AWAITS_TURN waits for an
+ * earlier event of its order, AWAITS_ROOM for capacity; both get a job later.
+ */
 export type DeliveryState = 'QUEUED' | 'AWAITS_TURN' | 'AWAITS_ROOM' | 'DELIVERED' | 'DEAD' | 'DISCARDED'
 
-/** One time that it was sent. */
+/** One attempt to send a delivery. */
 interface Attempt {
   /** RFC 3339 */
   at: string
-  /** null: there was no answer */
+  /** HTTP status of the response; null: none was received */
   status: number | null
   duration_ms: number
   answer: string | null
@@ -33,15 +36,15 @@ export interface Delivery {
   recent: Attempt[]
 }
 
-/** What a subscription is tried with: an event that never was. */
+/** Type of the event that tests a webhook. It is not in the catalogue and never in the outbox. */
 export const TEST_EVENT = 'webhook.test'
 
-/** Attempts of a delivery that are shown. */
-const SHOWN_ATTEMPT_COUNT = 12
+/** Maximum attempts that are returned with a delivery. */
+const MAX_ATTEMPT_COUNT = 12
 
 /**
- * Deliveries of a subscription, the newest first, each with its latest attempts.
- * @param before id to go on after
+ * Returns deliveries of a webhook, newest first, each with its latest attempts.
+ * @param before id of the last delivery of the previous page
  */
 export async function listDeliveries(
   sql: Sql,
@@ -53,21 +56,22 @@ export async function listDeliveries(
 }
 
 /**
- * Has a delivery sent again, or, while it waits, at once; under the same id, so that a receiver that has it knows it.
- * A redelivery of what has been settled is not held up by other events of its order.
+ * Sends a delivery again, or, while it waits for a retry, at once. It keeps its id, so that the
+ * endpoint can deduplicate. A redelivery of a finished delivery does not wait for other events of
+ * its order.
  * @throws NotFound
  */
 export async function redeliver(tx: Tx, webhookId: string, deliveryId: string): Promise<Delivery> {
-  const requested = await tx.execute(requestSql, [deliveryId, webhookId])
+  const requested = await tx.execute(redeliverSql, [deliveryId, webhookId])
   if (requested !== 1) throw new NotFound('delivery', deliveryId)
   await wakeWorkers(tx)
   return await readDelivery(tx, deliveryId)
 }
 
-/** Has a test event sent to a subscription, once, whether it is active or not. */
+/** Sends a test event to a webhook, once, even when the webhook is disabled. */
 export async function sendTest(tx: Tx, webhookId: string): Promise<Delivery> {
   const [row] = await tx.query<{ delivery_id: string }>(testSql, [webhookId, newId(), TEST_EVENT])
-  if (!row) throw new Error('the test was not stored')
+  if (!row) throw new Error('the test delivery was not inserted')
   await wakeWorkers(tx)
   return await readDelivery(tx, row.delivery_id)
 }
@@ -78,12 +82,15 @@ async function readDelivery(sql: Sql, deliveryId: string): Promise<Delivery> {
   return delivery
 }
 
-/** Has workers look for what has no job, when this transaction commits. Rare, so that commits need not queue for it. */
+/**
+ * Makes workers sweep for deliveries without a job once this transaction commits. NOTIFY serializes
+ * commits; callers are rare enough for that.
+ */
 export async function wakeWorkers(tx: Tx): Promise<void> {
-  await tx.execute(`notify ${DELIVERIES_CHANNEL}, '${LOOK}'`)
+  await tx.execute(`notify ${DELIVERIES_CHANNEL}, '${SWEEP}'`)
 }
 
-const delivered = `
+const selectSql = `
   select delivery_id, webhook_id, event_id, type, order_id, state, reason, attempts, next_attempt_at, created_at, settled_at,
     coalesce((
       select json_agg(json_build_object('at', at, 'status', status, 'duration_ms', duration_ms, 'answer', answer,
@@ -93,13 +100,13 @@ const delivered = `
         from webhook_attempts as a
         where a.delivery_id = d.delivery_id
         order by attempt_id desc
-        limit ${SHOWN_ATTEMPT_COUNT}
+        limit ${MAX_ATTEMPT_COUNT}
       ) as latest
     ), '[]') as recent
   from webhook_deliveries as d`
 
 const listSql = `
-  ${delivered}
+  ${selectSql}
   where webhook_id = $1
     and delivery_id < $2
   order by delivery_id desc
@@ -107,12 +114,12 @@ const listSql = `
 `
 
 const readSql = `
-  ${delivered}
+  ${selectSql}
   where delivery_id = $1
 `
 
-/** What is settled is taken up again by a worker, as what has no job; what waits for its next attempt becomes due. */
-const requestSql = `
+/** Reopens a finished delivery without a job, for the sweep to find; makes a retry due at once. */
+const redeliverSql = `
   update webhook_deliveries
   set state = case when settled_at is null then state else 'AWAITS_ROOM' end,
     requested_at = case when settled_at is null then requested_at else clock_timestamp() end,

@@ -17,7 +17,7 @@ import {
 } from './webhook-contract.ts'
 import { readWebhook } from './webhooks.ts'
 
-/** What has been sent to a subscription, and having it sent again. */
+/** Operations on the deliveries of a webhook. */
 export function deliveryRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
   return [
     route({
@@ -27,12 +27,12 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       scope: 'webhooks:write',
       summary: 'Send a test event to a webhook',
       description:
-        'A `webhook.test`, signed like every event, sent once and whether the webhook is active or not. Look at its deliveries for what came of it.',
+        'Sends a signed `webhook.test` event asynchronously, once, even when the webhook is disabled. To see the outcome, list the deliveries of the webhook.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
       status: 202,
-      statusDescription: 'It will be sent',
+      statusDescription: 'The test delivery is committed and will be sent',
       replySchema: deliveryReply,
       replyExample: deliveryExample,
       errors: ['webhook-not-found'],
@@ -47,9 +47,9 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       path: '/api/v1/webhooks/{webhook_id}/deliveries',
       operationId: 'listWebhookDeliveries',
       scope: 'webhooks:read',
-      summary: 'List deliveries of a webhook',
+      summary: 'List the deliveries of a webhook',
       description:
-        'The newest first, each with its attempts: status, duration and the first bytes of the answer. Kept 30 days. In pages: follow `Link`.',
+        'Returns deliveries, newest first, each with its latest attempts: status, duration and the first bytes of the response. Deliveries are kept for 30 days. To read further pages, follow the `Link` header.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
@@ -72,28 +72,33 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       path: '/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver',
       operationId: 'redeliverWebhookDelivery',
       scope: 'webhooks:write',
-      summary: 'Send a delivery again',
+      summary: 'Redeliver an event',
       description:
-        'Under the same `webhook-id`, so that a receiver that has it knows it. One that waits is tried at once. Sent once if the webhook is disabled.',
+        'Sends a delivery again asynchronously, with the same `webhook-id`, so that the endpoint can deduplicate. A delivery that waits for a retry is attempted at once. If the webhook is disabled, the delivery is attempted once.',
       tag: 'Webhooks',
       params: deliveryParams,
       resource: 'delivery',
       status: 202,
-      statusDescription: 'It will be sent',
+      statusDescription: 'The redelivery is committed and will be sent',
       replySchema: deliveryReply,
       replyExample: deliveryExample,
       errors: ['delivery-not-found'],
       handle: ({ params: { webhook_id, delivery_id }, caller, idempotency }) =>
         withIdempotency(database, idempotency, 202, async tx => {
-          await requireDelivery(tx, caller, webhook_id, delivery_id)
+          await assertWebhookOfDelivery(tx, caller, webhook_id, delivery_id)
           return { body: presentDelivery(await redeliver(tx, webhook_id, delivery_id)) }
         }),
     }),
   ]
 }
 
-/** @throws NotFound about the delivery, whichever of the two is not there for this caller */
-async function requireDelivery(tx: Tx, caller: Caller, webhookId: string, deliveryId: string): Promise<void> {
+/** @throws NotFound for the delivery, also when the caller cannot access the webhook */
+async function assertWebhookOfDelivery(
+  tx: Tx,
+  caller: Caller,
+  webhookId: string,
+  deliveryId: string,
+): Promise<void> {
   try {
     await readWebhook(tx, caller, webhookId)
   } catch (error) {

@@ -1,13 +1,12 @@
 import { eventCatalogue } from '../events/catalogue.ts'
 
-/** Which events a subscription hears of: `order.placed.v1`, all that begin alike as `order.*`, or all as `*`. */
+/** Patterns of event types: one type (`order.placed.v1`), a prefix (`order.*`), or all (`*`). */
 
 const PATTERN = /^(?:\*|[a-z_]+(?:\.[a-z_\d]+)*(?:\.\*)?)$/
 
-/** Every event. */
 export const EVERY_EVENT = '*'
 
-/** Whether it is a pattern, and one that an event of the catalogue fits. */
+/** Returns whether `pattern` is valid and matches at least one event type of the catalogue. */
 export function isEventPattern(pattern: string): boolean {
   return PATTERN.test(pattern) && Object.keys(eventCatalogue).some(type => matches(pattern, type))
 }
@@ -16,7 +15,7 @@ function matches(pattern: string, type: string): boolean {
   return pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern
 }
 
-/** The pattern as SQL's `like` takes it: new types of events that fit are heard of without a change. */
+/** Returns the pattern for SQL `like`. A prefix also matches event types that are added later. */
 export function likePattern(pattern: string): string {
   return pattern.replaceAll('_', '\\_').replace(/\*$/, '%')
 }

@@ -6,7 +6,7 @@ import { DELIVERY_QUEUE } from '../jobs/queues.ts'
 import type { FanOut, FanOutTarget } from '../outbox/fan-out.ts'
 import { routing } from '../outbox/routing.ts'
 
-/** What a job of `downstream.deliver` carries: ids. Where to, with what secret and what, is looked up when it is sent. */
+/** Data of a `downstream.deliver` job. URL, secrets and payload are read when it is sent. */
 export interface DeliveryJob {
   delivery_id: string
   webhook_id: string
@@ -16,10 +16,10 @@ export interface DeliveryJob {
   order_id: string | null
 }
 
-/** Channel on which workers hear that there are jobs of deliveries. */
+/** NOTIFY channel that wakes delivery workers when jobs are inserted. */
 export const DELIVERIES_CHANNEL = 'comanda_deliveries'
-/** What they hear when there is something without a job, too. */
-export const LOOK = 'look'
+/** Payload that makes a worker also sweep for deliveries without a job. */
+export const SWEEP = 'sweep'
 
 const deliveredTypes = Object.entries(routing)
   .filter(([, queues]) => (queues as readonly string[]).includes(DELIVERY_QUEUE))
@@ -27,13 +27,14 @@ const deliveredTypes = Object.entries(routing)
   .join(', ')
 
 /**
- * Inserts a delivery for each event of `events` (a CTE with the columns of the outbox) and each active subscription that hears of
- * it; part of the statement that dispatches these events, so that it costs no round trip, and next to nothing while there is
- * no subscription.
+ * Inserts a delivery for each event of `published` (a CTE with the columns of the outbox) and each
+ * active webhook that is subscribed to it. It is part of the statement that dispatches the events,
+ * so it needs no round trip of its own, and costs almost nothing while there are no webhooks.
  *
- * An event that is committed after a subscription is always matched with it. The insert's lock on its table (row exclusive,
- * until the transaction ends) is taken before the statement looks at any row, and adding a subscription takes one that
- * conflicts with it: so either this statement sees the subscription, or its transaction commits before that does.
+ * A webhook gets every event that commits after it. Postgres takes the ROW EXCLUSIVE lock of this
+ * insert before the statement reads any row and holds it until the transaction ends; adding a
+ * webhook takes a conflicting lock (waitForInFlightFanOut). So either this statement sees the new
+ * webhook, or its transaction commits before the webhook does.
  */
 const insertDeliveriesSql = `
     insert into webhook_deliveries (webhook_id, event_id, type, restaurant_id, order_id, sequence)
@@ -64,7 +65,7 @@ function deliveryJobs(
   })
 }
 
-/** Fans events out to webhooks: one delivery, with a job of the same id, per event and subscribed webhook. */
+/** Creates one delivery, with a job of the same id, per event and subscribed webhook. */
 export const webhookFanOut: FanOut = {
   insertSql: insertDeliveriesSql,
   removeSql: `
@@ -73,7 +74,7 @@ export const webhookFanOut: FanOut = {
   insertJobs: (tx, boss, targets, events) => insertDeliveryJobs(tx, boss, deliveryJobs(targets, events)),
 }
 
-/** Inserts jobs of deliveries and wakes workers when the transaction commits. pg-boss would wake its own workers only. */
+/** Inserts delivery jobs and wakes the workers on commit; pg-boss wakes those of its own process. */
 export async function insertDeliveryJobs(
   tx: Tx,
   boss: PgBoss,

@@ -1,13 +1,14 @@
 import ipaddr from 'ipaddr.js'
 
-/** What of IPv6 is routed in the Internet at all (RFC 4291, section 2.4; IANA has given out nothing else). */
+/** The only IPv6 block that IANA allocates for the public Internet (RFC 4291, section 2.4). */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 
 /**
- * Whether an address belongs to the public Internet. What is left is refused whole: loopback, private, link-local (with
- * the metadata services of clouds), shared (RFC 6598), multicast, unspecified, reserved, and every form of IPv6 that
- * carries an IPv4 address: mapped, compatible, NAT64, 6to4, Teredo.
- * @param address IPv4 in four decimals, or IPv6, as a resolver gives them; anything else is not public
+ * Returns whether an address belongs to the public Internet. Not public: loopback, private,
+ * link-local (including cloud metadata services), shared (RFC 6598), multicast, unspecified,
+ * reserved, and every IPv6 form that embeds an IPv4 address (mapped, compatible, NAT64, 6to4,
+ * Teredo).
+ * @param address dotted decimal IPv4, or IPv6; anything else is not public
  */
 export function isPublicAddress(address: string): boolean {
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return ipaddr.IPv4.parse(address).range() === 'unicast'

@@ -6,26 +6,26 @@ import { TEST_EVENT } from './deliveries.ts'
 
 const { dataschema: _, subject, ...fields } = cloudEventFields
 
-/** What a subscription is tried with, as it is sent: a CloudEvent about the subscription itself. */
+/** Schema of the event that tests a webhook: a CloudEvent about the webhook itself. */
 export const testEventSchema = z
   .object({
     ...fields,
-    subject: subject.meta({ description: 'The webhook that is tried: `webhooks/{webhook_id}`' }),
-    type: z.literal(TEST_EVENT).meta({ description: 'That it is a test' }),
+    subject: subject.meta({ description: 'The tested webhook: `webhooks/{webhook_id}`' }),
+    type: z.literal(TEST_EVENT).meta({ description: 'Type of the event' }),
     data: z
       .object({
         webhook_id: z.uuid().meta({ description: 'Id of the webhook' }),
-        at: z.iso.datetime().meta({ description: 'When the test was asked for, in UTC' }),
+        at: z.iso.datetime().meta({ description: 'Time of the test request, in UTC' }),
       })
-      .meta({ description: 'What is tried' }),
+      .meta({ description: 'The test' }),
   })
   .meta({
     title: 'Webhook tested',
     description:
-      'Somebody tries whether a webhook works. Nothing has happened: answer with 2xx, and do no more.',
+      'A client tests the webhook. No business event has occurred: respond with 2xx and take no further action.',
   })
 
-/** Pure: the same bytes for each attempt. */
+/** Returns the test event of a delivery. Pure, so that every attempt sends the same bytes. */
 export function toTestEvent(
   { event_id, webhook_id }: { event_id: string; webhook_id: string },
   publicUrl: string,
@@ -43,6 +43,6 @@ export function toTestEvent(
   }
 }
 
-/** The test of the demo's webhook. */
+/** Returns a test event of the demo webhook. */
 export const testEventExample = (publicUrl: string) =>
   toTestEvent({ event_id: '019a0000-0000-7000-8000-000000000221', webhook_id: demoIds.webhook }, publicUrl)

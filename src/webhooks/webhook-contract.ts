@@ -7,7 +7,7 @@ import { SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
 import { MAX_URL_LENGTH } from './webhook-url.ts'
 import type { Webhook } from './webhooks.ts'
 
-/** The shapes of webhooks and their deliveries on the wire. */
+/** Request and response schemas of webhooks and their deliveries. */
 
 const MAX_PATTERN_COUNT = 50
 const MAX_RESTAURANT_COUNT = 1_000
@@ -17,29 +17,29 @@ const deliveryId = id('delivery', demoIds.delivery)
 const restaurantId = id('restaurant', demoIds.restaurant)
 
 const NOT_A_PATTERN =
-  'must be a type of event like order.placed.v1, the beginning of one like order.*, or * for all; see /asyncapi.json for what there is'
+  'must be an event type like order.placed.v1, a prefix like order.*, or * for all; /asyncapi.json lists the event types'
 
 const url = text(MAX_URL_LENGTH).meta({
-  description: 'Where to: `https`, on a public host, without credentials',
+  description: 'URL of your endpoint: `https`, on a public host, without credentials',
   example: 'https://example.com/hooks/comanda',
 })
 const eventTypes = z
   .array(
     z.string({ error: 'must be a string' }).refine(isEventPattern, NOT_A_PATTERN).meta({
-      description: 'A type, or the beginning of one with `*`',
+      description: 'Event type, or a prefix with `*`',
       example: 'order.*',
     }),
     { error: 'must be a list' },
   )
   .min(1, 'must not be empty')
   .max(MAX_PATTERN_COUNT, `must not have more than ${MAX_PATTERN_COUNT} entries`)
-  .meta({ description: 'Which events; `*` is all' })
+  .meta({ description: 'Subscribed event types; `*` subscribes to all' })
 const restaurantIds = z
   .array(restaurantId, { error: 'must be a list' })
   .min(1, 'must not be empty')
   .max(MAX_RESTAURANT_COUNT, `must not have more than ${MAX_RESTAURANT_COUNT} entries`)
 const description = text(200).meta({
-  description: 'What it is for, in your words',
+  description: 'Description for your own use',
   example: 'the kitchen display',
 })
 
@@ -52,7 +52,7 @@ export const addWebhookBody = z
     event_types: eventTypes.default([EVERY_EVENT]),
     restaurant_ids: restaurantIds
       .optional()
-      .meta({ description: 'Only events of these; left out, of every restaurant that you see' }),
+      .meta({ description: 'Restaurants whose events are delivered; default all that you can access' }),
     description: description.optional(),
   })
   .meta({ id: 'AddWebhook' })
@@ -61,20 +61,21 @@ export const changeWebhookBody = z
   .strictObject({
     url: url.optional(),
     event_types: eventTypes.optional(),
-    restaurant_ids: restaurantIds.optional().meta({ description: 'Only events of these' }),
+    restaurant_ids: restaurantIds.optional().meta({ description: 'Restaurants whose events are delivered' }),
     description: description
       .nullable()
       .optional()
-      .meta({ description: 'What it is for, in your words', example: 'the kitchen display' }),
+      .meta({ description: 'Description for your own use', example: 'the kitchen display' }),
     status: z.enum(['ACTIVE', 'DISABLED'], { error: 'must be one of ACTIVE, DISABLED' }).optional().meta({
-      description: 'DISABLED: nothing is sent, and what waits is discarded; ACTIVE: from now on again',
+      description:
+        'DISABLED: nothing is sent, and pending deliveries are discarded; ACTIVE: events from now on are delivered',
       example: 'ACTIVE',
     }),
   })
   .refine(body => Object.keys(body).length > 0, 'must have at least one property')
   .meta({ id: 'ChangeWebhook', minProperties: 1 })
 
-const when = (what: string) => timestamp(what).nullable()
+const optionalTimestamp = (meaning: string) => timestamp(meaning).nullable()
 
 export const webhookReply = z
   .object({
@@ -84,18 +85,20 @@ export const webhookReply = z
     restaurant_ids: z
       .array(restaurantId)
       .nullable()
-      .meta({ description: 'Only events of these; null: of all restaurants' }),
+      .meta({ description: 'Restaurants whose events are delivered; null: all' }),
     description: description.nullable(),
-    status: z.enum(['ACTIVE', 'DISABLED']).meta({ example: 'ACTIVE' }),
+    status: z
+      .enum(['ACTIVE', 'DISABLED'])
+      .meta({ description: 'DISABLED: nothing is sent', example: 'ACTIVE' }),
     disabled_reason: z.enum(['BY_OWNER', 'FAILING', 'GONE']).nullable().meta({
       description:
-        'BY_OWNER: by a PATCH; FAILING: nothing has arrived for too long; GONE: it has answered 410',
+        'BY_OWNER: disabled by a request; FAILING: no successful delivery for 5 days; GONE: the endpoint responded 410',
     }),
-    disabled_at: when('Since when nothing is sent'),
-    failing_since: when('The first failure after the last success'),
-    last_success_at: when('About when something last arrived'),
-    created_at: timestamp('When it was added'),
-    updated_at: timestamp('When it was last changed'),
+    disabled_at: optionalTimestamp('Time at which the webhook was disabled'),
+    failing_since: optionalTimestamp('Time of the first failure since the last success'),
+    last_success_at: optionalTimestamp('Approximate time of the last successful delivery'),
+    created_at: timestamp('Time of creation'),
+    updated_at: timestamp('Time of the last change'),
   })
   .meta({ id: 'Webhook' })
 
@@ -103,7 +106,8 @@ const secret = z
   .string()
   .regex(/^whsec_[A-Za-z0-9+/]{43}=$/)
   .meta({
-    description: 'What deliveries are signed with (Standard Webhooks). Shown this once: keep it',
+    description:
+      'Secret that signs the deliveries (Standard Webhooks). It is returned only in this response: store it',
     example: 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=',
   })
 
@@ -114,41 +118,49 @@ export const rotatedSecretReply = z
     webhook_id: webhookId,
     secret,
     previous_secret_until: timestamp(
-      `Until then deliveries are signed with the previous secret, too: ${SECRET_OVERLAP_HOURS} hours`,
+      `Time until which deliveries are also signed with the previous secret, ${SECRET_OVERLAP_HOURS} hours from now`,
     ),
   })
   .meta({ id: 'RotatedSecret' })
 
 const attemptReply = z
   .object({
-    at: timestamp('When it was sent'),
-    status: z.int().nullable().meta({ description: 'What was answered; null: nothing', example: 503 }),
-    duration_ms: wholeNumber(0, 60_000).meta({ description: 'Until the answer, or giving up', example: 41 }),
+    at: timestamp('Time of the attempt'),
+    status: z
+      .int()
+      .nullable()
+      .meta({ description: 'HTTP status of the response; null: none was received', example: 503 }),
+    duration_ms: wholeNumber(0, 60_000).meta({
+      description: 'Milliseconds until the response, or until the attempt was aborted',
+      example: 41,
+    }),
     answer: z
       .string()
       .nullable()
-      .meta({ description: 'The first bytes of the answer', example: 'try later' }),
-    error: z.string().nullable().meta({ description: 'Why there was no answer', example: null }),
+      .meta({ description: 'First bytes of the response body', example: 'try later' }),
+    error: z.string().nullable().meta({ description: 'Reason why no response was received', example: null }),
   })
   .meta({ id: 'DeliveryAttempt' })
 
 export const deliveryReply = z
   .object({
-    delivery_id: deliveryId.meta({ description: 'Also the `webhook-id` of each attempt' }),
+    delivery_id: deliveryId.meta({
+      description: 'Id of the delivery, sent as `webhook-id` with every attempt',
+    }),
     webhook_id: webhookId,
     event_id: id('event', demoIds.delivery),
     type: z.string().meta({ description: 'Type of the event', example: 'order.placed.v1' }),
-    order_id: id('order that it is about', demoIds.order).nullable(),
+    order_id: id('order of the event', demoIds.order).nullable(),
     state: z.enum(['PENDING', 'DELIVERED', 'DEAD', 'DISCARDED']).meta({
       description:
-        'PENDING: on its way, or waiting for an earlier event of its order; DEAD: its attempts are used up; DISCARDED: given up for a reason',
+        'PENDING: being sent, or waiting for a retry or for an earlier event of the order; DELIVERED: the endpoint responded 2xx; DEAD: all attempts failed; DISCARDED: no longer sent, see `reason`',
     }),
-    reason: z.string().nullable().meta({ description: 'Why it was discarded' }),
-    created_at: timestamp('When it was taken up'),
-    settled_at: when('When it stopped being PENDING'),
-    next_attempt_at: when('When it is tried again'),
-    attempt_count: wholeNumber(0, 1_000_000).meta({ description: 'Attempts so far', example: 2 }),
-    attempts: z.array(attemptReply).meta({ description: 'The latest of them, newest first' }),
+    reason: z.string().nullable().meta({ description: 'Reason why the delivery was discarded' }),
+    created_at: timestamp('Time of creation'),
+    settled_at: optionalTimestamp('Time at which the delivery was finished'),
+    next_attempt_at: optionalTimestamp('Time of the next attempt'),
+    attempt_count: wholeNumber(0, 1_000_000).meta({ description: 'Number of attempts so far', example: 2 }),
+    attempts: z.array(attemptReply).meta({ description: 'Latest attempts, newest first' }),
   })
   .meta({ id: 'Delivery' })
 
@@ -157,7 +169,7 @@ export type AddedWebhookReply = z.infer<typeof addedWebhookReply>
 export type RotatedSecretReply = z.infer<typeof rotatedSecretReply>
 export type DeliveryReply = z.infer<typeof deliveryReply>
 
-/** Without its secret: that is shown by whoever has just made it. */
+/** Renders a webhook without its secret, which only the responses that create one contain. */
 export function presentWebhook(webhook: Webhook): WebhookReply {
   const { webhook_id, url, event_types, restaurant_ids, description, status, disabled_reason } = webhook
   return {
@@ -176,7 +188,7 @@ export function presentWebhook(webhook: Webhook): WebhookReply {
   }
 }
 
-/** What keeps a delivery waiting is of no concern outside. */
+/** Clients see one PENDING state: why a delivery waits is internal. */
 export function presentState(state: DeliveryState): DeliveryReply['state'] {
   return state === 'QUEUED' || state === 'AWAITS_TURN' || state === 'AWAITS_ROOM' ? 'PENDING' : state
 }

@@ -19,6 +19,7 @@ import {
   webhookParams,
   webhookReply,
 } from './webhook-contract.ts'
+import { NOT_PUBLIC } from './webhook-url.ts'
 import {
   addWebhook,
   changeWebhook,
@@ -32,11 +33,11 @@ import {
 export interface WebhookRoutesOptions {
   database: Database
   cursors: Cursors
-  /** development: webhooks may lead to private addresses, and over plain `http` */
+  /** development: allows private addresses and plain `http` */
   allowPrivateWebhooks: boolean
 }
 
-/** Subscriptions to events. What became of each delivery: delivery-routes.ts. */
+/** Operations on webhooks. Their deliveries are in delivery-routes.ts. */
 export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: WebhookRoutesOptions): Route[] {
   const options = { allowPrivate: allowPrivateWebhooks }
   return [
@@ -45,14 +46,16 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       path: '/api/v1/webhooks',
       operationId: 'addWebhook',
       scope: 'webhooks:write',
-      summary: 'Have events sent to a URL',
+      summary: 'Add a webhook',
       description:
-        'Every event that is committed after the answer is sent: signed (Standard Webhooks), at least once, those of an order in their order. ' +
-        'Any 2xx within 15 s takes it; what is not taken is tried about 10 times over 3 days. 410 disables the webhook.',
+        'Subscribes a URL to events. Every matching event that is committed after this response is delivered: ' +
+        'signed (Standard Webhooks), at least once, in order for each order. ' +
+        'Respond with 2xx within 15 s to accept a delivery; otherwise it is retried about 10 times over 3 days. ' +
+        'Responding with 410 disables the webhook.',
       tag: 'Webhooks',
       body: addWebhookBody,
       status: 201,
-      statusDescription: 'Added; the secret is shown this once',
+      statusDescription: 'The new webhook with its secret, which is not returned again',
       replySchema: addedWebhookReply,
       replyExample: { ...webhookExample, secret: secretExample } satisfies AddedWebhookReply,
       errors: [invalidUrl, 'restaurant-not-found'],
@@ -68,7 +71,8 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       operationId: 'listWebhooks',
       scope: 'webhooks:read',
       summary: 'List webhooks',
-      description: 'In the order they were added, in pages: follow `Link`.',
+      description:
+        'Returns webhooks in the order in which they were added. To read further pages, follow the `Link` header.',
       tag: 'Webhooks',
       statusDescription: 'A page of webhooks',
       errors: [],
@@ -87,8 +91,8 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       path: '/api/v1/webhooks/{webhook_id}',
       operationId: 'getWebhook',
       scope: 'webhooks:read',
-      summary: 'Look at a webhook',
-      description: 'Whether it is active, and how it has been doing.',
+      summary: 'Get a webhook',
+      description: 'Returns the webhook with its status, its last success and, if it is failing, since when.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
@@ -106,15 +110,15 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       path: '/api/v1/webhooks/{webhook_id}',
       operationId: 'changeWebhook',
       scope: 'webhooks:write',
-      summary: 'Change, disable or enable a webhook',
+      summary: 'Update, disable or enable a webhook',
       description:
-        'Disabled, nothing is sent and what waits is discarded. Active again, it hears of what is committed from then on.',
+        'Changes the properties that are sent; all others stay unchanged. While a webhook is DISABLED, nothing is sent and pending deliveries are discarded. Once it is ACTIVE again, events that are committed from then on are delivered.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
       body: changeWebhookBody,
       status: 200,
-      statusDescription: 'The webhook as it is now',
+      statusDescription: 'The webhook after the change',
       replySchema: webhookReply,
       replyExample: webhookExample,
       replyHeaders: versionHeader,
@@ -130,14 +134,14 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       path: '/api/v1/webhooks/{webhook_id}/rotate-secret',
       operationId: 'rotateWebhookSecret',
       scope: 'webhooks:write',
-      summary: 'Give a webhook a new secret',
+      summary: 'Rotate the secret of a webhook',
       description:
-        'For 24 hours deliveries are signed with the new and the previous one; a secret before that is good for nothing at once.',
+        'Creates a new secret. For 24 hours deliveries are signed with both the new and the previous secret; older secrets are invalid at once.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
       status: 200,
-      statusDescription: 'Rotated; the secret is shown this once',
+      statusDescription: 'The new secret, which is not returned again',
       replySchema: rotatedSecretReply,
       replyExample: {
         webhook_id: demoIds.webhook,
@@ -158,7 +162,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       operationId: 'deleteWebhook',
       scope: 'webhooks:write',
       summary: 'Delete a webhook',
-      description: 'What waits is discarded. Its secrets are forgotten at once.',
+      description: 'Deletes the webhook and its secrets. Pending deliveries are discarded.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
@@ -178,9 +182,9 @@ function webhookReplyOf(webhook: Webhook): RouteReply<WebhookReply> {
   return { body: presentWebhook(webhook), headers: { ETag: etagOf(webhook.version) } }
 }
 
-const versionHeader = { ETag: 'Version of the webhook, for `If-Match`; deliveries do not change it' }
+const versionHeader = { ETag: 'Version for `If-Match`; deliveries do not change it' }
 
-const invalidUrl = new ValidationFailed([{ pointer: '/url', detail: 'must lead to a public host' }])
+const invalidUrl = new ValidationFailed([{ pointer: '/url', detail: NOT_PUBLIC }])
 
 const secretExample = 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE='
 

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 
-/** What Standard Webhooks puts before a symmetric secret. */
+/** Prefix of symmetric secrets in Standard Webhooks. */
 const PREFIX = 'whsec_'
 const SECRET_BYTES = 32
 
-/** How long deliveries are signed with the previous secret, too. */
+/** Time after a rotation in which deliveries are also signed with the previous secret. */
 export const SECRET_OVERLAP_HOURS = 24
 
-/** A new secret for HMAC-SHA256, as receivers put it into a Standard Webhooks library. */
+/** Returns a new HMAC-SHA256 secret in the format of Standard Webhooks libraries. */
 export function newSecret(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
 }

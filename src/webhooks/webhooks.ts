@@ -7,13 +7,13 @@ import { likePattern } from './event-pattern.ts'
 import { newSecret, SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
 import { validateWebhookUrl } from './webhook-url.ts'
 
-/** A subscription: where events are sent, and which. */
+/** A webhook: the URL of an endpoint and the events that are sent to it. */
 export interface Webhook {
   webhook_id: string
   url: string
   description: string | null
   event_types: string[]
-  /** null: events of all restaurants */
+  /** restaurants whose events are delivered; null: all */
   restaurant_ids: string[] | null
   status: 'ACTIVE' | 'DISABLED'
   disabled_reason: 'BY_OWNER' | 'FAILING' | 'GONE' | null
@@ -26,7 +26,7 @@ export interface Webhook {
 }
 
 export interface AddWebhook {
-  /** left out, a new one */
+  /** optional, default a new id */
   webhook_id?: string
   url: string
   event_types: string[]
@@ -43,13 +43,14 @@ export interface ChangeWebhook {
 }
 
 export interface WebhookOptions {
-  /** development: private addresses and plain `http` are fine */
+  /** development: allows private addresses and plain `http` */
   allowPrivate: boolean
 }
 
 /**
- * Adds a subscription. Every event that is committed after it will be sent to it.
- * @throws ValidationFailed about the URL; NotFound for a restaurant that is none, or none of the caller's
+ * Adds a webhook. Every matching event that commits after this transaction is delivered to it.
+ * @throws ValidationFailed when the URL is invalid; NotFound when a restaurant does not exist, or
+ *   the caller cannot access it
  */
 export async function addWebhook(
   tx: Tx,
@@ -58,9 +59,9 @@ export async function addWebhook(
   options: WebhookOptions,
 ): Promise<{ webhook: Webhook; secret: string }> {
   checkUrl(url, options)
-  // A bound caller hears of its own restaurants; there is no way for it to hear of all.
-  const heard = restaurant_ids ?? (caller.restaurants ? [...caller.restaurants] : undefined)
-  if (heard) await requireRestaurants(tx, caller, heard)
+  // A restricted caller gets its own restaurants by default, never all.
+  const restaurantIds = restaurant_ids ?? (caller.restaurants ? [...caller.restaurants] : undefined)
+  if (restaurantIds) await assertRestaurantAccess(tx, caller, restaurantIds)
   await waitForInFlightFanOut(tx)
   const secret = newSecret()
   const [webhook] = await tx.query<Webhook>(addSql, [
@@ -70,21 +71,21 @@ export async function addWebhook(
     description ?? null,
     event_types,
     event_types.map(likePattern),
-    heard ?? null,
+    restaurantIds ?? null,
     secret,
   ])
-  if (!webhook) throw new Error('the webhook was not stored')
+  if (!webhook) throw new Error('the webhook was not inserted')
   return { webhook, secret }
 }
 
-/** @throws NotFound when there is none for this caller */
+/** Reads one webhook. @throws NotFound when it does not exist, or the caller cannot access it */
 export async function readWebhook(sql: Sql, caller: Caller, webhookId: string): Promise<Webhook> {
   return requireWebhook(await sql.query<Webhook>(readSql, [webhookId]), caller, webhookId)
 }
 
 /**
- * Subscriptions in the order they were added.
- * @param after id to go on after
+ * Returns the webhooks that the caller can access, in the order in which they were added.
+ * @param after id of the last webhook of the previous page
  */
 export async function listWebhooks(
   sql: Sql,
@@ -99,10 +100,11 @@ export async function listWebhooks(
 }
 
 /**
- * Changes a subscription. What is committed after it is sent as it is then; what waits goes to the new URL. One that is
- * disabled discards what waits; active again, it hears of what is committed from then on.
- * @param versions those that it may be changed from; undefined: any
- * @throws NotFound, StaleVersion, ValidationFailed
+ * Changes a webhook. Events that commit after this transaction match the new event types and
+ * restaurants; pending deliveries go to the new URL. Disabling discards pending deliveries. After
+ * enabling, events that commit from then on are delivered.
+ * @param versions acceptable current versions (`If-Match`); undefined: any
+ * @throws NotFound; StaleVersion; ValidationFailed
  */
 export async function changeWebhook(
   tx: Tx,
@@ -120,9 +122,9 @@ export async function changeWebhook(
     webhookId,
   )
   if (versions && !versions.includes(webhook.version)) throw new StaleVersion('webhook', webhook.version)
-  if (change.restaurant_ids) await requireRestaurants(tx, caller, change.restaurant_ids)
+  if (change.restaurant_ids) await assertRestaurantAccess(tx, caller, change.restaurant_ids)
   const { url, event_types, restaurant_ids, description, status } = { ...webhook, ...defined(change) }
-  const [changed] = await tx.query<Webhook>(changeSql, [
+  const [updated] = await tx.query<Webhook>(changeSql, [
     webhookId,
     url,
     description,
@@ -131,12 +133,12 @@ export async function changeWebhook(
     restaurant_ids,
     status,
   ])
-  if (!changed) throw new NotFound('webhook', webhookId)
-  if (changed.status === 'DISABLED') await wakeWorkers(tx)
-  return changed
+  if (!updated) throw new NotFound('webhook', webhookId)
+  if (updated.status === 'DISABLED') await wakeWorkers(tx)
+  return updated
 }
 
-/** Ends a subscription: its secrets are forgotten, and what waits is discarded. @throws NotFound */
+/** Deletes a webhook with its secrets, and discards its pending deliveries. @throws NotFound */
 export async function deleteWebhook(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
   requireWebhook(await tx.query<Webhook>(`${readSql} for update`, [webhookId]), caller, webhookId)
   await tx.execute(deleteSql, [webhookId])
@@ -144,8 +146,8 @@ export async function deleteWebhook(tx: Tx, caller: Caller, webhookId: string): 
 }
 
 /**
- * Gives a subscription a new secret. For {@link SECRET_OVERLAP_HOURS} hours deliveries are signed with both, so that
- * receivers change over when they like.
+ * Creates a new secret. For {@link SECRET_OVERLAP_HOURS} hours deliveries are signed with both, so
+ * that endpoints can switch without losing a delivery.
  * @throws NotFound
  */
 export async function rotateSecret(
@@ -161,11 +163,11 @@ export async function rotateSecret(
 }
 
 function requireWebhook([webhook]: Webhook[], caller: Caller, webhookId: string): Webhook {
-  const isSeen =
+  const isAccessible =
     webhook &&
     (caller.restaurants === undefined ||
       webhook.restaurant_ids?.every(each => canAccess(caller, each)) === true)
-  if (!isSeen) throw new NotFound('webhook', webhookId)
+  if (!isAccessible) throw new NotFound('webhook', webhookId)
   return webhook
 }
 
@@ -174,29 +176,36 @@ function checkUrl(url: string, { allowPrivate }: WebhookOptions): void {
   if (detail !== undefined) throw new ValidationFailed([{ pointer: '/url', detail }])
 }
 
-async function requireRestaurants(sql: Sql, caller: Caller, restaurantIds: readonly string[]): Promise<void> {
+async function assertRestaurantAccess(
+  sql: Sql,
+  caller: Caller,
+  restaurantIds: readonly string[],
+): Promise<void> {
   const rows = await sql.query<{ restaurant_id: string }>(restaurantsSql, [restaurantIds])
-  const there = new Set(
+  const accessible = new Set(
     rows.map(({ restaurant_id }) => restaurant_id).filter(each => canAccess(caller, each)),
   )
-  const missing = restaurantIds.find(each => !there.has(each))
+  const missing = restaurantIds.find(each => !accessible.has(each))
   if (missing !== undefined) throw new NotFound('restaurant', missing)
 }
 
 /**
- * Waits for whoever is matching events with subscriptions at the moment, and holds off others until this transaction has
- * ended: an event is then either committed before the subscription, or matched against it. Reading is not held up.
- * The lock that matching takes on its target (row exclusive) is what this one waits for; both are taken before the
- * statement looks at any row.
+ * Waits for all fan-outs in flight, and blocks new ones until this transaction ends. An event is
+ * then either committed before the change of the webhook, or matched against it: SHARE conflicts
+ * with the ROW EXCLUSIVE lock that fan-out takes on the table before it reads any row. Reads are
+ * not blocked.
  */
 async function waitForInFlightFanOut(tx: Tx): Promise<void> {
-  await tx.execute(`set local lock_timeout = '${PUBLISHERS_TIMEOUT_MS}ms'`)
+  await tx.execute(`set local lock_timeout = '${FAN_OUT_TIMEOUT_MS}ms'`)
   await tx.execute('lock table webhook_deliveries in share mode')
   await tx.execute('set local lock_timeout to default')
 }
 
-/** Nobody publishes for so long; if somebody does, it is tried again, and others get their turn in between. */
-const PUBLISHERS_TIMEOUT_MS = 1_000
+/**
+ * Longer than any fan-out takes. On timeout the transaction is retried, and queued fan-outs run in
+ * between.
+ */
+const FAN_OUT_TIMEOUT_MS = 1_000
 
 function defined(change: ChangeWebhook): Partial<Webhook> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
@@ -237,7 +246,7 @@ const listBoundSql = `
   limit $2
 `
 
-/** Made active, it begins anew; disabled, it keeps the reason that it has. */
+/** Enabling clears the failure state; disabling keeps an earlier reason and time. */
 const changeSql = `
   update webhooks
   set url = $2, description = $3, event_types = $4, type_patterns = $5, restaurant_ids = $6, status = $7,

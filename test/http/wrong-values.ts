@@ -208,7 +208,7 @@ export function wrongPatterns(): WrongValue[] {
 
 /** Where no webhook may lead, as far as the URL tells. */
 export function wrongUrls(): WrongValue[] {
-  const notPublic = 'must lead to a public host'
+  const notPublic = 'must be on a public host'
   return [
     ...wrongTexts(2_000).filter(({ json }) => json !== '"x"'),
     ...['"x"', '"/hooks"', '"//example.com"', '"https://"', '"https://[::1"', '"https://1.2.3.4.5/"'].map(
@@ -223,7 +223,11 @@ export function wrongUrls(): WrongValue[] {
       ),
     ),
     ...['https://name@example.com/', 'https://name:word@example.com/', 'https://:word@example.com/'].map(
-      url => wrong(`"${url}"`, 'must not carry a name or password: deliveries are known by their signature'),
+      url =>
+        wrong(
+          `"${url}"`,
+          'must not contain a user name or password: deliveries are authenticated by their signature',
+        ),
     ),
     wrong('"https://example.com/#part"', 'must not have a fragment'),
     ...[

@@ -6,7 +6,7 @@ import { expectInvariants } from '../support/invariants.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-describe('changing stock and menus over HTTP', () => {
+describe('the inventory API', () => {
   let system: TestSystem
   let restaurantId: string
   let item: MenuItemReply
@@ -32,8 +32,8 @@ describe('changing stock and menus over HTTP', () => {
     return system.api.call('POST', '/api/v1/orders', { restaurant_id: restaurantId, items })
   }
 
-  /** Takes so many, and waits until they are gone. */
-  async function take(quantity: number): Promise<void> {
+  /** Places an order and waits until its stock is deducted. */
+  async function deduct(quantity: number): Promise<void> {
     const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, quantity])
     await system.api.untilStatus(order_id, 'PREPARING')
   }
@@ -56,7 +56,7 @@ describe('changing stock and menus over HTTP', () => {
     low_stock_threshold: 5,
   })
 
-  it('restocks with a line in the ledger that says why', async () => {
+  it('restocks with a ledger row that holds the reason', async () => {
     const { status, body } = await restock(7)
     expect([status, body.available_qty]).to.deep.equal([200, 17])
     const ledger = await system.database.query(
@@ -69,18 +69,18 @@ describe('changing stock and menus over HTTP', () => {
     ])
   })
 
-  it('takes back what cancelled orders had, also when it has been filled up meanwhile', async () => {
+  it('restores stock of a cancelled order beyond the restock maximum', async () => {
     const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 4])
     await system.api.untilStatus(order_id, 'PREPARING')
     expect((await restock(999_999_994)).body.available_qty).to.equal(1_000_000_000)
     await system.api.cancel(order_id)
-    await until('the order has given back what it had', async () => {
+    await until('the stock of the order is restored', async () => {
       const { body } = await system.api.call<MenuItemReply>('GET', path())
       return body.available_qty === 1_000_000_004
     })
   })
 
-  it('loses no restock beside orders, whoever comes first', async () => {
+  it('loses no restock that runs concurrently with orders', async () => {
     await Promise.all([
       ...Array.from({ length: 10 }, () => order(1)),
       ...Array.from({ length: 10 }, () => restock(3)),
@@ -88,14 +88,14 @@ describe('changing stock and menus over HTTP', () => {
     await system.api.untilStock(item.menu_item_id, 30)
   })
 
-  it('keeps stock within what can be counted', async () => {
+  it('refuses a restock that would exceed the maximum stock', async () => {
     const reply = await restock(1_000_000_000)
     expect(reply.status).to.equal(422)
-    expect(JSON.stringify(reply.body)).to.include('must not be more than 999999990: there are 10 on hand')
+    expect(JSON.stringify(reply.body)).to.include('must not be more than 999999990: 10 are in stock')
     expect((await restock(999_999_990)).body.available_qty).to.equal(1_000_000_000)
   })
 
-  it('changes what is given and leaves the rest, stock above all', async () => {
+  it('changes the properties that are sent and leaves the others and the stock unchanged', async () => {
     const { body } = await change({ price: '12.00', low_stock_threshold: 4 })
     expect(body).to.include({
       name: 'Pizza',
@@ -119,7 +119,7 @@ describe('changing stock and menus over HTTP', () => {
     )
   })
 
-  it('never touches orders that were placed', async () => {
+  it('does not change placed orders when the menu changes', async () => {
     const placed = await system.api.place(restaurantId, [item.menu_item_id, 2])
     await change({ name: 'Calzone', price: '99.00' })
     const before = await system.api.order(placed.order_id)
@@ -129,47 +129,47 @@ describe('changing stock and menus over HTTP', () => {
     expect({ items, total_amount }).to.deep.equal({ items: placed.items, total_amount: '19.00' })
   })
 
-  it('takes the version that was seen for a change, and movements of stock do not count', async () => {
+  it('accepts If-Match with the current version, which stock movements do not change', async () => {
     const { headers } = await system.api.call('GET', path())
-    const seen = { 'if-match': String(headers.get('etag')) }
-    await take(1)
+    const ifMatch = { 'if-match': String(headers.get('etag')) }
+    await deduct(1)
     await restock(1)
-    expect((await change({ price: 1 }, seen)).status).to.equal(200)
-    const stale = await change({ price: 2 }, seen)
+    expect((await change({ price: 1 }, ifMatch)).status).to.equal(200)
+    const stale = await change({ price: 2 }, ifMatch)
     expect(stale.status).to.equal(412)
     expect(stale.body).to.include({ code: 'stale-version', current_etag: '"2"' })
   })
 
-  it('tells once that stock is low, and again only after it has been back', async () => {
+  it('emits one low-stock event per fall below the threshold', async () => {
     await change({ low_stock_threshold: 5 })
-    await take(5)
+    await deduct(5)
     expect(await lowStockEvents()).to.deep.equal([])
-    await take(1)
-    await take(1)
+    await deduct(1)
+    await deduct(1)
     expect(await lowStockEvents()).to.deep.equal([low(4)])
     await restock(1)
-    await take(1)
+    await deduct(1)
     expect(await lowStockEvents()).to.deep.equal([low(4)])
     await restock(3)
-    await take(3)
+    await deduct(3)
     expect(await lowStockEvents()).to.deep.equal([low(4), low(3)])
   })
 
-  it('tells once when many orders cross the threshold together, and again after a cancellation gave back', async () => {
+  it('emits one low-stock event for a batch, and another one after cancellations restored the stock', async () => {
     await change({ low_stock_threshold: 5 })
     const orders = await Promise.all(Array.from({ length: 10 }, () => order(1)))
     await system.api.untilStock(item.menu_item_id, 0)
     expect(await lowStockEvents()).to.have.lengthOf(1)
     for (const { body } of orders) await system.api.cancel(String(body['order_id']))
     await system.api.untilStock(item.menu_item_id, 10)
-    await take(6)
+    await deduct(6)
     expect(await lowStockEvents()).to.have.lengthOf(2)
   })
 
-  it('gives the dispatcher nothing to do for an event that nobody consumes', async () => {
+  it('dispatches a low-stock event although no job consumes it', async () => {
     await change({ low_stock_threshold: 5 })
-    await take(6)
-    await until('it is dispatched', async () => {
+    await deduct(6)
+    await until('the event is dispatched', async () => {
       const rows = await system.database.query(
         `select 1 from outbox_events where type = 'inventory.low_stock.v1' and restaurant_id = $1 and dispatched_at is not null`,
         [restaurantId],
@@ -178,7 +178,7 @@ describe('changing stock and menus over HTTP', () => {
     })
   })
 
-  it('refuses orders for what is not active, and takes them again when it is', async () => {
+  it('refuses orders for an inactive item or restaurant, and accepts them once it is active again', async () => {
     await change({ active: false })
     const refused = await order(1)
     expect(refused.status).to.equal(422)
@@ -197,7 +197,7 @@ describe('changing stock and menus over HTTP', () => {
     expect((await system.api.call('GET', restaurant)).body).to.include({ active: true, name: 'Osteria' })
   })
 
-  it('goes on with orders that were placed while it was active', async () => {
+  it('continues orders that were placed before the item and the restaurant were deactivated', async () => {
     const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 1])
     await change({ active: false })
     await system.api.call('PATCH', `/api/v1/restaurants/${restaurantId}`, { active: false })

@@ -5,7 +5,7 @@ import { allocate, type Demand } from '../../src/inventory/stock.ts'
 const line = (menu_item_id: string, quantity: number) => ({ menu_item_id, name: menu_item_id, quantity })
 
 describe('allocating stock', () => {
-  it('gives the last portions to the order that came first', () => {
+  it('allocates the last portions to the first order', () => {
     const demands = ['first', 'second'].map(order_id => ({ order_id, items: [line('pizza', 2)] }))
     const [first, second] = allocate(demands, new Map([['pizza', 3]]))
     expect(first?.shortages).to.deep.equal([])
@@ -14,7 +14,7 @@ describe('allocating stock', () => {
     ])
   })
 
-  it('takes nothing for an order that cannot have everything, and leaves it to the next', () => {
+  it('allocates nothing to an order with a shortage and leaves the stock to the next order', () => {
     const [greedy, modest] = allocate(
       [
         { order_id: 'greedy', items: [line('pizza', 1), line('wine', 5)] },
@@ -29,7 +29,7 @@ describe('allocating stock', () => {
     expect(modest?.shortages).to.deep.equal([])
   })
 
-  it('never gives out more than there is, and refuses only what is short', () => {
+  it('never allocates more than is available and reports exactly the shortages', () => {
     const item = fc.constantFrom('a', 'b', 'c', 'd')
     const items = fc
       .uniqueArray(fc.record({ item, quantity: fc.integer({ min: 1, max: 5 }) }), {
@@ -45,21 +45,21 @@ describe('allocating stock', () => {
       .map(stock => new Map(Object.entries(stock)))
     fc.assert(
       fc.property(demands, available, (demands, available) => {
-        const left = new Map(available)
+        const remaining = new Map(available)
         for (const [index, { order_id, shortages }] of allocate(demands, available).entries()) {
           const demand = demands[index]
           expect(order_id).to.equal(demand?.order_id)
           const short = demand?.items.filter(
-            ({ menu_item_id, quantity }) => (left.get(menu_item_id) ?? 0) < quantity,
+            ({ menu_item_id, quantity }) => (remaining.get(menu_item_id) ?? 0) < quantity,
           )
           expect(shortages.map(({ menu_item_id }) => menu_item_id)).to.deep.equal(
             short?.map(({ menu_item_id }) => menu_item_id),
           )
           if (shortages.length > 0) continue
           for (const { menu_item_id, quantity } of demand?.items ?? [])
-            left.set(menu_item_id, (left.get(menu_item_id) ?? 0) - quantity)
+            remaining.set(menu_item_id, (remaining.get(menu_item_id) ?? 0) - quantity)
         }
-        for (const quantity of left.values()) expect(quantity).to.be.at.least(0)
+        for (const quantity of remaining.values()) expect(quantity).to.be.at.least(0)
       }),
     )
   })

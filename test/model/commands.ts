@@ -14,12 +14,12 @@ import type { ApiClient } from '../support/api-client.ts'
 import { type Menu, stockOf } from '../support/pipeline.ts'
 import type { OrderModel } from './order-model.ts'
 
-/** The system that is compared with the model: its API for real; its jobs are delivered by hand, in any order. */
+/** The system that is compared with the model. Commands call its API and deliver its jobs in any order. */
 export interface RealSystem {
   api: ApiClient
   database: Database
   menu: Menu
-  /** in the order they were placed, as in the model */
+  /** in order of placement, as in the model */
   orderIds: string[]
 }
 
@@ -49,7 +49,7 @@ class Place implements Command {
     const { order_id } = await api.place(menu.restaurant_id, ...lines)
     orderIds.push(order_id)
     model.place(this.wanted)
-    await expectAlike(model, real, orderIds.length - 1)
+    await expectSameState(model, real, orderIds.length - 1)
   }
 
   toString(): string {
@@ -57,7 +57,7 @@ class Place implements Command {
   }
 }
 
-class Ask implements Command {
+class ChangeStatus implements Command {
   readonly place: number
   readonly to: OrderStatus
   readonly byCancelCall: boolean
@@ -78,11 +78,11 @@ class Ask implements Command {
     const { status, body } = this.byCancelCall
       ? await real.api.call('POST', `${path}/cancel`)
       : await real.api.call('PATCH', `${path}/status`, { status: this.to })
-    const wanted = model.ask(index, this.to)
-    expect(status, JSON.stringify(body)).to.equal(wanted.status)
-    if (wanted.problem) expect(body['type']).to.match(new RegExp(`${wanted.problem}$`))
+    const expected = model.changeStatus(index, this.to)
+    expect(status, JSON.stringify(body)).to.equal(expected.status)
+    if (expected.problem) expect(body['type']).to.match(new RegExp(`${expected.problem}$`))
     else expect(body['status']).to.equal(this.to)
-    await expectAlike(model, real, index)
+    await expectSameState(model, real, index)
   }
 
   toString(): string {
@@ -90,7 +90,7 @@ class Ask implements Command {
   }
 }
 
-/** Some jobs of one queue, worked in one transaction: any of those ever queued, in any order, as often as it comes. */
+/** Handles some jobs of one queue in one transaction: any that were ever queued, in any order, repeatedly. */
 class Deliver implements Command {
   readonly type: EventType
   readonly places: number[]
@@ -126,7 +126,7 @@ export const commands = [
       fc.constantFrom('PREPARING', 'OUT_FOR_DELIVERY', 'DELIVERED', 'CANCELLED'),
       fc.boolean(),
     )
-    .map(([place, to, byCancelCall]) => new Ask(place, to, byCancelCall)),
+    .map(([place, to, byCancelCall]) => new ChangeStatus(place, to, byCancelCall)),
   ...(Object.keys(routing) as EventType[])
     .filter(type => queueOf(type) !== undefined)
     .map(type =>
@@ -136,13 +136,13 @@ export const commands = [
     ),
 ] as fc.Arbitrary<Command>[]
 
-/** Where the event's one job is: deliveries to webhooks are no part of the model. */
+/** Returns the queue of an event. Webhook deliveries are not part of the model. */
 function queueOf(type: EventType): string | undefined {
   return routing[type].find(queue => queue !== DELIVERY_QUEUE)
 }
 
-/** Delivers what has not been delivered, oldest first, until nothing follows. */
-export async function deliverTheRest(model: OrderModel, real: RealSystem): Promise<void> {
+/** Delivers all undelivered events, oldest first, including those that they cause. */
+export async function deliverRemaining(model: OrderModel, real: RealSystem): Promise<void> {
   for (let index = 0; index < model.events.length; index++) {
     const event = model.events[index]
     if (event && !event.isHandled && queueOf(event.type) !== undefined)
@@ -163,10 +163,10 @@ async function deliver(
     appendEvents(tx, handled?.events ?? [])
   })
   for (const index of indexes) model.handle(index)
-  for (const index of indexes) await expectAlike(model, real, model.events[index]?.order ?? 0)
+  for (const index of indexes) await expectSameState(model, real, model.events[index]?.order ?? 0)
 }
 
-/** The real event that one of the model's stands for: there is exactly one of its type an order. */
+/** Returns the event of the system that corresponds to one of the model: each order has one per type. */
 async function eventAt(model: OrderModel, { database, orderIds }: RealSystem, index: number) {
   const event = model.events[index]
   const events = await database.query<EventOf>(
@@ -179,8 +179,8 @@ async function eventAt(model: OrderModel, { database, orderIds }: RealSystem, in
   return events[0]
 }
 
-/** One order, all of the stock, and the events that were written about the order. */
-async function expectAlike(model: OrderModel, { database, menu, orderIds }: RealSystem, index: number) {
+/** Compares one order, its events, and all stock with the model. */
+async function expectSameState(model: OrderModel, { database, menu, orderIds }: RealSystem, index: number) {
   const orderId = orderIds[index]
   const order = model.orders[index]
   const [[found], stock] = await Promise.all([
@@ -202,7 +202,7 @@ async function expectAlike(model: OrderModel, { database, menu, orderIds }: Real
       .filter(event => event.order === index)
       .map(({ type }) => type)
       .toSorted(),
-    movements: { untouched: null, taken: ['DEDUCT'], 'given back': ['DEDUCT', 'RESTORE'] }[
+    movements: { untouched: null, deducted: ['DEDUCT'], restored: ['DEDUCT', 'RESTORE'] }[
       order?.stock ?? 'untouched'
     ],
   })

@@ -7,17 +7,17 @@ import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import { commands, deliverTheRest, type RealSystem } from './commands.ts'
+import { commands, deliverRemaining, type RealSystem } from './commands.ts'
 import { OrderModel } from './order-model.ts'
 
-/** `MODEL_SEED` and `MODEL_SEQUENCES` repeat a run, or make a longer one: `npm run test:model`. */
+/** `MODEL_SEED` repeats a run of `npm run test:model`; `MODEL_SEQUENCES` sets its length. */
 const seed = Number(process.env['MODEL_SEED'] ?? randomInt(2 ** 31))
 const numRuns = Number(process.env['MODEL_SEQUENCES'] ?? 1_000)
 const MAX_COMMAND_COUNT = 25
-/** Two items, little of each: orders run short. */
+/** Little stock of two items, so that orders run out of stock. */
 const STOCK = [5, 8]
 
-describe('the model', () => {
+describe('the order model', () => {
   let system: TestSystem
 
   before(async () => {
@@ -25,7 +25,7 @@ describe('the model', () => {
   })
   after(() => system.stop())
 
-  it(`and the system agree after every step of ${numRuns} random sequences (MODEL_SEED=${seed})`, async function () {
+  it(`agrees with the system after every step of ${numRuns} random sequences (MODEL_SEED=${seed})`, async function () {
     this.timeout(numRuns * 1_000)
     const { api, database } = system
     const property = fc.asyncProperty(
@@ -34,13 +34,13 @@ describe('the model', () => {
         const model = new OrderModel(STOCK)
         const real: RealSystem = { api, database, menu: await addMenu(database, ...STOCK), orderIds: [] }
         await fc.asyncModelRun(() => ({ model, real }), sequence)
-        await deliverTheRest(model, real)
+        await deliverRemaining(model, real)
       },
     )
     await fc.assert(property, { seed, numRuns })
   })
 
-  it('leaves every promise kept, when the queues deliver it all once more', async () => {
+  it('leaves all invariants intact when the queues deliver every event again', async () => {
     const { database } = system
     const boss = await startBoss(database, 'producer', 'test', quiet)
     while (

@@ -2,19 +2,19 @@ import type { EventType } from '../../src/events/catalogue.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 
 /**
- * What Comanda should do, said a second time and as simply as possible: no locks, no retries, no SQL, no batches. It
- * shares nothing with the code it is compared with.
+ * The expected behaviour of Comanda, specified a second time and as simply as possible: no locks, no
+ * retries, no SQL, no batches. It shares no code with the system that it is compared with.
  */
 
 interface ModelOrder {
   status: OrderStatus
-  /** portions wanted of each item of the menu, 0 for none */
+  /** ordered portions of each menu item */
   wanted: number[]
-  stock: 'untouched' | 'taken' | 'given back'
+  stock: 'untouched' | 'deducted' | 'restored'
   history: OrderStatus[]
 }
 
-/** An event that must stand in the outbox, exactly once. */
+/** An event that must be in the outbox exactly once. */
 interface ModelEvent {
   type: EventType
   /** index of the order */
@@ -22,7 +22,7 @@ interface ModelEvent {
   isHandled: boolean
 }
 
-/** The answer of an API call: its status, and the code of the problem when there is one. */
+/** The expected reply of an API call: its status, and the problem code of an error. */
 export interface ModelReply {
   status: number
   problem?: string
@@ -44,22 +44,22 @@ export class OrderModel {
 
   place(wanted: number[]): void {
     this.orders.push({ status: 'PLACED', wanted, stock: 'untouched', history: ['PLACED'] })
-    this.#tell('order.placed.v1', this.orders.length - 1)
+    this.#emit('order.placed.v1', this.orders.length - 1)
   }
 
-  /** A client's PATCH, or its cancellation. */
-  ask(index: number, to: OrderStatus): ModelReply {
+  /** A status change or cancellation by a client. */
+  changeStatus(index: number, to: OrderStatus): ModelReply {
     const { status } = this.#order(index)
     if (status === to) return { status: 200 }
     if (status === 'PLACED' && to === 'PREPARING') return { status: 409, problem: 'inventory-pending' }
-    const isAlive = status !== 'DELIVERED' && status !== 'CANCELLED'
-    const isLegal = to === 'CANCELLED' ? isAlive : next[status] === to
+    const isOpen = status !== 'DELIVERED' && status !== 'CANCELLED'
+    const isLegal = to === 'CANCELLED' ? isOpen : next[status] === to
     if (!isLegal) return { status: 409, problem: 'illegal-transition' }
     this.#move(index, to)
     return { status: 200 }
   }
 
-  /** A job is worked: for the first time, again, late, or before others that were there earlier. */
+  /** Handles the job of an event: for the first time or again, in any order. */
   handle(index: number): void {
     const event = this.events[index]
     if (!event || event.isHandled) return
@@ -70,8 +70,8 @@ export class OrderModel {
       this.#move(event.order, 'PREPARING')
     if (event.type === 'inventory.deducted.failed.v1' && order.status === 'PLACED')
       this.#move(event.order, 'CANCELLED')
-    if (event.type === 'order.cancelled.v1' && order.stock === 'taken') {
-      order.stock = 'given back'
+    if (event.type === 'order.cancelled.v1' && order.stock === 'deducted') {
+      order.stock = 'restored'
       for (const [item, quantity] of order.wanted.entries()) this.#changeStock(item, quantity)
     }
   }
@@ -79,21 +79,21 @@ export class OrderModel {
   #deduct(index: number): void {
     const order = this.#order(index)
     if (order.wanted.some((quantity, item) => quantity > (this.stock[item] ?? 0)))
-      return this.#tell('inventory.deducted.failed.v1', index)
-    order.stock = 'taken'
+      return this.#emit('inventory.deducted.failed.v1', index)
+    order.stock = 'deducted'
     for (const [item, quantity] of order.wanted.entries()) this.#changeStock(item, -quantity)
-    this.#tell('inventory.deducted.success.v1', index)
+    this.#emit('inventory.deducted.success.v1', index)
   }
 
   #move(index: number, to: OrderStatus): void {
     const order = this.#order(index)
     order.status = to
     order.history.push(to)
-    if (to === 'CANCELLED') this.#tell('order.cancelled.v1', index)
-    else this.#tell(`order.status.${to.toLowerCase()}.v1` as EventType, index)
+    if (to === 'CANCELLED') this.#emit('order.cancelled.v1', index)
+    else this.#emit(`order.status.${to.toLowerCase()}.v1` as EventType, index)
   }
 
-  #tell(type: EventType, order: number): void {
+  #emit(type: EventType, order: number): void {
     this.events.push({ type, order, isHandled: false })
   }
 

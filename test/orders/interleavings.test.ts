@@ -26,8 +26,8 @@ import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-/** Design §3: "cancel against deduct, settled by rule". First every row, by forcing the order of commits. */
-describe('interleavings of the slow path with clients', () => {
+/** Every interleaving of a cancellation with the pipeline, first by forcing the order of commits. */
+describe('interleavings of the pipeline with clients', () => {
   let database: Database
   let url: string
   let close: () => Promise<void>
@@ -46,7 +46,7 @@ describe('interleavings of the slow path with clients', () => {
     orderId = await place(database, menu)
   })
 
-  it('moves no stock when the cancellation commits before the deduction runs', async () => {
+  it('moves no stock when the cancellation commits before the deduction', async () => {
     await cancel(database, orderId)
     await deduct(database, orderId)
     await restore(database, orderId)
@@ -55,7 +55,7 @@ describe('interleavings of the slow path with clients', () => {
     expect(await eventsOf(database, orderId, 'inventory.deducted.success.v1')).to.deep.equal([])
   })
 
-  it('gives the stock back when the cancellation comes between deduction and preparation', async () => {
+  it('restores the stock when the cancellation commits between deduction and preparation', async () => {
     await deduct(database, orderId)
     await cancel(database, orderId)
     await prepare(database, orderId)
@@ -65,7 +65,7 @@ describe('interleavings of the slow path with clients', () => {
     expect(await movementsOf(orderId)).to.deep.equal(['DEDUCT', 'DEDUCT', 'RESTORE', 'RESTORE'])
   })
 
-  it('restores nothing when the restore job runs before the deduct job, which then takes nothing', async () => {
+  it('moves no stock when the restore job runs before the deduct job', async () => {
     await cancel(database, orderId)
     await restore(database, orderId)
     await deduct(database, orderId)
@@ -74,7 +74,7 @@ describe('interleavings of the slow path with clients', () => {
   })
 
   for (const status of ['PREPARING', 'OUT_FOR_DELIVERY'] as const) {
-    it(`gives the stock back, once, when a ${status} order is cancelled`, async () => {
+    it(`restores the stock once when a ${status} order is cancelled`, async () => {
       await deduct(database, orderId)
       await prepare(database, orderId)
       if (status === 'OUT_FOR_DELIVERY') await setStatus(database, orderId, status)
@@ -86,8 +86,8 @@ describe('interleavings of the slow path with clients', () => {
     })
   }
 
-  it('makes one transition and one event of two cancellations at once', async () => {
-    const changed = await atOnce(
+  it('writes one transition and one event for two concurrent cancellations', async () => {
+    const changed = await runConcurrently(
       orderId,
       () => cancel(database, orderId),
       () => cancel(database, orderId),
@@ -97,11 +97,11 @@ describe('interleavings of the slow path with clients', () => {
     expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])
   })
 
-  it('lets one win when cancellation and delivery come at once', async () => {
+  it('accepts one of a concurrent cancellation and delivery and refuses the other', async () => {
     await deduct(database, orderId)
     await prepare(database, orderId)
     await setStatus(database, orderId, 'OUT_FOR_DELIVERY')
-    const outcomes = await atOnce(
+    const outcomes = await runConcurrently(
       orderId,
       () => cancel(database, orderId),
       () => setStatus(database, orderId, 'DELIVERED'),
@@ -111,11 +111,11 @@ describe('interleavings of the slow path with clients', () => {
     expect(await historyOf(orderId)).to.have.length(4)
   })
 
-  it('makes one transition and one event of a cancellation and an OUT_OF_STOCK rejection at once', async () => {
+  it('writes one transition and one event for a concurrent cancellation and OUT_OF_STOCK rejection', async () => {
     const scarce = await addMenu(database, 0)
     const short = await place(database, scarce)
     await deduct(database, short)
-    await atOnce(
+    await runConcurrently(
       short,
       () => cancel(database, short),
       () => reject(database, short),
@@ -130,9 +130,9 @@ describe('interleavings of the slow path with clients', () => {
     ['deduct', 'cancel'],
     ['cancel', 'deduct'],
   ] as const) {
-    it(`ends well when ${first} and ${second} reach the order's lock at once`, async () => {
-      const acts = { deduct: () => deduct(database, orderId), cancel: () => cancel(database, orderId) }
-      await atOnce(orderId, acts[first], acts[second])
+    it(`ends CANCELLED with all stock restored when ${first} takes the order lock before ${second}`, async () => {
+      const actions = { deduct: () => deduct(database, orderId), cancel: () => cancel(database, orderId) }
+      await runConcurrently(orderId, actions[first], actions[second])
       await prepare(database, orderId)
       await restore(database, orderId)
       expect(await statusOf(database, orderId)).to.equal('CANCELLED')
@@ -140,15 +140,15 @@ describe('interleavings of the slow path with clients', () => {
     })
   }
 
-  it('does nothing when a job is delivered again', async () => {
-    for (const act of [deduct, deduct, prepare, prepare, deduct]) await act(database, orderId)
+  it('has no effect when a job is delivered again', async () => {
+    for (const handle of [deduct, deduct, prepare, prepare, deduct]) await handle(database, orderId)
     await cancel(database, orderId)
-    for (const act of [restore, deduct, restore, prepare]) await act(database, orderId)
+    for (const handle of [restore, deduct, restore, prepare]) await handle(database, orderId)
     expect(await stockOf(database, menu)).to.deep.equal([10, 10])
     expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'PREPARING', 'CANCELLED'])
   })
 
-  it('refuses a second effect even when the record of the first was lost', async () => {
+  it('refuses a second deduction when the processed_events row of the first is lost', async () => {
     await deduct(database, orderId)
     await database.execute('delete from processed_events')
     const again = await deduct(database, orderId).catch((error: unknown) => errorCode(error))
@@ -156,7 +156,7 @@ describe('interleavings of the slow path with clients', () => {
     expect(await stockOf(database, menu)).to.deep.equal([9, 9])
   })
 
-  it('sells exactly what there is when many orders want it', async () => {
+  it('deducts exactly the available stock when concurrent orders exceed it', async () => {
     const scarce = await addMenu(database, 7)
     const orders = await Promise.all(Array.from({ length: 20 }, () => place(database, scarce)))
     await Promise.all(orders.map(order => deduct(database, order)))
@@ -168,30 +168,30 @@ describe('interleavings of the slow path with clients', () => {
     expect(statuses.filter(status => status === 'CANCELLED')).to.have.length(13)
   })
 
-  it('takes the locks of items in the order of their ids, so that deductions never deadlock', async () => {
+  it('locks menu items in id order, so that deductions cannot deadlock', async () => {
     const broad = await addMenu(database, ...Array.from({ length: 12 }, () => 1_000))
     const [first, ...others] = broad.menu_item_ids.toSorted()
     const order = await place(database, { ...broad, menu_item_ids: broad.menu_item_ids.toReversed() })
     const events = await eventsOf(database, order, 'order.placed.v1')
-    // Several times: an order that is not sorted may be right by chance.
+    // Several rounds: unsorted locks may be in id order by chance.
     for (let round = 0; round < 3; round++) {
       const rival = await database.beginTransaction()
       await rival.db.query('select 1 from menu_items where menu_item_id = $1 for update', [first])
       const deducting = database.beginTransaction()
       const deducted = deducting.then(({ db }) => deductStock(db, events))
-      await until('the deduction waits for the rival', isAnybodyWaiting)
+      await until('the deduction waits for the rival', async () => (await countLockWaits()) > 0)
       const free = await database.query(
         'select 1 from menu_items where menu_item_id = any($1) for update skip locked',
         [others],
       )
-      expect(free, 'items that it has not locked yet').to.have.length(others.length)
+      expect(free, 'items that the deduction has not locked yet').to.have.length(others.length)
       await rival.rollback()
       await deducted
       await (await deducting).rollback()
     }
   })
 
-  it('writes no transition of an order that is not what it was decided on', async () => {
+  it('writes no transition when the order has another status than the decision assumed', async () => {
     await cancel(database, orderId)
     const order = {
       order_id: orderId,
@@ -208,7 +208,7 @@ describe('interleavings of the slow path with clients', () => {
     expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])
   })
 
-  it('keeps its promises when clients, jobs and duplicates of jobs meet at random', async () => {
+  it('keeps all invariants under random clients, jobs and duplicate jobs', async () => {
     const services: Service[] = [
       await startWorker(testConfig, url, quiet),
       await startWorker(testConfig, url, quiet),
@@ -235,13 +235,6 @@ describe('interleavings of the slow path with clients', () => {
     }
   })
 
-  async function isAnybodyWaiting(): Promise<boolean> {
-    const waiting = await database.query(
-      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    )
-    return waiting.length > 0
-  }
-
   async function movementsOf(order: string): Promise<string[]> {
     const rows = await database.query<{ kind: string }>(
       'select kind from stock_movements where order_id = $1 order by kind',
@@ -258,20 +251,23 @@ describe('interleavings of the slow path with clients', () => {
     return rows.map(({ to_status }) => to_status)
   }
 
-  /** Holds the order's lock until all acts wait for it, in this order; then lets them go. Errors are outcomes. */
-  async function atOnce(order: string, ...acts: (() => Promise<unknown>)[]): Promise<unknown[]> {
+  /** Runs actions that queue for the lock of the order in this sequence. Errors are outcomes. */
+  async function runConcurrently(order: string, ...actions: (() => Promise<unknown>)[]): Promise<unknown[]> {
     const gate = await database.beginTransaction()
     await gate.db.query('select 1 from orders where order_id = $1 for update', [order])
     const outcomes: Promise<unknown>[] = []
-    for (const [index, act] of acts.entries()) {
-      outcomes.push(act().catch((error: unknown) => error))
-      await until(`${index + 1} wait for the lock`, async () => (await waitingForLocks()) === index + 1)
+    for (const [index, action] of actions.entries()) {
+      outcomes.push(action().catch((error: unknown) => error))
+      await until(
+        `${index + 1} sessions wait for the lock`,
+        async () => (await countLockWaits()) === index + 1,
+      )
     }
     await gate.rollback()
     return await Promise.all(outcomes)
   }
 
-  async function waitingForLocks(): Promise<number> {
+  async function countLockWaits(): Promise<number> {
     const [row] = await database.query<{ waiting: number }>(
       `select count(*) as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
     )
@@ -292,7 +288,7 @@ describe('interleavings of the slow path with clients', () => {
     })
   }
 
-  /** Puts a second copy of each finished job of the order in its queue, under a new id: what a redrive does. */
+  /** Inserts a second copy of each job of the order under a new id, as a redrive does. */
   async function deliverAgain(order: string): Promise<void> {
     await database.execute(
       `insert into pgboss.job (name, data, retry_limit, dead_letter, policy)

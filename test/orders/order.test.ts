@@ -12,7 +12,7 @@ import {
 
 const order = (status: OrderStatus): OrderState => ({ order_id: 'o', restaurant_id: 'r', status, version: 3 })
 
-/** Design §3, written down again: from → to, by whom. */
+/** The allowed transitions, stated independently of the code: from, to, by whom. */
 const legal: [OrderStatus, OrderStatus, Actor[]][] = [
   ['PLACED', 'PREPARING', ['system']],
   ['PLACED', 'CANCELLED', ['client', 'system']],
@@ -28,15 +28,15 @@ describe('the order state machine', () => {
       for (const actor of ['client', 'system'] as const) {
         const isLegal = legal.some(([f, t, actors]) => f === from && t === to && actors.includes(actor))
         if (from === to) {
-          it(`lets nothing happen when the ${actor} asks ${from} for ${to}`, () => {
+          it(`changes nothing when the ${actor} requests ${to} of a ${from} order`, () => {
             expect(decideTransition(order(from), { to, actor })).to.equal(null)
           })
         } else if (isLegal) {
-          it(`lets the ${actor} move ${from} to ${to}, as the next step`, () => {
+          it(`allows the ${actor} to move ${from} to ${to} with the next seq`, () => {
             expect(decideTransition(order(from), { to, actor })).to.include({ to, seq: 4, actor })
           })
         } else {
-          it(`refuses the ${actor} to move ${from} to ${to}`, () => {
+          it(`does not allow the ${actor} to move ${from} to ${to}`, () => {
             const refusal = from === 'PLACED' && to === 'PREPARING' ? InventoryPending : IllegalTransition
             expect(() => decideTransition(order(from), { to, actor })).to.throw(refusal)
           })
@@ -45,7 +45,7 @@ describe('the order state machine', () => {
     }
   }
 
-  it('names the current state and the allowed ones when it refuses', () => {
+  it('names the current and the allowed statuses in an IllegalTransition', () => {
     expect(() => decideTransition(order('PREPARING'), { to: 'DELIVERED', actor: 'client' }))
       .to.throw(IllegalTransition, 'PREPARING')
       .with.property('fields')
@@ -56,7 +56,7 @@ describe('the order state machine', () => {
       })
   })
 
-  it('gives every cancellation a reason, and no other step one', () => {
+  it('sets a reason for every cancellation and for no other transition', () => {
     expect(decideTransition(order('PLACED'), { to: 'CANCELLED', actor: 'client' })?.reason).to.equal(
       'CLIENT_REQUEST',
     )
@@ -66,7 +66,7 @@ describe('the order state machine', () => {
     expect(decideTransition(order('PLACED'), { to: 'PREPARING', actor: 'system' })?.reason).to.equal(null)
   })
 
-  it('has an end: DELIVERED and CANCELLED lead nowhere', () => {
+  it('allows no transition from DELIVERED or CANCELLED', () => {
     expect(transitions.DELIVERED).to.deep.equal([])
     expect(transitions.CANCELLED).to.deep.equal([])
   })

@@ -19,7 +19,7 @@ import { until } from '../support/until.ts'
 
 const trace = { request_id: 'test' }
 
-describe('placing orders in batches', () => {
+describe('the placement queue', () => {
   let database: Database
   let close: () => Promise<void>
   let menu: Menu
@@ -43,14 +43,14 @@ describe('placing orders in batches', () => {
     }
   }
 
-  /** The real database, with a look at the writes that pass, and a way to let one fail. */
-  function watched(onWrite: (orders: number) => void = () => undefined): Sql & { writes: number[] } {
+  /** Returns the database with a record of the sizes of all inserted batches; `onWrite` may throw. */
+  function recorded(onWrite: (orders: number) => void = () => undefined): Sql & { writes: number[] } {
     const writes: number[] = []
     return {
       writes,
       query: async (text, values) => {
         if (text.includes('insert into orders')) {
-          // How long a binary array is stands at its thirteenth byte.
+          // The length of a binary array is at byte 12.
           const [ids] = values as Buffer[]
           const orders = ids?.readInt32BE(12) ?? 0
           writes.push(orders)
@@ -62,15 +62,15 @@ describe('placing orders in batches', () => {
     }
   }
 
-  it('writes an order that comes alone at once', async () => {
-    const sql = watched()
+  it('writes an order that arrives alone at once, as a batch of one', async () => {
+    const sql = recorded()
     const order = await new PlacementQueue(sql).place(request())
     expect(sql.writes).to.deep.equal([1])
     expect(await eventsOf(database, order.order_id, 'order.placed.v1')).to.have.length(1)
   })
 
-  it('lets orders that arrive meanwhile share the next statement', async () => {
-    const sql = watched()
+  it('writes orders that arrive while batches are in flight in shared batches', async () => {
+    const sql = recorded()
     const queue = new PlacementQueue(sql)
     await Promise.all(Array.from({ length: 128 }, () => queue.place(request())))
     expect(sql.writes.reduce((sum, orders) => sum + orders)).to.equal(128)
@@ -78,12 +78,12 @@ describe('placing orders in batches', () => {
     expect(Math.max(...sql.writes)).to.equal(64)
   })
 
-  it('lets orders share longer statements when more wait, up to a limit', async () => {
+  it('writes larger batches, up to a limit, when more orders are queued', async () => {
     for (const [limit, longest] of [
       [300, 300],
       [undefined, 500],
     ] as const) {
-      const sql = watched()
+      const sql = recorded()
       const queue = new PlacementQueue(sql, limit)
       await Promise.all(Array.from({ length: 1_000 }, () => queue.place(request())))
       expect(sql.writes.reduce((sum, orders) => sum + orders)).to.equal(1_000)
@@ -92,21 +92,21 @@ describe('placing orders in batches', () => {
     }
   })
 
-  it('lets no statement have more than a thousand lines', async () => {
+  it('writes at most a thousand items per statement', async () => {
     const { restaurant_id, menu_item_ids } = await addMenu(database, 1, 1, 1)
     const items = menu_item_ids.map(menu_item_id => ({ menu_item_id, quantity: 1 }))
-    const sql = watched()
+    const sql = recorded()
     const queue = new PlacementQueue(sql)
     await Promise.all(Array.from({ length: 900 }, () => queue.place(request({ restaurant_id, items }))))
     expect(Math.max(...sql.writes)).to.equal(333)
   })
 
-  it('answers a bad order on its own, and places its neighbours', async () => {
-    const queue = new PlacementQueue(watched())
-    const stranger = await addMenu(database, 1)
+  it('refuses an invalid order without affecting the rest of its batch', async () => {
+    const queue = new PlacementQueue(recorded())
+    const otherMenu = await addMenu(database, 1)
     const outcomes = await Promise.allSettled([
       queue.place(request()),
-      queue.place(request({ items: [{ menu_item_id: stranger.menu_item_ids[0] ?? '', quantity: 1 }] })),
+      queue.place(request({ items: [{ menu_item_id: otherMenu.menu_item_ids[0] ?? '', quantity: 1 }] })),
       queue.place(request({ restaurant_id: uuidv7() })),
       queue.place(request()),
     ])
@@ -123,8 +123,8 @@ describe('placing orders in batches', () => {
     expect(unknown).to.be.instanceOf(NotFound)
   })
 
-  it('tries each order of a batch alone when the batch fails', async () => {
-    const sql = watched(orders => {
+  it('places each order alone when its batch fails', async () => {
+    const sql = recorded(orders => {
       if (orders > 1) throw new Error('the batch fails')
     })
     const queue = new PlacementQueue(sql)
@@ -133,8 +133,8 @@ describe('placing orders in batches', () => {
     expect(sql.writes.filter(orders => orders > 1)).to.have.length(1)
   })
 
-  it('does not try one by one against a database that is away', async () => {
-    const sql = watched(() => {
+  it('does not place orders one by one while the database is unavailable', async () => {
+    const sql = recorded(() => {
       throw new DatabaseUnavailable(new Error('away'))
     })
     const queue = new PlacementQueue(sql)
@@ -144,10 +144,10 @@ describe('placing orders in batches', () => {
     expect(sql.writes.length).to.be.below(10)
   })
 
-  it('tells callers to come back when too many wait', async () => {
+  it('refuses orders as Overloaded when the queue is full', async () => {
     const gate = await database.beginTransaction()
     await gate.db.query('lock table orders in exclusive mode')
-    const queue = new PlacementQueue(watched())
+    const queue = new PlacementQueue(recorded())
     const placing = Array.from({ length: 2_200 }, () => queue.place(request()))
     const outcomes = Promise.allSettled(placing)
     await until('two statements wait for the lock', async () => {
@@ -162,7 +162,7 @@ describe('placing orders in batches', () => {
     for (const { reason } of refused) expect(reason).to.be.instanceOf(Overloaded)
   })
 
-  it('is one order with one event when it is placed again under the same id', async () => {
+  it('creates one order with one event when the same id is placed again', async () => {
     const order = request()
     await placeOrders(database, [order])
     await placeOrders(database, [order, request()])
@@ -174,7 +174,7 @@ describe('placing orders in batches', () => {
     expect(row?.found).to.equal(1)
   })
 
-  it('adds up lines of the same item and keeps name and price as they are now', async () => {
+  it('merges lines of the same item and copies its name and price', async () => {
     const [menu_item_id = ''] = menu.menu_item_ids
     const lines = [1, 2].map(quantity => ({ menu_item_id, quantity }))
     const [order] = await placeOrders(database, [request({ items: lines })])
@@ -184,7 +184,7 @@ describe('placing orders in batches', () => {
       .that.deep.equals([{ menu_item_id, line_no: 1, name: 'Pizza', price_minor: 950, quantity: 3 }])
   })
 
-  describe('from a menu that it remembers', () => {
+  describe('with a cached menu', () => {
     let restaurant_id: string
     let menu_item_id: string
     let queue: PlacementQueue
@@ -206,12 +206,12 @@ describe('placing orders in batches', () => {
 
     const place = () => queue.place(request({ restaurant_id, items: [{ menu_item_id, quantity: 1 }] }))
 
-    it('reads an item once', async () => {
+    it('reads a menu item once', async () => {
       for (let count = 0; count < 3; count++) await place()
       expect(reads).to.equal(1)
     })
 
-    it('sells at the price and under the name of now', async () => {
+    it('places an order with the current name and price after the menu changes', async () => {
       await place()
       await database.execute(
         `update menu_items set price_minor = 1_100, name = 'Pizza Margherita' where menu_item_id = $1`,
@@ -226,7 +226,7 @@ describe('placing orders in batches', () => {
       expect(item).to.deep.equal({ name: 'Pizza Margherita', price_minor: 1100 })
     })
 
-    it('refuses what has been taken off the menu since, and sells it again when it is back', async () => {
+    it('refuses an item or restaurant that was deactivated, and accepts it once it is active again', async () => {
       await place()
       for (const table of ['menu_items', 'restaurants']) {
         const set = (at: string) =>
@@ -241,7 +241,7 @@ describe('placing orders in batches', () => {
       }
     })
 
-    it('refuses what it has just read to be wrong, though it remembers the rest of the order', async () => {
+    it('refuses an order with one cached and one unknown item', async () => {
       await place()
       const items = [menu_item_id, uuidv7()].map(id => ({ menu_item_id: id, quantity: 1 }))
       const refusal = await queue.place(request({ restaurant_id, items })).catch((error: unknown) => error)
@@ -249,20 +249,20 @@ describe('placing orders in batches', () => {
       expect(reads).to.equal(2)
     })
 
-    it('sells what was not there before', async () => {
+    it('accepts an item that was added after it was refused as unknown', async () => {
       const added = uuidv7()
-      const wish = () =>
+      const placeAdded = () =>
         queue.place(request({ restaurant_id, items: [{ menu_item_id: added, quantity: 1 }] }))
-      expect(await wish().catch((error: unknown) => error)).to.be.instanceOf(ValidationFailed)
+      expect(await placeAdded().catch((error: unknown) => error)).to.be.instanceOf(ValidationFailed)
       await database.execute(
         `insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty)
         values ($1, $2, 'Calzone', 1_250, 0)`,
         [added, restaurant_id],
       )
-      expect(await wish()).to.have.property('total_minor', 1250)
+      expect(await placeAdded()).to.have.property('total_minor', 1250)
     })
 
-    it('takes a key once, though the order behind it had to be decided on anew', async () => {
+    it('stores an idempotency key once when the order is decided twice', async () => {
       await place()
       await database.execute('update menu_items set price_minor = 1_200 where menu_item_id = $1', [
         menu_item_id,
@@ -284,12 +284,12 @@ describe('placing orders in batches', () => {
     })
   })
 
-  it('leaves nothing half-written', async () => {
-    const [row] = await database.query<{ orders: number; events: number; steps: number }>(
+  it('writes an event and a transition with every order', async () => {
+    const [row] = await database.query<{ orders: number; events: number; transitions: number }>(
       `select (select count(*) from orders) as orders, (select count(*) from outbox_events) as events,
-        (select count(*) from order_transitions) as steps`,
+        (select count(*) from order_transitions) as transitions`,
     )
     expect(row?.events).to.equal(row?.orders)
-    expect(row?.steps).to.equal(row?.orders)
+    expect(row?.transitions).to.equal(row?.orders)
   })
 })

@@ -8,7 +8,7 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { Receiver } from '../webhooks/receivers.ts'
 
-describe("the deliveries in an order's timeline", () => {
+describe('the deliveries in the timeline of an order', () => {
   let system: TestSystem
   let receiver: Receiver
   let menu: Menu
@@ -50,7 +50,7 @@ describe("the deliveries in an order's timeline", () => {
   const deliveriesFor = async (key: string) =>
     (await call<TimelineReply>('GET', `/orders/${order}/timeline`, key)).deliveries
 
-  it('are those to webhooks that the caller sees, as they fare', async () => {
+  it('lists deliveries with their state to the webhooks that the caller can access', async () => {
     const [all, own] = [await subscribe(), await subscribe([menu.restaurant_id])]
     receiver.answer = async ({ id }) => {
       const [row] = await system.database.query<{ webhook_id: string }>(
@@ -60,30 +60,32 @@ describe("the deliveries in an order's timeline", () => {
       return row?.webhook_id === own.webhook_id ? 503 : 204
     }
     order = await place(system.database, menu)
-    const shown = await until('both have been tried', async () => {
+    const attempted = await until('both have been attempted', async () => {
       const deliveries = await deliveriesFor(admin)
       return deliveries.filter(({ attempt_count }) => attempt_count === 1).length === 2 && deliveries
     })
     const { events } = await call<TimelineReply>('GET', `/orders/${order}/timeline`, admin)
-    const outcomes = shown.map(({ webhook_id, type, event_id, state, last_status }) => ({
+    const outcomes = attempted.map(({ webhook_id, type, event_id, state, last_status }) => ({
       webhook_id,
       type,
       event_id,
       state,
       last_status,
     }))
-    const told = { type: 'order.placed.v1', event_id: events[0]?.event_id }
+    const event = { type: 'order.placed.v1', event_id: events[0]?.event_id }
     expect(outcomes).to.have.deep.members([
-      { webhook_id: all.webhook_id, ...told, state: 'DELIVERED', last_status: 204 },
-      { webhook_id: own.webhook_id, ...told, state: 'PENDING', last_status: 503 },
+      { webhook_id: all.webhook_id, ...event, state: 'DELIVERED', last_status: 204 },
+      { webhook_id: own.webhook_id, ...event, state: 'PENDING', last_status: 503 },
     ])
 
-    const bound = await keyFor(['orders:read', 'webhooks:read'], [menu.restaurant_id])
-    expect((await deliveriesFor(bound)).map(({ webhook_id }) => webhook_id)).to.deep.equal([own.webhook_id])
+    const restricted = await keyFor(['orders:read', 'webhooks:read'], [menu.restaurant_id])
+    expect((await deliveriesFor(restricted)).map(({ webhook_id }) => webhook_id)).to.deep.equal([
+      own.webhook_id,
+    ])
     expect(await deliveriesFor(await keyFor(['orders:read']))).to.deep.equal([])
 
     await call('DELETE', `/webhooks/${own.webhook_id}`, admin)
-    expect(await deliveriesFor(bound)).to.deep.equal([])
+    expect(await deliveriesFor(restricted)).to.deep.equal([])
     expect((await deliveriesFor(admin)).map(({ webhook_id }) => webhook_id)).to.deep.equal([all.webhook_id])
   })
 })

@@ -3,7 +3,7 @@ import type { TimelineReply } from '../../src/timeline/timeline-contract.ts'
 import { addMenu, cancel, deduct, type Menu, place, prepare, reject, restore } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
-describe("an order's timeline", () => {
+describe('the timeline of an order', () => {
   let system: TestSystem
   let menu: Menu
 
@@ -19,9 +19,9 @@ describe("an order's timeline", () => {
     return body
   }
 
-  const told = ({ events }: TimelineReply) => events.map(({ sequence, type }) => `${sequence} ${type}`)
+  const eventsIn = ({ events }: TimelineReply) => events.map(({ sequence, type }) => `${sequence} ${type}`)
 
-  it('says who moved it where and why, and what has been told of it', async () => {
+  it('lists transitions with actor and reason, the stock outcome and the events', async () => {
     const order = await place(system.database, menu)
     expect((await timelineOf(order)).stock).to.deep.equal({
       outcome: 'PENDING',
@@ -48,7 +48,7 @@ describe("an order's timeline", () => {
       reason: 'test',
       actor: 'client',
     })
-    expect(told(cancelled)).to.deep.equal([
+    expect(eventsIn(cancelled)).to.deep.equal([
       '1 order.placed.v1',
       '2 inventory.deducted.success.v1',
       '3 order.status.preparing.v1',
@@ -56,16 +56,16 @@ describe("an order's timeline", () => {
     ])
   })
 
-  it('names what was short, from the moment that it is known', async () => {
+  it('names the shortages before the order is rejected', async () => {
     const order = await place(system.database, menu, 100)
     await deduct(system.database, order)
-    const known = await timelineOf(order)
-    expect(known).to.include({ status: 'PLACED' })
-    expect(known.stock).to.deep.include({ outcome: 'OUT_OF_STOCK', deducted_at: null })
-    expect(known.stock.shortages?.map(({ requested_qty }) => requested_qty)).to.deep.equal([100, 100])
+    const failed = await timelineOf(order)
+    expect(failed).to.include({ status: 'PLACED' })
+    expect(failed.stock).to.deep.include({ outcome: 'OUT_OF_STOCK', deducted_at: null })
+    expect(failed.stock.shortages?.map(({ requested_qty }) => requested_qty)).to.deep.equal([100, 100])
     await reject(system.database, order)
     const rejected = await timelineOf(order)
-    expect(rejected.stock).to.deep.equal(known.stock)
+    expect(rejected.stock).to.deep.equal(failed.stock)
     expect(rejected.transitions.at(-1)).to.include({
       to_status: 'CANCELLED',
       reason: 'OUT_OF_STOCK',
@@ -73,7 +73,7 @@ describe("an order's timeline", () => {
     })
   })
 
-  it('says that nothing was taken for an order that was cancelled first', async () => {
+  it('reports UNTOUCHED for an order that is cancelled before its deduction', async () => {
     const order = await place(system.database, menu)
     await cancel(system.database, order)
     await deduct(system.database, order)
@@ -81,7 +81,7 @@ describe("an order's timeline", () => {
     expect((await timelineOf(order)).stock.outcome).to.equal('UNTOUCHED')
   })
 
-  it('keeps transitions and stock when the events are not kept any more', async () => {
+  it('keeps transitions and stock after the events are purged', async () => {
     const order = await place(system.database, menu)
     await deduct(system.database, order)
     await prepare(system.database, order)

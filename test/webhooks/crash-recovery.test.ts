@@ -9,7 +9,7 @@ import { Receiver } from './receivers.ts'
 const ORDER_COUNT = 40
 const EXPECTED = ['order.placed.v1', 'inventory.deducted.success.v1', 'order.status.preparing.v1']
 
-describe('webhooks, when worker and dispatcher are killed', function () {
+describe('webhooks after a crash of worker and dispatcher', function () {
   this.timeout(240_000)
 
   let system: TestSystem
@@ -46,12 +46,12 @@ describe('webhooks, when worker and dispatcher are killed', function () {
     return both
   }
 
-  /** The types that came about an order, each where it came first. */
-  const firstOf = (receiver: Receiver, order: string) => [...new Set(receiver.typesOf(order))]
+  /** Returns the event types of an order in the order of their first arrival. */
+  const distinctTypes = (receiver: Receiver, order: string) => [...new Set(receiver.typesOf(order))]
 
-  it('deliver every event to each that takes it, those of an order in their order', async () => {
+  it('delivers every event to every endpoint that accepts it, in order for each order', async () => {
     let failures = 60
-    const good = [await subscribe(() => 204), await subscribe(() => 204), await subscribe(() => 204)]
+    const healthy = [await subscribe(() => 204), await subscribe(() => 204), await subscribe(() => 204)]
     const flaky = await subscribe(() => (failures-- > 0 ? 503 : 204))
     await subscribe(() => 410)
     await subscribe(() => undefined)
@@ -60,16 +60,16 @@ describe('webhooks, when worker and dispatcher are killed', function () {
     const { menu_item_id } = await system.api.addItem(restaurant_id, 1_000)
     const place = () => system.api.place(restaurant_id, [menu_item_id, 1])
     const orders = await Promise.all(Array.from({ length: ORDER_COUNT / 2 }, place))
-    await untilSlowly('some has come', () => good.every(({ received }) => received.length > 5))
+    await untilSlowly('some events have arrived', () => healthy.every(({ received }) => received.length > 5))
     for (const child of killed) child.signal('SIGKILL')
     orders.push(...(await Promise.all(Array.from({ length: ORDER_COUNT / 2 }, place))))
     await startBoth()
     const ids = orders.map(({ order_id }) => order_id)
-    await untilSlowly('all has come', () =>
-      [...good, flaky].every(each => ids.every(id => firstOf(each, id).length === EXPECTED.length)),
+    await untilSlowly('all events have arrived', () =>
+      [...healthy, flaky].every(each => ids.every(id => distinctTypes(each, id).length === EXPECTED.length)),
     )
-    for (const each of [...good, flaky])
-      for (const id of ids) expect(firstOf(each, id)).to.deep.equal(EXPECTED)
+    for (const each of [...healthy, flaky])
+      for (const id of ids) expect(distinctTypes(each, id)).to.deep.equal(EXPECTED)
     await expectInvariants(system.database)
   })
 })

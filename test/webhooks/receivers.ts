@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 import type { CloudEvent } from '../../src/events/cloud-event.ts'
 
-/** What came to a receiver. */
+/** A request that a receiver has received. */
 export interface Received {
   id: string
   headers: IncomingMessage['headers']
@@ -12,10 +12,10 @@ export interface Received {
   event: CloudEvent
 }
 
-/** How a receiver answers: a status, or with more to it; undefined: never. */
+/** A response of a receiver: a status, alone or with headers and body; undefined: no response. */
 export type Answer = number | { status: number; headers?: Record<string, string>; body?: string } | undefined
 
-/** Somebody who has a webhook: listens on this machine, and keeps what comes. */
+/** A webhook endpoint on 127.0.0.1 that records the requests it receives. */
 export class Receiver {
   readonly received: Received[] = []
   answer: (received: Received) => Answer | Promise<Answer> = () => 204
@@ -34,9 +34,9 @@ export class Receiver {
         const {
           status,
           headers = {},
-          body: said = '',
+          body: responseBody = '',
         } = typeof answer === 'number' ? { status: answer } : answer
-        response.writeHead(status, headers).end(said)
+        response.writeHead(status, headers).end(responseBody)
       })()
     })
     this.#server.on('connection', () => this.connections++)
@@ -52,14 +52,14 @@ export class Receiver {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hooks`
   }
 
-  /** Types of what came about an order, in the order it came. */
+  /** Returns the event types received for an order, in order of arrival. */
   typesOf(orderId: string): string[] {
     return this.received
       .filter(({ event }) => event.subject === `orders/${orderId}`)
       .map(({ event }) => event.type)
   }
 
-  /** Closes its connections in the middle of whatever is on them. */
+  /** Closes all connections, also those with a request in progress. */
   breakOff(): void {
     this.#server.closeAllConnections()
   }
@@ -70,7 +70,7 @@ export class Receiver {
   }
 }
 
-/** @throws when the signature is not by this secret */
+/** Verifies the signature of a request. @throws when it was not made with this secret */
 export function verify(secret: string, { body, headers }: Received): unknown {
   return new Webhook(secret).verify(body, headers as Record<string, string>)
 }

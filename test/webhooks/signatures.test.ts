@@ -4,7 +4,7 @@ import { signatureHeaders } from '../../src/webhooks/delivery/send.ts'
 import { newSecret } from '../../src/webhooks/webhook-secret.ts'
 
 describe('signatures of deliveries', () => {
-  it('are those of the test vector of Standard Webhooks', () => {
+  it('match the test vector of Standard Webhooks', () => {
     const at = new Date(1_614_265_330_000)
     const delivery_id = 'msg_p5jXN8AQM9LWM0D4loKWxJek'
     const secrets = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']
@@ -15,7 +15,7 @@ describe('signatures of deliveries', () => {
     })
   })
 
-  it('verify with the public library, by each secret, and by no other', () => {
+  it('verify in the Standard Webhooks library with each secret and with no other', () => {
     const [one, two, other] = [newSecret(), newSecret(), newSecret()]
     const body = JSON.stringify({ name: 'Café 🍕' })
     const headers = signatureHeaders({ delivery_id: 'd', secrets: [one, two], body }, new Date())

@@ -9,7 +9,7 @@ import { addWebhook } from '../../src/webhooks/webhooks.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-describe('a webhook that is added while events are published', () => {
+describe('a webhook that is added during a fan-out', () => {
   let database: Database
   let close: () => Promise<void>
 
@@ -22,8 +22,8 @@ describe('a webhook that is added while events are published', () => {
   const newWebhook = () => ({ webhook_id: newId(), url: 'https://example.com/hooks', event_types: ['*'] })
   const someEvent = (): EventOf => ({ ...exampleOf('order.placed.v1'), event_id: newId() })
 
-  async function untilSomebodyWaits(): Promise<void> {
-    await until('somebody waits for the lock', async () => {
+  async function untilLockIsAwaited(): Promise<void> {
+    await until('a session waits for the lock', async () => {
       const waiting = await database.query(
         `select 1 from pg_locks where not granted and relation = 'webhook_deliveries'::regclass
           and database = (select oid from pg_database where datname = current_database())`,
@@ -32,16 +32,16 @@ describe('a webhook that is added while events are published', () => {
     })
   }
 
-  it('is there only when what did not see it has been committed', async () => {
+  it('commits after the fan-outs that did not match it', async () => {
     const publishing = await database.beginTransaction()
     expect(await appendAndFanOut(publishing.db, webhookFanOut, [someEvent()])).to.deep.equal([])
-    let isThere = false
+    let isAdded = false
     const webhook = newWebhook()
     const adding = database
       .transaction(tx => addWebhook(tx, ANYONE, webhook, { allowPrivate: false }))
-      .then(() => (isThere = true))
-    await untilSomebodyWaits()
-    expect(isThere).to.equal(false)
+      .then(() => (isAdded = true))
+    await untilLockIsAwaited()
+    expect(isAdded).to.equal(false)
     await publishing.commit()
     await adding
     const next = someEvent()
@@ -51,13 +51,13 @@ describe('a webhook that is added while events are published', () => {
     ])
   })
 
-  it('hears of what is published at the same time and committed behind it', async () => {
+  it('gets an event whose fan-out started before and committed after it', async () => {
     const adding = await database.beginTransaction()
     const webhook = newWebhook()
     await addWebhook(adding.db, ANYONE, webhook, { allowPrivate: false })
     const event = someEvent()
     const publishing = database.transaction(tx => appendAndFanOut(tx, webhookFanOut, [event]))
-    await untilSomebodyWaits()
+    await untilLockIsAwaited()
     await adding.commit()
     expect((await publishing).map(({ target_id, event_id }) => [target_id, event_id])).to.deep.equal([
       [webhook.webhook_id, event.event_id],

@@ -57,20 +57,20 @@ describe('webhooks', () => {
 
   const first = ['order.placed.v1', 'inventory.deducted.success.v1', 'order.status.preparing.v1']
 
-  it('are told every event of an order, once, in order, as a signed CloudEvent', async () => {
+  it('receive every event of an order once, in order, as a signed CloudEvent', async () => {
     const { webhook_id, secret } = await subscribe()
     const order_id = await prepared()
     await system.api.setStatus(order_id, 'OUT_FOR_DELIVERY')
     await system.api.cancel(order_id)
     const expected = [...first, 'order.status.out_for_delivery.v1', 'order.cancelled.v1']
-    await until('all has come', () => receiver.typesOf(order_id).length >= expected.length)
+    await until('all events have arrived', () => receiver.typesOf(order_id).length >= expected.length)
     expect(receiver.typesOf(order_id)).to.deep.equal(expected)
     for (const received of receiver.received) {
       expect(verify(secret, received)).to.deep.equal(received.event)
       expect(received.event).to.include({ source: 'https://orders.example', specversion: '1.0' })
       expect(received.headers['content-type']).to.match(/^application\/cloudevents\+json/)
     }
-    await until('each is settled', async () =>
+    await until('all deliveries are DELIVERED', async () =>
       (await deliveries(webhook_id)).every(({ state }) => state === 'DELIVERED'),
     )
     const listed = await deliveries(webhook_id)
@@ -85,7 +85,7 @@ describe('webhooks', () => {
     await expectInvariants(system.database)
   })
 
-  it('hear of the events and restaurants that they asked for', async () => {
+  it('receive only the subscribed event types and restaurants', async () => {
     const other = await system.api.addRestaurant()
     const item = await system.api.addItem(other.restaurant_id, 1)
     const { webhook_id } = await subscribe({
@@ -95,17 +95,17 @@ describe('webhooks', () => {
     const foreign = await system.api.place(other.restaurant_id, [item.menu_item_id, 1])
     await system.api.untilStatus(foreign.order_id, 'PREPARING')
     const order_id = await prepared()
-    await until('it has come', () => receiver.typesOf(order_id).length === 2)
+    await until('the event has arrived', () => receiver.typesOf(order_id).length === 2)
     expect(receiver.received.map(({ event }) => event.type)).to.deep.equal(first.slice(1))
     expect((await deliveries(webhook_id)).every(each => each.order_id === order_id)).to.equal(true)
   })
 
-  it('get what they did not take again, under the same id, and what follows it afterwards', async () => {
+  it('receive retries under the same id, and later events of the order only after them', async () => {
     await subscribe()
     let failures = 3
     receiver.answer = () => (failures-- > 0 ? { status: 503, body: 'try later' } : 200)
     const order_id = await prepared()
-    await until('all has come', () => receiver.typesOf(order_id).length === 6)
+    await until('all events have arrived', () => receiver.typesOf(order_id).length === 6)
     expect(receiver.typesOf(order_id)).to.deep.equal([
       ...Array.from({ length: 4 }, () => first[0]),
       ...first.slice(1),
@@ -114,11 +114,11 @@ describe('webhooks', () => {
     await expectInvariants(system.database)
   })
 
-  it('show each attempt with its status, its duration and the first bytes of the answer', async () => {
+  it('list every attempt with its status, its duration and the first bytes of the response', async () => {
     const { webhook_id } = await subscribe({ event_types: ['order.placed.v1'] })
     receiver.answer = () => ({ status: receiver.received.length === 1 ? 500 : 200, body: 'é'.repeat(5_000) })
     await prepared()
-    const [delivery] = await until('it has been delivered', async () => {
+    const [delivery] = await until('the delivery is DELIVERED', async () => {
       const all = await deliveries(webhook_id)
       return all[0]?.state === 'DELIVERED' && all
     })
@@ -129,24 +129,24 @@ describe('webhooks', () => {
     }
   })
 
-  it('take a redirect for a failure, and do not follow it', async () => {
+  it('treat a redirect as a failure and do not follow it', async () => {
     const elsewhere = await Receiver.start()
     const { webhook_id } = await subscribe({ event_types: ['order.placed.v1'] })
     receiver.answer = () => ({ status: 307, headers: { location: elsewhere.url } })
     await prepared()
-    await until('it was tried twice', () => receiver.received.length >= 2)
+    await until('two attempts were made', () => receiver.received.length >= 2)
     expect(elsewhere.connections).to.equal(0)
     expect((await deliveries(webhook_id))[0]?.attempts[0]).to.include({ status: 307 })
     await elsewhere.stop()
   })
 
-  it('are disabled at once by 410, and what waits is discarded', async () => {
+  it('are disabled by a 410 response, which discards pending deliveries', async () => {
     const { webhook_id } = await subscribe()
     receiver.answer = () => 410
     await prepared()
-    await until('it is disabled', async () => (await hook(webhook_id)).status === 'DISABLED')
+    await until('the webhook is disabled', async () => (await hook(webhook_id)).status === 'DISABLED')
     expect(await hook(webhook_id)).to.include({ disabled_reason: 'GONE' })
-    await until('all is discarded', async () => {
+    await until('all deliveries are discarded', async () => {
       const all = await deliveries(webhook_id)
       return all.every(({ state, reason }) => state === 'DISCARDED' && reason !== null)
     })
@@ -160,28 +160,28 @@ describe('webhooks', () => {
     const { webhook_id } = await subscribe({ event_types: ['order.placed.v1'] })
     receiver.answer = () => 500
     await prepared()
-    await until('it is failing', async () => (await hook(webhook_id)).failing_since !== null)
+    await until('the webhook is failing', async () => (await hook(webhook_id)).failing_since !== null)
     expect(await hook(webhook_id)).to.include({ status: 'ACTIVE' })
     await system.database.execute(
       `update webhooks set failing_since = now() - interval '121 hours' where webhook_id = $1`,
       [webhook_id],
     )
-    await until('it is disabled', async () => (await hook(webhook_id)).disabled_reason === 'FAILING')
+    await until('the webhook is disabled', async () => (await hook(webhook_id)).disabled_reason === 'FAILING')
 
     receiver.answer = () => 200
     const enabled = await system.api.call('PATCH', `${hooks}/${webhook_id}`, { status: 'ACTIVE' })
     expect(enabled.body).to.include({ status: 'ACTIVE', disabled_reason: null, failing_since: null })
     const order_id = await prepared()
-    await until('it hears again', () => receiver.typesOf(order_id).length === 1)
+    await until('the webhook receives events again', () => receiver.typesOf(order_id).length === 1)
   })
 
-  it('sign with both secrets after a rotation, until the previous one ends', async () => {
+  it('sign with both secrets after a rotation until the previous one expires', async () => {
     const { webhook_id, secret } = await subscribe({ event_types: ['order.placed.v1'] })
     const rotate = () => system.api.call<RotatedSecretReply>('POST', `${hooks}/${webhook_id}/rotate-secret`)
     const { body: rotated } = await rotate()
     const one = await prepared()
     const [received] = await until(
-      'it has come',
+      'the event has arrived',
       () => receiver.typesOf(one).length === 1 && receiver.received,
     )
     for (const each of [secret, rotated.secret]) if (received) verify(each, received)
@@ -189,20 +189,23 @@ describe('webhooks', () => {
       webhook_id,
     ])
     const two = await prepared()
-    await until('it has come', () => receiver.typesOf(two).length === 1)
+    await until('the event has arrived', () => receiver.typesOf(two).length === 1)
     const last = receiver.received.at(-1)
-    if (!last) throw new Error('nothing has come')
+    if (!last) throw new Error('no event has arrived')
     verify(rotated.secret, last)
     expect(() => verify(secret, last)).to.throw('No matching signature')
   })
 
-  it('send a test event, once, also while they are disabled', async () => {
+  it('send a test event once, also while they are disabled', async () => {
     const { webhook_id, secret } = await subscribe()
     await system.api.call('PATCH', `${hooks}/${webhook_id}`, { status: 'DISABLED' })
     receiver.answer = () => 500
     const { status, body } = await system.api.call<DeliveryReply>('POST', `${hooks}/${webhook_id}/test`)
     expect([status, body.type, body.state]).to.deep.equal([202, 'webhook.test', 'PENDING'])
-    await until('it is settled', async () => (await deliveries(webhook_id))[0]?.state === 'DISCARDED')
+    await until(
+      'the test delivery is DISCARDED',
+      async () => (await deliveries(webhook_id))[0]?.state === 'DISCARDED',
+    )
     expect((await deliveries(webhook_id))[0]?.reason).to.equal('sent once: the receiver answered 500')
     const [received] = receiver.received
     expect(receiver.received).to.have.lengthOf(1)
@@ -211,29 +214,32 @@ describe('webhooks', () => {
     expect(testEventSchema.strict().parse(received?.event)).to.deep.equal(received?.event)
   })
 
-  it('send a delivery again on request, under the same id', async () => {
+  it('redeliver on request under the same id', async () => {
     const { webhook_id } = await subscribe({ event_types: ['order.placed.v1'] })
     await prepared()
-    const [delivery] = await until('it is delivered', async () => {
+    const [delivery] = await until('the delivery is DELIVERED', async () => {
       const all = await deliveries(webhook_id)
       return all[0]?.state === 'DELIVERED' && all
     })
     const path = `${hooks}/${webhook_id}/deliveries/${delivery?.delivery_id}/redeliver`
     expect((await system.api.call('POST', path)).status).to.equal(202)
-    await until('it has come again', () => receiver.received.length === 2)
+    await until('the delivery has arrived again', () => receiver.received.length === 2)
     expect(new Set(receiver.received.map(({ id }) => id)).size).to.equal(1)
-    await until('it is settled again', async () => (await deliveries(webhook_id))[0]?.attempt_count === 2)
+    await until(
+      'the second attempt is recorded',
+      async () => (await deliveries(webhook_id))[0]?.attempt_count === 2,
+    )
   })
 
-  it('forget their secrets and discard what waits when they are deleted', async () => {
+  it('lose their secrets and pending deliveries when they are deleted', async () => {
     const { webhook_id } = await subscribe()
     receiver.answer = () => 500
     await prepared()
-    await until('it was tried', () => receiver.received.length > 0)
+    await until('one attempt was made', () => receiver.received.length > 0)
     expect((await system.api.call('DELETE', `${hooks}/${webhook_id}`)).status).to.equal(204)
     expect((await system.api.call('GET', `${hooks}/${webhook_id}`)).status).to.equal(404)
     expect((await system.api.call('DELETE', `${hooks}/${webhook_id}`)).status).to.equal(404)
-    await until('all is discarded', async () => {
+    await until('all deliveries are discarded', async () => {
       const open = await system.database.query(
         `select 1 from webhook_deliveries where webhook_id = $1 and state <> 'DISCARDED'`,
         [webhook_id],
@@ -247,13 +253,15 @@ describe('webhooks', () => {
     ).to.deep.equal([{ secret: null, previous_secret: null }])
   })
 
-  it('do not wait for one that does not answer', async () => {
+  it('are not delayed by an endpoint that does not respond', async () => {
     const slow = await Receiver.start()
     slow.answer = () => undefined
     await subscribe({}, slow.url)
     await subscribe()
     const orders = await Promise.all(Array.from({ length: 30 }, () => prepared()))
-    await until('the other has everything', () => orders.every(order => receiver.typesOf(order).length === 3))
+    await until('the other endpoint has received all events', () =>
+      orders.every(order => receiver.typesOf(order).length === 3),
+    )
     for (const order of orders) expect(receiver.typesOf(order)).to.deep.equal(first)
     expect(slow.received.length).to.be.within(1, 10)
     await slow.stop()

@@ -6,7 +6,7 @@ import { countRetries } from '../../jobs/job-metrics.ts'
 import { DELIVERY_QUEUE, deliveryQueue } from '../../jobs/queues.ts'
 import { InterruptibleSleep } from '../../platform/interruptible-sleep.ts'
 import type { Logger } from '../../platform/log.ts'
-import { DELIVERIES_CHANNEL, LOOK } from '../fan-out.ts'
+import { DELIVERIES_CHANNEL, SWEEP } from '../fan-out.ts'
 import { validateWebhookUrl } from '../webhook-url.ts'
 import { decideOutcome } from './decide-outcome.ts'
 import { enqueueReady, releaseRooms, returnJobs } from './enqueue-ready.ts'
@@ -84,10 +84,10 @@ export class DeliveryWorker {
     this.#stopSignal = new AbortController()
     this.#agent = ssrfGuardedAgent({ allowPrivate, connections: CONCURRENCY_COUNT })
     const heard = (payload: string) => {
-      if (payload === LOOK) void this.#waiting.look()
+      if (payload === SWEEP) void this.#waiting.look()
       this.#wake()
     }
-    this.#listener = await database.listen(DELIVERIES_CHANNEL, heard, () => heard(LOOK))
+    this.#listener = await database.listen(DELIVERIES_CHANNEL, heard, () => heard(SWEEP))
     this.#timers = [
       setInterval(() => void this.#touch(), TOUCH_MS),
       setInterval(() => void this.#waiting.look(), LOOK_MS),
