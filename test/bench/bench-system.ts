@@ -13,7 +13,9 @@ export type Role = 'api' | 'dispatcher' | 'worker'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const START_TIMEOUT_MS = 60_000
-/** Sized for the reference machine, with default durability. Every scenario uses them, `limit` too. */
+/**
+ * Sized for the reference machine, with default durability. Every scenario uses them, `limit` too.
+ */
 const SERVER_SETTINGS = {
   shared_buffers: '2GB',
   min_wal_size: '4GB',
@@ -24,7 +26,9 @@ const SERVER_SETTINGS = {
 const WAL_SEGMENT_COUNT = 200
 const POLL_MS = 20
 
-/** A Postgres server with default durability, and the roles as separate processes, as in production. */
+/**
+ * A Postgres server with default durability, and the roles as separate processes, as in production.
+ */
 export class BenchSystem {
   readonly url: string
   /** reads results; takes no part in the load */
@@ -112,8 +116,8 @@ export class BenchSystem {
 
   /**
    * Creates WAL segments in advance. A server that has run for a while recycles old segments. A new
-   * server creates each one while all commits wait: 50 ms per 7,000 orders, which would dominate the
-   * p99 of a short run.
+   * server creates each one while all commits wait: 50 ms per 7,000 orders, which would dominate
+   * the p99 of a short run.
    */
   async #fillLog(): Promise<void> {
     for (let count = 0; count < WAL_SEGMENT_COUNT; count++)

@@ -65,7 +65,10 @@ export async function untilDrained(
   }
 }
 
-/** Runs exactly these roles. A new API gets a load that is not measured first, because V8 still compiles. */
+/**
+ * Runs exactly these roles. A new API gets a load that is not measured first, because V8 still
+ * compiles.
+ */
 export async function runWarm(bench: Bench, roles: Role[], env: Record<string, string> = {}): Promise<void> {
   const { system, menu } = bench
   if (!(await system.run(roles, env)) || !roles.includes('api')) return
@@ -79,7 +82,10 @@ export async function runWarm(bench: Bench, roles: Role[], env: Record<string, s
   await (roles.includes('worker') ? untilDrained(bench) : clearBacklog(bench))
 }
 
-/** Runs every role and waits until all are idle. @returns the time; later orders belong to the measurement */
+/**
+ * Runs every role and waits until all are idle.
+ * @returns the time; later orders belong to the measurement
+ */
 export async function startIdle(bench: Bench): Promise<Date> {
   await clearBacklog(bench)
   await runWarm(bench, ALL)

@@ -5,8 +5,8 @@ const RESTAURANTS = 100
 const ITEMS = 1_000
 
 /**
- * Fills the tables as years of operation would. The later half of the orders still have their events
- * and jobs, and a few of them show each kind of problem that operators look for.
+ * Fills the tables as years of operation would. The later half of the orders still have their
+ * events and jobs, and a few of them show each kind of problem that operators look for.
  * @param orders number of orders
  */
 export async function fillTables(client: ClientBase, orders: number): Promise<void> {

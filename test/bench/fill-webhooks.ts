@@ -14,8 +14,8 @@ const DEAD_COUNT = 500
 
 /**
  * Fills the webhook tables for the events of `fillTables`: two deliveries per order, with their
- * attempts and the jobs that pg-boss keeps for a day. Most are delivered. One webhook fails, one is too
- * slow, one has dead letters, and three are disabled, gone or deleted.
+ * attempts and the jobs that pg-boss keeps for a day. Most are delivered. One webhook fails, one is
+ * too slow, one has dead letters, and three are disabled, gone or deleted.
  */
 export async function fillWebhooks(client: ClientBase): Promise<void> {
   await client.query(`set synchronous_commit = off; set work_mem = '256MB'`)

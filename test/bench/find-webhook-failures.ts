@@ -9,7 +9,10 @@ export interface CommittedEvent {
   at: number
 }
 
-/** Compares what each receiver got with the outbox, and checks all invariants. @returns failures, one line each */
+/**
+ * Compares what each receiver got with the outbox, and checks all invariants.
+ * @returns failures, one line each
+ */
 export async function findWebhookFailures(
   system: BenchSystem,
   receivers: readonly WebhookReceiver[],

@@ -22,9 +22,9 @@ export const hasH2load = spawnSync('h2load', ['--version']).error === undefined
 
 /**
  * Sends `rate` orders per second, always the first body, evenly over all connections. A connection
- * sends its next order only after a response, so there must be more connections than orders that the
- * API lets wait. Uses h2load: wrk cannot hold a rate, and a client in JavaScript would take too much
- * of the CPU that the system needs.
+ * sends its next order only after a response, so there must be more connections than orders that
+ * the API lets wait. Uses h2load: wrk cannot hold a rate, and a client in JavaScript would take too
+ * much of the CPU that the system needs.
  */
 export async function flood({
   baseUrl,

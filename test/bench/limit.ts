@@ -7,8 +7,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { capture } from './capture.ts'
 
 /**
- * The supposed upper limit of placement: one commit per order. Measures the bare placement statement,
- * prepared, from 32 connections, without the API.
+ * The supposed upper limit of placement: one commit per order. Measures the bare placement
+ * statement, prepared, from 32 connections, without the API.
  */
 const CLIENT_COUNT = 32
 

@@ -61,7 +61,9 @@ export async function apiAtRate(bench: Bench): Promise<Figures> {
   return { 'p50 ms': result.p50Ms, 'p99 ms': result.p99Ms, errors: result.errors }
 }
 
-/** Measures the time between the commits of PLACED and PREPARING, in ms, of the orders placed since. */
+/**
+ * Measures the time between the commits of PLACED and PREPARING, in ms, of the orders placed since.
+ */
 async function pipelineLatency({ system }: Bench, since: Date): Promise<Figures> {
   const [row] = await system.query<{ p50: number; p99: number; max: number; count: string }>(
     `select percentile_cont(0.5) within group (order by ms) as p50, percentile_cont(0.99) within group (order by ms) as p99,

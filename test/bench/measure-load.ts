@@ -49,7 +49,10 @@ export function placement(connections: number, roles: Role[], env: Record<string
   }
 }
 
-/** Measures orders per second from the first POST to the last PREPARING, with all roles on this machine. */
+/**
+ * Measures orders per second from the first POST to the last PREPARING, with all roles on this
+ * machine.
+ */
 export function endToEnd(bodies: (menu: Menu) => string[]) {
   return async (bench: Bench): Promise<Figures> => {
     const since = await startIdle(bench)
@@ -76,7 +79,10 @@ export function grown(run: (bench: Bench) => Promise<Figures>) {
   }
 }
 
-/** Measures placement at 128 connections with the API alone, while a long backlog of events is undispatched. */
+/**
+ * Measures placement at 128 connections with the API alone, while a long backlog of events is
+ * undispatched.
+ */
 export async function placementBehindBacklog(bench: Bench): Promise<Figures> {
   const { system, menu, seconds, backlogCount } = bench
   await runWarm(bench, ['api'])

@@ -5,7 +5,10 @@ import { openLoop } from './open-loop.ts'
 import { processedBetween } from './processed-between.ts'
 
 const CONNECTION_COUNT = 4_800
-/** The flood lasts three times as long as another load, because opening its connections takes a while. */
+/**
+ * The flood lasts three times as long as another load, because opening its connections takes a
+ * while.
+ */
 const LENGTH_FACTOR = 3
 /** Maximum of orders that the API queues or processes at once. */
 const QUEUED_COUNT = 2_500
@@ -15,8 +18,8 @@ const RATE_AFTERWARDS = 100
 
 /**
  * Offers three times what the whole system sustains. First measures the sustained rate and the peak
- * of placement beside it, then the flood, over so many connections that most orders are refused, then
- * a small load right after it. All orders are for the same item.
+ * of placement beside it, then the flood, over so many connections that most orders are refused,
+ * then a small load right after it. All orders are for the same item.
  */
 export async function overload(bench: Bench): Promise<Figures> {
   const peakSince = await startIdle(bench)
@@ -25,7 +28,8 @@ export async function overload(bench: Bench): Promise<Figures> {
   const peak = await closedLoop({ ...load, connections: 128 })
   const sustained = await processedBetween(bench, peakSince, new Date())
   const floodSince = new Date()
-  // A connection whose order is queued sends nothing, so the others must offer what exceeds the peak.
+  // A connection whose order is queued sends nothing, so the others must offer what exceeds the
+  // peak.
   const excess = OVERLOAD_FACTOR * sustained.perSecond - peak.perSecond
   const ratePerConnection = excess / (CONNECTION_COUNT - QUEUED_COUNT)
   const flooded = await flood({

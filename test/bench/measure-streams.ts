@@ -9,7 +9,10 @@ import { EventSource } from './event-source.ts'
 import { processUse } from './process-use.ts'
 import { inBatches, makeEvents, placeOrders } from './stream-load.ts'
 
-/** For each stream of a restaurant (a kitchen screen), there are three streams of orders (customers). */
+/**
+ * For each stream of a restaurant (a kitchen screen), there are three streams of orders
+ * (customers).
+ */
 const ORDER_STREAMS_PER_RESTAURANT_STREAM = 3
 const STREAMS_PER_RESTAURANT = 10
 /** After this time without it, an event counts as lost. */
@@ -49,8 +52,8 @@ interface CommittedEvent {
 }
 
 /**
- * Holds streams of restaurants and orders open on one API process, while orders are placed and moved
- * on over HTTP: half of the calls place orders, the others move on the orders of the streams.
+ * Holds streams of restaurants and orders open on one API process, while orders are placed and
+ * moved on over HTTP: half of the calls place orders, the others move on the orders of the streams.
  */
 export async function measureStreams(run: StreamRun): Promise<StreamResult> {
   const { streamCount, eventsPerSecond, seconds, onProgress } = run
@@ -104,7 +107,10 @@ export async function measureStreams(run: StreamRun): Promise<StreamResult> {
   }
 }
 
-/** Waits until every stream has its events, and adds each difference to `failures`. @returns the lags */
+/**
+ * Waits until every stream has its events, and adds each difference to `failures`.
+ * @returns the lags
+ */
 async function compareArrivals(
   sources: ReadonlyMap<EventSource, string>,
   events: readonly CommittedEvent[],

@@ -133,7 +133,10 @@ function fixAll(receivers: readonly WebhookReceiver[]): number {
   return Date.now()
 }
 
-/** Resolves when the condition is true, or without progress for a minute. The comparison then finds what is missing. */
+/**
+ * Resolves when the condition is true, or without progress for a minute. The comparison then finds
+ * what is missing.
+ */
 async function untilStalled(isTrue: () => Promise<boolean> | boolean, progress: () => number): Promise<void> {
   let last = progress()
   for (let polls = 0; polls < STALL_COUNT && !(await isTrue()); polls++) {

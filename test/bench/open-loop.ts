@@ -7,9 +7,9 @@ import { type Load, type LoadResult, ORDERS_PATH } from './load.ts'
 const ARRIVALS_SEED = 1
 
 /**
- * Sends `rate` orders per second at random moments, however long responses take, over all connections
- * in rotation. Latency is measured from the moment an order was due, so that a slow response cannot
- * hide the delay of the orders behind it.
+ * Sends `rate` orders per second at random moments, however long responses take, over all
+ * connections in rotation. Latency is measured from the moment an order was due, so that a slow
+ * response cannot hide the delay of the orders behind it.
  */
 export async function openLoop({
   baseUrl,

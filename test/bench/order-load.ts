@@ -34,7 +34,9 @@ export class OrderLoad {
     await Promise.all(this.#pending)
   }
 
-  /** Resolves when `count` orders have been placed, when a call has failed, or after `timeoutMs`. */
+  /**
+   * Resolves when `count` orders have been placed, when a call has failed, or after `timeoutMs`.
+   */
   async untilPlaced(count: number, timeoutMs = Number.POSITIVE_INFINITY): Promise<void> {
     const deadline = Date.now() + timeoutMs
     while (this.placed < count && Date.now() < deadline && this.failures.length === 0) await delay(POLL_MS)

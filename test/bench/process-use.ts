@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** Reads a process's memory (now and at its peak) and CPU time from /proc. Returns undefined when it has ended. */
+/**
+ * Reads a process's memory (now and at its peak) and CPU time from /proc. Returns undefined when it
+ * has ended.
+ */
 export function processUse(
   pid: number,
 ): { rssMb: number; peakRssMb: number; cpuSeconds: number } | undefined {

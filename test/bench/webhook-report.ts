@@ -3,7 +3,9 @@ import { plainTable } from '../../scripts/support/plain-table.ts'
 import type { WebhookResult } from './measure-webhooks.ts'
 import type { WebhookReceiver } from './webhook-receiver.ts'
 
-/** Time from the commit of an event to its arrival at the good receivers, in one phase of the run. */
+/**
+ * Time from the commit of an event to its arrival at the good receivers, in one phase of the run.
+ */
 export interface Lags {
   while: string
   deliveries: number
@@ -12,7 +14,9 @@ export interface Lags {
   maxMs: number
 }
 
-/** An event belongs to the phase of its commit, or to the last phase if it arrived after the kill. */
+/**
+ * An event belongs to the phase of its commit, or to the last phase if it arrived after the kill.
+ */
 const phases = [
   '3 are slow, 2 fail, 1 is gone',
   '3 are slow, 2 catch up, 1 is gone',

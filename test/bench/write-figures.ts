@@ -2,7 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 
-/** Writes all figures of a run to a JSON file, with the time and the machine, and prints the path. */
+/**
+ * Writes all figures of a run to a JSON file, with the time and the machine, and prints the path.
+ */
 export function writeFigures(file: string, figures: Record<string, unknown>): void {
   mkdirSync(dirname(file), { recursive: true })
   const machine = {

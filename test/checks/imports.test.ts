@@ -18,7 +18,10 @@ interface Cruise {
   summary: { violations: Violation[] }
 }
 
-/** Runs dependency-cruiser on `src` and `scripts` of a project folder. It exits with the number of violations. */
+/**
+ * Runs dependency-cruiser on `src` and `scripts` of a project folder. The exit code is the number
+ * of violations.
+ */
 async function cruise(folder: string): Promise<Cruise> {
   const cli = join(ROOT, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruiser.mjs')
   const args = [cli, 'src', 'scripts', '--config', CONFIG, '--output-type', 'json']
@@ -31,7 +34,7 @@ async function cruise(folder: string): Promise<Cruise> {
   )
 }
 
-/** One import per rule that must be refused: the file that imports, and what it imports. */
+/** One forbidden import per rule: the file that gets the import, and the imported module. */
 const planted: Record<string, [file: string, imported: string]> = {
   'every-folder-has-a-layer': ['src/planted/a.ts', '../platform/ids.ts'],
   'no-circular': ['src/platform/planted-circle-2.ts', './planted-circle.ts'],
@@ -51,8 +54,8 @@ interface Rules {
   forbidden: { name: string }[]
 }
 
-describe('import directions', () => {
-  it('hold for every module of src', async () => {
+describe('the import rules of .dependency-cruiser.cjs', () => {
+  it('are followed by every module of src', async () => {
     const { modules, summary } = await cruise(ROOT)
     const ours = modules.filter(({ source }) => source.startsWith('src/'))
     expect(ours.length).to.be.above(200)
@@ -61,7 +64,7 @@ describe('import directions', () => {
     expect(summary.violations).to.deep.equal([])
   })
 
-  it('are refused by each rule when a forbidden import is planted', async function () {
+  it('each report a forbidden import that is planted in a copy of the project', async function () {
     this.timeout(60_000)
     const folder = temporaryFolder()
     try {

@@ -22,7 +22,10 @@ const REQUEST_TIMEOUT_MS = 20_000
 const MEAN_PAUSE_MS = 300
 const CLIENT_COUNT = 6
 
-/** Clients that place orders, and cancel or deliver some of them, until stopped. Every attempt is recorded. */
+/**
+ * Clients that place orders, and cancel or deliver some of them, until stopped. Every attempt is
+ * recorded.
+ */
 export class Clients {
   readonly attempts: Attempt[] = []
   readonly #cluster: Cluster
@@ -110,7 +113,10 @@ export class Clients {
     return attempt
   }
 
-  /** Sends to the next API in rotation, as a load balancer would, or to any API when none is in rotation. */
+  /**
+   * Sends to the next API in rotation, as a load balancer would, or to any API when none is in
+   * rotation.
+   */
   async #send(method: string, path: string, body: object): Promise<{ status: number; order_id?: string }> {
     const apis = this.#cluster.of('api')
     const ready = apis.filter(({ inRotation }) => inRotation)

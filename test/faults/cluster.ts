@@ -117,7 +117,9 @@ export class Cluster {
     this.#log.end()
   }
 
-  /** Starts the process again, and puts it into rotation once it is ready and still the current one. */
+  /**
+   * Starts the process again, and puts it into rotation once it is ready and still the current one.
+   */
   async #spawnAgain(member: Member): Promise<void> {
     if (this.#stopping) return
     this.#spawn(member)

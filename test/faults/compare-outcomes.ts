@@ -12,11 +12,13 @@ export interface FaultRun {
   unanswered: number
   /** violated invariants, and what the fault itself found wrong */
   violations: string[]
-  /** from the fault's end until a new order reached PREPARING; null when none did within a minute */
+  /**
+   * from the fault's end until a new order reached PREPARING; null when none did within a minute
+   */
   healthyMs: number | null
   /**
-   * longest time from PLACED to the next status, of the orders placed during the fault and until the
-   * system was healthy; null for faults that delay orders by design
+   * longest time from PLACED to the next status, of the orders placed during the fault and until
+   * the system was healthy; null for faults that delay orders by design
    */
   slowestMs: number | null
   attempts: Attempt[]
@@ -39,7 +41,9 @@ interface OrderOutcome {
   is_finished: boolean
 }
 
-/** Compares the responses that clients got during each fault with the final state of the database. */
+/**
+ * Compares the responses that clients got during each fault with the final state of the database.
+ */
 export async function compareOutcomes(
   postgres: DatabaseUnderTest,
   runs: readonly FaultRun[],

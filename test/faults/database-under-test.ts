@@ -3,7 +3,9 @@ import { PostgresServer } from '../support/postgres-server.ts'
 
 const SETTINGS = { max_connections: '300', track_commit_timestamp: 'on' }
 
-/** A migrated server with default durability, and a direct connection to it that bypasses the proxy. */
+/**
+ * A migrated server with default durability, and a direct connection to it that bypasses the proxy.
+ */
 export class DatabaseUnderTest {
   readonly server: PostgresServer
   #client: Promise<pg.Client> | undefined

@@ -18,7 +18,9 @@ export interface TestBed {
 export interface Fault {
   name: string
   about: string
-  /** The fault delays orders by design, so the suite does not wait for them before the next fault. */
+  /**
+   * The fault delays orders by design, so the suite does not wait for them before the next fault.
+   */
   delaysOrders?: boolean
   /** Injects the fault and removes it. @returns what went wrong; empty when the fault passed */
   run: (testBed: TestBed) => Promise<string[]>

@@ -39,7 +39,9 @@ export class Proxy {
     this.#targetPort = port
   }
 
-  /** Stops forwarding. Old connections stay open and new ones are accepted, as on a half-open link. */
+  /**
+   * Stops forwarding. Old connections stay open and new ones are accepted, as on a half-open link.
+   */
   freeze(): void {
     this.#frozen = true
     for (const { near, far } of this.#pairs) {
@@ -48,7 +50,9 @@ export class Proxy {
     }
   }
 
-  /** Forwards new connections again and cuts the frozen ones, which stay dead as after a lost route. */
+  /**
+   * Forwards new connections again and cuts the frozen ones, which stay dead as after a lost route.
+   */
   thaw(): void {
     this.#frozen = false
     this.cut()

@@ -54,7 +54,10 @@ async function processesAnOrder({ clients, postgres }: TestBed): Promise<boolean
   return order.status === 202 && (await untilPrepared(postgres, order, PROBE_TIMEOUT_MS))
 }
 
-/** Waits up to a minute for the orders placed since, without dead letters. @returns the longest time in PLACED, in ms */
+/**
+ * Waits up to a minute for the orders placed since, without dead letters.
+ * @returns the longest time in PLACED, in ms
+ */
 async function slowestSince(postgres: DatabaseUnderTest, since: Date): Promise<number> {
   const until = new Date()
   await untilTrue(HEALTHY_TIMEOUT_MS, async () => {

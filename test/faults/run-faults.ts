@@ -91,8 +91,8 @@ async function runRounds(
 }
 
 /**
- * Waits until no event is undispatched and no job is pending. Maintenance jobs are ignored: one that
- * a fault has hit is retried only after a minute or two.
+ * Waits until no event is undispatched and no job is pending. Maintenance jobs are ignored: one
+ * that a fault has hit is retried only after a minute or two.
  */
 async function untilDrained(postgres: DatabaseUnderTest): Promise<boolean> {
   return await untilTrue(DRAIN_TIMEOUT_MS, async () => {

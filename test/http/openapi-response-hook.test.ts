@@ -38,7 +38,7 @@ describe('an answer that is not as documented', () => {
         ),
       ),
     )
-    // They are meant: the run is not to end on them.
+    // The failures are intended and must not fail the test run.
     undocumentedResponses.splice(before)
     return failures
   }
@@ -50,14 +50,14 @@ describe('an answer that is not as documented', () => {
     ['a type', 'GET', orders, { ...right, type: 'text/html' }, /deeply equal/],
     ['a body', 'GET', orders, { ...right, body: '[{"order_id":7}]' }, /data\/0\/order_id must be string/],
     ['no request id', 'GET', orders, { ...right, requestId: undefined } as never, /x-request-id/],
-    ['an operation', 'DELETE', orders, right, /no operation/],
-    ['a path', 'GET', '/api/v1/nothing', right, /no operation/],
+    ['an operation', 'DELETE', orders, right, /no such operation/],
+    ['a path', 'GET', '/api/v1/nothing', right, /no such operation/],
     [
       'a code',
       'GET',
       orders,
       { ...right, status: 418, type: 'application/problem+json', body: '{"code":"teapot"}' },
-      /teapot is no problem/,
+      /teapot is not in the catalogue/,
     ],
   ]
   for (const [what, method, path, given, message] of cases) {

@@ -7,7 +7,7 @@ import type { Operation } from '../http/operations.ts'
 import { ResponseValidator } from '../http/response-validator.ts'
 import type { RawReply } from '../http/send.ts'
 
-/** What any request may be answered with before it is known which operation it is for. */
+/** Problems that any request may get before its operation is known. */
 const beforeRouting: ReadonlySet<ProblemCode> = new Set([
   'route-not-found',
   'method-not-allowed',
@@ -16,7 +16,7 @@ const beforeRouting: ReadonlySet<ProblemCode> = new Set([
   'host-not-allowed',
 ])
 
-/** An OpenAPI document that answers are held against, by the method and the path of their request. */
+/** An OpenAPI document that checks responses by the method and path of their request. */
 export class ApiDocument {
   readonly #validator: ResponseValidator
   readonly #paths: { pattern: RegExp; operations: Map<string, Operation> }[]
@@ -32,21 +32,21 @@ export class ApiDocument {
 
   /** @param path without its query */
   expectDocumented(method: string, path: string, reply: RawReply): void {
-    // The answer to a preflight, or which methods there are; and an answer to GET without its body.
+    // Neither responses to OPTIONS nor responses without a body are documented.
     if (method === 'OPTIONS' || method === 'HEAD') return
     if (reply.status >= 400) {
       const { code } = JSON.parse(reply.text) as { code: ProblemCode }
-      if (!(code in problems)) throw new Error(`${code} is no problem of the catalogue`)
+      if (!(code in problems)) throw new Error(`${code} is not in the catalogue of problems`)
       expectProblem(reply, { code })
       if (beforeRouting.has(code)) return
     }
     const operation = this.#paths.find(({ pattern }) => pattern.test(path))?.operations.get(method)
-    if (!operation) throw new Error(`the document has no operation for it, and it is ${reply.status}`)
+    if (!operation) throw new Error(`the document has no such operation, and the status is ${reply.status}`)
     this.#validator.expectDocumented(operation.operationId, reply)
   }
 }
 
-/** With all that any configuration may answer; contract.test.ts holds one against its own. */
+/** Builds the document of all responses that any configuration can send. */
 export function wholeDocument(): ApiDocument {
   const everything = { AUTH_MODE: 'jwt', REQUIRE_IDEMPOTENCY_KEY: true, RATE_LIMIT_PER_MINUTE: 1 } as const
   return new ApiDocument(openApiDocument(apiRoutes({} as never), 'test', everything))

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Sql } from '../../src/db/transaction.ts'
 import { checks } from '../../src/ops/invariants/invariants.ts'
 
-/** Every promise of design §2 is kept: each check of `ops` has no rows. */
+/** Expects every invariant view in `ops` to be empty. */
 export async function expectInvariants(sql: Sql): Promise<void> {
   for (const { name, comment } of checks) {
     expect(await sql.query(`select * from ops.${name}`), comment).to.deep.equal([])

@@ -16,7 +16,10 @@ import { rejectOrders } from '../../src/orders/reject-order.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import type { EventHandler, Handled } from '../../src/outbox/consume-events.ts'
 
-/** The steps of the asynchronous pipeline as functions: tests run the handlers in any order, without queues. */
+/**
+ * The steps of the asynchronous pipeline as functions: tests run the handlers in any order, without
+ * queues.
+ */
 
 const trace = { request_id: 'test' }
 

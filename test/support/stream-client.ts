@@ -7,10 +7,13 @@ export interface StreamEvent {
   data: Record<string, unknown>
 }
 
-/** Follows an event stream as a browser would, and remembers what it was sent. */
+/** Reads an event stream as a browser does, and keeps the events. */
 export class StreamClient {
   readonly events: StreamEvent[] = []
-  /** the id to come back with, as EventSource keeps it: the one it came with until it is sent another, if by a heartbeat */
+  /**
+   * the id for a reconnect: of the last event or heartbeat with an id, else the `last-event-id`
+   * sent
+   */
   lastId: string | undefined
   readonly headers: IncomingMessage['headers']
   comments = 0
@@ -29,7 +32,7 @@ export class StreamClient {
     response.once('close', () => (this.isOpen = false))
   }
 
-  /** @throws the status and body of an answer that is no stream */
+  /** @throws Error with status and body when the response is not 200 */
   static async open(url: string, headers: Record<string, string> = {}): Promise<StreamClient> {
     return await new Promise((resolve, reject) => {
       const outgoing = request(url, { agent: false, headers })
@@ -45,19 +48,22 @@ export class StreamClient {
     })
   }
 
-  /** Its events but for the snapshot. */
+  /** All events but the snapshot. */
   get news(): StreamEvent[] {
     return this.events.filter(({ event }) => event !== 'snapshot')
   }
 
   async untilEvents(count: number): Promise<StreamEvent[]> {
-    await until(`${count} events have come, of ${this.events.length}`, () => this.events.length >= count)
+    await until(
+      `${count} events have arrived, not only ${this.events.length}`,
+      () => this.events.length >= count,
+    )
     return this.events
   }
 
-  /** After how long it was told to come back. */
+  /** Waits for the server's reconnection time (`retry:`). */
   async retryMs(): Promise<number> {
-    return await until('it has been told when to come back', () => this.#retryMs)
+    return await until('the server has sent a reconnection time', () => this.#retryMs)
   }
 
   close(): void {
