@@ -4,12 +4,21 @@ import type { ProblemCode } from '../../src/http/problem-entry.ts'
 import { expectProblem } from '../http/expect-problem.ts'
 import { operationsOf } from '../http/operations.ts'
 import { ResponseValidator } from '../http/response-validator.ts'
-import { type RawReply, send } from '../http/send.ts'
+import { type RawReply, type RawRequest, send } from '../http/send.ts'
+import {
+  createResources,
+  type IdName,
+  operationNamed,
+  operations,
+  succeed,
+} from '../http/successful-requests.ts'
 import { type FuzzRequest, type IdChoice, requestArbitrary } from './requests.ts'
 
 const CONCURRENT_COUNT = 16
-/** Requests that are made at once: their values take memory. */
+/** Requests generated at a time, to bound the memory of their values. */
 const CHUNK_COUNT = 1_000
+/** Menu items per restaurant at the start. */
+const ITEM_COUNT = 3
 
 export interface FuzzOptions {
   baseUrl: string
@@ -18,24 +27,23 @@ export interface FuzzOptions {
 }
 
 export interface FuzzReport {
-  /** answers by status */
+  /** Random requests by response status. */
   statuses: Record<number, number>
-  /** accepted inputs that were read back */
+  /** Accepted inputs that were read back. */
   readBackCount: number
-  /** what was wrong, each with the request that shows it */
+  /** Every wrong response with its request. */
   failures: string[]
 }
 
-type Kind = 'restaurant_id' | 'menu_item_id' | 'order_id' | 'webhook_id' | 'delivery_id'
-
-interface Thing {
+interface Resource {
   restaurant_id: string
   menu_item_id?: string
 }
 
 /**
- * Sends requests made of the API's own document and looks at each answer: never a 5xx, always as documented, every
- * refusal a problem document, and what was accepted reads back as it was sent. The same seed makes the same requests.
+ * Sends random requests generated from the OpenAPI document. Expects every response to be
+ * documented, never a 5xx, and accepted input to read back unchanged. The same seed generates the
+ * same requests.
  */
 export async function fuzzApi({ baseUrl, requestCount, seed }: FuzzOptions): Promise<FuzzReport> {
   const document = JSON.parse((await send(baseUrl, { method: 'GET', path: '/openapi.json' })).text) as object
@@ -53,7 +61,7 @@ class Fuzz {
   readonly report: FuzzReport = { statuses: {}, readBackCount: 0, failures: [] }
   readonly #baseUrl: string
   readonly #validator: ResponseValidator
-  readonly #known: Record<Kind, Map<string, Thing>> = {
+  readonly #known: Record<IdName, Map<string, Resource>> = {
     restaurant_id: new Map(),
     menu_item_id: new Map(),
     order_id: new Map(),
@@ -66,23 +74,29 @@ class Fuzz {
     this.#validator = validator
   }
 
-  /** Something has to exist to be named. */
+  /**
+   * Succeeds at every operation on two sets of resources, with further menu items, so that random
+   * requests find existing ids.
+   */
   async prepare(): Promise<void> {
-    this.#learn(await this.#add('/api/v1/webhooks', { url: 'https://example.com/hooks' }))
-    for (const name of ['One', 'Two']) {
-      const { restaurant_id = '' } = await this.#add('/api/v1/inventory/add/restaurant', { name })
-      this.#known.restaurant_id.set(restaurant_id, { restaurant_id })
-      for (let count = 0; count < 3; count++) {
-        const item = { name: `Item ${count}`, available_qty: 1_000, low_stock_threshold: 10 }
-        this.#learn(await this.#add(`/api/v1/inventory/add/${restaurant_id}/item`, item))
+    const sendAndLearn = async (request: RawRequest) => {
+      const reply = await this.#send(request)
+      this.#learn(reply)
+      return reply
+    }
+    for (let set = 0; set < 2; set++) {
+      const ids = await createResources(sendAndLearn)
+      for (let count = 1; count < ITEM_COUNT; count++)
+        await succeed(operationNamed('addMenuItem'), ids, sendAndLearn)
+      for (const operation of operations) {
+        const reply = await succeed(operation, ids, sendAndLearn)
+        this.#validator.expectDocumented(operation.operationId, reply)
       }
     }
   }
 
-  async #add(path: string, body: object): Promise<Record<string, string>> {
-    const headers = { 'content-type': 'application/json' }
-    const reply = await send(this.#baseUrl, { method: 'POST', path, headers, body: JSON.stringify(body) })
-    return JSON.parse(reply.text) as Record<string, string>
+  #send(request: RawRequest): Promise<RawReply> {
+    return send(this.#baseUrl, request)
   }
 
   async sendAll(requests: readonly FuzzRequest[]): Promise<void> {
@@ -98,7 +112,7 @@ class Fuzz {
     const body = this.#withIds(request.body)
     const query = new URLSearchParams(request.query).toString()
     const path =
-      operation.path.replaceAll(/\{(\w+)\}/g, (_, name: Kind) => this.#id(name, request.pathId)) +
+      operation.path.replaceAll(/\{(\w+)\}/g, (_, name: IdName) => this.#id(name, request.pathId)) +
       (query && `?${query}`)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const sent = {
@@ -108,31 +122,30 @@ class Fuzz {
       ...(text === undefined ? {} : { body: text }),
     }
     try {
-      const reply = await send(this.#baseUrl, sent)
+      const reply = await this.#send(sent)
       this.report.statuses[reply.status] = (this.report.statuses[reply.status] ?? 0) + 1
-      this.#look(operation.operationId, reply)
+      this.#expectDocumented(operation.operationId, reply)
       if (reply.status < 300) await this.#readBack(operation.operationId, body, reply)
     } catch (error) {
       this.report.failures.push(`${JSON.stringify(sent)}\n  ${String(error)}`)
     }
   }
 
-  #look(operationId: string, reply: RawReply): void {
+  #expectDocumented(operationId: string, reply: RawReply): void {
     expect(reply.status, reply.text).to.be.below(500)
     if (reply.status >= 400) {
       const { code } = JSON.parse(reply.text) as { code: ProblemCode }
-      // An id that is none may leave the path with another one.
+      // A malformed id may turn the path into another one.
       if (code === 'route-not-found' || code === 'method-not-allowed') return expectProblem(reply, { code })
     }
     this.#validator.expectDocumented(operationId, reply)
   }
 
-  async #readBack(operationId: string, sent: unknown, { text, headers }: RawReply): Promise<void> {
-    // A replay is the answer of then, and the world has gone on.
-    if (headers['idempotency-replayed'] || !headers['content-type']?.includes('json')) return
-    const answer = JSON.parse(text) as Record<string, string>
-    if (Array.isArray(answer)) return
-    this.#learn(answer)
+  async #readBack(operationId: string, sent: unknown, reply: RawReply): Promise<void> {
+    // A replayed response has the state of its time, which may have changed since.
+    if (reply.headers['idempotency-replayed']) return
+    const answer = this.#learn(reply)
+    if (!answer) return
     const wanted = sent as Record<string, unknown>
     const place = {
       placeOrder: `/api/v1/orders/${answer['order_id']}`,
@@ -140,11 +153,11 @@ class Fuzz {
       addMenuItem: `/api/v1/inventory/${answer['menu_item_id']}`,
     }[operationId]
     if (place === undefined) return
-    const { text: stored } = await send(this.#baseUrl, { method: 'GET', path: place })
+    const { text: stored } = await this.#send({ method: 'GET', path: place })
     const read = JSON.parse(stored) as Record<string, unknown>
     for (const name of ['name', 'customer_id', 'notes', 'restaurant_id', 'currency']) {
       const value = wanted[name]
-      // Others may have changed a name since: the answer itself has it.
+      // A concurrent request may have changed the name: the response itself has it.
       const has = name === 'name' ? answer[name] : read[name]
       if (value !== undefined)
         expect(has, name).to.equal(name.endsWith('restaurant_id') ? value : (value as string).trim())
@@ -158,22 +171,27 @@ class Fuzz {
     this.report.readBackCount++
   }
 
-  #learn(answer: Record<string, string>): void {
+  /** Adds the id of the returned resource to the known ones. @returns the resource, if there is one */
+  #learn({ text, headers }: RawReply): Record<string, string> | undefined {
+    if (!headers['content-type']?.includes('json')) return undefined
+    const answer = JSON.parse(text) as Record<string, string>
+    if (Array.isArray(answer)) return undefined
     const { restaurant_id = '', menu_item_id, order_id, webhook_id, delivery_id } = answer
     if (delivery_id) this.#known.delivery_id.set(delivery_id, { restaurant_id })
     else if (webhook_id) this.#known.webhook_id.set(webhook_id, { restaurant_id })
     else if (order_id) this.#known.order_id.set(order_id, { restaurant_id })
     else if (menu_item_id) this.#known.menu_item_id.set(menu_item_id, { restaurant_id, menu_item_id })
     else if (restaurant_id) this.#known.restaurant_id.set(restaurant_id, { restaurant_id })
+    return answer
   }
 
-  #id(kind: Kind, { pick }: IdChoice): string {
+  #id(kind: IdName, { pick }: IdChoice): string {
     if (typeof pick === 'string') return pick
     const ids = [...this.#known[kind].keys()]
     return ids[pick % Math.max(1, ids.length)] ?? '019a0000-0000-7000-8000-000000000000'
   }
 
-  /** The ids of a body; items are mostly of the restaurant that they are ordered from. */
+  /** Fills in the ids of a body. Most order lines are of items on the menu of the restaurant. */
   #withIds(body: unknown): unknown {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
     const { restaurant_id, items, ...rest } = body as Record<string, unknown>
@@ -201,7 +219,7 @@ function isChoice(value: unknown): value is IdChoice {
   return typeof value === 'object' && value !== null && 'pick' in value
 }
 
-/** Portions by item: lines of the same item are added up. */
+/** Returns the total quantity by menu item. */
 function quantitiesOf(items: unknown): Record<string, number> {
   const quantities: Record<string, number> = {}
   for (const { menu_item_id, quantity } of items as { menu_item_id: string; quantity: number }[])

@@ -1,19 +1,18 @@
 import fc, { type Arbitrary } from 'fast-check'
 import type { Operation, Schema } from '../http/operations.ts'
 
-/** Requests made of the OpenAPI document: right ones, wrong ones, and what nobody would send. */
+/** Generates valid, invalid and absurd requests from the OpenAPI document. */
 
-/** A request before it is sent: ids are numbers, and become those of things that exist by then. */
+/** A request before its ids are filled in, which happens when it is sent. */
 export interface FuzzRequest {
   operation: Operation
   pathId: IdChoice
   query: Record<string, string>
-  /** undefined: none */
   body: unknown
   headers: Record<string, string>
 }
 
-/** `pick` is the number of a thing that exists, or a string to send as it is. */
+/** `pick` is the number of an existing resource, or a literal id. */
 export interface IdChoice {
   pick: number | string
 }
@@ -36,12 +35,12 @@ interface JsonSchema extends Schema {
 const MAX_LINE_COUNT = 4
 const MAX_TEXT_LENGTH = 40
 
-/** Every request of the API, by this document. */
+/** Generates requests to all operations. */
 export function requestArbitrary(document: object, operations: readonly Operation[]): Arbitrary<FuzzRequest> {
-  return fc.oneof(...operations.map(operation => ofOperation(document, operation)))
+  return fc.oneof(...operations.map(operation => operationArbitrary(document, operation)))
 }
 
-function ofOperation(document: object, operation: Operation): Arbitrary<FuzzRequest> {
+function operationArbitrary(document: object, operation: Operation): Arbitrary<FuzzRequest> {
   const queryFields = operation.parameters.filter(({ in: place }) => place === 'query')
   const body = operation.bodySchema ? bodyArbitrary(document, operation.bodySchema) : fc.constant(undefined)
   return fc.record({
@@ -72,14 +71,14 @@ const idChoice: Arbitrary<IdChoice> = fc
   .map(pick => ({ pick }))
 
 function queryArbitrary(fields: [name: string, schema: JsonSchema][]): Arbitrary<Record<string, string>> {
-  const right = fields.map(([name, schema]): [string, Arbitrary<string>] => [
+  const valid = fields.map(([name, schema]): [string, Arbitrary<string>] => [
     name,
     fc.oneof(
       { weight: 4, arbitrary: queryValue(name, schema) },
       { weight: 1, arbitrary: fc.string({ unit: 'binary' }) },
     ),
   ])
-  const known = fc.record(Object.fromEntries(right), { requiredKeys: [] })
+  const known = fc.record(Object.fromEntries(valid), { requiredKeys: [] })
   return fc
     .tuple(
       known as Arbitrary<Record<string, string>>,
@@ -97,28 +96,28 @@ function queryValue(name: string, schema: JsonSchema): Arbitrary<string> {
   return fc.string({ maxLength: MAX_TEXT_LENGTH })
 }
 
-/** A body as the schema says; or with one of its values replaced, left out or added; or anything at all. */
+/** Generates valid bodies, bodies with one value replaced, removed or added, and arbitrary JSON. */
 function bodyArbitrary(document: object, schema: JsonSchema): Arbitrary<unknown> {
-  const right = valueArbitrary(document, schema)
-  const bent = fc
-    .tuple(right, fc.nat(100), fc.oneof(fc.jsonValue(), fc.constant(undefined)), fc.string())
-    .map(([body, which, value, name]) => bend(body, which, value, name))
+  const valid = valueArbitrary(document, schema)
+  const mutated = fc
+    .tuple(valid, fc.nat(100), fc.oneof(fc.jsonValue(), fc.constant(undefined)), fc.string())
+    .map(([body, which, value, name]) => mutate(body, which, value, name))
   return fc.oneof(
-    { weight: 6, arbitrary: right },
-    { weight: 3, arbitrary: bent },
+    { weight: 6, arbitrary: valid },
+    { weight: 3, arbitrary: mutated },
     { weight: 1, arbitrary: fc.jsonValue() },
   )
 }
 
-function bend(body: unknown, which: number, value: unknown, name: string): unknown {
+function mutate(body: unknown, which: number, value: unknown, name: string): unknown {
   if (typeof body !== 'object' || body === null) return value
   const keys = Object.keys(body)
   const key = which % 5 === 0 ? name : (keys[which % Math.max(1, keys.length)] ?? name)
   return { ...body, [key]: value }
 }
 
-function valueArbitrary(document: object, given: JsonSchema, name = ''): Arbitrary<unknown> {
-  const schema = resolve(document, given)
+function valueArbitrary(document: object, reference: JsonSchema, name = ''): Arbitrary<unknown> {
+  const schema = resolve(document, reference)
   const { type = 'string' } = schema
   if (schema.enum) return fc.constantFrom(...schema.enum)
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map(each => valueArbitrary(document, each, name)))
@@ -146,7 +145,7 @@ function valueArbitrary(document: object, given: JsonSchema, name = ''): Arbitra
   }
 }
 
-/** The whole range, and often what is small enough to have effects. */
+/** Generates the whole range, but mostly small values, which more operations accept. */
 function integerArbitrary({ minimum = 0, maximum = 1_000 }: JsonSchema): Arbitrary<number> {
   return fc.oneof(
     { weight: 5, arbitrary: fc.integer({ min: minimum, max: Math.min(maximum, minimum + 20) }) },

@@ -4,24 +4,34 @@ import { eventSchemas } from '../../src/events/event-schemas.ts'
 import { apiKeyAuthenticator, createApiKey, revokeApiKey } from '../../src/http/auth/api-keys.ts'
 import { type Scope, scopes } from '../../src/platform/caller.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import { type DescribedOperation, type Ids, json, operations, pathOf } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
 import { operationsOf } from './operations.ts'
-import { type RawReply, send } from './send.ts'
+import { type RawReply, type RawRequest, send } from './send.ts'
+import {
+  addHeaders,
+  createResources,
+  expectSuccess,
+  type Ids,
+  operationNamed,
+  operations,
+  prepareIds,
+  type RegisteredOperation,
+  requestOf,
+} from './successful-requests.ts'
 
 describe('who may do what, with API keys', () => {
   let system: TestSystem
   let own: Ids
   let foreign: Ids
   let admin: string
-  /** what each operation asks for, as the document says it */
+  /** Required scope by operationId, as documented. */
   let needed: Map<string, string>
 
   before(async () => {
     system = await startSystem(['api'], undefined, { AUTH_MODE: 'api-key', FAILED_LOGINS_PER_MINUTE: 0 })
     admin = await keyFor([...scopes])
-    own = await addEverything()
-    foreign = await addEverything()
+    own = await createResources(sendAsAdmin)
+    foreign = await createResources(sendAsAdmin)
     const document = await get('/openapi.json', admin)
     needed = new Map(
       operationsOf(JSON.parse(document.text) as object).map(({ operationId, scope }) => [
@@ -40,51 +50,18 @@ describe('who may do what, with API keys', () => {
   const get = (path: string, key: string) =>
     send(system.api.baseUrl, { method: 'GET', path, headers: bearer(key) })
 
-  async function post(path: string, body: object): Promise<Record<string, string>> {
-    const headers = { ...json, ...bearer(admin) }
-    const reply = await send(system.api.baseUrl, {
-      method: 'POST',
-      path,
-      headers,
-      body: JSON.stringify(body),
-    })
-    expect(reply.status, reply.text).to.be.within(200, 299)
-    return JSON.parse(reply.text) as Record<string, string>
+  function sendAsAdmin(request: RawRequest): Promise<RawReply> {
+    return send(system.api.baseUrl, addHeaders(request, bearer(admin)))
   }
 
-  async function addEverything(): Promise<Ids> {
-    const { restaurant_id = '' } = await post('/api/v1/inventory/add/restaurant', { name: 'Trattoria' })
-    const item = { name: 'Pizza', available_qty: 1_000 }
-    const { menu_item_id = '' } = await post(`/api/v1/inventory/add/${restaurant_id}/item`, item)
-    const items = [{ menu_item_id, quantity: 1 }]
-    const { order_id = '' } = await post('/api/v1/orders', { restaurant_id, items })
-    const { webhook_id, delivery_id } = await addWebhook(restaurant_id)
-    return { restaurant_id, menu_item_id, order_id, webhook_id, delivery_id }
-  }
-
-  async function addWebhook(restaurant_id: string): Promise<Pick<Ids, 'webhook_id' | 'delivery_id'>> {
-    const hook = { url: 'https://example.com/hooks', restaurant_ids: [restaurant_id] }
-    const { webhook_id = '' } = await post('/api/v1/webhooks', hook)
-    const { delivery_id = '' } = await post(`/api/v1/webhooks/${webhook_id}/test`, {})
-    return { webhook_id, delivery_id }
-  }
-
-  /** An operation, as it would succeed if it may. */
+  /** Sends a request that succeeds when the caller is authorised for the operation and the resources. */
   async function perform(
-    { method, path, body, operationId }: DescribedOperation,
+    operation: RegisteredOperation,
     ids: Ids,
     headers: Record<string, string>,
   ): Promise<RawReply> {
-    const content = operationId === 'changeOrderStatus' ? { status: 'CANCELLED' } : body?.(ids)
-    const those =
-      operationId === 'deleteWebhook' && ids === own
-        ? { ...own, ...(await addWebhook(own.restaurant_id)) }
-        : ids
-    return await send(system.api.baseUrl, {
-      method,
-      path: pathOf({ path }, those),
-      ...(content ? { headers: { ...json, ...headers }, body: JSON.stringify(content) } : { headers }),
-    })
+    const targets = ids === own ? await prepareIds(operation, own, sendAsAdmin) : ids
+    return await send(system.api.baseUrl, addHeaders(requestOf(operation, targets), headers))
   }
 
   it('is said in the document for each operation', () => {
@@ -123,11 +100,10 @@ describe('who may do what, with API keys', () => {
       const key = await keyFor([scope])
       for (const operation of operations) {
         const reply = await perform(operation, own, bearer(key))
-        const what = `${operation.operationId} with ${scope}: ${reply.text}`
-        if (needed.get(operation.operationId) === scope) expect(reply.status, what).to.be.within(200, 299)
+        if (needed.get(operation.operationId) === scope) expectSuccess(operation, reply)
         else {
           expectProblem(reply, { code: 'forbidden' })
-          expect(JSON.parse(reply.text), what).to.include({
+          expect(JSON.parse(reply.text), `${operation.operationId} with ${scope}`).to.include({
             required_scope: needed.get(operation.operationId),
           })
         }
@@ -142,7 +118,7 @@ describe('who may do what, with API keys', () => {
     for (const operation of operations) {
       const reply = await perform(operation, own, bearer(key))
       if (operation.operationId === 'addRestaurant') expectProblem(reply, { code: 'forbidden' })
-      else expect(reply.status, `${operation.operationId}: ${reply.text}`).to.be.within(200, 299)
+      else expectSuccess(operation, reply)
     }
   })
 
@@ -186,8 +162,7 @@ describe('who may do what, with API keys', () => {
 
   it('takes a line of another restaurant for one that does not exist', async () => {
     const key = await keyFor(['orders:write'], [own.restaurant_id])
-    const place = operations.find(({ operationId }) => operationId === 'placeOrder')
-    if (!place) throw new Error('there is no placeOrder')
+    const place = operationNamed('placeOrder')
     const stolen = { ...own, menu_item_id: foreign.menu_item_id }
     const unknown = { ...own, menu_item_id: uuidv7() }
     const [seen, not] = [
@@ -201,12 +176,11 @@ describe('who may do what, with API keys', () => {
   it('keeps the idempotency keys of callers apart', async () => {
     const mine = await keyFor(['orders:write'], [own.restaurant_id])
     const theirs = await keyFor(['orders:write'], [foreign.restaurant_id])
-    const place = operations.find(({ operationId }) => operationId === 'placeOrder')
-    if (!place) throw new Error('there is no placeOrder')
+    const place = operationNamed('placeOrder')
     const idempotency = { 'idempotency-key': 'the-same' }
     const first = await perform(place, own, { ...bearer(mine), ...idempotency })
     const second = await perform(place, foreign, { ...bearer(theirs), ...idempotency })
-    expect([first.status, second.status]).to.deep.equal([202, 202])
+    for (const reply of [first, second]) expectSuccess(place, reply)
     for (const id of Object.values(own)) expect(second.text).not.to.include(id)
   })
 

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import type { ProblemCode } from '../../src/http/problem-entry.ts'
-import { type Ids, json, operations, pathOf } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
 import { RefusingSystem } from './refusals.ts'
 import { type RawReply, send, sendBytes } from './send.ts'
+import { type Ids, json, operations, pathOf } from './successful-requests.ts'
 
 describe('requests that no operation takes', () => {
   let refusing: RefusingSystem

@@ -9,9 +9,18 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { exampleOf, type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
 import { ResponseValidator } from './response-validator.ts'
-import { type RawReply, send } from './send.ts'
-
-const json = { 'content-type': 'application/json' }
+import { type RawReply, type RawRequest, send } from './send.ts'
+import {
+  addHeaders,
+  createResources,
+  expectSuccess,
+  type Ids,
+  json,
+  operations,
+  type RegisteredOperation,
+  requestOf,
+  succeed,
+} from './successful-requests.ts'
 
 describe('a running API against its document', () => {
   let system: TestSystem
@@ -29,18 +38,13 @@ describe('a running API against its document', () => {
   /** Calls an operation and holds the answer against the document. */
   async function call(
     operationId: string,
-    {
-      id = '',
-      query = '',
-      body,
-      headers = json,
-    }: { id?: string | string[]; query?: string; body?: unknown; headers?: Record<string, string> } = {},
+    { id = '', body, headers = json }: { id?: string; body?: unknown; headers?: Record<string, string> } = {},
   ): Promise<RawReply & { body: Record<string, string> }> {
     const { method, path } = validator.operation(operationId)
-    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const text = JSON.stringify(body) as string | undefined
     const reply = await send(system.api.baseUrl, {
       method,
-      path: [id].flat().reduce((at, each) => at.replace(/\{\w+\}/, each), path) + query,
+      path: path.replace(/\{\w+\}/, id),
       ...(text === undefined ? { headers: headers === json ? {} : headers } : { headers, body: text }),
     })
     validator.expectDocumented(operationId, reply)
@@ -48,15 +52,11 @@ describe('a running API against its document', () => {
     return { ...reply, body: (isJson ? JSON.parse(reply.text) : {}) as Record<string, string> }
   }
 
-  async function placed(): Promise<string> {
-    const { restaurant_id } = await system.api.addRestaurant()
-    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
-    const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
-    return order_id
-  }
+  const sendRequest = (request: RawRequest) => send(system.api.baseUrl, request)
 
+  /** @returns the id of an order that is PREPARING */
   async function prepared(): Promise<string> {
-    const order_id = await placed()
+    const { order_id } = await createResources(sendRequest)
     await deduct(system.database, order_id)
     await prepare(system.database, order_id)
     return order_id
@@ -72,7 +72,7 @@ describe('a running API against its document', () => {
 
   it('answers every operation as documented, and with every refusal that is', async () => {
     await callEachWithSuccess()
-    await callEachWithRefusal()
+    await callEachWithRejection()
     const documented = [...validator.operations.values()].flatMap(({ operationId, responses }) =>
       Object.entries(responses)
         .filter(([status]) => Number(status) < 500)
@@ -129,57 +129,43 @@ describe('a running API against its document', () => {
   })
 
   async function callEachWithSuccess(): Promise<void> {
-    const name = 'Trattoria'
-    const restaurant = await call('addRestaurant', { body: { name } })
-    const { restaurant_id = '' } = restaurant.body
-    const item = await call('addMenuItem', { id: restaurant_id, body: { name, available_qty: 5 } })
-    const { menu_item_id = '' } = item.body
-    await call('getMenuItem', { id: menu_item_id })
-    const items = [{ menu_item_id, quantity: 2 }]
-    const order = await call('placeOrder', { body: { restaurant_id, items } })
-    const { order_id: id = '' } = order.body
-    expect(order.headers.location).to.equal(`/api/v1/orders/${id}`)
-    await call('getOrder', { id })
-    await call('getOrderTimeline', { id })
-    await call('getStats', { id: restaurant_id })
-    await call('streamOrder', { id })
-    await call('streamRestaurant', { id: restaurant_id })
-    await call('listOrders', { query: `?restaurant_id=${restaurant_id}` })
-    await call('listRestaurants')
-    await call('getMenu', { id: restaurant_id })
-    await call('getRestaurant', { id: restaurant_id })
-    await call('changeRestaurant', { id: restaurant_id, body: { name: 'Osteria', active: true } })
+    const ids = await createResources(sendRequest)
+    for (const operation of operations)
+      validator.expectDocumented(operation.operationId, await succeed(operation, ids, sendRequest))
+    await callVariants(ids)
+  }
+
+  /** Calls operations in other states and with other values than those of the registry. */
+  async function callVariants({ restaurant_id, menu_item_id }: Ids): Promise<void> {
+    const { order_id: id } = await createResources(sendRequest)
+    const order = await call('placeOrder', {
+      body: { restaurant_id, items: [{ menu_item_id, quantity: 2 }] },
+    })
+    expect(order.headers.location).to.equal(`/api/v1/orders/${order.body['order_id']}`)
     await call('changeMenuItem', { id: menu_item_id, body: { price: 3, low_stock_threshold: null } })
-    await call('restockItem', { id: menu_item_id, body: { quantity: 2, reason: 'delivery' } })
     await call('cancelOrder', { id })
     await call('cancelOrder', { id, body: { reason: 'twice' } })
     await call('getOrder', { id })
     await call('changeOrderStatus', { id: await prepared(), body: { status: 'OUT_FOR_DELIVERY' } })
-
-    const url = 'https://example.com/hooks'
-    const hook = await call('addWebhook', { body: { url, restaurant_ids: [restaurant_id] } })
-    const { webhook_id = '' } = hook.body
-    await call('listWebhooks')
-    await call('getWebhook', { id: webhook_id })
+    const { webhook_id } = await createResources(sendRequest)
     await call('changeWebhook', { id: webhook_id, body: { status: 'DISABLED', description: null } })
-    await call('rotateWebhookSecret', { id: webhook_id })
-    const test = await call('testWebhook', { id: webhook_id })
-    await call('listWebhookDeliveries', { id: webhook_id })
-    await call('redeliverWebhookDelivery', { id: [webhook_id, test.body['delivery_id'] ?? ''] })
-    await call('deleteWebhook', { id: webhook_id })
 
     const tooMany = await call('placeOrder', {
-      body: { restaurant_id, items: [{ menu_item_id, quantity: 6 }], customer_id: 'c', notes: 'n' },
+      body: { restaurant_id, items: [{ menu_item_id, quantity: 1_000 }], customer_id: 'c', notes: 'n' },
     })
     await deduct(system.database, tooMany.body['order_id'] ?? '')
     await call('getOrder', { id: tooMany.body['order_id'] ?? '' })
   }
 
-  /** Each of the refusals that a key can meet with. */
-  async function callWithKeys(operationId: string): Promise<void> {
-    const withKey = (key: string) => ({ ...json, 'idempotency-key': key })
-    const { id, body } = await callable(operationId)
-    await call(operationId, { id, body, headers: withKey('not one') })
+  /** Calls an operation with every kind of rejected idempotency key, and with one that is replayed. */
+  async function callWithKeys(operation: RegisteredOperation): Promise<void> {
+    const ids = await createResources(sendRequest)
+    const callWith = async (key: string) => {
+      const reply = await sendRequest(addHeaders(requestOf(operation, ids), { 'idempotency-key': key }))
+      validator.expectDocumented(operation.operationId, reply)
+      return reply
+    }
+    await callWith('not one')
 
     const used = uuidv7()
     await system.database.execute(
@@ -187,91 +173,66 @@ describe('a running API against its document', () => {
       values ('anyone', $1, 'of another request', 200, '{}', '{}')`,
       [used],
     )
-    await call(operationId, { id, body, headers: withKey(used) })
+    await callWith(used)
 
-    const headers = withKey(uuidv7())
+    const key = uuidv7()
     const gate = await system.database.beginTransaction()
     await gate.db.query('lock table idempotency_keys in exclusive mode')
-    const first = call(operationId, { id, body, headers })
-    await until('the first is about to be remembered', async () => {
+    const first = callWith(key)
+    await until('the first request stores its reply', async () => {
       const rows = await system.database.query(
         `select 1 from pg_locks where not granted and relation = 'idempotency_keys'::regclass`,
       )
       return rows.length > 0
     })
-    expect((await call(operationId, { id, body, headers })).status).to.equal(409)
+    expect((await callWith(key)).status).to.equal(409)
     await gate.rollback()
-    expect((await first).status).to.be.below(300)
-    expect((await call(operationId, { id, body, headers })).headers).to.include({
-      'idempotency-replayed': 'true',
-    })
+    expectSuccess(operation, await first)
+    expect((await callWith(key)).headers).to.include({ 'idempotency-replayed': 'true' })
   }
 
-  /** What makes the operation succeed. */
-  async function callable(operationId: string): Promise<{ id: string | string[]; body: unknown }> {
-    const { restaurant_id } = await system.api.addRestaurant()
-    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
-    const body = exampleOf(document, validator.operation(operationId).bodySchema ?? {})
-    if (operationId === 'placeOrder') {
-      return { id: '', body: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] } }
-    }
-    if (['addMenuItem', 'changeRestaurant'].includes(operationId)) return { id: restaurant_id, body }
-    if (['changeMenuItem', 'restockItem'].includes(operationId)) return { id: menu_item_id, body }
-    if (operationId === 'addWebhook') {
-      return { id: '', body: { url: 'https://example.com/', restaurant_ids: [restaurant_id] } }
-    }
-    if (validator.operation(operationId).path.includes('{webhook_id}')) {
-      const hook = await call('addWebhook', { body: { url: 'https://example.com/' } })
-      const { webhook_id = '' } = hook.body
-      const test = await call('testWebhook', { id: webhook_id })
-      return { id: [webhook_id, test.body['delivery_id'] ?? ''], body: body && { description: 'new' } }
-    }
-    return { id: await prepared(), body }
-  }
-
-  async function callEachWithRefusal(): Promise<void> {
-    const body = { surprise: 1 }
-    for (const { operationId, method, path, parameters, bodySchema } of validator.operations.values()) {
-      const id = [uuidv7(), uuidv7()]
-      const right = bodySchema && exampleOf(document, bodySchema)
-      if (method !== 'GET') await callWithKeys(operationId)
-      if (parameters.some(({ in: place }) => place === 'query')) {
-        const { restaurant_id } = await system.api.addRestaurant()
-        const isHook = path.includes('{webhook_id}')
-        const listed = isHook ? (await callable(operationId)).id : restaurant_id
-        await call(operationId, { id: listed, query: '?limit=101' })
-        await call(operationId, { id: listed, query: '?cursor=x' })
+  async function callEachWithRejection(): Promise<void> {
+    const ids = await createResources(sendRequest)
+    for (const operation of operations) {
+      const { operationId, method, parameters, body, resource } = operation
+      const callWith = async (changes: Parameters<typeof requestOf>[2], query = '') => {
+        const request = requestOf({ ...operation, query: () => query }, ids, changes)
+        validator.expectDocumented(operationId, await sendRequest(request))
       }
-      if (parameters.some(({ in: place }) => place === 'path')) await call(operationId, { id, body: right })
-      if (!bodySchema) continue
-      await call(operationId, { id, body })
-      await call(operationId, { id, body: '{' })
-      await call(operationId, { id, body: '['.repeat(33) + ']'.repeat(33) })
-      await call(operationId, { id, body, headers: {} })
-      await call(operationId, { id, body: 'x'.repeat(1_000_000) })
+      if (method !== 'GET') await callWithKeys(operation)
+      if (parameters.some(({ in: place }) => place === 'query')) {
+        await callWith({}, '?limit=101')
+        await callWith({}, '?cursor=x')
+      }
+      if (resource) await callWith({ id: uuidv7() })
+      if (!body) continue
+      await callWith({ body: '{"surprise":1}' })
+      await callWith({ body: '{' })
+      await callWith({ body: '['.repeat(33) + ']'.repeat(33) })
+      await callWith({ headers: { 'content-type': 'text/plain' } })
+      await callWith({ body: 'x'.repeat(1_000_000) })
     }
+    await callInRejectedStates()
+  }
+
+  /** Calls operations that are rejected because of the state of their resources. */
+  async function callInRejectedStates(): Promise<void> {
     await call('placeOrder', {
       body: { restaurant_id: uuidv7(), items: [{ menu_item_id: uuidv7(), quantity: 1 }] },
     })
-    const stale = { ...json, 'if-match': '"7"' }
-    await call('changeOrderStatus', { id: await placed(), body: { status: 'CANCELLED' }, headers: stale })
     await call('addWebhook', { body: { url: 'https://example.com/', restaurant_ids: [uuidv7()] } })
-    await call('changeWebhook', { ...(await callable('changeWebhook')), headers: stale })
-    await call('cancelOrder', { id: await placed(), body: {}, headers: stale })
-    await call('streamOrder', { id: await placed(), headers: { 'last-event-id': 'x' } })
-    const closed = await system.api.addRestaurant()
-    await call('streamRestaurant', { id: closed.restaurant_id, headers: { 'last-event-id': 'x' } })
-    const item = await system.api.addItem(closed.restaurant_id, 1)
-    await call('changeMenuItem', { id: item.menu_item_id, body: { active: true }, headers: stale })
-    await call('changeRestaurant', { id: closed.restaurant_id, body: { active: true }, headers: stale })
-    await call('changeRestaurant', { id: closed.restaurant_id, body: { active: false } })
-    await call('placeOrder', {
-      body: {
-        restaurant_id: closed.restaurant_id,
-        items: [{ menu_item_id: item.menu_item_id, quantity: 1 }],
-      },
-    })
-    await call('changeOrderStatus', { id: await placed(), body: { status: 'PREPARING' } })
+    const { restaurant_id, menu_item_id, order_id, webhook_id } = await createResources(sendRequest)
+    const stale = { ...json, 'if-match': '"7"' }
+    await call('changeOrderStatus', { id: order_id, body: { status: 'CANCELLED' }, headers: stale })
+    await call('cancelOrder', { id: order_id, body: {}, headers: stale })
+    await call('changeWebhook', { id: webhook_id, body: { description: 'new' }, headers: stale })
+    await call('changeMenuItem', { id: menu_item_id, body: { active: true }, headers: stale })
+    await call('changeRestaurant', { id: restaurant_id, body: { active: true }, headers: stale })
+    await call('streamOrder', { id: order_id, headers: { 'last-event-id': 'x' } })
+    await call('streamRestaurant', { id: restaurant_id, headers: { 'last-event-id': 'x' } })
+    await call('changeOrderStatus', { id: order_id, body: { status: 'PREPARING' } })
+    await call('changeRestaurant', { id: restaurant_id, body: { active: false } })
+    await call('placeOrder', { body: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] } })
     const id = await prepared()
     await call('changeOrderStatus', { id, body: { status: 'PLACED' } })
     await system.api.setStatus(id, 'OUT_FOR_DELIVERY')

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import { json, operations } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
 import { type RawReply, send } from './send.ts'
+import { json, operations } from './successful-requests.ts'
 
 const TILL = 'https://till.example'
 /** Those of every operation. */

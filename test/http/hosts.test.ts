@@ -3,9 +3,9 @@ import { allowedHostsOf, parseConfig } from '../../src/platform/config.ts'
 import { recordingLog } from '../support/log.ts'
 import { startDispatcher } from '../support/start-role.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
-import { json } from './described-operations.ts'
 import { expectProblem } from './expect-problem.ts'
 import { send } from './send.ts'
+import { json } from './successful-requests.ts'
 
 /** Names of a stranger's, which lead to this machine (DNS rebinding), or look like ours. */
 const strangers = [

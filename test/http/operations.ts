@@ -1,4 +1,6 @@
-/** What the tests need to know of an OpenAPI document. */
+import type { ResourceKind } from '../../src/platform/errors.ts'
+
+/** The parts of an OpenAPI document that the tests use. */
 
 export interface Schema {
   $ref?: string
@@ -20,12 +22,17 @@ export interface Operation {
   path: string
   parameters: { in: string; name: string; schema: Schema }[]
   bodySchema: Schema | undefined
+  bodyRequired: boolean
+  /** Kind of the last id in the path. */
+  resource: ResourceKind | undefined
   responses: Record<string, Response>
-  /** what a caller needs, when callers are told apart */
+  /** The only documented status below 300. */
+  successStatus: number
+  /** Required scope, in a document with authentication. */
   scope: string | undefined
 }
 
-/** As zod-openapi makes it, or as it comes over HTTP. */
+/** Created by zod-openapi or received over HTTP. */
 export type OpenApiDocument = object
 
 export function operationsOf(document: OpenApiDocument): Operation[] {
@@ -38,6 +45,9 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
         path,
         parameters,
         bodySchema: requestBody?.content['application/json'].schema,
+        bodyRequired: requestBody?.required ?? false,
+        resource: resourceOf(path),
+        successStatus: successStatusOf(operationId, responses),
         responses: Object.fromEntries(
           Object.entries(responses).map(([status, response]) => [
             status,
@@ -55,10 +65,21 @@ interface DocumentedOperation extends Pick<Operation, 'operationId'> {
   responses: Record<string, Omit<Response, 'content'> & Partial<Pick<Response, 'content'>>>
   security?: { bearer: [scope: string] }[]
   parameters?: Operation['parameters']
-  requestBody?: { content: { 'application/json': { schema: Schema } } }
+  requestBody?: { required?: boolean; content: { 'application/json': { schema: Schema } } }
 }
 
-/** Every field of a body, by JSON Pointer; those of lists at their first element. */
+function resourceOf(path: string): ResourceKind | undefined {
+  const name = [...path.matchAll(/\{(\w+)_id\}/g)].at(-1)?.[1]
+  return name?.replace('_', '-') as ResourceKind | undefined
+}
+
+function successStatusOf(operationId: string, responses: object): number {
+  const [status, ...others] = Object.keys(responses).filter(status => Number(status) < 300)
+  if (status === undefined || others.length > 0) throw new Error(`${operationId} needs one success status`)
+  return Number(status)
+}
+
+/** Returns every field of a body by JSON Pointer. Lists are represented by their first element. */
 export function fieldsOf(
   document: OpenApiDocument,
   schema: Schema,
@@ -72,7 +93,7 @@ export function fieldsOf(
   ])
 }
 
-/** The value that Swagger UI fills in: made of the examples of its parts. */
+/** Returns the example that Swagger UI fills in, composed of the examples of its parts. */
 export function exampleOf(document: OpenApiDocument, schema: Schema): unknown {
   const { example, properties, items } = resolve(document, schema)
   if (example !== undefined) return example

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { type LogLine, recordingLog } from '../support/log.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import type { Ids } from './described-operations.ts'
 import { type ExpectedProblem, expectProblem } from './expect-problem.ts'
 import { type RawRequest, send } from './send.ts'
+import { createResources, type Ids } from './successful-requests.ts'
 
 export interface Refusal {
   name: string
@@ -11,7 +11,7 @@ export interface Refusal {
   expected: ExpectedProblem
 }
 
-/** A running API, with a restaurant, an item, an order and a webhook in it, that refuses requests. */
+/** A running API with one resource of each kind, for requests that it rejects. */
 export class RefusingSystem {
   readonly system: TestSystem
   readonly ids: Ids
@@ -25,25 +25,13 @@ export class RefusingSystem {
 
   static async start(): Promise<RefusingSystem> {
     const { log, lines } = recordingLog()
-    // Without the slow path, nothing is written but what a request writes.
+    // Without the asynchronous pipeline, only requests write.
     const system = await startSystem(['api'], log)
-    const { restaurant_id } = await system.api.addRestaurant()
-    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
-    const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
-    const url = 'https://example.com/hooks'
-    const hook = await system.api.call<Record<string, string>>('POST', '/api/v1/webhooks', { url })
-    const { webhook_id = '' } = hook.body
-    const path = `/api/v1/webhooks/${webhook_id}/test`
-    const { body } = await system.api.call<Record<string, string>>('POST', path)
-    const { delivery_id = '' } = body
-    return new RefusingSystem(
-      system,
-      { restaurant_id, menu_item_id, order_id, webhook_id, delivery_id },
-      lines,
-    )
+    const ids = await createResources(request => send(system.api.baseUrl, request))
+    return new RefusingSystem(system, ids, lines)
   }
 
-  /** Each is refused as it should be; every one that is not, is named. */
+  /** Expects each request to be rejected as stated and to write nothing. Names every one that is not. */
   async expectRefused(refusals: Refusal[]): Promise<void> {
     expect(refusals).not.to.deep.equal([])
     await this.expectUnchanged(async () => {
@@ -59,7 +47,7 @@ export class RefusingSystem {
     })
   }
 
-  /** What happens meanwhile writes nothing, and is not taken for a bug. */
+  /** Expects `work` to write nothing to the database and to log no error. */
   async expectUnchanged(work: () => Promise<void>): Promise<void> {
     const before = await this.#contents()
     await work()
@@ -73,7 +61,7 @@ export class RefusingSystem {
   }
 }
 
-/** pino's number for it */
+/** pino's number of the level `error`. */
 const ERROR_LEVEL = 50
 
 const contentsSql = `

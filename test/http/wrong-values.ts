@@ -184,7 +184,7 @@ export function wrongIdLists(maxCount: number): WrongValue[] {
 /** Which events: what is none of the catalogue is a mistake in writing. */
 export function wrongPatterns(): WrongValue[] {
   const detail =
-    'must be a type of event like order.placed.v1, the beginning of one like order.*, or * for all; see /asyncapi.json for what there is'
+    'must be an event type like order.placed.v1, a prefix like order.*, or * for all; /asyncapi.json lists the event types'
   return [
     ...allBut(['list'], 'must be a list'),
     wrong('[]', 'must not be empty'),

@@ -1,0 +1,147 @@
+import { v7 as uuidv7 } from 'uuid'
+import { orderStatuses } from '../../src/orders/order.ts'
+import type { Ids } from './successful-requests.ts'
+import {
+  type WrongValue,
+  wrongAmounts,
+  wrongBooleans,
+  wrongChoices,
+  wrongCurrencies,
+  wrongIdLists,
+  wrongIds,
+  wrongLists,
+  wrongPatterns,
+  wrongTexts,
+  wrongUrls,
+  wrongWholeNumbers,
+} from './wrong-values.ts'
+
+/** How to succeed at an operation. Its method, path and statuses are in the OpenAPI document. */
+export interface RegistryEntry {
+  query?: (ids: Ids) => string
+  /** Returns a valid body. */
+  body?: (ids: Ids) => object
+  /** The resource that a successful request removes; it is created for each request. */
+  consumes?: keyof Ids
+  /** Every field of the body by JSON Pointer, with the values that it rejects. */
+  fields?: Record<string, { wrong: WrongValue[]; required?: true }>
+}
+
+const anyLine = JSON.stringify({ menu_item_id: uuidv7(), quantity: 1 })
+const MAX_STOCK = 1_000_000_000
+
+/**
+ * One entry per operationId, shared by the contract, authorisation, input and fuzz tests. An
+ * operation without an entry fails every one of them by its name.
+ */
+export const registry: Readonly<Record<string, RegistryEntry>> = {
+  placeOrder: {
+    body: ({ restaurant_id, menu_item_id }) => ({
+      restaurant_id,
+      items: [{ menu_item_id, quantity: 1 }],
+      customer_id: 'customer-42',
+      notes: 'no basil',
+    }),
+    fields: {
+      '/restaurant_id': { required: true, wrong: wrongIds() },
+      '/items': { required: true, wrong: wrongLists(100, anyLine) },
+      '/items/0/menu_item_id': { required: true, wrong: wrongIds() },
+      '/items/0/quantity': { required: true, wrong: wrongWholeNumbers(1, 1_000) },
+      '/customer_id': { wrong: wrongTexts(100) },
+      '/notes': { wrong: wrongTexts(500) },
+    },
+  },
+  listOrders: { query: ({ restaurant_id }) => `?restaurant_id=${restaurant_id}` },
+  listRestaurants: {},
+  getMenu: {},
+  streamOrder: {},
+  streamRestaurant: {},
+  getOrderTimeline: {},
+  getStats: {},
+  getOrder: {},
+  changeOrderStatus: {
+    body: () => ({ status: 'CANCELLED' }),
+    fields: { '/status': { required: true, wrong: wrongChoices(orderStatuses) } },
+  },
+  cancelOrder: {
+    body: () => ({ reason: 'ordered by mistake' }),
+    fields: { '/reason': { wrong: wrongTexts(200) } },
+  },
+  addRestaurant: {
+    body: () => ({ name: 'Trattoria', currency: 'EUR' }),
+    fields: {
+      '/name': { required: true, wrong: wrongTexts(200) },
+      '/currency': { wrong: wrongCurrencies() },
+    },
+  },
+  addMenuItem: {
+    body: () => ({ name: 'Pizza', price: '9.50', available_qty: 10, low_stock_threshold: 3 }),
+    fields: {
+      '/name': { required: true, wrong: wrongTexts(200) },
+      '/price': { wrong: wrongAmounts('must be an amount in EUR: at most 2 decimals, at most 10000000.00') },
+      '/available_qty': { required: true, wrong: wrongWholeNumbers(0, MAX_STOCK) },
+      '/low_stock_threshold': { wrong: wrongWholeNumbers(0, MAX_STOCK) },
+    },
+  },
+  getRestaurant: {},
+  changeRestaurant: {
+    body: () => ({ name: 'Osteria', active: true }),
+    fields: { '/name': { wrong: wrongTexts(200) }, '/active': { wrong: wrongBooleans() } },
+  },
+  changeMenuItem: {
+    body: () => ({ name: 'Pizza', price: '9.50', low_stock_threshold: 3, active: true }),
+    fields: {
+      '/name': { wrong: wrongTexts(200) },
+      '/price': { wrong: wrongAmounts('must be an amount in EUR: at most 2 decimals, at most 10000000.00') },
+      '/low_stock_threshold': {
+        wrong: wrongWholeNumbers(0, MAX_STOCK).filter(({ json }) => json !== 'null'),
+      },
+      '/active': { wrong: wrongBooleans() },
+    },
+  },
+  restockItem: {
+    body: () => ({ quantity: 5, reason: 'delivery' }),
+    fields: {
+      '/quantity': { required: true, wrong: wrongWholeNumbers(1, MAX_STOCK) },
+      '/reason': { required: true, wrong: wrongTexts(200) },
+    },
+  },
+  getMenuItem: {},
+  addWebhook: {
+    body: ({ restaurant_id }) => ({
+      url: 'https://example.com/hooks',
+      event_types: ['order.*'],
+      restaurant_ids: [restaurant_id],
+      description: 'the kitchen display',
+    }),
+    fields: {
+      '/url': { required: true, wrong: wrongUrls() },
+      '/event_types': { wrong: wrongPatterns() },
+      '/restaurant_ids': { wrong: wrongIdLists(1_000) },
+      '/description': { wrong: wrongTexts(200) },
+    },
+  },
+  listWebhooks: {},
+  getWebhook: {},
+  changeWebhook: {
+    body: ({ restaurant_id }) => ({
+      url: 'https://example.com/other',
+      event_types: ['order.*'],
+      restaurant_ids: [restaurant_id],
+      description: 'the kitchen display',
+      status: 'DISABLED',
+    }),
+    fields: {
+      '/url': { wrong: wrongUrls() },
+      '/event_types': { wrong: wrongPatterns() },
+      '/restaurant_ids': { wrong: wrongIdLists(1_000) },
+      '/description': { wrong: wrongTexts(200).filter(({ json }) => json !== 'null') },
+      '/status': { wrong: wrongChoices(['ACTIVE', 'DISABLED']) },
+    },
+  },
+  rotateWebhookSecret: {},
+  testWebhook: {},
+  listWebhookDeliveries: {},
+  redeliverWebhookDelivery: {},
+  deleteWebhook: { consumes: 'webhook_id' },
+}
