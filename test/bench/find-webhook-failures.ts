@@ -19,8 +19,8 @@ export async function findWebhookFailures(
   events: readonly CommittedEvent[],
   expectedCount: number,
 ): Promise<string[]> {
-  const failures = receivers.flatMap(({ behaviour, url, wrongs }) =>
-    wrongs.map(failure => `${behaviour} ${url}: ${failure}`),
+  const failures = receivers.flatMap(receiver =>
+    receiver.failures.map(failure => `${receiver.behaviour} ${receiver.url}: ${failure}`),
   )
   if (events.length !== expectedCount)
     failures.push(`${events.length} events were committed instead of ${expectedCount}`)

@@ -129,7 +129,7 @@ export async function measureWebhooks({
 }
 
 function fixAll(receivers: readonly WebhookReceiver[]): number {
-  for (const receiver of receivers) receiver.mend()
+  for (const receiver of receivers) receiver.fix()
   return Date.now()
 }
 

@@ -69,7 +69,8 @@ async function growSystem(orders: number): Promise<Bench['grown']> {
   const client = await system.db.connect()
   try {
     await fillTables(client, orders)
-    // Open jobs and events, which fillTables leaves for operators to find, would keep the workers busy.
+    // Open jobs and events, which fillTables leaves for operators to find, would keep the workers
+    // busy.
     await client.query(`delete from pgboss.job where state < 'completed'`)
     await client.query(
       'update outbox_events set dispatched_at = now() where dispatched_at is null and quarantined_at is null',

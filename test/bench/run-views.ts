@@ -1,16 +1,12 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pg, { type Client } from 'pg'
 import { pino } from 'pino'
 import { commandLine, wholeNumber } from '../../scripts/support/command-line.ts'
 import { plainTable } from '../../scripts/support/plain-table.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { Database } from '../../src/db/database.ts'
-import { startEmbedded } from '../../src/db/embedded/postgres.ts'
 import { reconcileStock } from '../../src/ops/maintenance/reconcile-stock.ts'
 import { views } from '../../src/ops/refresh-views.ts'
-import { migrate } from '../../src/processes/migrate.ts'
+import { PostgresServer } from '../support/postgres-server.ts'
 import { fillTables, makeBacklog } from './fill-tables.ts'
 import { fillWebhooks, makeDeliveryBacklog } from './fill-webhooks.ts'
 
@@ -43,18 +39,15 @@ await runScript(async () => {
     .option('--rounds <N>', 'number of reads of each view', wholeNumber(1, 100), 5)
     .parse()
     .opts()
-  const folder = mkdtempSync(join(tmpdir(), 'comanda-views-'))
-  chmodSync(folder, 0o755)
-  const embedded = await startEmbedded(folder, { fsync: 'off', max_wal_size: '8GB', shared_buffers: '1GB' })
-  const client = new pg.Client({ connectionString: embedded.url })
+  const server = await PostgresServer.start({ fsync: 'off', max_wal_size: '8GB', shared_buffers: '1GB' })
+  const client = new pg.Client({ connectionString: server.url })
   try {
-    const log = pino({ level: 'warn' })
-    await migrate(embedded.url, log)
+    await server.migrate()
     await client.connect()
     console.error(`filling the tables with ${options.orders} orders`)
     await fillTables(client, options.orders)
     await fillWebhooks(client)
-    await reconcile(embedded.url)
+    await reconcile(server.url)
     console.error(`reading the views over ${await countRows(client)}`)
     const names = views.map(({ name }) => name).filter(name => !name.startsWith('check_'))
     const busy = await timeAll(client, names, options.rounds)
@@ -70,8 +63,7 @@ await runScript(async () => {
     return slow.length > 0 ? 1 : 0
   } finally {
     await client.end()
-    await embedded.stop()
-    rmSync(folder, { recursive: true, force: true })
+    await server.destroy()
   }
 })
 
@@ -109,7 +101,9 @@ async function timeAll(client: Client, names: readonly string[], rounds: number)
   return medians
 }
 
-/** Reads the whole view, except order_timeline, which is meant for one order: here, a delivered one. */
+/**
+ * Reads the whole view, except order_timeline, which is meant for one order: here, a delivered one.
+ */
 async function timeOf(client: Client, name: string): Promise<number> {
   const { rows } = await client.query<{ order_id: string }>(
     'select order_id from orders order by order_id desc limit 1 offset 2100',

@@ -4,7 +4,10 @@ import { EVENTS_PER_ORDER, measureWebhooks } from './measure-webhooks.ts'
 import { lagsOf, reportText } from './webhook-report.ts'
 import { writeFigures } from './write-figures.ts'
 
-/** Measures how fast webhooks reach working endpoints while others are slow or fail, and checks that no event is lost. */
+/**
+ * Measures how fast webhooks reach working endpoints while others are slow or fail, and checks that
+ * no event is lost.
+ */
 
 const MAX_SHOWN_COUNT = 20
 

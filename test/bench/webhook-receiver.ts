@@ -5,37 +5,42 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import type { CloudEvent } from '../../src/events/cloud-event.ts'
 
-/** How a receiver takes what it is sent: at once; after a while; not at all; or nobody listens any more. */
+/**
+ * Good: accepts at once. Slow: accepts after 2 s. Failing: responds 503. Gone: has stopped
+ * listening.
+ */
 export type Behaviour = 'good' | 'slow' | 'failing' | 'gone'
 
 const SLOW_MS = 2_000
 
-/** Somebody who has a webhook: verifies what comes, and remembers what came first of each event, and when. */
+/** The endpoint of a webhook: verifies each delivery, and records when each event first arrived. */
 export class WebhookReceiver {
   readonly behaviour: Behaviour
   url = ''
-  /** when each event came first, by its id, in ms of the wall clock: the database's on the same machine */
+  /**
+   * first arrival of each event by id, in ms since the epoch: the clock that the database uses, too
+   */
   readonly arrivals = new Map<string, number>()
-  /** what came again, known by its webhook-id */
+  /** deliveries that arrived again, with the same `webhook-id` */
   repeated = 0
-  /** refused, while it fails */
+  /** deliveries refused while failing */
   refused = 0
-  /** what a good receiver never sees, in a line each */
-  readonly wrongs: string[] = []
+  /** bad signatures, duplicate events and events out of order, one line each */
+  readonly failures: string[] = []
   onEvent: (event: CloudEvent) => void = () => undefined
   readonly #deliveries = new Set<string>()
-  /** of each order, the sequence of what came last */
+  /** highest sequence received per order */
   readonly #sequences = new Map<string, number>()
   readonly #server: Server
   #webhook: Webhook | undefined
-  #isMended = false
+  #isFixed = false
 
   private constructor(behaviour: Behaviour) {
     this.behaviour = behaviour
     this.#server = createServer((request, response) => {
       void (async () => {
-        const status = this.#take(request.headers, await text(request))
-        if (this.behaviour === 'slow' && !this.#isMended) await delay(SLOW_MS)
+        const status = this.#receive(request.headers, await text(request))
+        if (this.behaviour === 'slow' && !this.#isFixed) await delay(SLOW_MS)
         response.writeHead(status).end()
       })().catch(() => request.destroy())
     })
@@ -48,26 +53,26 @@ export class WebhookReceiver {
     return receiver
   }
 
-  /** @param secret of its webhook */
+  /** Verifies signatures with this secret of the webhook. */
   trust(secret: string): void {
     this.#webhook = new Webhook(secret)
   }
 
-  /** From now on it takes everything at once, like a good one. */
-  mend(): void {
-    this.#isMended = true
+  /** Makes a slow or failing receiver accept everything at once. */
+  fix(): void {
+    this.#isFixed = true
   }
 
-  /** Nobody listens here any more. */
+  /** Stops listening and closes all connections. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return
     this.#server.closeAllConnections()
     await new Promise(done => this.#server.close(done))
   }
 
-  /** @returns the status to answer */
-  #take(headers: IncomingHttpHeaders, body: string): number {
-    if (this.behaviour === 'failing' && !this.#isMended) {
+  /** @returns the status of the response */
+  #receive(headers: IncomingHttpHeaders, body: string): number {
+    if (this.behaviour === 'failing' && !this.#isFixed) {
       this.refused++
       return 503
     }
@@ -77,7 +82,7 @@ export class WebhookReceiver {
     try {
       event = this.#webhook?.verify(body, headers as Record<string, string>) as CloudEvent
     } catch (error) {
-      this.wrongs.push(`${id} is not signed as it should be: ${String(error)}`)
+      this.failures.push(`${id} has no valid signature: ${String(error)}`)
       return 401
     }
     if (this.#deliveries.has(id)) {
@@ -85,15 +90,15 @@ export class WebhookReceiver {
       return 204
     }
     this.#deliveries.add(id)
-    this.#note(event, at)
+    this.#record(event, at)
     return 204
   }
 
-  #note(event: CloudEvent, at: number): void {
+  #record(event: CloudEvent, at: number): void {
     const { id, subject, sequence = '0' } = event
-    if (this.arrivals.has(id)) this.wrongs.push(`event ${id} came under two webhook-ids`)
+    if (this.arrivals.has(id)) this.failures.push(`event ${id} arrived under two webhook-ids`)
     const last = this.#sequences.get(subject) ?? 0
-    if (Number(sequence) <= last) this.wrongs.push(`${subject}: ${sequence} came behind ${last}`)
+    if (Number(sequence) <= last) this.failures.push(`${subject}: ${sequence} arrived after ${last}`)
     this.#sequences.set(subject, Math.max(last, Number(sequence)))
     this.arrivals.set(id, at)
     this.onEvent(event)

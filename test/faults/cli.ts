@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   chosen,
@@ -11,11 +10,14 @@ import {
 } from '../../scripts/support/command-line.ts'
 import { plainTable } from '../../scripts/support/plain-table.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import type { FaultResult } from './compare-outcomes.ts'
 import { faults } from './faults.ts'
 import { runFaults, type SuiteResult } from './run-faults.ts'
 
-/** The fault suite: nothing may be lost or duplicated when processes, connections or Postgres fail. */
+/**
+ * The fault suite: nothing may be lost or duplicated when processes, connections or Postgres fail.
+ */
 
 const RESCUE_TARGET_MS = 15_000
 
@@ -60,39 +62,38 @@ await runScript(async () => {
     return 0
   }
   const wanted = chosen(options.only, faults)
-  const folder = mkdtempSync(join(tmpdir(), 'comanda-faults-'))
-  chmodSync(folder, 0o755)
+  const folder = temporaryFolder('faults')
   console.error(`seed ${options.seed}; logs of all processes: ${join(folder, 'processes.log')}`)
-  const verdict = await runFaults({
+  const suite = await runFaults({
     seed: options.seed,
     faults: wanted,
     untilMs: options.minutes * 60_000,
     folder,
     onProgress: line => console.error(line),
   })
-  const { results, violations } = verdict
-  const wrongs = [
+  const { results, violations } = suite
+  const failures = [
     ...results.flatMap(({ lost, duplicated, violations }) => [...lost, ...duplicated, ...violations]),
     ...violations,
   ]
-  console.log(`\n${report(verdict)}`)
-  for (const wrong of wrongs) console.log(`  ${wrong}`)
+  console.log(`\n${report(suite)}`)
+  for (const failure of failures) console.log(`  ${failure}`)
   if (options.json)
-    writeFileSync(options.json, `${JSON.stringify({ seed: options.seed, ...verdict }, null, 2)}\n`)
-  if (wrongs.length === 0) rmSync(folder, { recursive: true, force: true })
-  return wrongs.length === 0 ? 0 : 1
+    writeFileSync(options.json, `${JSON.stringify({ seed: options.seed, ...suite }, null, 2)}\n`)
+  if (failures.length === 0) rmSync(folder, { recursive: true, force: true })
+  return failures.length === 0 ? 0 : 1
 })
 
 /** Returns one table for all results in a folder. */
 function reportOf(folder: string): string {
-  const verdicts = readdirSync(folder)
+  const suites = readdirSync(folder)
     .filter(name => name.endsWith('.json'))
     .map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')) as SuiteResult & { seed: number })
-  const seeds = verdicts.map(({ seed }) => seed).toSorted((a, b) => a - b)
+  const seeds = suites.map(({ seed }) => seed).toSorted((a, b) => a - b)
   const whole = {
-    results: verdicts.flatMap(({ results }) => results),
-    violations: verdicts.flatMap(({ violations }) => violations),
-    attempts: verdicts.reduce((sum, { attempts }) => sum + attempts, 0),
+    results: suites.flatMap(({ results }) => results),
+    violations: suites.flatMap(({ violations }) => violations),
+    attempts: suites.reduce((sum, { attempts }) => sum + attempts, 0),
   }
   return `seeds ${seeds.join(', ')}\n\n${report(whole)}`
 }

@@ -10,7 +10,7 @@ export interface FaultRun {
   refused: number
   /** requests without a response, or answered with another 5xx */
   unanswered: number
-  /** violated invariants, and what the fault itself found wrong */
+  /** violated invariants, and failures that the fault itself detected */
   violations: string[]
   /**
    * from the fault's end until a new order reached PREPARING; null when none did within a minute

@@ -22,6 +22,6 @@ export interface Fault {
    * The fault delays orders by design, so the suite does not wait for them before the next fault.
    */
   delaysOrders?: boolean
-  /** Injects the fault and removes it. @returns what went wrong; empty when the fault passed */
+  /** Injects the fault and removes it. @returns failures that it detected */
   run: (testBed: TestBed) => Promise<string[]>
 }
