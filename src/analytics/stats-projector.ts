@@ -1,44 +1,32 @@
 import type { Database } from '../db/database.ts'
 import type { Logger } from '../platform/log.ts'
+import { PollLoop } from '../platform/poll-loop.ts'
 import { projectStats } from './project-stats.ts'
 
-/** How far the statistics may be behind, when nothing holds them up. */
-const EVERY_MS = 2_000
+/** How far the statistics lag behind the events while the projection keeps up. */
+const INTERVAL_MS = 2_000
 
 /**
- * Adds new events to the statistics every two seconds, in batches: a job for each event would cost the slow path more than
- * all that is counted of it. Of several processes one does so at a time.
+ * Adds new events to the statistics every two seconds, in batches: a job per event would cost the asynchronous pipeline more
+ * than the counting itself. Among several processes, one at a time projects.
  */
 export class StatsProjector {
-  readonly #database: Database
-  readonly #log: Logger
-  #timer: NodeJS.Timeout | undefined
-  #running: Promise<void> | undefined
-  #stopping = false
+  readonly #loop: PollLoop
 
   constructor(database: Database, log: Logger) {
-    this.#database = database
-    this.#log = log
+    this.#loop = new PollLoop({
+      run: () => database.transaction(tx => projectStats(tx)),
+      intervalMs: INTERVAL_MS,
+      onError: error => log.warn({ error: String(error) }, 'statistics not updated; retrying'),
+    })
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running ??= this.#project().finally(() => (this.#running = undefined))
-    }, EVERY_MS)
+    this.#loop.start(INTERVAL_MS)
   }
 
+  /** Resolves when the current batch has been committed. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    clearInterval(this.#timer)
-    await this.#running
-  }
-
-  async #project(): Promise<void> {
-    try {
-      let isMore = true
-      while (isMore && !this.#stopping) isMore = await this.#database.transaction(tx => projectStats(tx))
-    } catch (error) {
-      this.#log.warn({ error: String(error) }, 'statistics were not brought up to date; trying again')
-    }
+    await this.#loop.stop()
   }
 }

@@ -5,33 +5,33 @@ import type { EventOf } from './event.ts'
 import { sequenceOf } from './sequence.ts'
 
 /**
- * An event as others get it: CloudEvents 1.0 in JSON, with its Sequence and Distributed Tracing extensions.
+ * An event as webhooks and streams publish it: CloudEvents 1.0 in JSON, with the extensions Sequence and Distributed Tracing.
  * `data` is the payload of the catalogue.
  */
 export interface CloudEvent<Type extends EventType = EventType> {
   specversion: '1.0'
-  /** the event's id: stable, however often it is sent */
+  /** id of the event, the same in every delivery */
   id: string
-  /** the system that it comes from, by its public URL */
+  /** public URL of the system that published it */
   source: string
   type: Type
-  /** what it is about: `orders/{order_id}`, or `menu-items/{menu_item_id}` */
+  /** `orders/{order_id}` or `menu-items/{menu_item_id}` */
   subject: string
   /** RFC 3339, UTC */
   time: string
   datacontenttype: 'application/json'
   /** URL of the JSON Schema of `data` */
   dataschema: string
-  /** see {@link sequenceOf}; left out of events that are about no order */
+  /** see {@link sequenceOf}; only in events about an order */
   sequence?: string
-  /** W3C Trace Context, where traces are on */
+  /** W3C Trace Context, if tracing is on */
   traceparent?: string
   data: EventOf<Type>['payload']
 }
 
 /**
- * What others get of an event. Pure: the same event is the same bytes every time.
- * @param publicUrl where the API is reached from outside, without a slash at its end
+ * Returns the CloudEvent of an event. Pure: the same event is always rendered as the same bytes.
+ * @param publicUrl public URL of the API, without a trailing slash
  */
 export function toCloudEvent<Type extends EventType>(
   event: EventOf<Type>,
@@ -54,7 +54,7 @@ export function toCloudEvent<Type extends EventType>(
   }
 }
 
-/** Where the JSON Schema of a type's data is served. */
+/** Returns the path of the schema of a type's `data`. */
 export function schemaPath(type: EventType): string {
   return `/schemas/${type}.json`
 }
@@ -63,19 +63,19 @@ function subjectOf({ payload }: EventOf): string {
   return 'order_id' in payload ? `orders/${payload.order_id}` : `menu-items/${payload.menu_item_id}`
 }
 
-/** What every event has, whatever it is of. */
+/** Fields of every CloudEvent, test events of webhooks included. */
 export const cloudEventFields = {
   specversion: z.literal('1.0').meta({ description: 'Version of CloudEvents' }),
   id: z
     .uuid()
-    .meta({ description: 'Id of the event: the same however often it is sent. Know repetitions by it' }),
-  source: z.url().meta({ description: 'The system that it comes from, by its public URL' }),
+    .meta({ description: 'Id of the event, the same in every delivery: use it to detect duplicates' }),
+  source: z.url().meta({ description: 'Public URL of the system that published the event' }),
   subject: z
     .string()
     .min(1)
-    .meta({ description: 'What it is about: `orders/{order_id}`, or `menu-items/{menu_item_id}`' }),
-  time: z.iso.datetime().meta({ description: 'When it happened, in UTC' }),
-  datacontenttype: z.literal('application/json').meta({ description: 'What `data` is in' }),
+    .meta({ description: 'Subject of the event: `orders/{order_id}` or `menu-items/{menu_item_id}`' }),
+  time: z.iso.datetime().meta({ description: 'Time of the event, in UTC' }),
+  datacontenttype: z.literal('application/json').meta({ description: 'Media type of `data`' }),
   dataschema: z.url().meta({ description: 'URL of the JSON Schema of `data`' }),
 } as const
 
@@ -84,16 +84,16 @@ const sequence = z
   .regex(/^[1-9][0-9]*$/)
   .meta({
     description:
-      'Place among the events of its order: rising, so that what is older than what you have seen can be told; not gapless',
+      'Place among the events of the order. It rises, with gaps: an event with a lower sequence than one you have processed is older',
   })
 
-/** The shape of {@link CloudEvent}, for documents and tests. */
+/** Returns the schema of {@link CloudEvent} of a type, for documents and tests. */
 export function cloudEventSchema(type: EventType): z.ZodObject {
   return z.object({
     ...cloudEventFields,
-    type: z.literal(type).meta({ description: 'What happened' }),
+    type: z.literal(type).meta({ description: 'Type of the event' }),
     ...(isAboutOrder(type) ? { sequence } : {}),
-    traceparent: z.string().optional().meta({ description: 'W3C Trace Context, where traces are on' }),
+    traceparent: z.string().optional().meta({ description: 'W3C Trace Context, if tracing is on' }),
     data: eventCatalogue[type].payload,
   })
 }

@@ -3,7 +3,7 @@ import { type EventType, eventCatalogue, eventTypes } from './catalogue.ts'
 import { cloudEventSchema, schemaPath, toCloudEvent } from './cloud-event.ts'
 import { exampleOf } from './event.ts'
 
-/** A JSON Schema, as far as we look into it. */
+/** The keywords of a JSON Schema that this code reads. */
 export interface JsonSchema {
   title?: string
   description?: string
@@ -19,18 +19,18 @@ export interface JsonSchema {
 }
 
 /**
- * What the catalogue says, as JSON Schema. Open: what it does not name may be there one day, and is to be left alone.
- * @param target `draft-2020-12`, or `draft-7` for what AsyncAPI builds on
+ * Returns the JSON Schema of a zod schema. It allows unknown properties, because later versions may add some.
+ * @param target `draft-2020-12`, or `draft-7`, on which AsyncAPI builds
  */
 export function jsonSchemaOf(schema: z.ZodType, target: 'draft-2020-12' | 'draft-7'): JsonSchema {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, {
     target,
     io: 'input',
     override: ({ jsonSchema }) => {
-      // Beside the formats, zod writes out the patterns by which it checks them: for no reader, and new with any release.
+      // zod adds the pattern by which it checks a format. It is of no use to readers and may change with every zod release.
       if (jsonSchema.format === 'date-time') jsonSchema.pattern = 'Z$'
       else if (jsonSchema.format !== undefined) delete jsonSchema.pattern
-      // OpenAPI has one, JSON Schema several.
+      // OpenAPI has `example`, JSON Schema `examples`.
       if ('example' in jsonSchema) {
         jsonSchema.examples = [jsonSchema['example']]
         delete jsonSchema['example']
@@ -40,7 +40,7 @@ export function jsonSchemaOf(schema: z.ZodType, target: 'draft-2020-12' | 'draft
   return rest as JsonSchema
 }
 
-/** The JSON Schema (2020-12) of the `data` of a type: what `dataschema` of its events leads to. */
+/** Returns the JSON Schema (2020-12) of the `data` of a type, to which `dataschema` of its events points. */
 function dataSchema(type: EventType, publicUrl: string): JsonSchema {
   return {
     $schema: DIALECT,
@@ -50,7 +50,7 @@ function dataSchema(type: EventType, publicUrl: string): JsonSchema {
   }
 }
 
-/** The JSON Schema (2020-12) of a whole event of a type, which leaves `data` to {@link dataSchema}. */
+/** Returns the JSON Schema (2020-12) of a whole CloudEvent of a type. `data` refers to {@link dataSchema}. */
 function envelopeSchema(type: EventType, publicUrl: string): JsonSchema {
   const { properties, ...rest } = jsonSchemaOf(cloudEventSchema(type), 'draft-2020-12')
   return {
@@ -63,7 +63,7 @@ function envelopeSchema(type: EventType, publicUrl: string): JsonSchema {
   }
 }
 
-/** Every schema that is served, by its path. */
+/** Returns every schema that the API serves, by path. */
 export function eventSchemas(publicUrl: string): Record<string, JsonSchema> {
   return Object.fromEntries(
     eventTypes.flatMap(type => [
@@ -75,7 +75,7 @@ export function eventSchemas(publicUrl: string): Record<string, JsonSchema> {
 
 const DIALECT = 'https://json-schema.org/draft/2020-12/schema'
 
-/** Where the JSON Schema of whole events of a type is served. */
+/** Returns the path of the schema of a whole CloudEvent. */
 function envelopePath(type: EventType): string {
   return `/schemas/cloud-events/${type}.json`
 }

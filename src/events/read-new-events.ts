@@ -2,29 +2,29 @@ import type { Sql } from '../db/transaction.ts'
 import type { EventOf } from './event.ts'
 import { narrowTo, type SnapshotPosition, snapshotPosition } from './snapshot-position.ts'
 
-/** An event as it was committed. */
+/** A committed event. */
 export interface NewEvent extends EventOf {
   /** the transaction that wrote it */
   xid: number
-  /** how long ago it was written, in ms, by the database's clock */
+  /** ms since it was written, by the clock of the database */
   age_ms: number
 }
 
 export interface NewEventBatch {
-  /** in no order */
+  /** not sorted */
   events: NewEvent[]
-  /** up to where they have been read now */
-  horizon: SnapshotPosition
-  /** false: there are more; go on from the horizon */
-  isWhole: boolean
+  /** the position after these events */
+  position: SnapshotPosition
+  /** false: more events follow after `position` */
+  isComplete: boolean
 }
 
 type Row = { snapshot: string; xid: string | null } & Omit<NewEvent, 'xid'>
 
 /**
- * The events of these restaurants that have been committed since a horizon, each exactly once over successive calls: what
- * is visible now and was not then, however late its transaction committed.
- * @param limit about how many, at most; a transaction is never divided
+ * Reads the events of these restaurants that were committed after a position: those visible now and not visible then, however
+ * late their transactions committed. Successive calls return each event exactly once.
+ * @param limit approximate maximum: the events of one transaction are never split
  */
 export async function readNewEvents(
   sql: Sql,
@@ -32,18 +32,22 @@ export async function readNewEvents(
   restaurantIds: readonly string[],
   limit: number,
 ): Promise<NewEventBatch> {
-  const rows = await sql.query<Row>(newSql, [String(since.next), since.underWay, restaurantIds, limit])
-  const horizon = snapshotPosition(rows[0]?.snapshot ?? '')
+  const rows = await sql.query<Row>(newSql, [String(since.next), since.inProgress, restaurantIds, limit])
+  const position = snapshotPosition(rows[0]?.snapshot ?? '')
   const events = rows.flatMap(({ snapshot: _, xid, ...event }) =>
     xid === null ? [] : [{ ...event, xid: Number(xid) }],
   )
   const later = events.filter(({ xid }) => xid >= since.next)
-  if (later.length < limit) return { events, horizon, isWhole: true }
-  // The last transaction may be cut off: it is left for the next call, whole.
+  if (later.length < limit) return { events, position, isComplete: true }
+  // The limit may have split the last transaction: the next call reads all of it.
   const next = later.reduce((last, { xid }) => Math.max(last, xid), 0)
   if (later.every(({ xid }) => xid === next))
     return await readNewEvents(sql, since, restaurantIds, limit * 10)
-  return { events: events.filter(({ xid }) => xid < next), horizon: narrowTo(next, horizon), isWhole: false }
+  return {
+    events: events.filter(({ xid }) => xid < next),
+    position: narrowTo(next, position),
+    isComplete: false,
+  }
 }
 
 const columns = `
@@ -51,10 +55,7 @@ const columns = `
       extract(epoch from clock_timestamp() - created_at)::float8 * 1000 as age_ms
     from outbox_events`
 
-/**
- * Two walks of one index. The upper bound keeps out the numbers of another server's transactions, which a restored dump
- * brings with it.
- */
+/** Two scans of one index. The upper bound excludes transaction ids of another server, which a restored dump contains. */
 const newSql = `
   with now as materialized (
     select pg_current_snapshot() as snapshot
@@ -74,5 +75,5 @@ const newSql = `
     ${columns}
     where xid = any($2::text[]::xid8[])
       and restaurant_id = any($3::uuid[])
-  ) as news on true
+  ) as new_event on true
 `

@@ -1,25 +1,25 @@
 /**
- * What a snapshot of Postgres saw: the transactions below `next` that were not `underWay`. Transactions commit in another
- * order than they get their numbers, so no single number says up to where one has read; a horizon does.
+ * Which transactions a Postgres snapshot includes: all below `next`, except those still `inProgress`. Transactions commit in a
+ * different order than their ids are assigned, so a single number cannot mark how far a reader has come; a snapshot can.
  * https://www.postgresql.org/docs/18/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
  */
 export interface SnapshotPosition {
   readonly next: number
-  readonly underWay: readonly number[]
+  readonly inProgress: readonly number[]
 }
 
-/** @param snapshot of `pg_current_snapshot()`, as text: `xmin:xmax:xip,…` */
+/** @param snapshot text of `pg_current_snapshot()`: `xmin:xmax:xip,…` */
 export function snapshotPosition(snapshot: string): SnapshotPosition {
-  const [, next, underWay = ''] = snapshot.split(':')
-  return { next: Number(next), underWay: underWay === '' ? [] : underWay.split(',').map(Number) }
+  const [, next, inProgress = ''] = snapshot.split(':')
+  return { next: Number(next), inProgress: inProgress === '' ? [] : inProgress.split(',').map(Number) }
 }
 
-/** Whether what the transaction wrote was there at the horizon, if it is there at all. */
-export function isWithin({ next, underWay }: SnapshotPosition, xid: number): boolean {
-  return xid < next && !underWay.includes(xid)
+/** Returns whether the position includes the transaction, if that has committed. */
+export function isWithin({ next, inProgress }: SnapshotPosition, xid: number): boolean {
+  return xid < next && !inProgress.includes(xid)
 }
 
-/** The horizon that reaches only to the transactions below `next`. */
-export function narrowTo(next: number, { underWay }: SnapshotPosition): SnapshotPosition {
-  return { next, underWay: underWay.filter(xid => xid < next) }
+/** Returns the part of the position that includes only transactions below `next`. */
+export function narrowTo(next: number, { inProgress }: SnapshotPosition): SnapshotPosition {
+  return { next, inProgress: inProgress.filter(xid => xid < next) }
 }

@@ -3,19 +3,18 @@ import { isTracing, startSpan, traceIdOf } from '../platform/tracing.ts'
 import type { EventOf, TraceContext } from './event.ts'
 
 export interface TracedEvents<Event extends EventOf> {
-  /** the events, each with what is now done with it as what led to whatever follows */
+  /** the events, each with its new span as the parent of everything that follows from it */
   events: Event[]
-  /** @param errorOf what an event failed of, by its id */
+  /** @param errorOf the error of an event that failed, by its id */
   end(errorOf?: (eventId: string) => string | undefined): void
 }
 
 const untraced = () => undefined
 
 /**
- * A span for each event of a batch, below the one that led to the event: pg-boss's own spans are of batches, which belong
- * to no one's trace, so these link to the batch that they were part of.
- * While traces are off: the events as they are.
- * @param operation what is done: `dispatch`, or `process` and the queue
+ * Starts a span per event of a batch, as a child of the span that caused the event. The spans of pg-boss cover whole batches and
+ * belong to no single trace, so each span links to the span of its batch. Without tracing, returns the events unchanged.
+ * @param operation `dispatch`, or `process` with the name of the queue
  */
 export function traceEvents<Event extends EventOf>(
   operation: string,
@@ -52,7 +51,7 @@ export function traceEvents<Event extends EventOf>(
   }
 }
 
-/** A trace context as a log line carries it. */
+/** Returns the fields of a log line for a trace context. */
 export function traceFields({ traceparent, ...rest }: TraceContext): Record<string, string | undefined> {
   return traceparent === undefined ? rest : { ...rest, trace_id: traceIdOf(traceparent) }
 }

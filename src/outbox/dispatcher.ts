@@ -1,93 +1,72 @@
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
-import { InterruptibleSleep } from '../platform/interruptible-sleep.ts'
-import type { Logger } from '../platform/log.ts'
+import { PollLoop } from '../platform/poll-loop.ts'
 import { RollingCounter } from '../platform/rolling-counter.ts'
-import { type DispatchedBatch, dispatchBatch } from './dispatch-batch.ts'
+import { dispatchBatch } from './dispatch-batch.ts'
 import { announceByNotify, OUTBOX_CHANNEL } from './notify-channels.ts'
 import { countDispatched, countQuarantined } from './outbox-metrics.ts'
 import type { Publisher } from './publish.ts'
 
 const BATCH_COUNT = 500
-/** The safety net: how long a committed event may wait when its wake-up is lost. */
+/** The longest delay of a committed event whose wake-up was lost. */
 const POLL_MS = 1_000
-const ERROR_BACKOFF_BASE_MS = 100
-const ERROR_BACKOFF_MAX_MS = 2_000
 
-/** Moves committed events to their queues until it is stopped: at once when woken, and once a second anyway. */
+/** Moves committed events to their queues: at once when woken, and by polling once per second. */
 export class Dispatcher {
   readonly #database: Database
   readonly #publisher: Publisher
-  readonly #log: Logger
   readonly #announce: () => void
-  #listener: Listener | undefined
-  #running: Promise<void> | undefined
-  #stopping = false
-  #woken = false
-  readonly #rest = new InterruptibleSleep(() => this.#stopping)
+  readonly #loop: PollLoop
   readonly #dispatched = new RollingCounter()
+  #listener: Listener | undefined
 
   constructor(database: Database, publisher: Publisher) {
     const { log } = publisher
     this.#database = database
     this.#publisher = publisher
-    this.#log = log
     this.#announce = announceByNotify(database, log)
+    this.#loop = new PollLoop({
+      run: isWoken => this.#dispatch(isWoken),
+      intervalMs: POLL_MS,
+      onError: error => log.error({ error: String(error) }, 'dispatching failed; retrying'),
+    })
   }
 
-  /** Starts the loop, and listens for wake-ups of other processes. */
+  /** Starts dispatching, and listens for wake-ups from other processes. */
   async start(): Promise<void> {
     const wake = () => this.wake()
     this.#listener = await this.#database.listen(OUTBOX_CHANNEL, wake, wake)
-    this.#running = this.#run()
+    this.#loop.start()
   }
 
-  /** There is something in the outbox: look now. Wake-ups that come while it looks count as one. */
+  /** Makes the dispatcher read the outbox now. Wake-ups during a batch count as one. */
   wake(): void {
-    this.#woken = true
-    this.#rest.interrupt()
+    this.#loop.wake()
   }
 
-  /** Events that this process has moved to their queues in the last minute. */
+  /** Returns how many events this process has moved to their queues in the last minute. */
   dispatchedLastMinute(): number {
     return this.#dispatched.count()
   }
 
-  /** Resolves when the batch in hand has been committed. */
+  /** Resolves when the current batch has been committed. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    this.#rest.interrupt()
+    const stopped = this.#loop.stop()
     await this.#listener?.close()
-    await this.#running
+    await stopped
   }
 
-  async #run(): Promise<void> {
-    let failures = 0
-    while (!this.#stopping) {
-      try {
-        if (this.#woken || (await this.#isPending())) await this.#drain()
-        failures = 0
-        if (!this.#woken) await this.#rest.take(POLL_MS)
-      } catch (error) {
-        this.#log.error({ error: String(error) }, 'dispatching failed; it will be tried again')
-        this.#woken = true
-        await this.#rest.take(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
-      }
-    }
-  }
-
-  async #drain(): Promise<void> {
-    for (;;) {
-      this.#woken = false
-      const batch: DispatchedBatch = await this.#database.transaction(tx =>
-        dispatchBatch(tx, this.#publisher, BATCH_COUNT),
-      )
-      this.#dispatched.add(batch.claimed - batch.quarantined)
-      countDispatched('dispatcher', batch.claimed - batch.quarantined)
-      countQuarantined(batch.quarantined)
-      if (batch.claimed > 0) this.#announce()
-      if (this.#stopping || (batch.claimed < BATCH_COUNT && !this.#woken)) return
-    }
+  /** @returns whether the batch was full, so that more events may be waiting */
+  async #dispatch(isWoken: boolean): Promise<boolean> {
+    if (!isWoken && !(await this.#isPending())) return false
+    const { claimed, quarantined } = await this.#database.transaction(tx =>
+      dispatchBatch(tx, this.#publisher, BATCH_COUNT),
+    )
+    this.#dispatched.add(claimed - quarantined)
+    countDispatched('dispatcher', claimed - quarantined)
+    countQuarantined(quarantined)
+    if (claimed > 0) this.#announce()
+    return claimed === BATCH_COUNT
   }
 
   async #isPending(): Promise<boolean> {

@@ -6,181 +6,157 @@ import { type NewEvent, readNewEvents } from '../events/read-new-events.ts'
 import { isWithin, type SnapshotPosition } from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import { EVENTS_CHANNEL } from '../outbox/notify-channels.ts'
-import { InterruptibleSleep } from '../platform/interruptible-sleep.ts'
 import type { Logger } from '../platform/log.ts'
+import { PollLoop } from '../platform/poll-loop.ts'
 import { countReadFailure, countSent, recordLag } from './tailer-metrics.ts'
 
-/** What a stream follows: the events of a restaurant, or those of one of its orders. */
+/** The events that a stream carries: those of a restaurant, or those of one of its orders. */
 interface Topic {
   restaurantId: string
-  /** undefined: all of the restaurant's */
+  /** undefined: all events of the restaurant */
   orderId?: string
 }
 
-/** Somebody who wants to be told of new events. */
+/** A stream that receives new events. */
 export interface Subscription {
   readonly topic: Topic
-  /** up to where they have been told; moved on by the reader */
-  horizon: SnapshotPosition
+  /** the events that the stream has received; the tailer advances it */
+  position: SnapshotPosition
   /**
-   * Makes of new events what is sent of them; once for all subscriptions of a topic that stand at the same horizon.
-   * @param events in order, at least one
+   * Renders new events as bytes of a stream: once for all subscriptions of a topic with the same position.
+   * @param events at least one, sorted
    */
   render(events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition): string
   send(rendered: string): void
 }
 
-/** The safety net: how long a committed event may wait when nobody was told of it. */
+/** The longest delay of a committed event whose wake-up was lost. */
 const POLL_MS = 1_000
-/** The shortest time between two looks: 20 a second. */
-const TICK_MS = 50
-/** Events a look. */
+/** The shortest time between two reads: 20 per second. */
+const MIN_INTERVAL_MS = 50
+/** Events per read. */
 const LIMIT_COUNT = 5_000
-const ERROR_BACKOFF_BASE_MS = 100
-const ERROR_BACKOFF_MAX_MS = 2_000
 
 /**
- * Tells this process's streams of new events, whoever commits them: one reader for all of them, which looks when it is
- * woken (by this process, or by NOTIFY) and once a second anyway, and does nothing while nobody listens. Each event is told
- * once, and those of an order in their sequence.
+ * Sends new events to the streams of this process, whichever process commits them. One tailer serves all streams: it reads
+ * when it is woken (by this process or by NOTIFY) and once per second, and it is idle while nothing is subscribed. Each stream
+ * receives each event once, the events of an order in their sequence.
  */
 export class EventTailer {
   readonly #database: Database
-  readonly #log: Logger
   readonly #subscriptions = new Map<string, Set<Subscription>>()
+  readonly #loop: PollLoop
   #count = 0
-  #running: Promise<void> | undefined
-  #listener: Promise<Listener | undefined> | undefined
-  #stopping = false
-  #woken = false
-  /** between two looks, however much there is to see */
-  readonly #tick = new InterruptibleSleep(() => !this.#isWanted)
-  /** while there may be nothing to see; ends when it is woken */
-  readonly #poll = new InterruptibleSleep(() => !this.#isWanted)
+  #listener: Promise<Listener> | undefined
+  #closing: Promise<void> = Promise.resolve()
+  #isStopping = false
 
   constructor(database: Database, log: Logger) {
     this.#database = database
-    this.#log = log
+    this.#loop = new PollLoop({
+      run: () => this.#sendNewEvents(),
+      intervalMs: POLL_MS,
+      minIntervalMs: MIN_INTERVAL_MS,
+      onError: error => {
+        countReadFailure()
+        log.warn({ error: String(error) }, 'new events for streams could not be read; retrying')
+      },
+    })
   }
 
-  /** There may be new events: look now. Costs next to nothing while nobody listens. */
+  /** Makes the tailer read new events now. Costs next to nothing while nothing is subscribed. */
   wake(): void {
-    this.#woken = true
-    this.#poll.interrupt()
+    this.#loop.wake()
   }
 
-  /** From now on it is told of what is beyond its horizon. @returns ends it */
+  /** Sends everything after the subscription's position, from now on. @returns ends the subscription */
   subscribe(subscription: Subscription): () => void {
     const name = nameOf(subscription.topic)
-    const those = this.#subscriptions.get(name) ?? new Set()
-    this.#subscriptions.set(name, those.add(subscription))
+    const ofTopic = this.#subscriptions.get(name) ?? new Set()
+    this.#subscriptions.set(name, ofTopic.add(subscription))
     this.#count++
-    this.#listener ??= this.#listen()
-    this.#running ??= this.#run()
-    // What came between its horizon and now is told at once.
+    if (!this.#isStopping) this.#resume()
+    // Events between the subscription's position and now are sent at once.
     this.wake()
     return () => {
-      if (!those.delete(subscription)) return
+      if (!ofTopic.delete(subscription)) return
       this.#count--
-      if (those.size === 0 && this.#subscriptions.get(name) === those) this.#subscriptions.delete(name)
-      if (this.#count === 0) this.#endRests()
+      if (ofTopic.size === 0 && this.#subscriptions.get(name) === ofTopic) this.#subscriptions.delete(name)
+      if (this.#count === 0) this.#pause()
     }
   }
 
+  /** Resolves when the current read has ended and the listening connection is closed. */
   async stop(): Promise<void> {
-    this.#stopping = true
-    this.#endRests()
-    await this.#running
+    this.#isStopping = true
+    this.#pause()
+    await this.#loop.stop()
+    await this.#closing
   }
 
-  /** Until nobody listens. */
-  async #run(): Promise<void> {
-    let failures = 0
-    while (this.#isWanted) {
-      const began = performance.now()
-      try {
-        this.#woken = false
-        if (!(await this.#look())) this.#woken = true
-        failures = 0
-        await this.#tick.take(TICK_MS - (performance.now() - began))
-        if (!this.#woken) await this.#poll.take(POLL_MS)
-      } catch (error) {
-        countReadFailure()
-        this.#log.warn({ error: String(error) }, 'new events could not be read for streams; trying again')
-        await this.#tick.take(Math.min(ERROR_BACKOFF_MAX_MS, ERROR_BACKOFF_BASE_MS * 2 ** failures++))
-      }
-    }
-    this.#running = undefined
-    const listener = this.#listener
+  #resume(): void {
+    const wake = () => this.wake()
+    this.#listener ??= this.#database.listen(EVENTS_CHANNEL, wake, wake)
+    this.#loop.start()
+  }
+
+  #pause(): void {
+    void this.#loop.stop()
+    const closed = this.#listener?.then(listener => listener.close())
     this.#listener = undefined
-    await (await listener)?.close()
-    if (this.#isWanted) {
-      this.#listener ??= this.#listen()
-      this.#running ??= this.#run()
-    }
+    this.#closing = this.#closing.then(() => closed)
   }
 
-  /** @returns whether that was all there is */
-  async #look(): Promise<boolean> {
-    const asked = [...this.#subscriptions.values()].flatMap(those => [...those])
-    const [first] = asked
-    if (!first) return true
-    const restaurants = [...new Set(asked.map(({ topic }) => topic.restaurantId))]
-    const since = earliest(new Set(asked.map(({ horizon }) => horizon)))
-    const { events, horizon, isWhole } = await readNewEvents(this.#database, since, restaurants, LIMIT_COUNT)
-    // Who came in later than this look reaches is told by the next.
-    const told = asked.filter(subscription => subscription.horizon.next <= horizon.next)
-    if (events.length > 0) this.#tell(told, sortEvents(events), horizon)
-    for (const subscription of told) subscription.horizon = horizon
-    return isWhole
+  /** @returns whether more events may be waiting */
+  async #sendNewEvents(): Promise<boolean> {
+    const subscriptions = [...this.#subscriptions.values()].flatMap(ofTopic => [...ofTopic])
+    if (subscriptions.length === 0) return false
+    const restaurants = [...new Set(subscriptions.map(({ topic }) => topic.restaurantId))]
+    const since = earliest(new Set(subscriptions.map(({ position }) => position)))
+    const batch = await readNewEvents(this.#database, since, restaurants, LIMIT_COUNT)
+    // A subscription whose position is beyond this batch is served by the next.
+    const due = subscriptions.filter(({ position }) => position.next <= batch.position.next)
+    if (batch.events.length > 0) this.#send(due, sortEvents(batch.events), batch.position)
+    for (const subscription of due) subscription.position = batch.position
+    return !batch.isComplete
   }
 
-  #tell(told: readonly Subscription[], events: readonly NewEvent[], horizon: SnapshotPosition): void {
-    const byTopic = topicsOf(events)
-    for (const [name, subscriptions] of Map.groupBy(told, ({ topic }) => nameOf(topic))) {
-      const its = byTopic.get(name)
-      if (!its) continue
-      for (const [from, those] of Map.groupBy(subscriptions, subscription => subscription.horizon)) {
-        const unseen = its.filter(({ xid }) => !isWithin(from, xid))
-        const rendered = unseen.length > 0 && those[0]?.render(unseen, from, horizon)
+  #send(due: readonly Subscription[], events: readonly NewEvent[], to: SnapshotPosition): void {
+    const byTopic = groupByTopic(events)
+    for (const [name, ofTopic] of Map.groupBy(due, ({ topic }) => nameOf(topic))) {
+      const topicEvents = byTopic.get(name)
+      if (!topicEvents) continue
+      for (const [from, subscriptions] of Map.groupBy(ofTopic, ({ position }) => position)) {
+        const unseen = topicEvents.filter(({ xid }) => !isWithin(from, xid))
+        const rendered = unseen.length > 0 && subscriptions[0]?.render(unseen, from, to)
         if (!rendered) continue
-        const open = those.filter(subscription => this.#subscriptions.get(name)?.has(subscription))
+        const open = subscriptions.filter(subscription => this.#subscriptions.get(name)?.has(subscription))
         for (const subscription of open) subscription.send(rendered)
         countSent(unseen.length * open.length)
       }
     }
     recordLag(events)
   }
-
-  async #listen(): Promise<Listener | undefined> {
-    const wake = () => this.wake()
-    return this.#stopping ? undefined : await this.#database.listen(EVENTS_CHANNEL, wake, wake)
-  }
-
-  get #isWanted(): boolean {
-    return this.#count > 0 && !this.#stopping
-  }
-
-  #endRests(): void {
-    for (const rest of [this.#tick, this.#poll]) rest.interrupt()
-  }
 }
 
 const bodies = new WeakMap<NewEvent, string>()
 
-/** What a client gets of an event: a CloudEvent in JSON, made once. @returns undefined when this version does not know it */
+/**
+ * Returns the CloudEvent of an event as JSON, rendered once per event.
+ * @returns undefined for types that only a newer version has
+ */
 export function bodyOf(event: NewEvent, publicUrl: string): string | undefined {
   if (!isEventType(event.type)) return undefined
-  const made = bodies.get(event) ?? JSON.stringify(toCloudEvent(event, publicUrl))
-  bodies.set(event, made)
-  return made
+  const body = bodies.get(event) ?? JSON.stringify(toCloudEvent(event, publicUrl))
+  bodies.set(event, body)
+  return body
 }
 
 function nameOf({ restaurantId, orderId }: Topic): string {
   return orderId === undefined ? `restaurant ${restaurantId}` : `order ${orderId}`
 }
 
-function topicsOf(events: readonly NewEvent[]): Map<string, NewEvent[]> {
+function groupByTopic(events: readonly NewEvent[]): Map<string, NewEvent[]> {
   const byTopic = new Map<string, NewEvent[]>()
   for (const event of events) {
     const { restaurant_id: restaurantId, order_id: orderId } = event
@@ -188,19 +164,22 @@ function topicsOf(events: readonly NewEvent[]): Map<string, NewEvent[]> {
       ? [{ restaurantId }]
       : [{ restaurantId }, { restaurantId, orderId }]) {
       const name = nameOf(topic)
-      const its = byTopic.get(name)
-      if (its) its.push(event)
+      const topicEvents = byTopic.get(name)
+      if (topicEvents) topicEvents.push(event)
       else byTopic.set(name, [event])
     }
   }
   return byTopic
 }
 
-/** A horizon that none of these is behind. What it reads again is left out by each one's own. */
-function earliest(horizons: Iterable<SnapshotPosition>): SnapshotPosition {
-  const all = [...horizons]
+/**
+ * Returns a position that is not beyond any of these. Events that it reads again for some subscriptions are skipped by their
+ * own positions.
+ */
+function earliest(positions: Iterable<SnapshotPosition>): SnapshotPosition {
+  const all = [...positions]
   return {
     next: all.reduce((least, { next }) => Math.min(least, next), Number.POSITIVE_INFINITY),
-    underWay: [...new Set(all.flatMap(({ underWay }) => underWay))],
+    inProgress: [...new Set(all.flatMap(({ inProgress }) => inProgress))],
   }
 }

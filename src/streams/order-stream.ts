@@ -18,7 +18,7 @@ interface OrderStreamOptions {
   publicUrl: string
 }
 
-/** A resume point of an order's stream is the sequence of its event. */
+/** The `id` of an order's frame, from which a client resumes: the sequence of the event. */
 const SEQUENCE = /^[1-9]\d{0,9}$/
 
 /** @throws resume-point-invalid */
@@ -26,13 +26,13 @@ export function parseSequence(lastEventId: string): number {
   if (SEQUENCE.test(lastEventId)) return Number(lastEventId)
   throw new ExpectedError(
     'resume-point-invalid',
-    'The Last-Event-ID of an order is the `id` of one of its events; connect without one for a snapshot',
+    'Last-Event-ID must be the `id` of an event of this order; connect without it to get a snapshot',
   )
 }
 
 /**
- * An order's stream: what has happened to it behind the sequence `after`, then what happens. Without `after`, or when that
- * event is not there (any more): the order as it is now, then what happens.
+ * Returns the stream of an order: first the events after sequence `after`, then new events as they are committed. Without
+ * `after`, or when that event no longer exists, the stream starts with a snapshot of the order.
  * @throws NotFound
  */
 export async function orderStream(
@@ -40,17 +40,17 @@ export async function orderStream(
   orderId: string,
   after: number | undefined,
 ): Promise<StreamReply> {
-  const { order, events, horizon } = await readOrderWithEvents(database, orderId)
+  const { order, events, position } = await readOrderWithEvents(database, orderId)
   const { restaurant_id: restaurantId } = order
 
-  function render(news: readonly NewEvent[]): string {
-    return news.map(event => frameOfEvent(event, publicUrl)).join('')
+  function render(newEvents: readonly NewEvent[]): string {
+    return newEvents.map(event => frameOfEvent(event, publicUrl)).join('')
   }
 
-  /** All that is sent of the past. Events are pruned oldest first: while the one seen last is there, so are those behind it. */
-  function begin(): string {
-    const isThere = after !== undefined && events.some(event => sequenceOf(event) === after)
-    if (isThere) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))
+  /** Renders the past. Events are pruned oldest first: while event `after` exists, so do all events behind it. */
+  function renderPast(): string {
+    const canResume = after !== undefined && events.some(event => sequenceOf(event) === after)
+    if (canResume) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))
     const last = events.at(-1)
     const sequence = last ? sequenceOf(last) : sequenceAtStep(order.version)
     return frameOf('snapshot', String(sequence), JSON.stringify(presentOrder(order)))
@@ -59,10 +59,10 @@ export async function orderStream(
   return {
     restaurantId,
     start: async stream => {
-      const first = begin()
-      if (first !== '') stream.send(first)
+      const past = renderPast()
+      if (past !== '') stream.send(past)
       const send = (rendered: string) => stream.send(rendered)
-      stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, horizon, render, send }))
+      stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, position, render, send }))
     },
   }
 }
@@ -74,13 +74,13 @@ function frameOfEvent(event: NewEvent, publicUrl: string): string {
 
 interface OrderWithEvents {
   order: OrderRecord
-  /** by sequence */
+  /** by sequence, without types that only a newer version has */
   events: NewEvent[]
-  /** up to where both were read */
-  horizon: SnapshotPosition
+  /** the snapshot in which both were read */
+  position: SnapshotPosition
 }
 
-/** An order and its events, as they were at one moment. */
+/** Reads an order and its events in one snapshot. */
 async function readOrderWithEvents(sql: Sql, orderId: string): Promise<OrderWithEvents> {
   const [row] = await sql.query<OrderRecord & { snapshot: string; events: NewEvent[] | null }>(readSql, [
     orderId,
@@ -88,7 +88,7 @@ async function readOrderWithEvents(sql: Sql, orderId: string): Promise<OrderWith
   if (!row) throw new NotFound('order', orderId)
   const { snapshot, events, ...order } = row
   const known = (events ?? []).filter(({ type }) => isEventType(type))
-  return { order, events: sortEvents(known), horizon: snapshotPosition(snapshot) }
+  return { order, events: sortEvents(known), position: snapshotPosition(snapshot) }
 }
 
 const readSql = `

@@ -16,10 +16,10 @@ import { type ResumePoint, ResumeTokens } from './resume-token.ts'
 
 /** Open orders in a snapshot. */
 const MAX_OPEN_COUNT = 200
-/** Events that a client may have missed; whoever has missed more gets a snapshot. */
+/** Missed events that a resumed stream sends; a client that has missed more gets a snapshot. */
 const MAX_MISSED_COUNT = 10_000
-/** So few are sent before the client can fall behind meanwhile. */
-const FEW_COUNT = 200
+/** The tailer takes over when no more than this many events are left to send. */
+const TAKE_OVER_COUNT = 200
 
 export interface RestaurantStreamOptions {
   database: Database
@@ -29,8 +29,9 @@ export interface RestaurantStreamOptions {
 }
 
 /**
- * A restaurant's stream: what has happened behind the resume point, then what happens. Without one, or when it is too old,
- * too far back or of another database: the restaurant with its open orders as they are now, then what happens.
+ * Returns the stream of a restaurant: first the events after the resume point, then new events as they are committed. Without a
+ * resume point, or when it is too old, too far behind or of another database, the stream starts with a snapshot of the
+ * restaurant and its open orders.
  * @param lastEventId as the client sent it
  * @throws NotFound, resume-point-invalid
  */
@@ -39,94 +40,95 @@ export async function restaurantStream(
   restaurantId: string,
   lastEventId: string | undefined,
 ): Promise<StreamReply> {
-  const points = new ResumeTokens(cursors, restaurantId)
+  const tokens = new ResumeTokens(cursors, restaurantId)
 
-  /** The ids within a look count; the last is the horizon that it reached. @param seen how many of them not to send */
+  /**
+   * Renders the events of one batch. The id of the last is the position after the batch; the ids before it count events
+   * within the batch.
+   * @param sentCount how many of them the client has already received
+   */
   function frames(
     events: readonly NewEvent[],
     from: SnapshotPosition,
     to: SnapshotPosition,
-    seen = 0,
+    sentCount = 0,
   ): string[] {
-    return events.slice(seen).flatMap((event, index) => {
-      const count = seen + index + 1
+    return events.slice(sentCount).flatMap((event, index) => {
+      const count = sentCount + index + 1
       const body = bodyOf(event, publicUrl)
-      const point = count === events.length ? { horizon: to } : { horizon: from, part: { to, count } }
-      return body === undefined ? [] : [frameOf(event.type, points.issue(point), body)]
+      const point = count === events.length ? { position: to } : { position: from, part: { to, count } }
+      return body === undefined ? [] : [frameOf(event.type, tokens.issue(point), body)]
     })
   }
 
-  async function readMissed(point: ResumePoint): Promise<Beginning | undefined> {
-    const { horizon, part = { to: horizon, count: 0 } } = point
-    const news = await readNewEvents(database, horizon, [restaurantId], MAX_MISSED_COUNT)
-    const isAhead = Math.max(horizon.next, part.to.next) > news.horizon.next
-    if (isAhead || !news.isWhole) return undefined
-    const begun = sortEvents(news.events.filter(({ xid }) => isWithin(part.to, xid)))
-    const rest = sortEvents(news.events.filter(({ xid }) => !isWithin(part.to, xid)))
+  async function readMissed(point: ResumePoint): Promise<StreamStart | undefined> {
+    const { position, part = { to: position, count: 0 } } = point
+    const batch = await readNewEvents(database, position, [restaurantId], MAX_MISSED_COUNT)
+    const isAhead = Math.max(position.next, part.to.next) > batch.position.next
+    if (isAhead || !batch.isComplete) return undefined
+    const started = sortEvents(batch.events.filter(({ xid }) => isWithin(part.to, xid)))
+    const rest = sortEvents(batch.events.filter(({ xid }) => !isWithin(part.to, xid)))
     return {
-      frames: [...frames(begun, horizon, part.to, part.count), ...frames(rest, part.to, news.horizon)],
-      horizon: news.horizon,
+      frames: [...frames(started, position, part.to, part.count), ...frames(rest, part.to, batch.position)],
+      position: batch.position,
     }
   }
 
-  async function readSnapshot(): Promise<Beginning> {
-    const { restaurant, orders, horizon } = await readRestaurantWithOrders(database, restaurantId)
+  async function readSnapshot(): Promise<StreamStart> {
+    const { restaurant, orders, position } = await readRestaurantWithOrders(database, restaurantId)
     const snapshot = {
       restaurant: presentRestaurant(restaurant),
       open_orders: orders.slice(-MAX_OPEN_COUNT).map(presentOrder),
       has_more_open_orders: orders.length > MAX_OPEN_COUNT,
     }
-    return { frames: [frameOf('snapshot', points.issue({ horizon }), JSON.stringify(snapshot))], horizon }
+    return { frames: [frameOf('snapshot', tokens.issue({ position }), JSON.stringify(snapshot))], position }
   }
 
-  /** Sends what there is so far, until so little is new that the reader can take over. */
-  async function catchUp(
-    stream: EventStream,
-    { frames: first, horizon: reached }: Beginning,
-  ): Promise<SnapshotPosition> {
-    let horizon = reached
-    for (let missed = first; stream.isOpen; ) {
+  /** Sends past events until few enough are left for the tailer. @returns the position of the client */
+  async function catchUp(stream: EventStream, first: StreamStart): Promise<SnapshotPosition> {
+    let { frames: missed, position } = first
+    while (stream.isOpen) {
       await stream.sendAll(missed)
-      if (missed.length <= FEW_COUNT) break
-      const news = await readNewEvents(database, horizon, [restaurantId], MAX_MISSED_COUNT)
-      missed = frames(sortEvents(news.events), horizon, news.horizon)
-      horizon = news.horizon
+      if (missed.length <= TAKE_OVER_COUNT) break
+      const batch = await readNewEvents(database, position, [restaurantId], MAX_MISSED_COUNT)
+      missed = frames(sortEvents(batch.events), position, batch.position)
+      position = batch.position
     }
-    return horizon
+    return position
   }
 
-  const point = lastEventId === undefined ? undefined : points.read(lastEventId)
-  const beginning = (point && (await readMissed(point))) ?? (await readSnapshot())
+  const point = lastEventId === undefined ? undefined : tokens.read(lastEventId)
+  const first = (point && (await readMissed(point))) ?? (await readSnapshot())
   return {
     restaurantId,
     start: async stream => {
       const subscription = {
         topic: { restaurantId },
-        horizon: await catchUp(stream, beginning),
+        position: await catchUp(stream, first),
         render: (events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition) =>
           frames(events, from, to).join(''),
         send: (rendered: string) => stream.send(rendered),
       }
-      stream.resumePoint = () => points.issue({ horizon: subscription.horizon })
+      stream.resumePoint = () => tokens.issue({ position: subscription.position })
       stream.onClose(reader.subscribe(subscription))
     },
   }
 }
 
-interface Beginning {
+interface StreamStart {
   frames: string[]
-  /** up to where it was read */
-  horizon: SnapshotPosition
+  /** the position of a client that has received these frames */
+  position: SnapshotPosition
 }
 
 interface RestaurantWithOrders {
   restaurant: Restaurant
-  /** open, oldest first; one more than are shown when there are more */
+  /** open orders, oldest first; one more than a snapshot shows if there are more */
   orders: OrderRecord[]
-  horizon: SnapshotPosition
+  position: SnapshotPosition
 }
 
-/** A restaurant and its open orders, as they were at one moment. @throws NotFound */
+/** Reads a restaurant and its open orders in one snapshot. @throws NotFound */
 async function readRestaurantWithOrders(
   database: Database,
   restaurantId: string,
@@ -138,6 +140,6 @@ async function readRestaurantWithOrders(
       readRestaurant(tx, restaurantId),
       readOpenOrders(tx, restaurantId, MAX_OPEN_COUNT + 1),
     ])
-    return { restaurant, orders, horizon: snapshotPosition(rows[0]?.snapshot ?? '') }
+    return { restaurant, orders, position: snapshotPosition(rows[0]?.snapshot ?? '') }
   })
 }

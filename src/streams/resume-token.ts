@@ -4,18 +4,18 @@ import { expectedError } from '../http/problem.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
 
-/** Up to where a client has seen the events of a restaurant. */
+/** How far a client has read the events of a restaurant. */
 export interface ResumePoint {
-  /** everything within it has been seen */
-  horizon: SnapshotPosition
-  /** and so many, in order, of what is within this one */
+  /** the client has received every event within this position */
+  position: SnapshotPosition
+  /** and the first `count` events of the batch that ends at `to` */
   part?: { to: SnapshotPosition; count: number }
 }
 
-/** Events are pruned when they are older than they are kept, by the hour: a day less is on the safe side. */
-const GOOD_FOR_MS = (OUTBOX_RETENTION_DAYS - 1) * 24 * 60 * 60 * 1_000
+/** Pruning deletes events after their retention, every hour. A token expires one day earlier, to be safe. */
+const MAX_AGE_MS = (OUTBOX_RETENTION_DAYS - 1) * 24 * 60 * 60 * 1_000
 
-/** Resume points of one restaurant's stream, opaque to clients and signed. */
+/** Issues and reads the resume points of one restaurant's stream. Clients see opaque, signed tokens. */
 export class ResumeTokens {
   readonly #cursors: Cursors
   readonly #list: string
@@ -25,20 +25,20 @@ export class ResumeTokens {
     this.#list = `stream of restaurant ${restaurantId}`
   }
 
-  issue({ horizon, part }: ResumePoint): string {
-    const values = [String(Date.now()), textOf(horizon)]
-    return this.#cursors.issue(this.#list, part ? [...values, textOf(part.to), String(part.count)] : values)
+  issue({ position, part }: ResumePoint): string {
+    const values = [String(Date.now()), format(position)]
+    return this.#cursors.issue(this.#list, part ? [...values, format(part.to), String(part.count)] : values)
   }
 
   /**
-   * @returns undefined when it is too old to go on from: events behind it may not be kept any more
-   * @throws resume-point-invalid when it was not given out for this restaurant
+   * @returns undefined when the token has expired: events after it may have been pruned
+   * @throws resume-point-invalid when the token was not issued for this restaurant
    */
   read(lastEventId: string): ResumePoint | undefined {
-    const [at, horizon = '', to, count] = this.#read(lastEventId)
-    if (Date.now() - Number(at) > GOOD_FOR_MS) return undefined
+    const [issuedAt, position = '', to, count] = this.#read(lastEventId)
+    if (Date.now() - Number(issuedAt) > MAX_AGE_MS) return undefined
     return {
-      horizon: parse(horizon),
+      position: parse(position),
       ...(to === undefined ? {} : { part: { to: parse(to), count: Number(count) } }),
     }
   }
@@ -53,11 +53,11 @@ export class ResumeTokens {
   }
 }
 
-function textOf({ next, underWay }: SnapshotPosition): string {
-  return [next, ...underWay].join(',')
+function format({ next, inProgress }: SnapshotPosition): string {
+  return [next, ...inProgress].join(',')
 }
 
 function parse(text: string): SnapshotPosition {
-  const [next = 0, ...underWay] = text.split(',').map(Number)
-  return { next, underWay }
+  const [next = 0, ...inProgress] = text.split(',').map(Number)
+  return { next, inProgress }
 }

@@ -9,11 +9,11 @@ import { type RestaurantStreamOptions, restaurantStream } from './restaurant-str
 
 const streams = {
   isStream: true,
-  statusDescription: 'Goes on until either side ends it; a comment at least every 15 s keeps it alive',
+  statusDescription: 'Stays open until either side closes it; a comment at least every 15 s keeps it alive',
   replySchema: z.string().meta({ description: 'Server-sent events' }),
 } as const
 
-/** What happens, as it happens. */
+/** Live streams of orders and restaurants. */
 export function streamRoutes(options: RestaurantStreamOptions): Route[] {
   return [
     route({
@@ -23,7 +23,7 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       operationId: 'streamOrder',
       summary: 'Follow an order live',
       description:
-        'Server-sent events: the order as it is (`event: snapshot`), then each of its events as a CloudEvent, once and in order. `id` is the `sequence`; a client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
+        'Server-sent events: a snapshot of the order (`event: snapshot`), then each event of the order as a CloudEvent, exactly once and in order. `id` is the `sequence`; a client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
       replyExample: orderFrames,
       handle: async ({ params: { order_id }, caller, lastEventId }) => {
         const after = lastEventId === undefined ? undefined : parseSequence(lastEventId)
@@ -39,7 +39,7 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       operationId: 'streamRestaurant',
       summary: 'Follow a restaurant live',
       description:
-        'Server-sent events: the restaurant with its open orders as they are (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, once, and in order for each order. A client that comes back with `Last-Event-ID` gets what it has missed instead of the snapshot.',
+        'Server-sent events: a snapshot of the restaurant and its open orders (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, exactly once, and in order per order. A client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
       replyExample: restaurantFrames,
       handle: async ({ params: { restaurant_id }, caller, lastEventId }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)

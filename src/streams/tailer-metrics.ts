@@ -4,15 +4,15 @@ import { meter } from '../platform/meters.ts'
 const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
 const sent = meter.createCounter('comanda.streams.sent.events', {
-  description: 'Events sent to the clients of event streams, each client counted',
+  description: 'Events sent to clients of event streams, counted per client',
 })
 const lag = meter.createHistogram('comanda.streams.lag.seconds', {
-  description: 'From the writing of an event to its being read for event streams',
+  description: 'Time from writing an event to reading it for event streams',
   unit: 's',
   advice: { explicitBucketBoundaries: BUCKETS_SECONDS },
 })
 const failures = meter.createCounter('comanda.streams.read.failures', {
-  description: 'Times that new events could not be read for event streams',
+  description: 'Failed reads of new events for event streams',
 })
 
 export function countSent(events: number): void {

@@ -52,7 +52,7 @@ describe('reading what has been committed since', () => {
   const append = (...events: EventOf[]) => database.transaction(async tx => appendEvents(tx, events))
   const idsOf = (events: readonly EventOf[]) => events.map(({ event_id }) => event_id).sort()
 
-  it('finds what commits late, although what began after it has been read before', async () => {
+  it('returns an event that commits late, although a later event was read before it', async () => {
     const begin = await now()
     const [early, late] = [lowStock(), lowStock()]
     const open = await database.beginTransaction()
@@ -61,14 +61,14 @@ describe('reading what has been committed since', () => {
     await append(late)
     const first = await read(begin)
     expect(idsOf(first.events)).to.deep.equal([late.event_id])
-    expect(first.horizon.underWay).to.have.lengthOf(1)
+    expect(first.position.inProgress).to.have.lengthOf(1)
     await open.commit()
-    const second = await read(first.horizon)
+    const second = await read(first.position)
     expect(idsOf(second.events)).to.deep.equal([early.event_id])
-    expect((await read(second.horizon)).events).to.deep.equal([])
+    expect((await read(second.position)).events).to.deep.equal([])
   })
 
-  it('finds nothing of what was undone, nor of another restaurant', async () => {
+  it('returns no event of a rolled-back transaction or of another restaurant', async () => {
     const begin = await now()
     const open = await database.beginTransaction()
     appendEvents(open.db, [lowStock()])
@@ -79,28 +79,28 @@ describe('reading what has been committed since', () => {
     expect((await readNewEvents(database, begin, [newId()], PLENTY)).events).to.deep.equal([])
   })
 
-  it('finds each once while many commit at once, in whatever order', async () => {
-    let { horizon, events } = await read(await now())
+  it('returns each event once while many transactions commit concurrently', async () => {
+    let { position, events } = await read(await now())
     const written: string[] = []
     let writing = true
     const writers = Array.from({ length: 6 }, async (_, writer) => {
       for (let count = 0; count < 20; count++) {
-        const those = Array.from({ length: 1 + ((writer + count) % 3) }, lowStock)
+        const batch = Array.from({ length: 1 + ((writer + count) % 3) }, lowStock)
         const open = await database.beginTransaction()
-        appendEvents(open.db, those)
+        appendEvents(open.db, batch)
         await open.db.flush()
         if ((writer + count) % 4 === 0) await open.db.query('select pg_sleep(0.005)')
         await open.commit()
-        written.push(...those.map(({ event_id }) => event_id))
+        written.push(...batch.map(({ event_id }) => event_id))
       }
     })
     const reader = (async () => {
       for (let last = false; !last; ) {
         last = !writing
-        const news = await read(horizon, 7)
-        events = [...events, ...news.events]
-        horizon = news.horizon
-        if (!news.isWhole) last = false
+        const batch = await read(position, 7)
+        events = [...events, ...batch.events]
+        position = batch.position
+        if (!batch.isComplete) last = false
       }
     })()
     await Promise.all(writers)
@@ -109,7 +109,7 @@ describe('reading what has been committed since', () => {
     expect(idsOf(events)).to.deep.equal(written.sort())
   })
 
-  it('divides no transaction where there is more than the limit', async () => {
+  it('never splits the events of one transaction at the limit', async () => {
     const begin = await now()
     const [first, second] = [
       [lowStock(), lowStock(), lowStock()],
@@ -117,17 +117,17 @@ describe('reading what has been committed since', () => {
     ]
     await append(...first)
     await append(...second)
-    const news = await read(begin, 4)
-    expect(news.isWhole).to.equal(false)
-    expect(idsOf(news.events)).to.deep.equal(idsOf(first))
-    const rest = await read(news.horizon, 4)
-    expect(rest.isWhole).to.equal(true)
+    const batch = await read(begin, 4)
+    expect(batch.isComplete).to.equal(false)
+    expect(idsOf(batch.events)).to.deep.equal(idsOf(first))
+    const rest = await read(batch.position, 4)
+    expect(rest.isComplete).to.equal(true)
     expect(idsOf(rest.events)).to.deep.equal(idsOf(second))
-    // The first alone is more than that: it comes whole all the same.
+    // The first transaction alone exceeds the limit, and is returned whole all the same.
     expect(idsOf((await read(begin, 2)).events)).to.include.members(idsOf(first))
   })
 
-  it('leaves out what a restored dump brought from another server', async () => {
+  it('skips events that a restored dump brought from another server', async () => {
     const begin = await now()
     const foreign = lowStock()
     await append(foreign)
@@ -139,8 +139,8 @@ describe('reading what has been committed since', () => {
   })
 })
 
-describe('the order of events', () => {
-  it('is that of their ids, but by sequence within an order, whatever the clocks said', () => {
+describe('sortEvents', () => {
+  it('sorts events by id, and the events of an order by sequence although clocks differ', () => {
     const [a, b] = [newId(), newId()]
     const [other, third, second, first] = [
       statusEvent(b, 2),
@@ -149,18 +149,18 @@ describe('the order of events', () => {
       statusEvent(a, 2),
     ]
     const low = lowStock()
-    const told = [other, first, second, third, low]
-    expect(sortEvents([other, third, second, first, low])).to.deep.equal(told)
-    expect(sortEvents([low, first, third, second, other])).to.deep.equal(told)
+    const sorted = [other, first, second, third, low]
+    expect(sortEvents([other, third, second, first, low])).to.deep.equal(sorted)
+    expect(sortEvents([low, first, third, second, other])).to.deep.equal(sorted)
   })
 })
 
-describe('a horizon', () => {
-  it('says what a snapshot saw', () => {
-    const horizon = snapshotPosition('795:799:795,797')
-    expect([794, 795, 796, 797, 798, 799, 800].filter(xid => isWithin(horizon, xid))).to.deep.equal([
+describe('a snapshot position', () => {
+  it('includes the transactions that had committed when the snapshot was taken', () => {
+    const position = snapshotPosition('795:799:795,797')
+    expect([794, 795, 796, 797, 798, 799, 800].filter(xid => isWithin(position, xid))).to.deep.equal([
       794, 796, 798,
     ])
-    expect(snapshotPosition('800:800:')).to.deep.equal({ next: 800, underWay: [] })
+    expect(snapshotPosition('800:800:')).to.deep.equal({ next: 800, inProgress: [] })
   })
 })

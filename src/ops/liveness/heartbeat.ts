@@ -3,6 +3,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import type { Database } from '../../db/database.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
+import { PollLoop } from '../../platform/poll-loop.ts'
 
 /** Seconds between heartbeats; the same statement reads the paused queues. */
 export const HEARTBEAT_SECONDS = 5
@@ -35,13 +36,17 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions
   readonly #log: Logger
   readonly #processId = newId()
-  #timer: NodeJS.Timeout | undefined
-  #beating: Promise<void> | undefined
+  readonly #loop: PollLoop
 
   private constructor(database: Database, options: HeartbeatOptions, log: Logger) {
     this.#database = database
     this.#options = options
     this.#log = log
+    this.#loop = new PollLoop({
+      run: () => this.#beat(),
+      intervalMs: HEARTBEAT_SECONDS * 1_000,
+      onError: error => this.#logFailure(error),
+    })
   }
 
   /** Starts the heartbeat and writes it once. @throws DatabaseUnavailable when that write fails */
@@ -49,22 +54,14 @@ export class Heartbeat {
     const heartbeat = new Heartbeat(database, options, log)
     await database.execute(forgetSql)
     await heartbeat.#beat()
-    heartbeat.#timer = setInterval(() => heartbeat.#beatAgain(), HEARTBEAT_SECONDS * 1_000)
+    heartbeat.#loop.start(HEARTBEAT_SECONDS * 1_000)
     return heartbeat
   }
 
   /** Marks the process as stopped. Never throws: without a database, it becomes silent instead. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#beating
+    await this.#loop.stop()
     await this.#database.execute(stopSql, [this.#processId]).catch(() => undefined)
-  }
-
-  /** Heartbeats do not overlap: a slow one delays the next. */
-  #beatAgain(): void {
-    this.#beating ??= this.#beat()
-      .catch((error: unknown) => this.#logFailure(error))
-      .finally(() => (this.#beating = undefined))
   }
 
   #logFailure(error: unknown): void {

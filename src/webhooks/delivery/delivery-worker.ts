@@ -4,8 +4,8 @@ import type { Database } from '../../db/database.ts'
 import type { Listener } from '../../db/listener.ts'
 import { countRetries } from '../../jobs/job-metrics.ts'
 import { DELIVERY_QUEUE, deliveryQueue } from '../../jobs/queues.ts'
-import { InterruptibleSleep } from '../../platform/interruptible-sleep.ts'
 import type { Logger } from '../../platform/log.ts'
+import { PollLoop } from '../../platform/poll-loop.ts'
 import { DELIVERIES_CHANNEL, SWEEP } from '../fan-out.ts'
 import { validateWebhookUrl } from '../webhook-url.ts'
 import { decideOutcome } from './decide-outcome.ts'
@@ -36,8 +36,6 @@ const TAKE_COUNT = 200
 const CONCURRENCY_COUNT = 10
 /** The safety net: how long a job may wait when its wake-up is lost. */
 const POLL_MS = 1_000
-const LOOK_MS = 5_000
-const ERROR_PAUSE_MS = 1_000
 /** Jobs that are held are said to be, well within the queue's heartbeat. */
 const TOUCH_MS = 3_000
 /** A job that could not be touched for so long may be another worker's by now: it is let go, unsent. */
@@ -54,21 +52,32 @@ export class DeliveryWorker {
   readonly #options: DeliveryWorkerOptions
   readonly #hands = new InFlightDeliveries(CONCURRENCY_COUNT)
   readonly #settler: OutcomeBatcher
-  readonly #waiting: StalledSweeper
+  readonly #sweeper: StalledSweeper
+  readonly #takeLoop: PollLoop
+  readonly #touchLoop: PollLoop
   #agent: Agent | undefined
   #listener: Listener | undefined
   #stopSignal = new AbortController()
-  #running: Promise<void> | undefined
+  #isStarted = false
   #stopped: Promise<void> | undefined
-  #timers: NodeJS.Timeout[] = []
   #stopping = false
-  #woken = false
-  readonly #rest = new InterruptibleSleep(() => this.#stopping)
 
   constructor(options: DeliveryWorkerOptions) {
     this.#options = options
+    const { log } = options
     const isStopping = () => this.#stopping
-    this.#waiting = new StalledSweeper({ ...options, isStopping })
+    this.#sweeper = new StalledSweeper(options)
+    this.#takeLoop = new PollLoop({
+      run: async () => (await this.#take()) === TAKE_COUNT,
+      intervalMs: POLL_MS,
+      onError: error =>
+        log.error({ error: String(error) }, 'deliveries could not be taken; it will be tried again'),
+    })
+    this.#touchLoop = new PollLoop({
+      run: () => this.#touch(),
+      intervalMs: TOUCH_MS,
+      onError: error => log.warn({ error: String(error) }, 'jobs of deliveries could not be held'),
+    })
     this.#settler = new OutcomeBatcher({
       ...options,
       isStopping,
@@ -84,20 +93,19 @@ export class DeliveryWorker {
     this.#stopSignal = new AbortController()
     this.#agent = ssrfGuardedAgent({ allowPrivate, connections: CONCURRENCY_COUNT })
     const heard = (payload: string) => {
-      if (payload === SWEEP) void this.#waiting.look()
-      this.#wake()
+      if (payload === SWEEP) this.#sweeper.wake()
+      this.#takeLoop.wake()
     }
     this.#listener = await database.listen(DELIVERIES_CHANNEL, heard, () => heard(SWEEP))
-    this.#timers = [
-      setInterval(() => void this.#touch(), TOUCH_MS),
-      setInterval(() => void this.#waiting.look(), LOOK_MS),
-    ]
-    this.#running = this.#run()
+    this.#touchLoop.start(TOUCH_MS)
+    this.#sweeper.start()
+    this.#takeLoop.start()
+    this.#isStarted = true
   }
 
   /** Whether it takes jobs, be there any or not. */
   isTaking(): boolean {
-    return this.#running !== undefined && !this.#stopping
+    return this.#isStarted && !this.#stopping
   }
 
   /** Deliveries that this process holds the jobs of. */
@@ -114,17 +122,17 @@ export class DeliveryWorker {
   }
 
   async #stop(timeoutMs: number): Promise<void> {
-    if (!this.#running) return
+    if (!this.#isStarted) return
     const { database, log } = this.#options
     this.#stopping = true
-    this.#rest.interrupt()
+    const stopped = Promise.all([this.#takeLoop.stop(), this.#sweeper.stop()])
     await this.#listener?.close()
-    await this.#running
+    await stopped
     const timer = setTimeout(() => this.#stopSignal.abort(), timeoutMs)
     await this.#hands.untilIdle()
     clearTimeout(timer)
     await this.#settler.untilIdle()
-    for (const each of this.#timers) clearInterval(each)
+    await this.#touchLoop.stop()
     try {
       await returnJobs(
         database,
@@ -137,29 +145,7 @@ export class DeliveryWorker {
       )
     }
     await this.#agent?.destroy()
-    this.#running = undefined
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      let pause = POLL_MS
-      try {
-        this.#woken = false
-        if ((await this.#take()) === TAKE_COUNT) continue
-      } catch (error) {
-        this.#options.log.error(
-          { error: String(error) },
-          'deliveries could not be taken; it will be tried again',
-        )
-        pause = ERROR_PAUSE_MS
-      }
-      if (!this.#woken) await this.#rest.take(pause)
-    }
-  }
-
-  #wake(): void {
-    this.#woken = true
-    this.#rest.interrupt()
+    this.#isStarted = false
   }
 
   /** @returns jobs taken */
@@ -260,24 +246,19 @@ export class DeliveryWorker {
 
   /** With full hands nothing was taken: now there is room. */
   #wakeWhenShort(freed: number): void {
-    if (this.#hands.room <= freed) this.#wake()
+    if (this.#hands.room <= freed) this.#takeLoop.wake()
   }
 
   async #touch(): Promise<void> {
-    const { boss, log } = this.#options
     const held = this.#hands.all()
     if (held.length === 0) return
     const since = performance.now()
-    try {
-      const touched = await boss.touch(
-        DELIVERY_QUEUE,
-        held.map(({ job }) => job as never),
-      )
-      const { settled } = touched as { settled?: string[] }
-      const ours = new Set(settled ?? held.map(({ job }) => job.id))
-      for (const each of held) if (ours.has(each.job.id)) each.since = since
-    } catch (error) {
-      log.warn({ error: String(error) }, 'jobs of deliveries could not be held')
-    }
+    const touched = await this.#options.boss.touch(
+      DELIVERY_QUEUE,
+      held.map(({ job }) => job as never),
+    )
+    const { settled } = touched as { settled?: string[] }
+    const ours = new Set(settled ?? held.map(({ job }) => job.id))
+    for (const each of held) if (ours.has(each.job.id)) each.since = since
   }
 }

@@ -1,48 +1,49 @@
 import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../db/database.ts'
 import type { Logger } from '../../platform/log.ts'
+import { PollLoop } from '../../platform/poll-loop.ts'
 import { BEGINNING, isAnyWebhook, sweepParked } from './enqueue-ready.ts'
 
-interface WaitingLookOptions {
+interface StalledSweeperOptions {
   database: Database
   boss: PgBoss
   log: Logger
-  isStopping: () => boolean
 }
 
-/** Looks after deliveries that wait without a job, and were not released by whoever they waited for: one look at a time. */
-export class StalledSweeper {
-  readonly #options: WaitingLookOptions
-  #lookedUpTo = BEGINNING
-  #looking = false
-  /** somebody asked for it while one was under way, and that one may have missed it */
-  #lookAgain = false
+const INTERVAL_MS = 5_000
 
-  constructor(options: WaitingLookOptions) {
+/** Re-queues parked deliveries that nothing else re-queued. Runs do not overlap. */
+export class StalledSweeper {
+  readonly #options: StalledSweeperOptions
+  readonly #loop: PollLoop
+  #sweptUpTo = BEGINNING
+
+  constructor(options: StalledSweeperOptions) {
     this.#options = options
+    this.#loop = new PollLoop({
+      run: () => this.#sweep(),
+      intervalMs: INTERVAL_MS,
+      onError: error =>
+        options.log.warn({ error: String(error) }, 'parked deliveries could not be swept; retrying'),
+    })
   }
 
-  /** Never fails: what could not be looked after is, the next time. */
-  async look(): Promise<void> {
-    const { database, boss, log, isStopping } = this.#options
-    this.#lookAgain = true
-    if (this.#looking || isStopping()) return
-    this.#looking = true
-    try {
-      while (this.#lookAgain) {
-        this.#lookAgain = false
-        if (await isAnyWebhook(database)) {
-          const from = this.#lookedUpTo
-          this.#lookedUpTo = await database.transaction(tx => sweepParked(tx, boss, from))
-        }
-      }
-    } catch (error) {
-      log.warn(
-        { error: String(error) },
-        'waiting deliveries could not be looked after; it will be tried again',
-      )
-    } finally {
-      this.#looking = false
-    }
+  start(): void {
+    this.#loop.start(INTERVAL_MS)
+  }
+
+  /** Sweeps now, or again after the current sweep. */
+  wake(): void {
+    this.#loop.wake()
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+  }
+
+  async #sweep(): Promise<void> {
+    const { database, boss } = this.#options
+    if (await isAnyWebhook(database))
+      this.#sweptUpTo = await database.transaction(tx => sweepParked(tx, boss, this.#sweptUpTo))
   }
 }
