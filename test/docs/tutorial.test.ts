@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
@@ -10,6 +11,8 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const tutorial = readFileSync(join(ROOT, 'docs', 'tutorial.md'), 'utf8')
+
+const SHELL_TIMEOUT_MS = 50_000
 
 /** Returns the `sh` blocks of a Markdown text, in order. */
 function blocksOf(markdown: string): string[] {
@@ -31,12 +34,17 @@ function normalized(output: string): string {
 
 describe('the commands in the documents', () => {
   let system: TestSystem
+  /** Takes the place of `/tmp`, so that test runs at the same time do not share files. */
+  const folder = mkdtempSync(join(tmpdir(), 'comanda-docs-'))
 
   before(async () => {
     system = await startSystem(undefined, undefined, { WEBHOOK_ALLOW_PRIVATE: true })
     await system.database.transaction(addDemoMenu)
   })
-  after(() => system.stop())
+  after(async () => {
+    rmSync(folder, { recursive: true })
+    await system.stop()
+  })
 
   /** Runs a shell script on the system of this test. @returns its exit status and output */
   async function runShell(script: string): Promise<[number | null, string]> {
@@ -44,6 +52,8 @@ describe('the commands in the documents', () => {
       cwd: ROOT,
       env: { ...process.env, DATABASE_URL: system.url, LOG_LEVEL: 'warn' },
       stdio: ['ignore', 'pipe', 'inherit'],
+      // A loop that waits for what never comes would outlive the test.
+      timeout: SHELL_TIMEOUT_MS,
     })
     const status = new Promise<number | null>(done => shell.once('close', done))
     return await Promise.all([status, text(shell.stdout)])
@@ -55,6 +65,7 @@ describe('the commands in the documents', () => {
     expect(expected.length).to.be.at.least(leastCount)
     const receiverPort = String(await freePort())
     const script = block
+      .replaceAll('/tmp/', `${folder}/`)
       .replaceAll('http://127.0.0.1:8000', system.api.baseUrl)
       .replaceAll('http://localhost:8000', system.api.baseUrl)
       .replace(
