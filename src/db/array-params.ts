@@ -1,18 +1,22 @@
 /**
- * Rows as columns: parameters for `unnest($1::uuid[], $2::text[], …)`, in the binary format of Postgres' arrays
- * (`array_recv`: dimensions, has nulls, element type; length and lower bound; each element behind its length).
- * As JSON for `json_to_recordset`, rows took Postgres a fifth of its time at load to read.
+ * Encodes the columns of many rows as array parameters for `unnest($1::uuid[], $2::text[], …)`, in
+ * Postgres' binary array format (`array_recv`: dimensions, has-nulls flag, element type; length and
+ * lower bound; each element after its length). Parsing the same rows as JSON with
+ * `json_to_recordset` took a fifth of Postgres' time under load.
  */
 
 type Value<T> = T | null | undefined
 
 const HEADER_BYTES = 20
 const NULL_LENGTH = -1
-/** 2000-01-01, where Postgres' clock begins, in ms. */
+/** 2000-01-01, the epoch of Postgres timestamps, in ms since 1970. */
 const POSTGRES_EPOCH_MS = 946_684_800_000
 const JSONB_VERSION = '\u0001'
 
-/** @param values ids in lower or upper case, with their dashes */
+/**
+ * @param values ids in lower or upper case, with dashes
+ * @throws TypeError for an invalid id
+ */
 export function uuids(values: readonly Value<string>[]): Buffer {
   return fixedWidth(2950, 16, values, writeUuid)
 }
@@ -25,7 +29,7 @@ export function integers(values: readonly Value<number>[]): Buffer {
   return fixedWidth(23, 4, values, (buffer, value, at) => buffer.writeInt32BE(value, at))
 }
 
-/** @throws RangeError for what is no safe integer */
+/** @throws RangeError for a number that is no integer */
 export function bigints(values: readonly Value<number>[]): Buffer {
   return fixedWidth(20, 8, values, (buffer, value, at) => buffer.writeBigInt64BE(BigInt(value), at))
 }
@@ -40,7 +44,7 @@ export function texts(values: readonly Value<string>[]): Buffer {
   return variableWidth(25, values)
 }
 
-/** Null stands for SQL's null, not JSON's. */
+/** Encodes null as SQL null, not as JSON null. */
 export function jsonbs(values: readonly unknown[]): Buffer {
   return variableWidth(
     3802,
@@ -84,7 +88,7 @@ function variableWidth(elementType: number, values: readonly Value<string>[]): B
   return buffer
 }
 
-/** @returns where the elements begin */
+/** @returns the offset of the first element */
 function writeHeader(buffer: Buffer, elementType: number, count: number): number {
   buffer.writeInt32BE(1, 0)
   buffer.writeInt32BE(1, 4)
@@ -99,7 +103,7 @@ for (const [value, digit] of Array.from(HEX_DIGITS).entries()) {
   HEX_VALUES[digit.charCodeAt(0)] = value
   HEX_VALUES[digit.toUpperCase().charCodeAt(0)] = value
 }
-/** Where the two digits of each byte stand in a UUID. */
+/** Positions in the text of a UUID at which each byte begins. */
 const UUID_BYTES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 

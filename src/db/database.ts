@@ -20,31 +20,36 @@ export interface DatabaseOptions {
   log: Logger
 }
 
-/** Longest a caller waits for a connection of the pool, or for a new one to open. */
+/** Maximum wait for a connection of the pool, including the time to open one. */
 const CONNECT_TIMEOUT_MS = 3_000
-/** Callers that may wait for a connection at once; the next is told to come back. */
+/** Maximum number of callers that wait for a connection. The next one fails with `Overloaded`. */
 const MAX_WAITING_COUNT = 500
-/** The server ends a session that sits in a transaction this long: a frozen process must not hold locks. */
+/**
+ * The server ends a session after this idle time in a transaction: a frozen process must not hold
+ * locks.
+ */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3_000
-/** No transaction of ours is ever this long. */
+/** Far above the duration of any transaction of ours. */
 const TRANSACTION_TIMEOUT_MS = 60_000
 const IDLE_CONNECTION_TIMEOUT_MS = 60_000
 const MAX_ATTEMPT_COUNT = 5
 const RETRY_BASE_MS = 10
 
 /**
- * Plans made while a table is empty would otherwise scan or sort it for ever after (a fresh migration, then an
- * analyze, then a cached plan). Every statement on these connections is meant to walk an index, pg-boss's too; and as
- * none has a better plan for some values than for others, each is planned once, not at every call.
+ * Forces index scans and generic plans. Every statement on these connections, pg-boss's included,
+ * is written for an index and has the same best plan for all values. Without these settings, a plan
+ * that was cached while a table was empty (a fresh migration, then an analyze) keeps scanning or
+ * sorting it.
  */
-const KEPT_INDEX_PLANS = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
+const INDEX_PLANS_ONLY = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
   .map(node => `-c enable_${node}=off`)
   .concat('-c jit=off', '-c plan_cache_mode=force_generic_plan')
   .join(' ')
 
 /**
- * One pool of connections, owned by TypeORM, and what runs on it. Statements are prepared by name; transactions
- * retry deadlocks and serialization failures; trouble with the database becomes `DatabaseUnavailable`.
+ * A connection pool, owned by TypeORM. Statements are prepared by name. Transactions retry
+ * deadlocks and serialization failures. Technical errors of the database are thrown as
+ * `DatabaseUnavailable`.
  */
 export class Database implements Sql {
   readonly #source: DataSource
@@ -55,7 +60,7 @@ export class Database implements Sql {
     this.#source = source
     this.#options = options
     this.#pool = (source.driver as PostgresDriver).master as Pool
-    // A client that breaks while it is checked out says so here; unheard, that would end the process.
+    // Without a listener, the error of a checked-out client would end the process.
     this.#pool.on('connect', client =>
       client.on('error', error => options.log.warn({ error: error.message }, 'database connection lost')),
     )
@@ -93,16 +98,21 @@ export class Database implements Sql {
     return rowCount ?? 0
   }
 
-  /** One statement that is its own transaction, tried again like {@link transaction}. The shape that pg-boss takes as its `db`. */
+  /**
+   * Runs one statement as a transaction of its own, with the retries of {@link transaction}.
+   * pg-boss's `db` option requires this method.
+   */
   async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
     this.#refuseWhenFull()
     return await retrying(() => this.#pool.query(namedStatement(text, values)))
   }
 
   /**
-   * Runs `work` in one transaction and commits. Deadlocks and serialization failures run all of it again, at most
-   * {@link MAX_ATTEMPT_COUNT} times in all; so `work` does nothing but SQL.
-   * @throws DatabaseUnavailable when the database is away or stays contended; nothing is then known to be changed
+   * Runs `work` in one transaction and commits it. Runs `work` again after a deadlock or a
+   * serialization failure, up to {@link MAX_ATTEMPT_COUNT} attempts; therefore `work` has no
+   * effects but SQL.
+   * @throws DatabaseUnavailable when the database is unreachable, or after the last attempt. If the
+   *   connection was lost during the commit, the outcome is unknown.
    */
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return await retrying(async () => {
@@ -119,7 +129,10 @@ export class Database implements Sql {
     })
   }
 
-  /** For pg-boss's transactional workers; everybody else uses {@link transaction}. */
+  /**
+   * Begins a transaction for pg-boss's transactional workers. All other code uses {@link
+   * transaction}.
+   */
   async beginTransaction(): Promise<OpenTransaction> {
     this.#refuseWhenFull()
     try {
@@ -129,7 +142,7 @@ export class Database implements Sql {
     }
   }
 
-  /** Listens on a connection of its own, and again after each loss of it. */
+  /** Listens on a dedicated connection that reconnects, see {@link listen}. */
   async listen(
     channel: string,
     onNotification: (payload: string) => void,
@@ -161,11 +174,11 @@ export class Database implements Sql {
   }
 }
 
-/** Runs what Postgres undid for another's sake again, a few times, after a pause that is no two callers' the same. */
-async function retrying<T>(attemptIt: () => Promise<T>): Promise<T> {
+/** Retries deadlocks and serialization failures with jittered backoff. */
+async function retrying<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await attemptIt()
+      return await run()
     } catch (error) {
       if (!isRetryable(error) || attempt === MAX_ATTEMPT_COUNT) throw translateSqlError(error)
       await delay(RETRY_BASE_MS * 2 ** attempt * Math.random())
@@ -176,12 +189,12 @@ async function retrying<T>(attemptIt: () => Promise<T>): Promise<T> {
 function connectionSettings(timeoutMs: number) {
   return {
     statement_timeout: timeoutMs,
-    // The server's own timeout fires first; this one is for a server that no longer answers.
+    // Later than the server's own timeout: for a server that no longer answers.
     query_timeout: timeoutMs + 1_000,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_CONNECTION_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
-    options: `${KEPT_INDEX_PLANS} -c transaction_timeout=${TRANSACTION_TIMEOUT_MS}`,
+    options: `${INDEX_PLANS_ONLY} -c transaction_timeout=${TRANSACTION_TIMEOUT_MS}`,
   }
 }

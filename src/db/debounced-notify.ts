@@ -3,30 +3,31 @@ import type { Logger } from '../platform/log.ts'
 import type { Sql } from './transaction.ts'
 
 /**
- * Sends a NOTIFY on `channel` at each call, outside of every transaction and coalesced: the first goes out at once, and
- * any number of calls while one is under way, or less than `restMs` ago, make one more. Costs the caller nothing and never
- * fails it: whoever listens polls as well.
+ * Returns a function that sends NOTIFY on `channel`, outside of every transaction. The first call
+ * sends at once. All calls during a send, or less than `restMs` after it, are combined into one
+ * more. The function neither waits nor throws: listeners poll as well, so a lost notification only
+ * costs time.
  */
 export function debouncedNotify(sql: Sql, channel: string, restMs: number, log: Logger): () => void {
-  let underWay = false
-  let again = false
+  let isSending = false
+  let sendAgain = false
 
   async function send(): Promise<void> {
-    underWay = true
+    isSending = true
     do {
-      again = false
+      sendAgain = false
       try {
         await sql.execute(`notify ${channel}`)
       } catch (error) {
-        log.debug({ channel, error: String(error) }, 'wake-up not sent; who listens polls')
+        log.debug({ channel, error: String(error) }, 'wake-up not sent; listeners find the change by polling')
       }
       if (restMs > 0) await delay(restMs, undefined, { ref: false })
-    } while (again)
-    underWay = false
+    } while (sendAgain)
+    isSending = false
   }
 
   return () => {
-    if (underWay) again = true
+    if (isSending) sendAgain = true
     else void send()
   }
 }

@@ -11,20 +11,24 @@ export interface ListenOptions {
   channel: string
   /** called with the payload of each NOTIFY */
   onNotification: (payload: string) => void
-  /** called after each (re)connection: notifications sent meanwhile are lost, so look for yourself */
+  /** called after each (re)connection: notifications sent before it are lost, so poll once */
   onConnect: () => void
   log: Logger
 }
 
-/** How often the connection is asked whether it still listens: a half-open one says nothing by itself. */
+/**
+ * Interval of the check that the connection works: a half-open connection reports no error by
+ * itself.
+ */
 const HEARTBEAT_MS = 10_000
 const HEARTBEAT_TIMEOUT_MS = 3_000
 const RECONNECT_BASE_MS = 250
 const RECONNECT_MAX_MS = 4_000
 
 /**
- * LISTEN on a dedicated connection, for as long as it is not closed: one that is lost, or cannot be made at first, is
- * opened again. A notification is only ever a hint; whoever listens polls as well.
+ * Listens on a dedicated connection until the listener is closed. Reconnects with exponential
+ * backoff when the connection is lost or the first attempt fails. Notifications can be lost, so
+ * callers poll as well.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const subscription = new Subscription(options)
@@ -118,7 +122,7 @@ class Subscription implements Listener {
   }
 }
 
-/** Ends a connection that is of no more use, whatever state it is in. */
+/** Ends a connection in any state and ignores its errors. */
 function discard(client: pg.Client): void {
   client.removeAllListeners()
   client.on('error', () => undefined)

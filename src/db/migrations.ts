@@ -7,12 +7,12 @@ import type { Sql } from './transaction.ts'
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
 const TABLE = 'schema_migrations'
-/** Two that migrate at once wait for each other: `pg_advisory_lock` of this. */
+/** Key of the `pg_advisory_lock` that serializes migrations of one database. */
 const MIGRATION_LOCK = 7_226_632
 
 type MigrationClass = new () => MigrationInterface
 
-/** Runs `work` while nobody else migrates this database. */
+/** Runs `work` while holding the migration lock of the database. */
 export async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, application_name: 'comanda-migrate-lock' })
   client.on('error', () => undefined)
@@ -27,7 +27,7 @@ export async function withMigrationLock<T>(url: string, work: () => Promise<T>):
   }
 }
 
-/** Runs what has not been run, each in its own transaction. @returns the names of those run */
+/** Runs all pending migrations, each in its own transaction. @returns their names */
 export async function migrateUp(url: string): Promise<string[]> {
   return await withSource(url, async source => {
     const run = await source.runMigrations({ transaction: 'each' })
@@ -35,7 +35,7 @@ export async function migrateUp(url: string): Promise<string[]> {
   })
 }
 
-/** Takes back every migration, newest first. For tests and development: it deletes all data. */
+/** Reverts every migration, newest first, and so deletes all data. For tests and development. */
 export async function migrateDown(url: string): Promise<void> {
   await withSource(url, async source => {
     for (let left = (await migrationNames()).length; left > 0; left--)
@@ -43,7 +43,7 @@ export async function migrateDown(url: string): Promise<void> {
   })
 }
 
-/** The migrations that this database lacks. */
+/** Returns the names of the migrations that have not run on this database. */
 export async function pendingMigrations(sql: Sql): Promise<string[]> {
   const [table] = await sql.query<{ found: boolean }>(`select to_regclass('${TABLE}') is not null as found`)
   const done = table?.found ? await sql.query<{ name: string }>(`select name from ${TABLE}`) : []
@@ -70,7 +70,7 @@ async function withSource<T>(url: string, work: (source: DataSource) => Promise<
 
 let loaded: Promise<MigrationClass[]> | undefined
 
-/** Every file of `migrations/` exports one class. */
+/** Loads the class that each file of `migrations/` exports. */
 function loadMigrations(): Promise<MigrationClass[]> {
   loaded ??= Promise.all(
     readdirSync(FOLDER)

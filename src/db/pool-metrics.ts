@@ -5,13 +5,13 @@ const connections = meter.createObservableGauge('comanda.db.pool.connections', {
   description: 'Database connections of a pool, by state',
 })
 const limit = meter.createObservableGauge('comanda.db.pool.max.connections', {
-  description: 'Most database connections that a pool may open',
+  description: 'Maximum number of database connections of a pool',
 })
 const waiting = meter.createObservableGauge('comanda.db.pool.waiting.requests', {
-  description: 'Callers that wait for a connection of a pool',
+  description: 'Callers waiting for a connection of a pool',
 })
 
-/** Measures the use of a role's pool. @returns ends it */
+/** Publishes the usage of a role's pool as metrics. @returns a function that stops it */
 export function measurePool(role: string, database: Database): () => void {
   const measure: Parameters<typeof meter.addBatchObservableCallback>[0] = result => {
     const { max, total, idle, waiting: callers } = database.poolCounts()

@@ -5,9 +5,9 @@ const SALT_BYTES = 16
 const KEY_BYTES = 32
 
 /**
- * What Postgres stores of a password (RFC 5803). Sent in its place, the password itself is in no statement, and so in no
- * log of the server and not in `pg_stat_activity`.
- * @param password of ASCII characters: others would need preparation (RFC 4013)
+ * Returns what Postgres stores of a password (RFC 5803). Statements carry it in place of the
+ * password, which therefore never appears in server logs or in `pg_stat_activity`.
+ * @param password ASCII characters; all others would need preparation (RFC 4013)
  */
 export function scramVerifier(password: string, salt = randomBytes(SALT_BYTES)): string {
   const salted = pbkdf2Sync(password, salt, ITERATION_COUNT, KEY_BYTES, 'sha256')

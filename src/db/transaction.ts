@@ -4,27 +4,29 @@ import type { PoolClient, QueryResult } from 'pg'
 import type { EntityManager, QueryRunner } from 'typeorm'
 import { errorCode, isUnavailable } from './sql-errors.ts'
 
-/** Runs SQL: inside a transaction ({@link Tx}), or one statement that is its own (the database itself). */
+/** Runs SQL, either in a transaction ({@link Tx}) or as one statement each (`Database`). */
 export interface Sql {
-  /** The rows of one statement, prepared once a connection. */
+  /** Returns the rows of one statement, which is prepared once per connection. */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** How many rows one statement affected. */
+  /** Returns the number of rows that one statement affected. */
   execute(text: string, values?: readonly unknown[]): Promise<number>
 }
 
-/** Statements that may be prepared by name on one connection; beyond them (nothing of ours) they go unnamed. */
+/**
+ * Maximum number of statements prepared by name, more than we have. Further ones are sent unnamed.
+ */
 const MAX_NAMED_STATEMENTS = 400
 const names = new Map<string, string>()
 
-/** SQLSTATE in_failed_sql_transaction: what failed is an earlier statement. */
+/** SQLSTATE in_failed_sql_transaction: an earlier statement has failed. */
 const ABORTED = '25P02'
 
-/** pg-boss sends some statements as one text of several, which the extended protocol refuses. */
+/** pg-boss sends some texts that hold several statements, which cannot be prepared. */
 const SEVERAL_STATEMENTS = /;\s*\S/
 
 /**
- * A statement for node-postgres. Repeated texts are prepared under a stable name, so that Postgres parses and
- * plans them once a connection instead of at every call.
+ * Returns a statement for node-postgres under a name derived from its text, so that Postgres parses
+ * and plans it once per connection instead of once per call.
  */
 export function namedStatement(text: string, values?: readonly unknown[]) {
   let name = names.get(text)
@@ -36,17 +38,19 @@ export function namedStatement(text: string, values?: readonly unknown[]) {
 }
 
 /**
- * One open transaction. Statements may be sent before the ones ahead of them are answered (the connection pipelines
- * them); the server runs them in the order they were sent. Dead once it is settled: a statement that comes late is refused, never run outside. */
+ * One open transaction. The connection pipelines statements: the next one may be sent before the
+ * previous one is answered, and the server runs them in order. A statement sent after the end of
+ * the transaction is rejected, never run outside of it.
+ */
 export class Tx implements Sql {
-  /** Single rows by the ORM, in this transaction. */
+  /** ORM access to single rows, in this transaction. */
   readonly entities: EntityManager
   readonly #client: PoolClient
   readonly #afterCommit: (() => void)[] = []
   readonly #afterRollback: ((cause: unknown) => void)[] = []
-  #underWay: Promise<unknown>[] = []
+  #pipelined: Promise<unknown>[] = []
   #failure: unknown
-  #settled = false
+  #ended = false
   #corked = false
   #savepoints = 0
 
@@ -65,10 +69,10 @@ export class Tx implements Sql {
     return rowCount ?? 0
   }
 
-  /** The shape that pg-boss takes as its `db` option. */
+  /** pg-boss's `db` option requires this method. */
   async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
-    if (this.#settled) throw new Error('Transaction is already settled')
-    this.#writeTogether()
+    if (this.#ended) throw new Error('Transaction has already ended')
+    this.#corkUntilNextTurn()
     try {
       return await this.#client.query(namedStatement(text, values))
     } catch (error) {
@@ -79,26 +83,26 @@ export class Tx implements Sql {
   }
 
   /**
-   * Leaves work under way whose result nobody needs: it goes out with the statements behind it instead of before them.
-   * The commit waits for it, and does not happen when it fails.
+   * Runs work without waiting for its result, so that it shares a round trip with later statements.
+   * The commit waits for it and fails if it fails.
    */
   pipeline(work: Promise<unknown>): void {
     work.catch(() => undefined)
-    this.#underWay.push(work)
+    this.#pipelined.push(work)
   }
 
   /**
-   * Waits for what was left under way.
-   * @throws what the first of it failed of
+   * Waits for all pipelined work.
+   * @throws the error of the first that failed
    */
   async flush(): Promise<void> {
-    while (this.#underWay.length > 0) await Promise.all(this.#underWay.splice(0))
+    while (this.#pipelined.length > 0) await Promise.all(this.#pipelined.splice(0))
   }
 
-  /** What is sent before the event loop turns goes out in one system call. */
-  #writeTogether(): void {
+  /** Sends all statements of one turn of the event loop in one system call. */
+  #corkUntilNextTurn(): void {
     if (this.#corked) return
-    // The pool's client type hides its connection.
+    // The type of the pool's client hides its connection.
     const { stream } = (this.#client as unknown as { connection: { stream: Writable } }).connection
     this.#corked = true
     stream.cork()
@@ -109,13 +113,14 @@ export class Tx implements Sql {
   }
 
   /**
-   * Runs `work` so that its failure undoes only its own writes and locks. Costs no round trip.
-   * @throws what `work` threw, with this transaction usable again unless the connection is gone
+   * Runs `work` in a savepoint: its failure undoes only its own writes and locks. Costs no round
+   * trip.
+   * @throws the error of `work`; the transaction stays usable unless the connection is lost
    */
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     const name = `s${++this.#savepoints}`
-    const noticesBefore = this.#afterCommit.length
-    const underWayBefore = this.#underWay.length
+    const callbacksBefore = this.#afterCommit.length
+    const pipelinedBefore = this.#pipelined.length
     this.#sendAhead(`savepoint ${name}`)
     try {
       const result = await work()
@@ -123,8 +128,8 @@ export class Tx implements Sql {
       this.#sendAhead(`release savepoint ${name}`)
       return result
     } catch (error) {
-      this.#afterCommit.length = noticesBefore
-      this.#underWay.length = Math.min(this.#underWay.length, underWayBefore)
+      this.#afterCommit.length = callbacksBefore
+      this.#pipelined.length = Math.min(this.#pipelined.length, pipelinedBefore)
       this.#failure = undefined
       if (!isUnavailable(error)) await this.executeSql(`rollback to savepoint ${name}`)
       throw error
@@ -133,75 +138,78 @@ export class Tx implements Sql {
     }
   }
 
-  /** Sends a statement whose failure the next one would report too: nobody has to wait for its answer. */
+  /** Sends a statement without waiting. If it fails, the next statement reports the error. */
   #sendAhead(text: string): void {
     this.executeSql(text).catch(() => undefined)
   }
 
-  /** Calls `notice` once this transaction has committed: for logs and wake-ups, which must not promise too early. */
-  afterCommit(notice: () => void): void {
-    this.#afterCommit.push(notice)
+  /** Calls `callback` after the commit: for logs and wake-ups, which must not precede it. */
+  afterCommit(callback: () => void): void {
+    this.#afterCommit.push(callback)
   }
 
-  /** Calls `notice` once it is certain that this transaction does not commit, with what it failed of. */
-  afterRollback(notice: (cause: unknown) => void): void {
-    this.#afterRollback.push(notice)
+  /** Calls `callback` with the error when the transaction has failed to commit. */
+  afterRollback(callback: (cause: unknown) => void): void {
+    this.#afterRollback.push(callback)
   }
 
-  /** For {@link OpenTransaction} only. */
-  settle(failure?: { cause: unknown }): void {
-    this.#settled = true
-    if (failure) for (const notice of this.#afterRollback) notice(failure.cause)
-    else for (const notice of this.#afterCommit) notice()
+  /** Marks the end and runs the callbacks. For {@link OpenTransaction} only. */
+  end(failure?: { cause: unknown }): void {
+    this.#ended = true
+    if (failure) for (const callback of this.#afterRollback) callback(failure.cause)
+    else for (const callback of this.#afterCommit) callback()
   }
 }
 
-/** A transaction whose end is chosen elsewhere than its beginning; pg-boss's transactional workers need that. */
+/**
+ * A transaction that one function begins and another ends, as pg-boss's transactional workers
+ * require.
+ */
 export class OpenTransaction {
   readonly db: Tx
   readonly #runner: QueryRunner
   readonly #client: PoolClient
   readonly #begun: Promise<unknown>
-  #settled = false
+  #ended = false
 
   private constructor(runner: QueryRunner, client: PoolClient) {
     this.#runner = runner
     this.#client = client
     this.db = new Tx(client, runner.manager)
-    // Not waited for: it goes out with the first statement, and is looked at before the commit.
+    // Sent together with the first statement; `commit` checks the result.
     this.#begun = this.db.executeSql('begin')
     this.#begun.catch(() => undefined)
   }
 
-  /** Takes a connection and opens a transaction on it. */
+  /** Takes a connection from the pool and begins a transaction on it. */
   static async begin(runner: QueryRunner): Promise<OpenTransaction> {
     return new OpenTransaction(runner, await runner.connect())
   }
 
-  /** @throws when the commit fails; a lost connection leaves its outcome unknown */
+  /** @throws when the commit fails. If the connection was lost, the outcome is unknown. */
   async commit(): Promise<void> {
-    if (this.#settled) throw new Error('Transaction is already settled')
-    this.#settled = true
+    if (this.#ended) throw new Error('Transaction has already ended')
+    this.#ended = true
     try {
       await this.#begun
       await this.db.flush()
       const { command } = await this.#client.query('commit')
-      // A transaction that was aborted answers a commit with a rollback, and no error.
+      // Postgres answers the commit of an aborted transaction with ROLLBACK and no error.
       if (command !== 'COMMIT') throw new Error('Transaction was rolled back instead of committed')
     } catch (error) {
-      this.db.settle({ cause: error })
+      this.db.end({ cause: error })
       await destroy(this.#runner, this.#client)
       throw error
     }
     await this.#runner.release()
-    this.db.settle()
+    this.db.end()
   }
 
-  /** Never throws and never waits long: a connection that cannot roll back is dropped, which rolls back too. */
+  /** Never throws. A connection that cannot roll back is dropped, which rolls back too. */
   async rollback(cause?: unknown): Promise<void> {
-    if (this.#settled) return
-    this.#settled = true
-    this.db.settle({ cause })
+    if (this.#ended) return
+    this.#ended = true
+    this.db.end({ cause })
     try {
       if (isUnavailable(cause)) throw cause
       await this.#client.query('rollback')
@@ -212,9 +220,10 @@ export class OpenTransaction {
   }
 }
 
-/** Gives the connection back as ended, so that the pool drops it and the server undoes what was open on it. */
+/** Closes the connection: the pool drops it, and the server rolls back its transaction. */
 async function destroy(runner: QueryRunner, client: PoolClient): Promise<void> {
-  // The pool's client type hides `end`, which marks it unusable and closes the socket without waiting.
+  // The type of the pool's client hides `end`, which marks it unusable and closes the socket at
+  // once.
   void (client as unknown as { end(): Promise<void> }).end().catch(() => undefined)
   await runner.release()
 }

@@ -122,7 +122,7 @@ describe('transactions', () => {
       late = tx
     })
     const failure = await late?.execute('delete from notes').catch((error: unknown) => error)
-    expect(failure).to.have.property('message', 'Transaction is already settled')
+    expect(failure).to.have.property('message', 'Transaction has already ended')
     expect(await texts()).to.have.length(2)
   })
 
