@@ -14,43 +14,49 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { ConfigurationError } from '../../platform/config.ts'
 
-/** Where an embedded server lives and as whom it runs. */
+/** Paths and account of the embedded server. */
 export interface EmbeddedPaths {
   initdb: string
   postgres: string
   /** data folder, absolute */
   data: string
-  /** PostgreSQL refuses to run as root: there it runs as `nobody` */
+  /** empty, or `nobody` if this process runs as root, as which PostgreSQL refuses to run */
   account: { uid?: number; gid?: number }
-  /** Makes the server's account the owner of a folder. */
-  give(folder: string): void
+  /** Makes the server's account the owner of a file or folder. */
+  giveToServer(path: string): void
 }
 
-/** Where root keeps the data and the binaries that `nobody` cannot reach below root's own home. */
+/** If this process runs as root: holds data and binaries that `nobody` cannot reach elsewhere. */
 const STATE_FOLDER = '/var/lib/comanda'
 
 /**
- * Chooses account, binaries and data folder. An ordinary user gets `home`/postgres and the binaries of the npm
- * package. Root gets them too when `nobody` can reach both; otherwise copies below {@link STATE_FOLDER}, in a
- * folder named after `home`, so that the next start finds the same data.
+ * Chooses account, binaries and data folder: `home`/postgres and the binaries of the npm package.
+ * If this process runs as root and `nobody` cannot reach them, uses a data folder and a copy of the
+ * binaries below {@link STATE_FOLDER} instead. That data folder is named after `home`, so that the
+ * next start finds it.
  */
 export async function embeddedPaths(home: string): Promise<EmbeddedPaths> {
   const binaries = await npmBinaries()
   makeFolder(home)
   if (process.getuid?.() !== 0) {
-    return { ...binaries, data: join(home, 'postgres'), account: {}, give: () => undefined }
+    return { ...binaries, data: join(home, 'postgres'), account: {}, giveToServer: () => undefined }
   }
   const account = { uid: idOfNobody('-u'), gid: idOfNobody('-g') }
-  const give = (folder: string) => chownSync(folder, account.uid, account.gid)
+  const giveToServer = (path: string) => chownSync(path, account.uid, account.gid)
   const reachable = spawnSync(binaries.postgres, ['--version'], { ...account, cwd: '/' }).status === 0
-  return { ...(reachable ? binaries : copyOf(binaries)), data: rootsData(home, account), account, give }
+  return {
+    ...(reachable ? binaries : copyOf(binaries)),
+    data: dataFolderOfRoot(home, account),
+    account,
+    giveToServer,
+  }
 }
 
-/** Runs one program as the server's account. @throws with what it printed when it fails */
-export async function runAsSite(site: EmbeddedPaths, program: string, args: string[]): Promise<void> {
+/** Runs a program with the server's account. @throws with the program's output when it fails */
+export async function runAsServer(paths: EmbeddedPaths, program: string, args: string[]): Promise<void> {
   const child = spawn(program, args, {
-    ...site.account,
-    cwd: dirname(site.data),
+    ...paths.account,
+    cwd: dirname(paths.data),
     env: { LC_ALL: 'C', TZ: 'UTC' },
   })
   let output = ''
@@ -66,7 +72,7 @@ function makeFolder(home: string): void {
     mkdirSync(home, { recursive: true })
     accessSync(home, constants.W_OK)
   } catch (error) {
-    throw new ConfigurationError(`DATA_DIR: ${home} cannot be written to; choose another folder`, {
+    throw new ConfigurationError(`DATA_DIR: ${home} is not writable; choose another folder`, {
       cause: error,
     })
   }
@@ -80,7 +86,7 @@ async function npmBinaries(): Promise<{ initdb: string; postgres: string }> {
     return { initdb, postgres }
   } catch (error) {
     throw new ConfigurationError(
-      `DATABASE_URL: is needed here, as there is no embedded PostgreSQL (${name} is not installed)`,
+      `DATABASE_URL: must be set, because the embedded PostgreSQL is not installed (package ${name})`,
       { cause: error },
     )
   }
@@ -90,7 +96,7 @@ function idOfNobody(flag: '-u' | '-g'): number {
   return Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
 }
 
-function rootsData(home: string, account: { uid: number; gid: number }): string {
+function dataFolderOfRoot(home: string, account: { uid: number; gid: number }): string {
   const hidden = join(STATE_FOLDER, 'data', digest(home))
   if (!existsSync(hidden) && canEnter(home, account)) return join(home, 'postgres')
   stateFolder('data')
@@ -112,7 +118,7 @@ function stateFolder(name: string): string {
   return folder
 }
 
-/** The whole distribution, copied once: the binaries find their libraries by relative path. */
+/** Copies the whole distribution once: the binaries find their libraries by relative path. */
 function copyOf(binaries: { initdb: string; postgres: string }): { initdb: string; postgres: string } {
   const native = dirname(dirname(binaries.postgres))
   const version = execFileSync(binaries.postgres, ['--version'], { encoding: 'utf8' }).trim()
