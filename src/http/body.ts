@@ -14,8 +14,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * @throws unsupported-media-type, malformed-json, json-too-deep, payload-too-large
  */
 export function jsonBody(): RequestStep {
-  // Byte for byte: koa-body's own JSON parser stores what is not UTF-8 as U+FFFD, takes `""` for no body, and calls
-  // a `__proto__` key a syntax error.
+  // Reads bytes, because koa-body's JSON parser replaces invalid UTF-8 with U+FFFD, treats `""` as
+  // no body, and rejects a `__proto__` key as a syntax error.
   const readBytes = koaBody({
     json: false,
     urlencoded: false,
@@ -26,32 +26,32 @@ export function jsonBody(): RequestStep {
     encoding: 'binary',
     parsedMethods: [HttpMethodEnum.POST, HttpMethodEnum.PATCH],
     onError: (error, ctx) => {
-      // Unread, the rest of the body would block the connection for the caller's next request.
+      // An unread body would block the next request on the connection.
       ctx.req.resume()
       throw bodyError(error)
     },
   })
   return async ctx => {
     if (!hasBody(ctx)) return
-    refuseUnreadable(ctx)
-    await readBytes(ctx, goOn)
+    requireSupportedType(ctx)
+    await readBytes(ctx, next)
     const bytes = ctx.request.body as string
     if (bytes === '') delete ctx.request.body
     else ctx.request.body = parseJson(bytes)
   }
 }
 
-/** koa-body goes on when it has read; here whoever called it does. */
-const goOn = async () => {}
+/** koa-body calls `next` after it has read the body. As a step, it has nothing to call. */
+const next = async () => {}
 
 function hasBody(ctx: Context): boolean {
   return ctx.request.length !== 0 && (ctx.get('transfer-encoding') !== '' || ctx.request.length !== undefined)
 }
 
-/** What koa-body would pass over in silence, or answer with 500. */
-function refuseUnreadable(ctx: Context): void {
+/** Rejects types and encodings that koa-body would ignore or answer with 500. */
+function requireSupportedType(ctx: Context): void {
   const { 'content-type': type, 'content-encoding': coding } = ctx.req.headers
-  // What nearly everybody sends needs no parsing.
+  // Fast path: the header that nearly all clients send.
   if (type === JSON_TYPE && coding === undefined) return
   const charset = ctx.request.charset.toLowerCase()
   if (!ctx.is(JSON_TYPE) || !['', 'utf-8', 'utf8'].includes(charset)) {
@@ -62,14 +62,14 @@ function refuseUnreadable(ctx: Context): void {
   }
 }
 
-/** @param bytes a character for each */
+/** @param bytes one character per byte */
 function parseJson(bytes: string): Exclude<Context['request']['body'], undefined> {
   const value = parse(bytes)
   if (isDeeperThan(MAX_JSON_DEPTH, value)) throw expectedError('json-too-deep')
   return value
 }
 
-/** Looks no further down than `depth`, and does not mind how deep the rest is. */
+/** Recurses at most `depth` levels, however deep the value is. */
 function isDeeperThan(depth: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (depth === 0) return true
@@ -77,7 +77,7 @@ function isDeeperThan(depth: number, value: unknown): boolean {
   return false
 }
 
-/** V8's parser takes any depth that a body can have: it does not recurse. */
+/** V8's parser does not recurse, so that no body can overflow its stack. */
 function parse(bytes: string): Exclude<Context['request']['body'], undefined> {
   try {
     return JSON.parse(utf8.decode(Buffer.from(bytes, 'latin1')))

@@ -4,7 +4,7 @@ import { expectedError } from './problem.ts'
 
 const SIGNATURE_BYTES = 16
 
-/** Places in lists, opaque to callers and signed: what comes back is what was given out, for the same list. */
+/** Issues and verifies cursors: opaque positions in lists, signed for one list with its filters. */
 export class Cursors {
   readonly #secret: Buffer
 
@@ -12,7 +12,7 @@ export class Cursors {
     this.#secret = secret
   }
 
-  /** With the secret that every API process of this database has. */
+  /** Reads the secret that all API processes of the database share. */
   static async open(sql: Sql): Promise<Cursors> {
     const [secret] = await sql.query<{ value: Buffer }>(secretSql)
     if (!secret) throw new Error('api_secrets has no cursor secret: was its row deleted?')
@@ -20,23 +20,23 @@ export class Cursors {
   }
 
   /**
-   * @param list what the cursor is good for: the list with its filters
-   * @param position values of the last row that was shown, in the list's order
+   * @param list the list with its filters, for which alone the cursor is valid
+   * @param position sort key of the last row of the page
    */
   issue(list: string, position: readonly string[]): string {
     const payload = Buffer.from(JSON.stringify(position))
     return Buffer.concat([this.#sign(list, payload), payload]).toString('base64url')
   }
 
-  /** @throws cursor-invalid when it was not issued for this list */
+  /** @throws cursor-invalid when the cursor was not issued for this list */
   read(list: string, cursor: string): string[] {
     const bytes = Buffer.from(cursor, 'base64url')
     const [signature, payload] = [bytes.subarray(0, SIGNATURE_BYTES), bytes.subarray(SIGNATURE_BYTES)]
-    const isOurs =
+    const isGenuine =
       signature.length === SIGNATURE_BYTES &&
       timingSafeEqual(signature, this.#sign(list, payload)) &&
       bytes.toString('base64url') === cursor
-    if (isOurs) return JSON.parse(payload.toString()) as string[]
+    if (isGenuine) return JSON.parse(payload.toString()) as string[]
     throw expectedError('cursor-invalid')
   }
 

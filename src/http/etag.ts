@@ -1,13 +1,13 @@
-/** Entity tags made of version numbers (RFC 9110, section 8.8.3). */
+/** Entity tags derived from version numbers (RFC 9110, section 8.8.3). */
 
-/** `3` gives `"3"`: a strong tag. */
+/** Returns a strong tag: `"3"` for version 3. */
 export function etagOf(version: number): string {
   return `"${version}"`
 }
 
 /**
- * The versions that an `If-Match` header accepts (RFC 9110, section 13.1.1).
- * @returns undefined when any will do: there is no header, or it is `*`. What is no tag of ours, or a weak one, matches nothing.
+ * Returns the versions that an `If-Match` header accepts (RFC 9110, section 13.1.1), or undefined
+ * when it accepts any: without a header, or with `*`. Weak and unknown tags match nothing.
  */
 export function acceptedVersions(ifMatch: string | undefined): number[] | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined

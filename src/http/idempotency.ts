@@ -8,24 +8,25 @@ import { expectedError } from './problem.ts'
 import type { RouteReply } from './route-reply.ts'
 
 /**
- * Safe retries by `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header): the answer is written in the
- * transaction of what it answers, so that neither exists without the other. A refusal changed nothing and is not
- * remembered: its key is free.
+ * Safe retries with `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header). The reply
+ * is
+ * stored in the transaction of the change, so that neither exists without the other. A rejected
+ * request changes nothing and leaves its key unused.
  */
 
-/** Visible ASCII, with or without the quotes of a structured field. */
+/** Visible ASCII, optionally in the quotes of a structured field. */
 const KEY = new RegExp(
   `^(?:"[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,${MAX_KEY_LENGTH}}"|[\\x21\\x23-\\x7e]{1,${MAX_KEY_LENGTH}})$`,
 )
 
 export const idempotencyKeyHeader = z.string().min(1).max(MAX_KEY_LENGTH).meta({
   description:
-    'A name of your own for this request, e.g. a UUID: sent again with it, the request has no second effect and gets the first answer. Kept 24 hours.',
+    'Unique key that you generate per request, such as a UUID. A repeated request with the same key has no second effect and gets the stored response. Kept for 24 hours.',
 })
 
 /**
- * The key in a header's value.
- * @throws idempotency-key-invalid; idempotency-key-missing when there is none and one is `required`
+ * Returns the key in the header.
+ * @throws idempotency-key-invalid; idempotency-key-missing when a `required` key is absent
  */
 export function parseIdempotencyKey(header: string | undefined, required: boolean): string | undefined {
   if (header === undefined) {
@@ -36,14 +37,18 @@ export function parseIdempotencyKey(header: string | undefined, required: boolea
   return header.startsWith('"') ? header.slice(1, -1) : header
 }
 
-/** @param parts whatever makes the request what it is, parsed: spacing and the order of properties do not count */
+/**
+ * Hashes the parsed parts that identify a request, independent of whitespace and property order.
+ */
 export function fingerprintOf(...parts: unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
 /**
- * Runs `work` in one transaction with the record of its answer, once a key; without one, just in a transaction.
- * @throws IdempotencyKeyInFlight, idempotency-key-reused, or what `work` throws, with nothing changed
+ * Runs `work` and stores its reply in one transaction, once per key. A repeated request gets the
+ * stored reply. Without a key, only runs `work` in a transaction.
+ * @throws IdempotencyKeyInFlight, idempotency-key-reused and the errors of `work`; nothing is
+ *   changed
  */
 export async function withIdempotency<Reply>(
   database: Database,
@@ -57,8 +62,8 @@ export async function withIdempotency<Reply>(
       JSON.stringify([request.caller, request.key]),
     ])
     if (!lock?.taken) throw new IdempotencyKeyInFlight()
-    const earlier = await findStoredReply<Reply>(tx, request)
-    if (earlier) return earlier
+    const stored = await findStoredReply<Reply>(tx, request)
+    if (stored) return stored
     const reply = await work(tx)
     const { caller, key, fingerprint } = request
     const saved = await tx.execute(saveSql, [
@@ -69,27 +74,27 @@ export async function withIdempotency<Reply>(
       reply.headers ?? {},
       JSON.stringify(reply.body),
     ])
-    // Placing an order takes no lock: it may have been faster.
+    // Placing an order takes no lock, so that it may have used the key in the meantime.
     if (saved !== 1) throw new IdempotencyKeyInFlight()
     return reply
   })
 }
 
 /**
- * What was answered to an earlier request with this key, if there was one.
- * @throws idempotency-key-reused when that was another request
+ * Returns the stored reply to an earlier request with this key, or undefined.
+ * @throws idempotency-key-reused when the earlier request was a different one
  */
 export async function findStoredReply<Reply>(
   sql: Sql,
   { caller, key, fingerprint }: IdempotentRequest,
 ): Promise<RouteReply<Reply> | undefined> {
-  const [answer] = await sql.query<{ fingerprint: string; headers: Record<string, string>; body: Reply }>(
+  const [stored] = await sql.query<{ fingerprint: string; headers: Record<string, string>; body: Reply }>(
     findSql,
     [caller, key],
   )
-  if (!answer) return undefined
-  if (answer.fingerprint !== fingerprint) throw expectedError('idempotency-key-reused')
-  return { body: answer.body, headers: { ...answer.headers, 'Idempotency-Replayed': 'true' } }
+  if (!stored) return undefined
+  if (stored.fingerprint !== fingerprint) throw expectedError('idempotency-key-reused')
+  return { body: stored.body, headers: { ...stored.headers, 'Idempotency-Replayed': 'true' } }
 }
 
 const lockSql = `

@@ -10,7 +10,10 @@ export interface ProblemEntry {
   title: string
   meaning: string
   whatToDo: string
-  /** `Retry-After` in seconds, or `per error` when the error has the seconds. Absent: a retry does not help. */
+  /**
+   * `Retry-After` in seconds, or `per error` when the error has the seconds. Absent: a retry does
+   * not help.
+   */
   retryAfter?: number | 'per error'
   /** An example of the error. Where its texts never vary, the error is created from it. */
   example?: ProblemExample
@@ -21,7 +24,10 @@ export interface ProblemExample {
   fields?: Readonly<Record<string, unknown>>
 }
 
-/** Returns the catalogue entry of a resource that does not exist. Its example has an id of another kind. */
+/**
+ * Returns the catalogue entry of a resource that does not exist. Its example has an id of another
+ * kind.
+ */
 export function notFound(kind: ResourceKind, whatToDo: string) {
   const name = kind.replace('-', ' ')
   return {

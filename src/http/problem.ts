@@ -14,7 +14,10 @@ export function expectedError(code: ExemplifiedCode & ErrorCode, options?: Error
   return new ExpectedError(code, detail, fields, options)
 }
 
-/** Returns the fixed `Retry-After` of a problem in seconds, or undefined when it varies or there is none. */
+/**
+ * Returns the fixed `Retry-After` of a problem in seconds, or undefined when it varies or there is
+ * none.
+ */
 export function retryAfterSeconds(code: ProblemCode): number | undefined {
   const { retryAfter }: ProblemEntry = problems[code]
   return typeof retryAfter === 'number' ? retryAfter : undefined
@@ -53,7 +56,8 @@ export const problemSchema = z
 export type Problem = z.infer<typeof problemSchema>
 
 /**
- * Returns the body of an error response. `detail` and `fields` are sent to the client: they must not
+ * Returns the body of an error response. `detail` and `fields` are sent to the client: they must
+ * not
  * contain SQL, stack traces or file paths.
  */
 export function problemOf(

@@ -7,7 +7,10 @@ export interface RouteReply<Reply> {
 /** One client's open stream of server-sent events. */
 export interface EventStream {
   readonly isOpen: boolean
-  /** Returns the resume token of a client that has to reconnect now. When undefined, the id of the last event is the token. */
+  /**
+   * Returns the resume token of a client that has to reconnect now. When undefined, the id of the
+   * last event is the token.
+   */
   resumePoint: (() => string) | undefined
   /** Sends rendered events at once. A client that does not read them is disconnected. */
   send(frames: string): void

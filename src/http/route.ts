@@ -15,80 +15,86 @@ import { fingerprintOf } from './idempotency.ts'
 import type { ExemplifiedCode } from './problem.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
 
-/** What the answer of a route that streams is: server-sent events. */
+/** Content type of server-sent events. */
 export const STREAM_TYPE = 'text/event-stream'
 
 /**
- * One step of serving a request; the steps of a route run one after the other. A middleware would be kept, with its closure,
- * until the request is answered: with thousands of waiting requests that would fill the heap.
+ * One step of serving a request; the steps of a route run in sequence. Middleware would stay on the
+ * heap with its closure until the response is sent, which fills the heap when thousands of requests
+ * wait.
  */
 export type RequestStep = (ctx: Context) => Promise<void> | void
 
-/** By what a request, and all that follows from it, is known again. */
+/** Correlates a request with its log lines, events and jobs. */
 interface RequestTrace {
   request_id: string
-  /** W3C Trace Context, where traces are on */
+  /** W3C Trace Context, present when tracing is on */
   traceparent?: string
 }
 
-/** What a handler gets: parsed and checked. */
+/** A parsed and validated request. */
 interface RouteRequest<Params, Query, Body> {
   params: Params
   query: Query
-  /** as it was sent, with the ids in it */
+  /** as sent, with the ids filled in */
   path: string
   body: Body
   trace: RequestTrace
   caller: Caller
-  /** versions that may be changed, by `If-Match`; undefined: any */
+  /** versions accepted by `If-Match`; undefined accepts any */
   versions: number[] | undefined
-  /** the last event that the client has seen of a stream, by its id */
+  /** id of the last event that the client received from the stream */
   lastEventId: string | undefined
-  /** when it came with a key: what it changes is to be changed once */
+  /** present when the request carries an idempotency key: its effect happens once */
   idempotency: IdempotentRequest | undefined
 }
 
-/** An error of an operation: the code of a catalogue entry with an example, or an example of the error. */
+/**
+ * An error of an operation: the code of a catalogue entry with an example, or an example of the
+ * error.
+ */
 export type DocumentedError = ExemplifiedCode | ExpectedError
 
-/** One operation of the API: what serves it and what documents it, so that the two cannot part. */
+/**
+ * One operation of the API. The same spec serves and documents it, so that the two cannot diverge.
+ */
 export interface RouteSpec<Params, Query, Body, Reply> {
   method: 'get' | 'post' | 'patch' | 'delete'
   /** OpenAPI form, e.g. `/api/v1/orders/{order_id}` */
   path: string
   operationId: string
-  /** what a caller needs for it */
+  /** scope that the caller needs */
   scope: Scope
   summary: string
   description: string
   tag: string
   params?: z.ZodType<Params>
-  /** what the id in the path is of: one that is no UUID names nothing, which is 404 */
+  /** kind of resource that the last id in the path identifies; an id that is not a UUID is 404 */
   resource?: ResourceKind
   query?: z.ZodObject & z.ZodType<Query>
   body?: z.ZodType<Body>
-  /** the body may be left out: then it is `{}` */
+  /** A missing body is read as `{}`. */
   bodyOptional?: boolean
-  /** 204 has no body: then there is no schema and no example */
+  /** With 204 there is no body, schema or example. */
   status: 200 | 201 | 202 | 204
   statusDescription: string
   replySchema?: z.ZodType<Reply>
   replyExample?: Reply
   replyHeaders?: Record<string, string>
-  /** headers that not every such answer has */
+  /** headers that only some of these responses have */
   optionalReplyHeaders?: Record<string, string>
-  /** it takes `If-Match` */
+  /** The operation supports `If-Match`. */
   conditional?: boolean
-  /** the answer is a stream of events: its schema is text, and it goes on from `Last-Event-ID` */
+  /** The response is a stream of server-sent events that resumes after `Last-Event-ID`. */
   isStream?: boolean
-  /** the errors it may answer besides those of every operation */
+  /** errors besides those that the properties above and the configuration imply */
   errors: readonly DocumentedError[]
   handle: (request: RouteRequest<Params, Query, Body>) => Promise<RouteReply<Reply> | StreamReply>
 }
 
-/** A spec with its types closed over: what the app and the document work with. */
+/** A spec whose type parameters are erased, for the app and the OpenAPI document. */
 export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown>, 'handle'> {
-  /** @throws ValidationFailed, query-invalid, or what the handler throws */
+  /** @throws ValidationFailed, QueryInvalid, and the errors of the handler */
   serve(request: {
     params: Record<string, string>
     path: string
@@ -107,19 +113,19 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
   return {
     ...rest,
     serve: ({
-      params: givenParams,
+      params: rawParams,
       path,
-      query: givenQuery,
-      body: givenBody,
+      query: rawQuery,
+      body: rawBody,
       trace,
       caller,
       idempotencyKey,
       ifMatch,
       lastEventId,
     }) => {
-      const params = parseParams(spec.params, spec.resource, givenParams)
-      const query = (spec.query ? parseQuery(spec.query, givenQuery) : undefined) as Query
-      const body = (spec.body ? parseBody(spec.body, givenBody) : undefined) as Body
+      const params = parseParams(spec.params, spec.resource, rawParams)
+      const query = (spec.query ? parseQuery(spec.query, rawQuery) : undefined) as Query
+      const body = (spec.body ? parseBody(spec.body, rawBody) : undefined) as Body
       const idempotency =
         idempotencyKey === undefined ? undefined : identify(spec, caller, idempotencyKey, params, body)
       return handle({
@@ -157,7 +163,7 @@ function parseParams<Params>(
   return result?.data as Params
 }
 
-/** @throws query-invalid naming the parameters */
+/** @throws QueryInvalid with every invalid parameter */
 function parseQuery<Output>(schema: z.ZodType<Output>, value: Record<string, unknown>): Output {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
@@ -170,17 +176,17 @@ function parseQuery<Output>(schema: z.ZodType<Output>, value: Record<string, unk
       : [
           {
             parameter: String(issue.path[0]),
-            detail: Array.isArray(issue.input) ? 'must come once' : detailOf(issue),
+            detail: Array.isArray(issue.input) ? 'must not be repeated' : detailOf(issue),
           },
         ],
   )
   throw new QueryInvalid(errors)
 }
 
-/** Errors that one answer names. */
+/** Errors that one response lists. */
 const MAX_ERROR_COUNT = 100
 
-/** @throws ValidationFailed with a JSON Pointer an error */
+/** @throws ValidationFailed with one JSON Pointer per error */
 function parseBody<Output>(schema: z.ZodType<Output>, value: unknown): Output {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
@@ -203,11 +209,12 @@ function detailOf(issue: z.core.$ZodIssue): string {
   return issue.code === 'invalid_type' && issue.expected === 'object' ? 'must be an object' : issue.message
 }
 
-/** RFC 6901, section 3. What cannot be shown is shown as U+FFFD. */
+/** Escapes a segment as in RFC 6901, section 3. */
 function escapePointer(segment: string): string {
   return readable(segment).replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
+/** Truncates a name and replaces characters that cannot be printed with U+FFFD. */
 function readable(name: string): string {
   return name.slice(0, 100).toWellFormed().replaceAll('\u0000', '\uFFFD')
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
-/** Fields that request and response schemas share. */
+/** Fields shared by request and response schemas. */
 
-/** A UUID in lower case. */
+/** A UUID, converted to lower case. */
 export const id = (what: string, example: string) =>
   z
     .uuid({ error: 'must be a UUID' })
@@ -10,8 +10,8 @@ export const id = (what: string, example: string) =>
     .meta({ description: `Id of the ${what}`, example })
 
 /**
- * Text that Postgres can store: no NUL, no lone surrogate. Blanks at both ends are taken off.
- * @param max longest length in characters (code points, as JSON Schema counts)
+ * Text that Postgres can store: no NUL, no lone surrogate. Surrounding whitespace is removed.
+ * @param max length in code points, as in JSON Schema
  */
 export const text = (max: number) =>
   z
@@ -25,7 +25,7 @@ export const text = (max: number) =>
     )
     .meta({ maxLength: max })
 
-/** A whole number within limits. */
+/** A whole number from `min` to `max`. */
 export const wholeNumber = (min: number, max: number) =>
   z
     .number({ error: 'must be a number' })
@@ -35,7 +35,7 @@ export const wholeNumber = (min: number, max: number) =>
 
 const NOT_AN_AMOUNT = 'must be an amount like "12.50" or 12.5, not negative'
 
-/** An amount as a request may send it. Its decimals are checked against the currency. */
+/** An amount in a request. The number of decimals is validated against the currency later. */
 export const moneyInput = z
   .union(
     [
@@ -49,7 +49,7 @@ export const moneyInput = z
     example: '12.50',
   })
 
-/** An amount as every response has it. */
+/** An amount in a response. */
 export const moneyOutput = (description: string, example: string) =>
   z
     .string()

@@ -7,7 +7,10 @@ import { startSystem } from '../support/system.ts'
 import { untilSlowly } from '../support/until.ts'
 import { fuzzApi } from './fuzz-api.ts'
 
-/** Sends valid and invalid requests to a running system and checks each response against the OpenAPI document. */
+/**
+ * Sends valid and invalid requests to a running system and checks each response against the OpenAPI
+ * document.
+ */
 
 const MAX_SHOWN_COUNT = 20
 

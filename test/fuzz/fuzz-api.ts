@@ -171,7 +171,10 @@ class Fuzz {
     this.report.readBackCount++
   }
 
-  /** Adds the id of the returned resource to the known ones. @returns the resource, if there is one */
+  /**
+   * Adds the id of the returned resource to the known ones.
+   * @returns the resource, if there is one
+   */
   #learn({ text, headers }: RawReply): Record<string, string> | undefined {
     if (!headers['content-type']?.includes('json')) return undefined
     const answer = JSON.parse(text) as Record<string, string>

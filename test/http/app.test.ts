@@ -121,7 +121,11 @@ describe('the app', () => {
       expect(reply.text).not.to.include('duplicate key')
       const [line, ...others] = lines.filter(({ level }) => Number(level) >= 50)
       expect(others).to.deep.equal([])
-      expect(line).to.include({ msg: 'request failed on a bug', method: 'GET', path: '/things/1' })
+      expect(line).to.include({
+        msg: 'request failed on an unexpected error',
+        method: 'GET',
+        path: '/things/1',
+      })
       if (bug instanceof Error)
         expect(line?.['err']).to.include({ message: secret }).and.have.property('stack')
     })

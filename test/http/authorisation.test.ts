@@ -54,7 +54,10 @@ describe('who may do what, with API keys', () => {
     return send(system.api.baseUrl, addHeaders(request, bearer(admin)))
   }
 
-  /** Sends a request that succeeds when the caller is authorised for the operation and the resources. */
+  /**
+   * Sends a request that succeeds when the caller is authorised for the operation and the
+   * resources.
+   */
   async function perform(
     operation: RegisteredOperation,
     ids: Ids,

@@ -139,7 +139,8 @@ const brokenRequests: [bytes: string, code: ProblemCode][] = [
   [`${head}X-Large: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
   [`${head}${'X-Many: 0123456789\r\n'.repeat(1_000)}\r\n`, 'headers-too-large'],
   [`${head}Content-Length: -1\r\n\r\n`, 'malformed-request'],
-  // By which of them the next request begins, a proxy in front may see otherwise (request smuggling).
+  // By which of them the next request begins, a proxy in front may see otherwise (request
+  // smuggling).
   [`${head}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`, 'malformed-request'],
   [`${head}Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}`, 'malformed-request'],
   [`${head}Content-Length: 2, 2\r\n\r\n{}`, 'malformed-request'],

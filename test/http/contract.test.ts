@@ -157,7 +157,9 @@ describe('a running API against its document', () => {
     await call('getOrder', { id: tooMany.body['order_id'] ?? '' })
   }
 
-  /** Calls an operation with every kind of rejected idempotency key, and with one that is replayed. */
+  /**
+   * Calls an operation with every kind of rejected idempotency key, and with one that is replayed.
+   */
   async function callWithKeys(operation: RegisteredOperation): Promise<void> {
     const ids = await createResources(sendRequest)
     const callWith = async (key: string) => {

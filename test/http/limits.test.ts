@@ -128,8 +128,8 @@ describe('connections of one address', () => {
     expect(served.slice(LIMIT)).to.deep.equal([false, false, false])
     const neighbour = await open('127.0.0.2')
     expect(neighbour.isServed).to.equal(true)
-    const told = lines.filter(({ msg }) => msg.startsWith('an address has all'))
-    expect(told.map(({ address, connections }) => [address, connections])).to.deep.equal([
+    const warnings = lines.filter(({ msg }) => msg.startsWith('connection limit'))
+    expect(warnings.map(({ address, connections }) => [address, connections])).to.deep.equal([
       ['127.0.0.1', LIMIT],
     ])
 

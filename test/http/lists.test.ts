@@ -15,7 +15,8 @@ describe('lists', () => {
     system = await startSystem(['api'])
     restaurants = []
     for (let count = 0; count < 3; count++) restaurants.push((await system.api.addRestaurant()).restaurant_id)
-    // Three at each moment, so that the time alone does not put them in order; to the microsecond, as SQL may.
+    // Three at each moment, so that the time alone does not put them in order; to the microsecond,
+    // as SQL may.
     await system.database.execute(
       `insert into orders (order_id, restaurant_id, status, version, currency, total_minor, customer_id,
         cancellation_reason, placed_at, updated_at)

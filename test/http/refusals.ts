@@ -31,7 +31,10 @@ export class RefusingSystem {
     return new RefusingSystem(system, ids, lines)
   }
 
-  /** Expects each request to be rejected as stated and to write nothing. Names every one that is not. */
+  /**
+   * Expects each request to be rejected as stated and to write nothing. Names every one that is
+   * not.
+   */
   async expectRefused(refusals: Refusal[]): Promise<void> {
     expect(refusals).not.to.deep.equal([])
     await this.expectUnchanged(async () => {

@@ -5,7 +5,9 @@ import { STREAM_TYPE } from '../../src/http/route.ts'
 import { type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
 import type { RawReply } from './send.ts'
 
-/** Holds values and answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
+/**
+ * Holds values and answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12.
+ */
 export class ResponseValidator {
   readonly operations: ReadonlyMap<string, Operation>
   /** what has been held against the document so far: `<operationId> <status or problem code>` */
@@ -26,7 +28,10 @@ export class ResponseValidator {
     expect(validate(value), this.#ajv.errorsText(validate.errors)).to.equal(true)
   }
 
-  /** The answer is one that the operation documents: its status, type, headers, body and, of a refusal, its code. */
+  /**
+   * The answer is one that the operation documents: its status, type, headers, body and, of a
+   * refusal, its code.
+   */
   expectDocumented(operationId: string, reply: RawReply): void {
     const { path, method, responses } = this.operation(operationId)
     const response = responses[reply.status]

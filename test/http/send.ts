@@ -59,7 +59,9 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
   return content
 }
 
-/** Sends these bytes, whatever they are, and gives all that comes back until the server hangs up. */
+/**
+ * Sends these bytes, whatever they are, and gives all that comes back until the server hangs up.
+ */
 export async function sendBytes(
   baseUrl: string,
   bytes: string,

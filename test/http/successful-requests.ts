@@ -22,7 +22,10 @@ export type Ids = Record<IdName, string>
 /** An operation of the document with its registry entry. */
 export type RegisteredOperation = Operation & RegistryEntry
 
-/** Every operation of the document. @throws by name when the registry lacks one, or has one too many */
+/**
+ * Every operation of the document.
+ * @throws by name when the registry lacks one, or has one too many
+ */
 export const operations: RegisteredOperation[] = registerAll()
 
 function registerAll(): RegisteredOperation[] {
@@ -73,7 +76,10 @@ export function addHeaders(request: RawRequest, headers: Record<string, string>)
 
 export type Send = (request: RawRequest) => Promise<RawReply>
 
-/** Returns the ids for a successful request: a resource that the operation removes is created for it. */
+/**
+ * Returns the ids for a successful request: a resource that the operation removes is created for
+ * it.
+ */
 export async function prepareIds({ consumes }: RegistryEntry, ids: Ids, send: Send): Promise<Ids> {
   return consumes ? { ...ids, [consumes]: await create(consumes, ids, send) } : ids
 }

@@ -9,7 +9,10 @@ export interface WrongValue {
   below?: string
 }
 
-/** Levels that a body may have. Around the value that is deepest in one there are three: a line, its list and the body. */
+/**
+ * Levels that a body may have. Around the value that is deepest in one there are three: a line, its
+ * list and the body.
+ */
 export const MAX_DEPTH = 32
 const VERY_DEEP = 10_000
 
@@ -19,7 +22,10 @@ const objectOf = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth
 const deepList = listOf(MAX_DEPTH - 3)
 const deepObject = objectOf(MAX_DEPTH - 3)
 
-/** JSON that is deeper than any body may be, by one level and by many, on its own and beside what is not. */
+/**
+ * JSON that is deeper than any body may be, by one level and by many, on its own and beside what is
+ * not.
+ */
 export const tooDeep: { name: string; json: string }[] = [MAX_DEPTH + 1, VERY_DEEP, 40_000].flatMap(depth => [
   { name: `a list of ${depth} levels`, json: listOf(depth) },
   { name: `an object of ${depth} levels`, json: objectOf(depth) },

@@ -185,14 +185,14 @@ export const httpSafeguards: Safeguard[] = [
     name: 'idempotency-record',
     about: 'the lookup of a stored reply by idempotency key',
     file: 'src/http/idempotency.ts',
-    edits: [['    if (earlier) return earlier\n', '']],
+    edits: [['    if (stored) return stored\n', '']],
     tests: ['test/http/idempotency.test.ts'],
   },
   {
     name: 'idempotency-fingerprint',
     about: 'the comparison of a request with the one stored under its key',
     file: 'src/http/idempotency.ts',
-    edits: [['if (answer.fingerprint !== fingerprint)', "if (answer.fingerprint === '')"]],
+    edits: [['if (stored.fingerprint !== fingerprint)', "if (stored.fingerprint === '')"]],
     tests: ['test/http/idempotency.test.ts'],
   },
   {

@@ -4,23 +4,26 @@ import type { Caller, Scope } from '../../platform/caller.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Authenticator } from './authenticate.ts'
 
-/** Keys of 256 random bits: with so many, a plain hash is as good as a slow one, and can be looked up. */
+/**
+ * 256 random bits per key. At this entropy a fast hash is as safe as a slow one, and can be
+ * indexed.
+ */
 const KEY_BYTES = 32
-/** So that one found somewhere is known for what it is. */
+/** Makes leaked keys recognisable to secret scanners. */
 const PREFIX = 'comanda_'
 const KEY = /^comanda_[\w-]{43}$/
-/** How long a look at the table holds: longest that a revoked key still works. */
-const HOLDS_MS = 30_000
+/** Time that a lookup is cached, and the longest time that a revoked key still works. */
+const CACHE_MS = 30_000
 const MAX_CACHED_COUNT = 10_000
 
 export interface NewApiKey {
   name: string
   scopes: readonly Scope[]
-  /** undefined: all */
+  /** undefined grants access to all restaurants */
   restaurant_ids?: readonly string[] | undefined
 }
 
-/** @returns the key itself, which is stored nowhere and cannot be shown again */
+/** Creates a key. @returns the key itself, which is not stored and cannot be shown again */
 export async function createApiKey(
   sql: Sql,
   { name, scopes, restaurant_ids }: NewApiKey,
@@ -31,7 +34,7 @@ export async function createApiKey(
   return { key_id, key }
 }
 
-/** From {@link HOLDS_MS} on, the key is good for nothing. @returns false when there is no such key, or no more */
+/** Revokes a key within {@link CACHE_MS}. @returns false when no active key has this id */
 export async function revokeApiKey(sql: Sql, keyId: string): Promise<boolean> {
   return (await sql.execute(revokeSql, [keyId])) === 1
 }
@@ -45,22 +48,22 @@ export interface ApiKey {
   revoked_at: Date | null
 }
 
-/** Every key there has been, oldest first. */
+/** Returns all keys, including revoked ones, oldest first. */
 export async function listApiKeys(sql: Sql): Promise<ApiKey[]> {
   return await sql.query<ApiKey>(listSql)
 }
 
-/** @param clock ms since whenever */
+/** Authenticates API keys, with a cache. @param clock in ms */
 export function apiKeyAuthenticator(sql: Sql, clock: () => number = Date.now): Authenticator {
   const known = new Map<string, { caller: Caller; until: number }>()
   return async token => {
     if (!KEY.test(token)) return undefined
     const hash = hashOf(token)
     const name = hash.toString('base64')
-    const held = known.get(name)
-    if (held && held.until > clock()) return held.caller
+    const cached = known.get(name)
+    if (cached && cached.until > clock()) return cached.caller
     known.delete(name)
-    const until = clock() + HOLDS_MS
+    const until = clock() + CACHE_MS
     const [key] = await sql.query<Pick<ApiKey, 'key_id' | 'scopes' | 'restaurant_ids'>>(findSql, [hash])
     if (!key) return undefined
     const { key_id, scopes, restaurant_ids } = key

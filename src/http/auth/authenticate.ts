@@ -5,9 +5,9 @@ import { expectedError } from '../problem.ts'
 import type { RequestStep } from '../route.ts'
 
 /**
- * Finds out who holds a token. `address` is where it comes from.
- * @returns undefined when the token is good for nothing, for whatever reason
- * @throws auth-unavailable when that cannot be found out just now; too-many-failed-logins
+ * Returns the caller that a token belongs to, or undefined when the token is invalid.
+ * @param address IP address of the client
+ * @throws auth-unavailable when the token cannot be verified; too-many-failed-logins
  */
 export type Authenticator = (token: string, address: string) => Promise<Caller | undefined>
 
@@ -16,10 +16,10 @@ const MAX_TOKEN_LENGTH = 4_096
 const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
 
 /**
- * Lets callers pass who have the scope, and leaves who it is in `ctx.state.caller`. Without an authenticator everybody
- * is the same caller. A token is taken from the `Authorization` header and from nowhere else: paths and queries end up
- * in logs.
- * @param scope undefined: any caller will do
+ * Requires a caller with the scope, and stores the caller in `ctx.state.caller`. Without an
+ * authenticator, all clients are one caller. Only the `Authorization` header is read, because paths
+ * and queries end up in logs.
+ * @param scope undefined admits any authenticated caller
  */
 export function authorize(authenticator: Authenticator | undefined, scope?: Scope): RequestStep {
   if (!authenticator) {
@@ -34,7 +34,9 @@ export function authorize(authenticator: Authenticator | undefined, scope?: Scop
   }
 }
 
-/** Asks again later who sends a request that goes on, and whether they still may. */
+/**
+ * Returns a function that authenticates and authorizes the caller of a long-lived request again.
+ */
 export function reauthorize(
   ctx: Context,
   authenticator: Authenticator | undefined,

@@ -3,8 +3,8 @@ import { isIPv6 } from 'node:net'
 const IPV4_IN_IPV6 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /**
- * Whose address it is: an IPv4 address is one customer's, and so is a whole /64 of IPv6 (RFC 6177). What is no address
- * (a proxy may send anything) stands for itself.
+ * Returns the network that is counted as one client: an IPv4 address, or the /64 of an IPv6 address
+ * (RFC 6177). A string that is not an address, which a proxy may send, is returned truncated.
  */
 export function clientNetwork(address: string): string {
   const [, mapped] = IPV4_IN_IPV6.exec(address) ?? []
@@ -12,7 +12,7 @@ export function clientNetwork(address: string): string {
   if (!isIPv6(address)) return address.slice(0, MAX_NAME_LENGTH)
   const [head = '', tail] = address.replace(/%.*$/, '').split('::')
   const groups = head === '' ? [] : head.split(':')
-  // What `::` leaves out is zeros; it can end within the first four groups.
+  // `::` stands for groups of zeros and can end within the first four groups.
   const after = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = tail === undefined ? 0 : 8 - groups.length - lengthOf(after)
   const whole = [...groups, ...Array.from({ length: zeros }, () => '0'), ...after]
@@ -24,7 +24,7 @@ export function clientNetwork(address: string): string {
 
 const MAX_NAME_LENGTH = 64
 
-/** The last group may be an IPv4 address, which takes the place of two. */
+/** Counts groups. The last one may be an IPv4 address, which counts as two. */
 function lengthOf(groups: readonly string[]): number {
   return groups.length + (groups.at(-1)?.includes('.') ? 1 : 0)
 }

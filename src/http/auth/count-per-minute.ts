@@ -4,25 +4,26 @@ import type { Database } from '../../db/database.ts'
 
 export const WINDOW_SECONDS = 60
 
-/** What has been counted of a key in its minute, this time included. */
+/** Count of a key in its current minute, including this call. */
 interface Counted {
-  /** it was one too many */
+  /** This call exceeds the limit. */
   isRefused: boolean
   leftCount: number
-  /** until the count starts anew, at least 1 */
+  /** seconds until the count is reset, at least 1 */
   seconds: number
 }
 
-/** Counts once more under a key. */
+/** Increments the count of a key. */
 export type Counter = (key: string) => Promise<Counted>
 
 /**
- * Counts up to `perMinute` in the minute that starts with the first. Over all processes where there is a database; while that
- * is away, and without one, each process counts for itself: a limit that cannot be counted must not stop those who keep to it.
- * @param what keeps counts of different things apart
+ * Counts up to `perMinute` in the minute that begins with the first call. With a database the count
+ * is shared by all processes. Without one, or while it is unavailable, each process counts for
+ * itself, so that an outage does not reject clients within their limit.
+ * @param prefix separates counts of different kinds
  */
-export function countPerMinute(perMinute: number, what: string, database?: Database): Counter {
-  const limits = { points: perMinute, duration: WINDOW_SECONDS, keyPrefix: what }
+export function countPerMinute(perMinute: number, prefix: string, database?: Database): Counter {
+  const limits = { points: perMinute, duration: WINDOW_SECONDS, keyPrefix: prefix }
   const memory = new RateLimiterMemory(limits)
   const limiter = database
     ? new RateLimiterPostgres({
@@ -32,7 +33,7 @@ export function countPerMinute(perMinute: number, what: string, database?: Datab
         tableName: 'rate_limits',
         tableCreated: true,
         clearExpiredByTimeout: false,
-        // Who is over the limit costs no further statement.
+        // Requests over the limit need no further statement.
         inMemoryBlockOnConsumed: perMinute + 1,
         insuranceLimiter: memory,
       })
@@ -55,7 +56,7 @@ interface Statement {
   values: unknown[]
 }
 
-/** The library rejects with the count when it is over the limit. */
+/** The library rejects with the count when the limit is exceeded. */
 async function consume(
   limiter: RateLimiterPostgres | RateLimiterMemory,
   key: string,

@@ -12,32 +12,35 @@ import type { Config } from '../../platform/config.ts'
 import { expectedError } from '../problem.ts'
 import type { Authenticator } from './authenticate.ts'
 
-/** What a token is held against. Everything is named: jose's defaults allow whatever the key permits. */
+/**
+ * Requirements for a token. All are explicit, because jose's defaults allow everything the key
+ * permits.
+ */
 export interface JwtOptions {
-  /** where the issuer publishes its keys; or else {@link publicKey} */
+  /** JWKS endpoint of the issuer; alternative to {@link publicKey} */
   jwksUrl?: string | undefined
   /** PEM (SPKI) */
   publicKey?: string | undefined
   issuer: string
   audience: string
-  /** of a key pair: who can check a token must not be able to make one */
+  /** asymmetric, so that a verifier cannot create tokens */
   algorithm: Config['JWT_ALGORITHM']
 }
 
-/** Clocks may be this far apart. */
+/** Tolerated difference between the clocks of issuer and API. */
 const CLOCK_TOLERANCE_SECONDS = 5
 const JWKS_TIMEOUT_MS = 3_000
-/** The key set is asked for again at most this often, whatever key ids come. */
+/** Shortest interval between two fetches of the key set, however many unknown key ids are sent. */
 const JWKS_COOLDOWN_MS = 30_000
 
 const claims = z.object({
   sub: z.string().min(1).max(200),
   scope: z.string().default(''),
-  /** restaurants that the caller is bound to; without it, all */
+  /** restaurants that the caller is restricted to; absent: all */
   restaurants: z.array(z.uuid().toLowerCase()).optional(),
 })
 
-/** @throws when the public key cannot be read, or is not of the one algorithm it is for */
+/** @throws when the public key is unreadable or does not fit the algorithm */
 export async function jwtAuthenticator(options: JwtOptions): Promise<Authenticator> {
   const { issuer, audience, algorithm } = options
   const key = await keySource(options)
@@ -53,7 +56,7 @@ export async function jwtAuthenticator(options: JwtOptions): Promise<Authenticat
     try {
       ;({ payload } = await jwtVerify(token, key, settings))
     } catch (error) {
-      if (isAboutTheToken(error)) return undefined
+      if (isInvalidToken(error)) return undefined
       throw expectedError('auth-unavailable', { cause: error })
     }
     const { data } = claims.safeParse(payload)
@@ -78,8 +81,8 @@ async function keySource({ jwksUrl, publicKey, algorithm }: JwtOptions): Promise
   return async () => key
 }
 
-/** Everything that jose finds wrong with a token, as against not getting the keys. */
-function isAboutTheToken(error: unknown): boolean {
+/** Whether jose rejected the token itself, as opposed to failing to fetch the keys. */
+function isInvalidToken(error: unknown): boolean {
   return (
     error instanceof errors.JWTExpired ||
     error instanceof errors.JWTClaimValidationFailed ||

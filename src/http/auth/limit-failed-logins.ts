@@ -5,15 +5,16 @@ import type { Authenticator } from './authenticate.ts'
 import { clientNetwork } from './client-network.ts'
 import type { Counter } from './count-per-minute.ts'
 
-/** Networks, and tokens, that a process keeps in mind. */
-const MAX_REMEMBERED_COUNT = 10_000
+/** Entries per cache. A full cache is cleared. */
+const MAX_CACHED_COUNT = 10_000
 
 /**
- * Lets nobody guess: from an address that has sent too many wrong tokens in a minute, no further one is looked at until the
- * minute is over, right or wrong. Those that this process has let in before are: behind one address there may be a whole
- * restaurant, of which one till has a stale token.
- * @param count of failures; over its limit, the address is shut out
- * @param clock ms since whenever
+ * Prevents guessing of tokens. When a network has sent too many invalid tokens within a minute, its
+ * tokens are rejected unchecked until the minute is over. Tokens that this process has accepted
+ * before still work, because a whole restaurant may share the address of one till with a stale
+ * token.
+ * @param count counts failed logins per network
+ * @param clock in ms
  */
 export function limitFailedLogins(
   authenticate: Authenticator,
@@ -21,9 +22,9 @@ export function limitFailedLogins(
   log: Logger,
   clock: () => number = Date.now,
 ): Authenticator {
-  /** by network, until when */
+  /** end of the block in ms, by network */
   const blockedUntil = new Map<string, number>()
-  /** hashes of tokens */
+  /** hashes of accepted tokens */
   const knownGoodTokens = new Set<string>()
 
   function refuse(untilMs: number): never {
@@ -37,15 +38,15 @@ export function limitFailedLogins(
     if (until > clock() && !knownGoodTokens.has(hash)) refuse(until)
     const caller = await authenticate(token, address)
     if (caller) {
-      if (knownGoodTokens.size >= MAX_REMEMBERED_COUNT) knownGoodTokens.clear()
+      if (knownGoodTokens.size >= MAX_CACHED_COUNT) knownGoodTokens.clear()
       knownGoodTokens.add(hash)
       return caller
     }
     knownGoodTokens.delete(hash)
     const { isRefused, seconds } = await count(network)
     if (!isRefused) return undefined
-    if (blockedUntil.size >= MAX_REMEMBERED_COUNT) blockedUntil.clear()
-    if (until <= clock()) log.warn({ address, seconds }, 'an address is shut out: too many wrong tokens')
+    if (blockedUntil.size >= MAX_CACHED_COUNT) blockedUntil.clear()
+    if (until <= clock()) log.warn({ address, seconds }, 'address blocked after too many invalid tokens')
     blockedUntil.set(network, clock() + seconds * 1_000)
     refuse(clock() + seconds * 1_000)
   }

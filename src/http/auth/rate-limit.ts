@@ -5,8 +5,8 @@ import type { RequestStep } from '../route.ts'
 import { countPerMinute, WINDOW_SECONDS } from './count-per-minute.ts'
 
 /**
- * Lets each caller send so many requests a minute, over all API processes, and tells how many are left
- * (draft-ietf-httpapi-ratelimit-headers).
+ * Limits each caller to `perMinute` requests per minute over all API processes, and reports the
+ * remaining number in headers (draft-ietf-httpapi-ratelimit-headers).
  */
 export function limitRate(database: Database, perMinute: number): RequestStep {
   const count = countPerMinute(perMinute, '', database)

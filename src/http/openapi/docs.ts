@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import Router, { type RouterContext } from '@koa/router'
 
-/** Files of swagger-ui-dist that the page loads, by the name that koa2-swagger-ui asks for. */
+/** Files of swagger-ui-dist by the name under which the page of koa2-swagger-ui loads them. */
 const assets = {
   'swagger-ui.min.css': ['swagger-ui.css', 'text/css'],
   'swagger-ui-bundle.js': ['swagger-ui-bundle.js', 'text/javascript'],
@@ -16,8 +16,8 @@ const ASSETS_PATH = '/docs/assets'
 const CACHE_SECONDS = 3_600
 
 /**
- * `/docs`: Swagger UI from this process's own files, so that it works offline; `/openapi.json` and `/asyncapi.json`: the
- * documents of the calls and of the events.
+ * Serves Swagger UI at `/docs` from local files, so that it works offline, and the documents of the
+ * operations and the events at `/openapi.json` and `/asyncapi.json`.
  */
 export function documentationPages(openApi: object, asyncApi: object): Router {
   const router = new Router()
@@ -63,12 +63,15 @@ function servePage(router: Router): void {
   })
 }
 
-/** What renders it is loaded only now: most processes are never asked for it, and it stays in memory. */
+/**
+ * Renders the page. The renderer is imported on the first request, to save memory in other
+ * processes.
+ */
 async function renderPage(ctx: RouterContext): Promise<Page> {
   const { koaSwagger } = await import('koa2-swagger-ui')
   const render = koaSwagger({
     title: 'Comanda API',
-    // `routePrefix` would match any path that ends in it, e.g. an order's
+    // A `routePrefix` would match every path that ends with it, e.g. that of an order.
     routePrefix: false,
     swaggerVersion: '',
     swaggerCdnUrl: ASSETS_PATH,
@@ -77,7 +80,7 @@ async function renderPage(ctx: RouterContext): Promise<Page> {
     swaggerOptions: {
       url: '/openapi.json',
       layout: 'StandaloneLayout',
-      // left out, any host but localhost has the document checked at swagger.io
+      // By default, Swagger UI on any host but localhost sends the document to swagger.io.
       validatorUrl: 'none',
       tryItOutEnabled: true,
       displayRequestDuration: true,
@@ -92,7 +95,9 @@ function withoutRemoteFonts(html: string): string {
   return html.replace(/<link href="https:\/\/fonts[^>]*>/, '')
 }
 
-/** Nothing but our own files, and the page's one inline script, by its hash. Swagger UI styles its elements inline. */
+/**
+ * Allows our own files and the page's inline script by its hash. Swagger UI needs inline styles.
+ */
 function contentSecurityPolicy(html: string): string {
   const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
     ([, script = '']) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,

@@ -36,7 +36,10 @@ export function errorResponses(route: Route, options: DocumentOptions) {
   )
 }
 
-/** Returns the errors that the route declares and those that its properties and the configuration imply. */
+/**
+ * Returns the errors that the route declares and those that its properties and the configuration
+ * imply.
+ */
 function documentedErrors(route: Route, options: DocumentOptions): DocumentedError[] {
   const { REQUIRE_IDEMPOTENCY_KEY: requiresKey = false, AUTH_MODE: authMode = 'none' } = options
   const { body, query, conditional, isStream, scope, errors } = route

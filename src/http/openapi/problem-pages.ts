@@ -2,7 +2,10 @@ import Router from '@koa/router'
 import { problems } from '../problem-catalogue.ts'
 import type { ProblemEntry } from '../problem-entry.ts'
 
-/** Serves `/problems`, a list of all problems, and `/problems/{code}`, the page that the `type` of a problem refers to. */
+/**
+ * Serves `/problems`, a list of all problems, and `/problems/{code}`, the page that the `type` of a
+ * problem refers to.
+ */
 export function problemPages(): Router {
   const router = new Router()
   const entries: [code: string, entry: ProblemEntry][] = Object.entries(problems)

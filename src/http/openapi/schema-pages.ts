@@ -3,7 +3,8 @@ import Router from '@koa/router'
 const CACHE_SECONDS = 3_600
 
 /**
- * JSON Schemas, each at its path. They are for whoever gets an event, whose `dataschema` leads here, and so for everybody.
+ * Serves JSON Schemas without authentication, because the `dataschema` of every event refers to
+ * one.
  * @param schemas by path
  */
 export function schemaPages(schemas: Readonly<Record<string, object>>): Router {

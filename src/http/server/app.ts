@@ -3,17 +3,13 @@ import Koa, { type Context, type Middleware } from 'koa'
 import { ExpectedError, TooManyRequests } from '../../platform/errors.ts'
 import { type Logger, withLogContext } from '../../platform/log.ts'
 import { isTracing } from '../../platform/tracing.ts'
-import { type Authenticator, authorize, reauthorize } from '../auth/authenticate.ts'
-import { jsonBody } from '../body.ts'
-import { parseIdempotencyKey } from '../idempotency.ts'
+import { authorize } from '../auth/authenticate.ts'
 import { MAX_URL_LENGTH } from '../limits.ts'
 import { expectedError, problemOf, retryAfterSeconds } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
 import type { ProblemCode } from '../problem-entry.ts'
 import type { RequestStep } from '../route.ts'
-import { type Route, STREAM_TYPE } from '../route.ts'
-import type { RouteReply, StreamReply } from '../route-reply.ts'
-import type { EventStreams } from '../sse/event-streams.ts'
+import { type ApiOptions, apiRouter } from './api-router.ts'
 import { allowOrigins } from './cors.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { requestIdOf } from './request-id.ts'
@@ -21,29 +17,20 @@ import { requireHost } from './require-host.ts'
 import { securityHeaders } from './security-headers.ts'
 import { traceRequests } from './trace-requests.ts'
 
-export interface AppOptions {
-  routes: readonly Route[]
-  /** pages beside the API: for everybody, for every caller, and for operators */
+export interface AppOptions extends ApiOptions {
+  /** pages beside the API: open, for authenticated callers, and for callers with the scope `ops` */
   pages: { open: Router[]; callers: Router[]; operators: Router[] }
-  /** what each caller may send, after it is known */
-  rateLimit?: RequestStep | undefined
-  /** left out, everybody may do everything */
-  authenticator?: Authenticator | undefined
   metrics: HttpMetrics
-  /** where the answers of routes that stream are kept */
-  streams?: EventStreams
-  /** whether what changes something must say by which key it may be sent again */
-  requireIdempotencyKey?: boolean
-  /** proxies in front, of which each adds to `X-Forwarded-For` whom it has served; left out, none, and the header is not looked at */
+  /** number of trusted reverse proxies; with the default 0, `X-Forwarded-For` is ignored */
   trustedProxyCount?: number
-  /** names that requests may be for, in lower case; left out, any */
+  /** allowed `Host` names in lower case; by default any */
   allowedHosts?: ReadonlySet<string> | undefined
-  /** whose pages may call from a browser; left out, none but our own */
+  /** origins whose pages may call the API; by default none */
   corsOrigins?: readonly string[]
   log: Logger
 }
 
-/** The Koa application: every answer that is not a success is a problem document. */
+/** Creates the Koa application. Every error response is a problem document. */
 export function createApp(options: AppOptions): Koa {
   const {
     pages,
@@ -54,104 +41,42 @@ export function createApp(options: AppOptions): Koa {
     allowedHosts,
     log,
   } = options
-  // Of the addresses in the header, the last so many: what stands before them, anybody can have written.
+  // Only the last addresses of the header come from trusted proxies; clients can forge the others.
   const app = new Koa({ proxy: trustedProxyCount > 0, maxIpsCount: trustedProxyCount })
   const api = apiRouter(options)
   const routers = [api, ...pages.open, ...pages.callers, ...pages.operators]
-  app.use(beginAnswer())
+  app.use(setCommonHeaders())
   if (isTracing()) app.use(traceRequests())
   app.use(metrics.middleware())
-  app.use(answerErrors(log))
+  app.use(renderErrors(log))
   if (log.isLevelEnabled('debug')) app.use(logRequests(log))
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(requireHost(allowedHosts))
   app.use(limitPath())
-  // First what is called most: each router looks at all of its routes before it passes on.
+  // The busiest router comes first, because each router tries all of its routes.
   app.use(api.routes())
   for (const router of pages.open) app.use(router.routes())
   for (const router of pages.callers) app.use(guarded(router, authorize(authenticator)))
   for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, 'ops')))
-  app.use(refuseUnrouted(routers))
-  // What still gets here broke while an answer was on its way out: there is nobody left to tell but the log.
-  app.on('error', (error: Error) => log.warn({ error: error.message }, 'answer broke off'))
+  app.use(rejectUnrouted(routers))
+  // Errors that get here occurred while a response was being sent.
+  app.on('error', (error: Error) => log.warn({ error: error.message }, 'response aborted'))
   return app
 }
 
-/** The pages of a router, for those who are let in. */
+/** Serves the pages of a router after the guard. */
 function guarded(router: Router, guard: RequestStep): Middleware {
   const serve = router.routes()
   return async (ctx, next) => {
     if (!router.match(ctx.path, ctx.method).route) return await next()
     await guard(ctx)
-    // Which route answers is found anew behind the guard.
+    // The router matches the route a second time.
     await serve(ctx as never, next)
   }
 }
 
-function apiRouter(options: AppOptions): Router {
-  const { routes, authenticator, rateLimit, streams, requireIdempotencyKey = false } = options
-  const router = new Router()
-  const readBody = jsonBody()
-  for (const route of routes) {
-    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    const answer = (ctx: Context) =>
-      route.serve({
-        params: ctx['params'],
-        path: ctx.path,
-        query: route.query ? ctx.query : {},
-        body: bodyOf(ctx, route),
-        trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
-        caller: ctx.state['caller'],
-        ifMatch: ctx.req.headers['if-match'],
-        lastEventId: ctx.req.headers['last-event-id'] as string | undefined,
-        idempotencyKey:
-          route.method === 'get'
-            ? undefined
-            : parseIdempotencyKey(
-                ctx.req.headers['idempotency-key'] as string | undefined,
-                requireIdempotencyKey,
-              ),
-      })
-    const serveOnce: RequestStep = async ctx => {
-      const { body, headers = {} } = (await answer(ctx)) as RouteReply<unknown>
-      ctx.status = route.status
-      ctx.set(headers)
-      ctx.body = route.status === 204 ? null : body
-    }
-    const serveStream: RequestStep = async ctx => {
-      const prepare = async () => (await answer(ctx)) as StreamReply
-      if (ctx.method === 'HEAD') {
-        await prepare()
-        ctx.type = STREAM_TYPE
-        ctx.body = ''
-        return
-      }
-      await streams?.open(ctx.res, ctx.state['caller'], reauthorize(ctx, authenticator, route.scope), prepare)
-      ctx.respond = false
-    }
-    // Strangers are turned away before a byte of their body is read.
-    const steps = [
-      authorize(authenticator, route.scope),
-      ...(rateLimit ? [rateLimit] : []),
-      ...(route.body ? [readBody] : []),
-      route.isStream ? serveStream : serveOnce,
-    ]
-    router.register(path, [route.method], async ctx => {
-      for (const step of steps) await step(ctx)
-    })
-  }
-  return router
-}
-
-function bodyOf(ctx: Context, route: Route): unknown {
-  const body: unknown = ctx.request.body
-  if (!route.body || body !== undefined) return body
-  if (route.bodyOptional) return {}
-  throw new ExpectedError('malformed-json', 'The request has no body; this operation requires a JSON body')
-}
-
-/** Which request it is, for the log and whoever reads it, and what every answer says to browsers. */
-function beginAnswer(): Middleware {
+/** Sets the request id and the security headers, and adds the request id to the log context. */
+function setCommonHeaders(): Middleware {
   const headers = securityHeaders()
   return (ctx, next) => {
     const requestId = requestIdOf(ctx.req.headers['x-request-id'])
@@ -162,20 +87,21 @@ function beginAnswer(): Middleware {
   }
 }
 
-function answerErrors(log: Logger): Middleware {
+function renderErrors(log: Logger): Middleware {
   return async (ctx, next) => {
     try {
       await next()
     } catch (error) {
-      answer(ctx, error, log)
+      renderError(ctx, error, log)
     }
   }
 }
 
-function answer(ctx: Context, error: unknown, log: Logger): void {
+function renderError(ctx: Context, error: unknown, log: Logger): void {
   const requestId: string = ctx.state['requestId']
   const expected = error instanceof ExpectedError ? error : undefined
-  if (!expected) log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed on a bug')
+  if (!expected)
+    log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed on an unexpected error')
   else if (expected.cause instanceof Error)
     log.warn({ code: expected.code, cause: expected.cause.message }, expected.message)
   const problem = expected
@@ -220,8 +146,8 @@ function logRequests(log: Logger): Middleware {
   }
 }
 
-/** Nothing has answered: the path is not there, or does not take the method. */
-function refuseUnrouted(routers: readonly Router[]): Middleware {
+/** Responds to requests that no router has served: OPTIONS, 404 and 405. */
+function rejectUnrouted(routers: readonly Router[]): Middleware {
   return ctx => {
     const methods = new Set(
       routers.flatMap(router => router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods)),

@@ -26,7 +26,10 @@ function rejection(code: ExemplifiedCode): Rejection {
   return { code, detail: problems[code].example.detail }
 }
 
-/** Answers a request that Node's HTTP parser rejected with a problem document, and closes the connection. */
+/**
+ * Answers a request that Node's HTTP parser rejected with a problem document, and closes the
+ * connection.
+ */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()

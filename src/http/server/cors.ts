@@ -1,10 +1,10 @@
 import cors from '@koa/cors'
 import type { Middleware } from 'koa'
 
-/** How long a browser may keep the answer to a preflight. */
+/** Time that a browser may cache the response to a preflight. */
 const MAX_AGE_SECONDS = 600
 
-/** What pages may read of an answer, beside what every page may (Content-Type and the like). */
+/** Response headers that pages may read besides the safelisted ones. */
 const EXPOSED = [
   'Location',
   'ETag',
@@ -17,7 +17,7 @@ const EXPOSED = [
   'X-Request-Id',
 ]
 
-/** What pages may send, beside what every page may. */
+/** Request headers that pages may send besides the safelisted ones. */
 const ALLOWED = [
   'Authorization',
   'Content-Type',
@@ -29,9 +29,9 @@ const ALLOWED = [
 ]
 
 /**
- * Lets pages of these origins call (CORS); a preflight is answered here, before anybody is asked who they are. Cookies and
- * the browser's own logins are never part of it: tokens come in a header, from the page itself.
- * @param origins as a browser sends them, e.g. `https://till.example`
+ * Allows pages of these origins to call the API (CORS). Preflights are answered without
+ * authentication. Credentials are never allowed: pages send their token in a header.
+ * @param origins as browsers send them, e.g. `https://till.example`
  */
 export function allowOrigins(origins: readonly string[]): Middleware {
   const allowed = new Set(origins)

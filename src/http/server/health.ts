@@ -1,16 +1,16 @@
 import Router from '@koa/router'
 import { ExpectedError } from '../../platform/errors.ts'
 
-/** One thing that is looked at: it says `ok` or what is wrong. */
+/** One readiness check. Returns `ok` or a description of the failure. */
 interface ReadinessCheck {
   check: () => Promise<string>
-  /** Requests can be served all the same: it is said, and nobody is sent away. */
+  /** A failure is reported, but the process stays ready. */
   advisory?: boolean
 }
 
 export type ReadinessChecks = Record<string, ReadinessCheck>
 
-/** `/healthz` says that the process answers; `/readyz` that requests can be served, and what is wrong beside. */
+/** Serves `/healthz` (liveness) and `/readyz` (readiness with the result of every check). */
 export function healthPages(checks: ReadinessChecks): Router {
   const router = new Router()
   router.get('/healthz', ctx => {
@@ -24,15 +24,19 @@ export function healthPages(checks: ReadinessChecks): Router {
         result: await check(),
       })),
     )
-    const wrong = results.filter(({ result }) => result !== 'ok')
-    const bad = wrong.filter(({ advisory }) => !advisory)
+    const failed = results.filter(({ result }) => result !== 'ok')
+    const fatal = failed.filter(({ advisory }) => !advisory)
     const report = Object.fromEntries(results.map(({ name, result }) => [name, result]))
-    if (bad.length > 0) {
-      throw new ExpectedError('not-ready', wrong.map(({ name, result }) => `${name}: ${result}`).join('; '), {
-        checks: report,
-      })
+    if (fatal.length > 0) {
+      throw new ExpectedError(
+        'not-ready',
+        failed.map(({ name, result }) => `${name}: ${result}`).join('; '),
+        {
+          checks: report,
+        },
+      )
     }
-    ctx.body = { status: wrong.length > 0 ? 'degraded' : 'ready', checks: report }
+    ctx.body = { status: failed.length > 0 ? 'degraded' : 'ready', checks: report }
   })
   return router
 }

@@ -2,13 +2,16 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ConfigurationError } from '../../platform/config.ts'
 
-/** Connections that may wait to be accepted: Linux takes this many, and drops those beyond, whose clients try again after 1, 3 and 7 s. */
+/**
+ * Connections waiting to be accepted. Linux drops further ones; their clients retry after 1, 3 and
+ * 7 s.
+ */
 const BACKLOG_COUNT = 4_096
 
 /**
- * Listens, and says where, e.g. `http://127.0.0.1:8000`.
- * @param variable the one that the port comes from
- * @throws ConfigurationError naming the variable when the port is taken or not to be had
+ * Starts listening and returns the URL, e.g. `http://127.0.0.1:8000`.
+ * @param variable environment variable that the port comes from
+ * @throws ConfigurationError naming the variable when the port or the address is unavailable
  */
 export async function listen(server: Server, host: string, port: number, variable: string): Promise<string> {
   try {

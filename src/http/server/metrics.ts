@@ -3,9 +3,9 @@ import type { Middleware } from 'koa'
 import { meter, metricsExporter } from '../../platform/meters.ts'
 
 export interface HttpMetrics {
-  /** times requests by route and status */
+  /** measures requests by route and status */
   middleware(): Middleware
-  /** counts a request that no middleware saw */
+  /** records a request that bypassed the middleware */
   record(method: string, route: string, status: number, ms: number): void
   /** serves `/metrics` */
   page: Router

@@ -4,10 +4,12 @@ import { ExpectedError } from '../../platform/errors.ts'
 const SHOWN_LENGTH = 100
 
 /**
- * Refuses what names no host (RFC 9112, section 3.2; Node's own check answers without a body), or none that the API goes by.
- * Where everybody on this machine may call, a page that a browser shows may too, once its own name leads to this machine
- * (DNS rebinding): but its requests still come with that name.
- * @param names in lower case, addresses of IPv6 in brackets; undefined: any
+ * Rejects requests without a `Host` header (RFC 9112, section 3.2; Node's own check sends no body)
+ * or
+ * with a host that is not allowed. Without authentication, this stops web pages that reach the API
+ * by
+ * DNS rebinding: their requests carry the name of their own site.
+ * @param names in lower case, IPv6 addresses in brackets; undefined allows any
  */
 export function requireHost(names: ReadonlySet<string> | undefined): Middleware {
   return (ctx, next) => {

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import helmet from 'helmet'
 
-/** What every answer says to browsers, by header. Helmet is asked once: it would set the same each time. */
+/** Returns the security headers of every response. Helmet runs once, because they never change. */
 export function securityHeaders(): [name: string, value: string][] {
   const request = new IncomingMessage(new Socket())
   const response = new ServerResponse(request)
@@ -11,12 +11,12 @@ export function securityHeaders(): [name: string, value: string][] {
       directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
       useDefaults: false,
     },
-    // Whoever ends TLS in front of this decides for their domain.
+    // The proxy that terminates TLS decides on HSTS for its domain.
     strictTransportSecurity: false,
-    // Over plain HTTP a browser ignores these two, and says so in its console.
+    // Over plain HTTP, browsers ignore these two and warn in the console.
     crossOriginOpenerPolicy: false,
     originAgentCluster: false,
-    // For browsers of old, and each answer carries them.
+    // Only obsolete browsers use these.
     dnsPrefetchControl: false,
     ieNoOpen: false,
     permittedCrossDomainPolicies: false,
@@ -25,7 +25,7 @@ export function securityHeaders(): [name: string, value: string][] {
   setHeaders(request, response, error => {
     if (error instanceof Error) throw error
   })
-  // Node gives them in lower case back; all others are written like this.
-  const written = (name: string) => name.replaceAll(/\b[a-z]/g, letter => letter.toUpperCase())
-  return Object.entries(response.getHeaders()).map(([name, value]) => [written(name), String(value)])
+  // Node returns the names in lower case; all other headers are sent capitalised.
+  const capitalised = (name: string) => name.replaceAll(/\b[a-z]/g, letter => letter.toUpperCase())
+  return Object.entries(response.getHeaders()).map(([name, value]) => [capitalised(name), String(value)])
 }

@@ -3,25 +3,27 @@ import type { Socket } from 'node:net'
 import { MAX_HEADER_BYTES } from '../limits.ts'
 import { answerClientError } from './client-error.ts'
 
-/** What one connection may take, and how long. */
+/** Limits on time and size per connection. */
 export interface ServerLimits {
-  /** the headers have come whole by then */
+  /** time until all headers have arrived */
   headersTimeoutMs: number
-  /** the request has come whole by then, or the connection is closed */
+  /** time until the whole request has arrived; afterwards the connection is closed */
   requestTimeoutMs: number
-  /** an answer that waits to be read makes some headway by then, or the connection is closed; it may be overrun by as much again */
+  /**
+   * A client that reads nothing for this long is disconnected, at the latest after twice the time.
+   */
   answerTimeoutMs: number
-  /** how often connections are looked at: a timeout may be overrun by this */
+  /** interval of the checks, by which a timeout may be exceeded */
   checkIntervalMs: number
-  /** an idle connection is kept this long for the next request */
+  /** time that an idle connection stays open */
   keepAliveTimeoutMs: number
-  /** bytes of all headers and the path */
+  /** all headers with the request line */
   maxHeaderBytes: number
-  /** connections at once; the next is closed at once */
+  /** open connections; further ones are closed at once */
   maxConnectionCount: number
 }
 
-/** Whoever sends slowly or does not read is dropped within 15 s. */
+/** Clients that send slowly or do not read are disconnected within 15 s. */
 export const serverLimits: ServerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 13_000,
@@ -32,7 +34,10 @@ export const serverLimits: ServerLimits = {
   maxConnectionCount: 5_000,
 }
 
-/** An HTTP server that no client can hold up. What its parser refuses is answered with a problem document too. */
+/**
+ * Creates an HTTP server with limits against slow clients. Unparsable requests get a problem
+ * document.
+ */
 export function createHttpServer(serve: RequestListener, limits: ServerLimits = serverLimits): Server {
   const server = createServer(
     {
@@ -55,8 +60,9 @@ export function createHttpServer(serve: RequestListener, limits: ServerLimits = 
 }
 
 /**
- * Node's own limits are all about requests: without this, who asks and never reads would keep a connection, and what it is
- * owed, for ever. A socket that is quiet because nothing is ready for it (a handler still works, a stream has no news) stays.
+ * Disconnects a client that does not read its response. Node's own limits only cover requests, so
+ * such a client would hold the connection and the response for ever. A socket that is idle because
+ * there is nothing to send yet (a slow handler, a silent stream) stays open.
  */
 function dropStalled(socket: Socket): void {
   if (socket.writableLength > 0) socket.destroy()

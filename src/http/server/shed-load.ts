@@ -4,32 +4,42 @@ import { problemOf, retryAfterSeconds } from '../problem.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { requestIdOf } from './request-id.ts'
 
-/** One call that there may be too many of. */
+/** An operation that is rejected when its queue is full. */
 interface Sheddable {
   method: string
   path: string
-  /** what is full then, for the person who reads it */
+  /** name of the queue in the error text */
   queue: string
   isFull: () => boolean
 }
 
 /**
- * Answers what there is no room for with 503 before anything of it is looked at or its body is read: under a flood, refusing
- * must cost so little that what was accepted still gets done.
+ * Responds with 503 before the request is authenticated or its body is read when the queue is full.
+ * Under a flood, a rejection has to be cheap enough that accepted requests are still processed.
  */
-export function shedLoad(serve: RequestListener, call: Sheddable, metrics: HttpMetrics): RequestListener {
-  const { code, message } = new Overloaded(call.queue)
+export function shedLoad(
+  serve: RequestListener,
+  operation: Sheddable,
+  metrics: HttpMetrics,
+): RequestListener {
+  const { code, message } = new Overloaded(operation.queue)
   const headers = {
     'Content-Type': 'application/problem+json; charset=utf-8',
     'X-Content-Type-Options': 'nosniff',
     'Retry-After': String(retryAfterSeconds(code)),
   }
   return (request, response) => {
-    const { url, method, headers: given } = request
-    // A page of another origin could not read an answer without the headers that it gets inside.
-    if (url !== call.path || method !== call.method || given.origin !== undefined || !call.isFull())
+    const { url, method, headers: received } = request
+    // Requests of other origins are passed on, because their pages can only read a response with
+    // CORS headers.
+    if (
+      url !== operation.path ||
+      method !== operation.method ||
+      received.origin !== undefined ||
+      !operation.isFull()
+    )
       return serve(request, response)
-    const problem = problemOf(code, message, requestIdOf(given['x-request-id']))
+    const problem = problemOf(code, message, requestIdOf(received['x-request-id']))
     const body = JSON.stringify(problem)
     response.writeHead(problem.status, {
       ...headers,
@@ -37,6 +47,6 @@ export function shedLoad(serve: RequestListener, call: Sheddable, metrics: HttpM
       'Content-Length': Buffer.byteLength(body),
     })
     response.end(body)
-    metrics.record(call.method, call.path, problem.status, 0)
+    metrics.record(operation.method, operation.path, problem.status, 0)
   }
 }

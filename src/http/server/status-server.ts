@@ -8,12 +8,15 @@ import { createMetrics } from './metrics.ts'
 import { createHttpServer } from './server.ts'
 
 export interface StatusServer {
-  /** where it listens, e.g. `http://127.0.0.1:9100` */
+  /** e.g. `http://127.0.0.1:9100` */
   url: string
   close(): Promise<void>
 }
 
-/** Serves `/healthz`, `/readyz` and `/metrics` of a role that has no API. @throws ConfigurationError naming STATUS_PORT */
+/**
+ * Serves `/healthz`, `/readyz` and `/metrics` of a role without the API.
+ * @throws ConfigurationError naming STATUS_PORT
+ */
 export async function startStatusServer(
   config: Pick<Config, 'HOST' | 'AUTH_MODE' | 'PUBLIC_URL' | 'ALLOWED_HOSTS'>,
   port: number,

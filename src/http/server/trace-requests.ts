@@ -2,12 +2,13 @@ import type { Middleware } from 'koa'
 import { withLogContext } from '../../platform/log.ts'
 import { startSpan, traceIdOf } from '../../platform/tracing.ts'
 
-/** First status that says the fault is ours. */
+/** Lowest status of a server error. */
 const SERVER_ERROR_STATUS = 500
 
 /**
- * A span for each request, below the caller's `traceparent` where it sends one; what the request leads to continues it,
- * and every log line of it carries the trace id.
+ * Starts a span per request, as a child of the client's `traceparent` if there is one. The
+ * request's
+ * events and jobs continue the trace, and its log lines carry the trace id.
  */
 export function traceRequests(): Middleware {
   return async (ctx, next) => {
@@ -29,6 +30,6 @@ export function traceRequests(): Middleware {
       'http.response.status_code': ctx.status,
       'comanda.request_id': requestId as string,
     })
-    span.end(ctx.status >= SERVER_ERROR_STATUS ? `answered ${ctx.status}` : undefined)
+    span.end(ctx.status >= SERVER_ERROR_STATUS ? `HTTP status ${ctx.status}` : undefined)
   }
 }

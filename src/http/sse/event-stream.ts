@@ -2,31 +2,36 @@ import type { ServerResponse } from 'node:http'
 import { Connection, createEventBuffer } from 'better-sse'
 import type { EventStream } from '../route-reply.ts'
 
-/** Bytes that may wait for a client to read them. Whoever lets more pile up is dropped, and may come back. */
+/** Unread bytes per client. A client with more is disconnected and can reconnect. */
 const MAX_BACKLOG_BYTES = 256 * 1024
-/** What is sent at once while an old client is brought up to date, in characters. */
+/** Characters per write while a reconnected client catches up. */
 const PIECE_LENGTH = 32 * 1024
-/** A client comes back after this long, each after another time: not all at once. */
+/**
+ * Reconnection delay that clients are given, with jitter so that they do not all return at once.
+ */
 const RETRY_MIN_MS = 500
 const RETRY_SPREAD_MS = 2_000
 
-/** One event, ready to be sent. @param data one line of JSON */
+/** Renders an event. @param data one line of JSON */
 export function frameOf(event: string, id: string, data: string): string {
   return createEventBuffer({ serializer: String }).push(data, event, id).read()
 }
 
 /**
- * One client's stream of server-sent events. better-sse writes the format; its sessions are not used, because they write
- * without looking at what waits to be read already.
+ * One client's stream of server-sent events. better-sse renders the format. Its sessions are not
+ * used, because they write without regard to the unread bytes.
  */
 export class SseStream implements EventStream {
   readonly #response: ServerResponse
   readonly #onDropped: () => void
   #sentAt = 0
-  /** where the client goes on if it has to come back just now; undefined: where its last event says */
+  /**
+   * Returns the resume token if the client has to reconnect now; undefined: the id of its last
+   * event.
+   */
   resumePoint: (() => string) | undefined
 
-  /** @param onDropped called when the client reads too slowly, before it is disconnected */
+  /** @param onDropped called before a client that reads too slowly is disconnected */
   constructor(response: ServerResponse, onDropped: () => void) {
     this.#response = response
     this.#onDropped = onDropped
@@ -36,14 +41,14 @@ export class SseStream implements EventStream {
     return !this.#response.destroyed && !this.#response.writableEnded
   }
 
-  /** Of the last thing sent, by the clock of `performance.now`. */
+  /** Time of the last write, by `performance.now`. */
   get sentAt(): number {
     return this.#sentAt
   }
 
-  /** Sends the headers, and after how long to come back when the connection breaks. */
+  /** Sends the headers and the reconnection delay. */
   begin(): void {
-    // Nothing comes after it on its connection.
+    // No request can follow on this connection.
     this.#response.shouldKeepAlive = false
     for (const [name, value] of Object.entries(Connection.constants.RESPONSE_HEADERS)) {
       if (name !== 'Connection') this.#response.setHeader(name, value)
@@ -54,7 +59,7 @@ export class SseStream implements EventStream {
     this.send(createEventBuffer().retry(retry).dispatch().read())
   }
 
-  /** Sends what is ready, at once. A client that does not read what is sent is disconnected. */
+  /** Sends frames at once. A client that does not read is disconnected. */
   send(frames: string): void {
     if (!this.isOpen) return
     this.#response.write(frames)
@@ -79,8 +84,8 @@ export class SseStream implements EventStream {
   }
 
   /**
-   * Keeps what is between here and the client from taking the connection for dead. A client that has not read by now what
-   * was sent before is disconnected.
+   * Sends a heartbeat, so that proxies do not close the idle connection. A client that has not read
+   * the previous data yet is disconnected.
    */
   beat(): void {
     if (this.isOpen && this.#response.writableNeedDrain) return this.#drop()
@@ -89,7 +94,7 @@ export class SseStream implements EventStream {
     this.send((id === undefined ? beat : beat.id(id)).dispatch().read())
   }
 
-  /** Calls `closed` once the connection is, or at once. */
+  /** Calls `closed` when the connection is closed, or at once if it is already. */
   onClose(closed: () => void): void {
     if (this.#response.closed) closed()
     else this.#response.once('close', closed)

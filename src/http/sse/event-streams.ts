@@ -5,21 +5,24 @@ import type { Logger } from '../../platform/log.ts'
 import { Semaphore } from '../../platform/semaphore.ts'
 import type { StreamReply } from '../route-reply.ts'
 import { SseStream } from './event-stream.ts'
-import { countDropped, countOpen, recordMost } from './stream-metrics.ts'
+import { countDropped, countOpen, recordLimit } from './stream-metrics.ts'
 
 export interface StreamLimits {
-  /** open at once in this process */
+  /** open streams of this process */
   maxCount: number
-  /** open at once of one caller, where callers are told apart */
+  /** open streams of this process per authenticated caller */
   maxPerCallerCount: number
-  /** a silent stream gets a heartbeat after this long */
+  /** idle time after which a stream gets a heartbeat */
   heartbeatMs: number
-  /** a caller is looked at again after this long: together with what an authenticator remembers, less than a minute */
+  /**
+   * interval of reauthorization; with the authenticator's cache, revocation takes less than a
+   * minute
+   */
   recheckMs: number
 }
 
-const LOOK_MS = 1_000
-/** Streams that may read their beginning from the database at once; the others wait, and take no connection meanwhile. */
+const SWEEP_MS = 1_000
+/** Streams that read their snapshot concurrently. Waiting ones hold no database connection. */
 const OPENING_COUNT = 4
 
 interface OpenStream {
@@ -31,16 +34,19 @@ interface OpenStream {
   isBeingChecked: boolean
 }
 
-/** Who the caller of a request is, asked again later. @throws unauthenticated, forbidden when it may not go on */
+/** Authenticates the caller of an open stream again. @throws unauthenticated, forbidden */
 export type Recheck = () => Promise<Caller>
 
-/** Every event stream of this process: how many there may be, that they stay alive, and who may go on reading. */
+/**
+ * The event streams of this process: limits their number, sends heartbeats and reauthorizes
+ * callers.
+ */
 export class EventStreams {
   readonly #limits: StreamLimits
   readonly #log: Logger
   readonly #open = new Set<OpenStream>()
   readonly #byCaller = new Map<string, number>()
-  readonly #turns = new Semaphore(OPENING_COUNT)
+  readonly #opening = new Semaphore(OPENING_COUNT)
   #count = 0
   #draining = false
   #timer: NodeJS.Timeout | undefined
@@ -48,13 +54,13 @@ export class EventStreams {
   constructor(limits: StreamLimits, log: Logger) {
     this.#limits = limits
     this.#log = log
-    recordMost(limits.maxCount)
+    recordLimit(limits.maxCount)
   }
 
   /**
-   * Opens a stream, if there is room for one more. `prepare` reads what it needs; what it throws is the answer.
-   * @returns once the headers are out, or the client has gone
-   * @throws Overloaded, too-many-streams, and what `prepare` throws
+   * Opens a stream within the limits. `prepare` reads the data for its beginning.
+   * @returns when the headers are sent or the client has disconnected
+   * @throws Overloaded, TooManyStreams and the errors of `prepare`
    */
   async open(
     response: ServerResponse,
@@ -65,7 +71,7 @@ export class EventStreams {
     const release = this.#reserve(caller)
     let reply: StreamReply
     try {
-      reply = await this.#turns.take(prepare)
+      reply = await this.#opening.take(prepare)
     } catch (error) {
       release()
       throw error
@@ -76,10 +82,7 @@ export class EventStreams {
       return
     }
     const stream = new SseStream(response, () => {
-      this.#log.info(
-        { caller: caller.id },
-        'an event stream was ended: its client does not read what it is sent',
-      )
+      this.#log.info({ caller: caller.id }, 'event stream closed: its client does not read')
       countDropped('slow')
     })
     const entry = {
@@ -92,7 +95,7 @@ export class EventStreams {
     }
     this.#open.add(entry)
     countOpen(1)
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref()
+    this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
     stream.onClose(() => {
       this.#open.delete(entry)
       countOpen(-1)
@@ -106,7 +109,7 @@ export class EventStreams {
     void this.#start(stream, reply)
   }
 
-  /** Ends all of them: clients go to another process, and go on there. No more are opened. */
+  /** Closes all streams and opens no more. Clients resume at another process. */
   drain(): void {
     this.#draining = true
     for (const { stream } of this.#open) stream.end()
@@ -116,7 +119,7 @@ export class EventStreams {
     try {
       await reply.start(stream)
     } catch (error) {
-      this.#log.warn({ error: String(error) }, 'an event stream broke off; its client comes back')
+      this.#log.warn({ error: String(error) }, 'event stream failed; its client reconnects')
       stream.end()
     }
   }
@@ -124,12 +127,13 @@ export class EventStreams {
   #reserve(caller: Caller): () => void {
     const { maxCount, maxPerCallerCount } = this.#limits
     if (this.#draining) throw new ExpectedError('overloaded', 'This process is shutting down; connect again')
-    if (this.#count >= maxCount) throw new Overloaded('The list of open streams')
+    if (this.#count >= maxCount) throw new Overloaded('The table of open streams')
     const { id } = caller
-    const its = this.#byCaller.get(id) ?? 0
-    if (caller !== ANYONE && its >= maxPerCallerCount) throw new TooManyStreams(its, maxPerCallerCount)
+    const openCount = this.#byCaller.get(id) ?? 0
+    if (caller !== ANYONE && openCount >= maxPerCallerCount)
+      throw new TooManyStreams(openCount, maxPerCallerCount)
     this.#count++
-    this.#byCaller.set(id, its + 1)
+    this.#byCaller.set(id, openCount + 1)
     return () => {
       this.#count--
       const left = (this.#byCaller.get(id) ?? 1) - 1
@@ -138,7 +142,8 @@ export class EventStreams {
     }
   }
 
-  #look(): void {
+  /** Sends due heartbeats and starts due reauthorizations. */
+  #sweep(): void {
     const now = performance.now()
     for (const entry of this.#open) {
       if (now - entry.stream.sentAt >= this.#limits.heartbeatMs) entry.stream.beat()
@@ -150,19 +155,19 @@ export class EventStreams {
     entry.isBeingChecked = true
     try {
       const caller = await entry.recheck()
-      if (!canAccess(caller, entry.restaurantId)) this.#turnAway(entry)
+      if (!canAccess(caller, entry.restaurantId)) this.#revoke(entry)
     } catch (error) {
       const code = error instanceof ExpectedError ? error.code : undefined
-      // Who cannot be looked at just now stays until that works again.
-      if (code === 'unauthenticated' || code === 'forbidden') this.#turnAway(entry)
-      else this.#log.debug({ error: String(error) }, 'the caller of a stream could not be looked at')
+      // When the check itself fails, the stream stays open until the next one.
+      if (code === 'unauthenticated' || code === 'forbidden') this.#revoke(entry)
+      else this.#log.debug({ error: String(error) }, 'the caller of a stream could not be reauthorized')
     }
     entry.checkedAt = performance.now()
     entry.isBeingChecked = false
   }
 
-  #turnAway({ stream, caller }: OpenStream): void {
-    this.#log.info({ caller: caller.id }, 'an event stream was ended: its caller may not read it any more')
+  #revoke({ stream, caller }: OpenStream): void {
+    this.#log.info({ caller: caller.id }, 'event stream closed: its caller has lost access')
     countDropped('unauthorised')
     stream.end()
   }

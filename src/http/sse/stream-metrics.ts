@@ -1,18 +1,18 @@
 import { meter } from '../../platform/meters.ts'
 
 const open = meter.createUpDownCounter('comanda.streams.open', {
-  description: 'Event streams that are open',
+  description: 'Open event streams',
 })
-const most = meter.createGauge('comanda.streams.max.open', {
-  description: 'Most event streams that this process keeps open',
+const limit = meter.createGauge('comanda.streams.max.open', {
+  description: 'Maximum number of open event streams of this process',
 })
 const dropped = meter.createCounter('comanda.streams.dropped', {
-  description: 'Event streams that were ended because their client did not read, or may not read any more',
+  description: 'Event streams closed because the client did not read or lost access',
 })
 
-export function recordMost(streams: number): void {
-  most.record(streams)
-  // There from the beginning, to be compared with it.
+export function recordLimit(streams: number): void {
+  limit.record(streams)
+  // Exports the open streams from the start, for comparison with the limit.
   open.add(0)
 }
 

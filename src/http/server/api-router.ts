@@ -1,0 +1,84 @@
+import Router from '@koa/router'
+import type { Context } from 'koa'
+import { ExpectedError } from '../../platform/errors.ts'
+import { type Authenticator, authorize, reauthorize } from '../auth/authenticate.ts'
+import { jsonBody } from '../body.ts'
+import { parseIdempotencyKey } from '../idempotency.ts'
+import { type RequestStep, type Route, STREAM_TYPE } from '../route.ts'
+import type { RouteReply, StreamReply } from '../route-reply.ts'
+import type { EventStreams } from '../sse/event-streams.ts'
+
+export interface ApiOptions {
+  routes: readonly Route[]
+  /** runs after authentication, per caller */
+  rateLimit?: RequestStep | undefined
+  /** by default, every client may do everything */
+  authenticator?: Authenticator | undefined
+  /** holds the open event streams */
+  streams?: EventStreams
+  /** Requests that change something require an `Idempotency-Key`. */
+  requireIdempotencyKey?: boolean
+}
+
+/** Returns a router that serves the routes: authentication, rate limit, body, then the handler. */
+export function apiRouter(options: ApiOptions): Router {
+  const { routes, authenticator, rateLimit, streams, requireIdempotencyKey = false } = options
+  const router = new Router()
+  const readBody = jsonBody()
+  for (const route of routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    const handle = (ctx: Context) =>
+      route.serve({
+        params: ctx['params'],
+        path: ctx.path,
+        query: route.query ? ctx.query : {},
+        body: bodyOf(ctx, route),
+        trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
+        caller: ctx.state['caller'],
+        ifMatch: ctx.req.headers['if-match'],
+        lastEventId: ctx.req.headers['last-event-id'] as string | undefined,
+        idempotencyKey:
+          route.method === 'get'
+            ? undefined
+            : parseIdempotencyKey(
+                ctx.req.headers['idempotency-key'] as string | undefined,
+                requireIdempotencyKey,
+              ),
+      })
+    const serveOnce: RequestStep = async ctx => {
+      const { body, headers = {} } = (await handle(ctx)) as RouteReply<unknown>
+      ctx.status = route.status
+      ctx.set(headers)
+      ctx.body = route.status === 204 ? null : body
+    }
+    const serveStream: RequestStep = async ctx => {
+      const prepare = async () => (await handle(ctx)) as StreamReply
+      if (ctx.method === 'HEAD') {
+        await prepare()
+        ctx.type = STREAM_TYPE
+        ctx.body = ''
+        return
+      }
+      await streams?.open(ctx.res, ctx.state['caller'], reauthorize(ctx, authenticator, route.scope), prepare)
+      ctx.respond = false
+    }
+    // Unauthenticated requests are rejected before their body is read.
+    const steps = [
+      authorize(authenticator, route.scope),
+      ...(rateLimit ? [rateLimit] : []),
+      ...(route.body ? [readBody] : []),
+      route.isStream ? serveStream : serveOnce,
+    ]
+    router.register(path, [route.method], async ctx => {
+      for (const step of steps) await step(ctx)
+    })
+  }
+  return router
+}
+
+function bodyOf(ctx: Context, route: Route): unknown {
+  const body: unknown = ctx.request.body
+  if (!route.body || body !== undefined) return body
+  if (route.bodyOptional) return {}
+  throw new ExpectedError('malformed-json', 'The request has no body; this operation requires a JSON body')
+}
