@@ -1,7 +1,7 @@
-// `node --import ./src/compile-cache.js src/main.ts …`: what has been compiled once is read from the disk at the next start.
-// Without it, each process takes the types out of its TypeScript anew, with a compiler of 30 MB that stays in its memory.
-// Plain JavaScript, because it stands before that. NODE_COMPILE_CACHE names another folder; where none can be
-// written, all is as without.
+// `node --import ./src/compile-cache.js src/main.ts …` reads compiled code from the disk. Without
+// the cache, each process strips the types of its TypeScript with a compiler that keeps 30 MB of
+// memory. Plain JavaScript, so that loading this file needs no compiler. NODE_COMPILE_CACHE
+// overrides the folder. If the folder is not writable, nothing is cached.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 

@@ -8,7 +8,7 @@ import { stopOnSignal } from './processes/lifecycle.ts'
 import { NotMigrated, type Service } from './processes/service.ts'
 import { startTracing } from './processes/start-tracing.ts'
 
-/** Each loads only what its role needs: what is loaded stays in memory. */
+/** Starts each role. A role imports only the modules that it needs, which saves memory. */
 const roles = {
   all: async (config: Config, log: Logger) => {
     const { startAll } = await import('./processes/all.ts')
@@ -20,7 +20,7 @@ const roles = {
   api: async (config: Config, log: Logger) => {
     const { startApi } = await import('./processes/api.ts')
     const api = await startApi(config, databaseUrl(config), log)
-    log.info({ url: api.url }, 'the API listens')
+    log.info({ url: api.url }, 'the API is listening')
     return api
   },
   dispatcher: async (config: Config, log: Logger) => {
@@ -35,7 +35,10 @@ const roles = {
   },
 } satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
 
-/** Where cores are short, the slow path waits rather than a caller of the API. Who was started with less keeps that: to take more needs a privilege. */
+/**
+ * Lowers the priority of this process below the API's: on a busy machine the asynchronous pipeline
+ * waits rather than a client. A lower priority stays, because raising it needs a privilege.
+ */
 function lowerPriority(): void {
   const { PRIORITY_BELOW_NORMAL } = constants.priority
   if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL)
@@ -44,12 +47,12 @@ function lowerPriority(): void {
 function databaseUrl({ DATABASE_URL }: Config): string {
   if (!DATABASE_URL)
     throw new ConfigurationError(
-      'DATABASE_URL: is needed to run one role; `npm start` runs all of them without it',
+      'DATABASE_URL: is required to run a single role; `npm start` runs all of them without it',
     )
   return DATABASE_URL
 }
 
-/** Errors whose message says all there is: one line, no stack. */
+/** Returns whether the message of an error is enough for the user, without its stack. */
 function isUserFacing(error: unknown): error is Error {
   return (
     error instanceof ConfigurationError ||
@@ -58,14 +61,14 @@ function isUserFacing(error: unknown): error is Error {
   )
 }
 
-/** Longest that the last traces may take to be sent. */
-const LAST_TRACES_MS = 800
+/** Maximum duration of the last export of traces. */
+const LAST_EXPORT_TIMEOUT_MS = 800
 
 function tracedUntilStopped(service: Service, tracing: Tracing): Service {
   return {
     stop: async timeoutMs => {
       await service.stop(timeoutMs)
-      await tracing.stop(LAST_TRACES_MS)
+      await tracing.stop(LAST_EXPORT_TIMEOUT_MS)
     },
   }
 }
@@ -76,7 +79,7 @@ async function main(role: string): Promise<void> {
   const log = role === 'all' ? root : root.child({ role })
   if (config.FAILPOINTS !== '') {
     armFailpoints(config.FAILPOINTS)
-    log.warn({ failpoints: config.FAILPOINTS }, 'this process is set to fail')
+    log.warn({ failpoints: config.FAILPOINTS }, 'failpoints are armed: this process fails on purpose')
   }
   const starting = start(role, config, log)
   stopOnSignal(starting, config.SHUTDOWN_TIMEOUT_MS, log)
@@ -85,7 +88,7 @@ async function main(role: string): Promise<void> {
   log.info({ pid: process.pid }, `${role} is ready`)
 }
 
-/** @returns undefined when there is nothing to keep running */
+/** Starts a role, or migrates. @returns undefined after a migration, when nothing runs */
 async function start(role: string, config: Config, log: Logger): Promise<Service | undefined> {
   if (role === 'migrate') {
     const { migrate } = await import('./processes/migrate.ts')

@@ -1,6 +1,6 @@
 import { ExpectedError, MissingScope, NotFound, type ResourceKind } from './errors.ts'
 
-/** What a caller may do. Each operation asks for one of them. */
+/** The permissions of callers. Each operation requires one of them. */
 export const scopes = [
   'orders:read',
   'orders:write',
@@ -14,16 +14,16 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number]
 
-/** Who sends a request. */
+/** The client that sends a request. */
 export interface Caller {
-  /** stable; what is kept by caller (idempotency keys, rate limits) is kept by it */
+  /** stable id, under which idempotency keys and rate limits of this caller are stored */
   id: string
   scopes: ReadonlySet<Scope>
-  /** the restaurants that there are for this caller; undefined: all */
+  /** the restaurants that this caller may access; undefined means all */
   restaurants: ReadonlySet<string> | undefined
 }
 
-/** Everybody, where callers are not told apart. */
+/** The caller of every request when `AUTH_MODE` is `none`. */
 export const ANYONE: Caller = { id: 'anyone', scopes: new Set(scopes), restaurants: undefined }
 
 /** @throws forbidden */
@@ -32,20 +32,20 @@ export function requireScope(caller: Caller, scope: Scope): void {
   throw new MissingScope(scope)
 }
 
-/** Whether there is this restaurant, for this caller. */
+/** Returns whether the caller may access the restaurant. */
 export function canAccess({ restaurants }: Caller, restaurantId: string): boolean {
   return restaurants === undefined || restaurants.has(restaurantId)
 }
 
 /**
- * What belongs to a restaurant that the caller is not bound to is not there: the same answer as for an unknown id.
- * @throws NotFound
+ * Requires access to the restaurant that a resource belongs to.
+ * @throws NotFound, the same error as for an unknown id
  */
 export function assertCanAccess(caller: Caller, restaurantId: string, kind: ResourceKind, id: string): void {
   if (!canAccess(caller, restaurantId)) throw new NotFound(kind, id)
 }
 
-/** A caller that is bound to restaurants cannot do what is not about one of them. @throws forbidden */
+/** Requires a caller that is not restricted to certain restaurants. @throws forbidden */
 export function requireUnrestricted({ restaurants }: Caller): void {
   if (restaurants !== undefined)
     throw new ExpectedError('forbidden', 'Your token is restricted to certain restaurants and cannot add one')

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 
-/** Formats of environment variables. The metadata `values` names the format in docs/configuration.md. */
+/**
+ * Formats of environment variables. The metadata `values` names the format in
+ * docs/configuration.md.
+ */
 
 export const count = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
@@ -55,7 +58,10 @@ export const retrySchedule = () =>
     .string()
     .regex(/^[1-9]\d{0,5}(,[1-9]\d{0,5}){0,8}$/, 'must be 1 to 9 numbers of seconds, separated by commas')
 
-/** Headers in the OTLP exporter's format. The exporter ignores invalid pairs, so they are rejected here. */
+/**
+ * Headers in the OTLP exporter's format. The exporter ignores invalid pairs, so they are rejected
+ * here.
+ */
 export const otlpHeaders = () =>
   z
     .string()

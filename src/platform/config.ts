@@ -5,7 +5,10 @@ import { isLoopback } from './is-loopback.ts'
 
 export type Config = Readonly<z.infer<typeof environment>>
 
-/** An environment variable has an invalid value. The message is one line and begins with the variable. */
+/**
+ * An environment variable has an invalid value. The message is one line and begins with the
+ * variable.
+ */
 export class ConfigurationError extends Error {
   override name = 'ConfigurationError'
 }
@@ -25,8 +28,8 @@ export function rateLimitOf(
 const DEFAULT_CONNECTIONS_PER_ADDRESS = 1_000
 
 /**
- * Returns the open connections that each client address may have; undefined means unlimited, which is the default behind
- * proxies, because there the address is the proxy's.
+ * Returns the open connections that each client address may have; undefined means unlimited, which
+ * is the default behind proxies, because there the address is the proxy's.
  */
 export function connectionLimitOf(
   config: Pick<Config, 'HOST' | 'TRUSTED_PROXY_COUNT' | 'CONNECTIONS_PER_ADDRESS_COUNT'>,
@@ -55,7 +58,9 @@ export function allowedHostsOf(
   ])
 }
 
-/** Variables whose value is never printed, and may be read from the file that `<name>_FILE` names. */
+/**
+ * Variables whose value is never printed, and may be read from the file that `<name>_FILE` names.
+ */
 const secrets = [
   'DATABASE_URL',
   'JWT_PUBLIC_KEY',

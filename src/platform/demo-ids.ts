@@ -1,6 +1,6 @@
 /**
- * Ids of the demo menu that an empty embedded database gets, and of its first order. The examples of the API's
- * documentation use them, so that "try it out" works at the first click.
+ * Ids of the demo data that `npm start` adds to an empty embedded database. The examples of the API
+ * documentation use them, so that "Try it out" works at the first click.
  */
 export const demoIds = {
   restaurant: '019a0000-0000-7000-8000-000000000001',

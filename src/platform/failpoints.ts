@@ -1,8 +1,8 @@
 import { ConfigurationError } from './config.ts'
 
 /**
- * Named places at which the fault suite makes a process fail. Without the variable `FAILPOINTS` they do nothing; it is
- * for tests only, and a production process logs a warning when it is set.
+ * Points in the code at which the fault suite makes a process fail. They do nothing unless the
+ * environment variable `FAILPOINTS` is set, which is for tests only and is logged as a warning.
  */
 const failpoints = [
   'dispatcher.claimed',
@@ -19,25 +19,26 @@ type Failpoint = (typeof failpoints)[number]
 
 interface Trap {
   action: 'kill' | 'freeze' | 'throw'
-  /** only when one of the subjects is this */
+  /** fails only if one of the failpoint's subjects equals this */
   subject: string | undefined
-  /** hits that pass before it springs */
+  /** number of hits to ignore first */
   passes: number
 }
 
 const traps = new Map<Failpoint, Trap>()
 
 /**
- * Arms failpoints: `worker.effect-written=kill#3,dispatcher.claimed=throw` springs the first at its third hit and the
- * second at every hit; `worker.begun=kill:ID` springs when ID is among what the place is about. `freeze` stops the
- * process as a SIGSTOP does, until a SIGCONT.
- * @throws ConfigurationError with what cannot be read
+ * Arms failpoints. `worker.effect-written=kill#3,dispatcher.claimed=throw` triggers the first at
+ * its third hit and the second at every hit; `worker.begun=kill:ID` triggers when ID is among the
+ * subjects. `freeze` sends SIGSTOP to the process, which continues after a SIGCONT.
+ * @throws ConfigurationError naming the invalid part
  */
 export function armFailpoints(specification: string): void {
   for (const part of specification.split(',').filter(part => part !== '')) {
     const match = /^([\w.-]+)=(kill|freeze|throw)(?:#(\d+))?(?::(\S+))?$/.exec(part)
     const name = match?.[1] as Failpoint
-    if (!match || !failpoints.includes(name)) throw new ConfigurationError(`FAILPOINTS: cannot read ${part}`)
+    if (!match || !failpoints.includes(name))
+      throw new ConfigurationError(`FAILPOINTS: invalid failpoint ${part}`)
     traps.set(name, {
       action: match[2] as Trap['action'],
       subject: match[4],
@@ -51,8 +52,8 @@ export function isArmed(name: Failpoint): boolean {
 }
 
 /**
- * A place at which a process may fail.
- * @param subjects what it is about, e.g. the ids of the orders in hand
+ * Fails here if the failpoint is armed: throws, or kills or freezes the process.
+ * @param subjects what the code works on, e.g. the ids of the orders in the batch
  */
 export function failpoint(name: Failpoint, subjects: () => readonly string[] = () => []): void {
   const trap = traps.get(name)

@@ -1,15 +1,18 @@
 import { ExpectedError } from './errors.ts'
 
-/** A request that carries an `Idempotency-Key`: it takes effect once. */
+/** A request with an `Idempotency-Key`, which takes effect at most once. */
 export interface IdempotentRequest {
-  /** the same key of another caller is another key */
+  /** id of the caller; keys of different callers are independent */
   caller: string
   key: string
   /** hash of method, path and body: a different request cannot reuse the key */
   fingerprint: string
 }
 
-/** The reply to an idempotent request, as it is stored beside the change and replayed to a repeated request. */
+/**
+ * The reply to an idempotent request, as it is stored beside the change and replayed to a repeated
+ * request.
+ */
 export interface StoredReply {
   status: number
   headers: Record<string, string>

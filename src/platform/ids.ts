@@ -1,23 +1,26 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
-/** The smallest and the largest UUID (RFC 9562, sections 5.9 and 5.10): bounds of a scan over ids. */
+/**
+ * The smallest and the largest UUID (RFC 9562, sections 5.9 and 5.10): bounds of a scan over ids.
+ */
 export const NIL_UUID = '00000000-0000-0000-0000-000000000000'
 export const MAX_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
-/** Random bytes are drawn this many at once: a system call for each id would be a tenth of the API's time. */
+/** Random bytes per system call. One system call per id would take a tenth of the API's time. */
 const POOL_BYTES = 16 * 1024
 const ID_BYTES = 16
 const TEXT_LENGTH = 36
 
 const pool = new Uint8Array(POOL_BYTES)
 let offset = POOL_BYTES
-// An id is made in place: made of pieces, the three of an order were a twentieth of all that the API allocates.
+// Buffers are reused: concatenating strings for the three ids of an order was a twentieth of all
+// allocations.
 const options = { random: new Uint8Array(ID_BYTES), msecs: 0, seq: 0 }
 const bytes = new Uint8Array(ID_BYTES)
 const text = Buffer.alloc(TEXT_LENGTH, '-')
 
-/** A UUIDv7. Those of one process are in the order they were made (RFC 9562, section 6.2, method 1). */
+/** Returns a new UUIDv7. Ids of one process ascend (RFC 9562, section 6.2, method 1). */
 export function newId(): string {
   if (offset === POOL_BYTES) {
     randomFillSync(pool)
@@ -28,7 +31,7 @@ export function newId(): string {
   const now = Date.now()
   if (now > options.msecs) {
     options.msecs = now
-    // Its highest bit is left free to count up.
+    // The highest bit is zero, so that the counter can grow.
     options.seq =
       ((random[6] ?? 0) << 23) | ((random[7] ?? 0) << 16) | ((random[8] ?? 0) << 8) | (random[9] ?? 0)
   } else {
@@ -39,7 +42,7 @@ export function newId(): string {
 }
 
 const HEX_DIGITS = Buffer.from('0123456789abcdef')
-/** Bytes that a dash stands before. */
+/** Bit mask of the bytes that follow a dash. */
 const DASHES = 0b0000_0101_0101_0000
 
 function textOf(): string {
@@ -52,7 +55,7 @@ function textOf(): string {
   return text.toString('latin1')
 }
 
-/** When an id of {@link newId} was made, to the millisecond. */
+/** Returns the time of a UUIDv7, to the millisecond. */
 export function timeOfId(id: string): Date {
   return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))
 }

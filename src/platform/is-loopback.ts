@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net'
 
-/** Whether only this machine reaches what listens there. */
+/** Returns whether only this machine can reach a server that listens on `host`. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 }

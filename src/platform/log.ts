@@ -3,28 +3,26 @@ import { type Logger, pino } from 'pino'
 
 export type { Logger }
 
-/** Fields that every line logged inside {@link withLogContext} carries. */
+/** Fields of every line that is logged inside {@link withLogContext}. */
 export type LogContext = Readonly<Record<string, unknown>>
 
 const context = new AsyncLocalStorage<LogContext>()
 
-/** Runs `work`; each log line written meanwhile, also after an await, carries `fields`. */
+/** Runs `work`. Each line that it logs, also after an await, includes `fields`. */
 export function withLogContext<T>(fields: LogContext, work: () => T): T {
   return context.run({ ...context.getStore(), ...fields }, work)
 }
 
-/** Where Postgres and TypeORM show values of rows and parameters: an idempotency key may be among them. */
+/** Error fields in which Postgres and TypeORM put values, which may include an idempotency key. */
 const VALUE_FIELDS = ['detail', 'where', 'query', 'parameters', 'internalQuery', 'driverError']
 
-/** An error as it is logged: type, message, stack, code and names, and no values. */
+/** Returns the loggable fields of an error: type, message, stack, code and names, but no values. */
 function errorWithoutValues(error: Error): object {
   const fields = Object.entries(pino.stdSerializers.err(error))
   return Object.fromEntries(fields.filter(([name]) => !VALUE_FIELDS.includes(name)))
 }
 
-/**
- * One JSON line an event on stdout; on a terminal the same, pretty.
- */
+/** Returns a logger that writes JSON lines to stdout, or readable lines if stdout is a terminal. */
 export async function createLogger(level: string): Promise<Logger> {
   const options = {
     level,

@@ -3,13 +3,16 @@ import { metrics } from '@opentelemetry/api'
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 
-/** This process's metrics, in Prometheus's text format at `/metrics`. pg-boss adds its own to the same provider. */
+/** Exports the metrics of this process, pg-boss's included, in Prometheus' text format. */
 export const metricsExporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true })
 
-// One global provider a process: that is where pg-boss looks for it.
+// pg-boss uses the global provider.
 metrics.setGlobalMeterProvider(new MeterProvider({ readers: [metricsExporter] }))
 
-/** Labels have few values: never an id, never what a client sends. Prometheus wants the unit in the name. */
+/**
+ * Labels must have few values: no ids and no client input. Names end in the unit, as Prometheus
+ * requires.
+ */
 export const meter = metrics.getMeter('comanda')
 
 const RESOLUTION_MS = 20
@@ -34,7 +37,7 @@ for (const [name, read] of gauges) {
     .addCallback(result => {
       const nanoseconds = read()
       if (Number.isFinite(nanoseconds)) result.observe(nanoseconds / NANOSECONDS)
-      // The last of them: the next scrape begins anew.
+      // The last gauge: reset for the next scrape.
       if (name === 'max') delay.reset()
     })
 }

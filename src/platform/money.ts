@@ -1,20 +1,22 @@
 /**
- * Money is an integer count of the currency's minor unit (cents, yen, fils) in memory and in the database,
- * and a decimal string on the wire. The number of decimals comes from ISO 4217 by way of `Intl`.
+ * Money is an integer number of minor units (cents, yen, fils) in memory and in the database, and a
+ * decimal string in JSON. `Intl` provides the number of decimals of each ISO 4217 currency.
  */
 
-/** Largest amount one price may have, in minor units: with the limits on lines and quantities, totals stay exact. */
+/**
+ * Maximum price in minor units. With the limits on lines and quantities, totals stay safe integers.
+ */
 export const MAX_PRICE_MINOR = 1_000_000_000
 
 const currencies = new Set(Intl.supportedValuesOf('currency'))
 const decimals = new Map<string, number>()
 
-/** Whether `code` is a currency code that amounts can be shown in. */
+/** Returns whether `code` is a known ISO 4217 currency code. */
 export function isCurrency(code: string): boolean {
   return currencies.has(code)
 }
 
-/** Decimals of the currency: 2 for EUR, 0 for JPY, 3 for KWD. */
+/** Returns the decimals of a currency: 2 for EUR, 0 for JPY, 3 for KWD. */
 export function currencyDecimals(currency: string): number {
   const known = decimals.get(currency)
   if (known !== undefined) return known
@@ -26,7 +28,7 @@ export function currencyDecimals(currency: string): number {
   return maximumFractionDigits
 }
 
-/** `1250` and `EUR` give `"12.50"`. */
+/** Returns minor units as a decimal string: `"12.50"` for `1250` and `EUR`. */
 export function formatMoney(minor: number, currency: string): string {
   const places = currencyDecimals(currency)
   if (places === 0) return String(minor)
@@ -35,9 +37,9 @@ export function formatMoney(minor: number, currency: string): string {
 }
 
 /**
- * `"12.5"`, `"12.50"` and `12.5` in `EUR` give `1250`.
- * @returns minor units, or null when it is not a plain non-negative decimal, has more decimals than the
- *   currency, or is over {@link MAX_PRICE_MINOR}
+ * Returns an amount in minor units: `1250` for `"12.5"`, `"12.50"` or `12.5` and `EUR`.
+ * @returns null if the amount is not a plain non-negative decimal, has more decimals than the
+ *   currency, or exceeds {@link MAX_PRICE_MINOR}
  */
 export function parseMoney(amount: string | number, currency: string): number | null {
   const match = /^(\d{1,12})(?:\.(\d{1,12}))?$/.exec(String(amount))

@@ -17,8 +17,9 @@ export interface PollLoopOptions {
 }
 
 /**
- * Runs work at an interval and whenever it is woken. Runs do not overlap, and wake-ups during a run cause one more run. A run
- * that throws is repeated after 100 ms, doubling up to 2 s; wake-ups do not shorten that wait.
+ * Runs work at an interval and whenever it is woken. Runs do not overlap, and wake-ups during a run
+ * cause one more run. A run that throws is repeated after 100 ms, doubling up to 2 s; wake-ups do
+ * not shorten that wait.
  */
 export class PollLoop {
   readonly #options: PollLoopOptions
@@ -33,7 +34,10 @@ export class PollLoop {
     this.#options = options
   }
 
-  /** Starts the loop, also while it is being stopped. @param firstRunInMs the first run comes this late unless it is woken */
+  /**
+   * Starts the loop, also while it is being stopped.
+   * @param firstRunInMs the first run comes this late unless it is woken
+   */
   start(firstRunInMs = 0): void {
     this.#isStopping = false
     this.#running ??= this.#loop(firstRunInMs)

@@ -1,15 +1,15 @@
 /**
- * How long things are kept. A redrive or replay may reach back {@link MAX_REPLAY_DAYS}; what makes a second effect
- * impossible is kept longer than that, and dead letters are kept for ever.
+ * Retention periods. Redrives may go back {@link MAX_REPLAY_DAYS}. The records that prevent a
+ * second effect are kept longer than that. Dead letters never expire.
  */
 
-/** Dispatched outbox events, and with them what `ops.order_timeline` can show. */
+/** Dispatched outbox events, which `ops.order_timeline` shows. */
 export const OUTBOX_RETENTION_DAYS = 30
-/** Settled deliveries to webhooks, with their attempts, and webhooks that were deleted. */
+/** Finished webhook deliveries with their attempts, and deleted webhooks. */
 export const DELIVERY_RETENTION_DAYS = 30
-/** How far back a redrive may reach. */
+/** Maximum age of an event that is redriven. */
 export const MAX_REPLAY_DAYS = 30
-/** The record of what each consumer has processed: longer than any replay reaches back. */
+/** `processed_events`, longer than any redrive goes back. */
 export const PROCESSED_RETENTION_DAYS = 45
-/** How long an `Idempotency-Key` names its request. */
+/** Idempotency keys with their stored replies. */
 export const IDEMPOTENCY_RETENTION_DAYS = 1

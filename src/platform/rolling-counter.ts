@@ -1,11 +1,11 @@
 const SECONDS = 60
 
-/** Counts what happened in the last minute, to the second. */
+/** Counts events of the last 60 s, with a resolution of 1 s. */
 export class RollingCounter {
   readonly #counts: number[] = Array.from({ length: SECONDS }, () => 0)
   #second = 0
 
-  /** @param now in ms, of a clock that never goes back */
+  /** @param now ms of a monotonic clock */
   add(count: number, now = performance.now()): void {
     this.#forget(now)
     const slot = this.#second % SECONDS

@@ -1,4 +1,4 @@
-/** Lets so many pieces of work run at once, and the others wait in the order they came. */
+/** Limits the number of concurrent tasks. Further tasks wait in first-in, first-out order. */
 export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []

@@ -22,37 +22,46 @@ import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
 import { useTracer } from './tracing.ts'
 
-/** The OpenTelemetry SDK. Only ever loaded by `import()`, where traces are wanted: it costs time and memory. */
+/**
+ * Sets up the OpenTelemetry SDK. Loaded with `import()` only if tracing is on: it costs time and
+ * memory.
+ */
 
 export interface Tracing {
-  /** Sends what there is and turns traces off, within `timeoutMs`, whether or not anybody takes them. */
+  /**
+   * Exports the remaining spans and turns tracing off, within `timeoutMs` even if the collector is
+   * down.
+   */
   stop(timeoutMs: number): Promise<void>
 }
 
 export interface TracingOptions {
-  /** `service.name`, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say another */
+  /** default of `service.name`; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence */
   serviceName: string
   serviceVersion: string
   sampler: Config['OTEL_TRACES_SAMPLER']
-  /** of the samplers by ratio: how many of all traces, 0..1 */
+  /** ratio of sampled traces, 0..1, for the ratio samplers */
   ratio: number
-  /** sent with every export, in the form of OTEL_EXPORTER_OTLP_HEADERS; of two with one name, the later */
+  /**
+   * headers of every export, in the format of OTEL_EXPORTER_OTLP_HEADERS; the last of equal names
+   * wins
+   */
   headers?: string
-  /** left out: to the OTLP endpoint that the standard variables name */
+  /** default: exports to the OTLP endpoint of the standard variables */
   processor?: SpanProcessor
 }
 
-/** Spans that wait to be sent; those beyond are dropped, and no request waits for them. */
+/** Maximum number of queued spans. Further spans are dropped, so that requests never wait. */
 const MAX_WAITING_SPAN_COUNT = 20_000
 const MAX_EXPORT_SPAN_COUNT = 2_000
 const EXPORT_INTERVAL_MS = 1_000
-/** A collector that is away is told of this often. */
-const COMPLAINT_INTERVAL_MS = 60_000
+/** Minimum time between two warnings that the collector is unreachable. */
+const WARNING_INTERVAL_MS = 60_000
 
-/** From now on this process's spans, ours and pg-boss's, are collected and sent. */
+/** Starts to collect and export the spans of this process, ours and pg-boss's. */
 export function installTracing(options: TracingOptions, log: Logger): Tracing {
   const { serviceName, serviceVersion, sampler, ratio, headers, processor } = options
-  complainTo(log)
+  logWarnings(log)
   const provider = new TracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': serviceName, 'service.version': serviceVersion }))
@@ -77,7 +86,7 @@ export function installTracing(options: TracingOptions, log: Logger): Tracing {
   }
 }
 
-/** By the names that OpenTelemetry gives them. */
+/** The samplers by their names in OTEL_TRACES_SAMPLER. */
 const samplers: Record<Config['OTEL_TRACES_SAMPLER'], (ratio: number) => Sampler> = {
   always_on: () => new AlwaysOnSampler(),
   always_off: () => new AlwaysOffSampler(),
@@ -96,17 +105,17 @@ function otlpProcessor(headers: string | undefined): SpanProcessor {
   })
 }
 
-/** What the SDK has to complain of goes to our log, and not at every export. */
-function complainTo(log: Logger): void {
+/** Logs warnings of the SDK, at most one per {@link WARNING_INTERVAL_MS}. */
+function logWarnings(log: Logger): void {
   let silentUntil = 0
-  const complain = (message: string) => {
+  const warn = (message: string) => {
     if (performance.now() < silentUntil) return
-    silentUntil = performance.now() + COMPLAINT_INTERVAL_MS
-    log.warn({ cause: message.slice(0, 500) }, 'traces could not be sent')
+    silentUntil = performance.now() + WARNING_INTERVAL_MS
+    log.warn({ cause: message.slice(0, 500) }, 'could not export traces')
   }
   const ignore = () => undefined
   diag.setLogger(
-    { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore },
+    { error: warn, warn, info: ignore, debug: ignore, verbose: ignore },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   )
 }

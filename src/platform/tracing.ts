@@ -9,48 +9,50 @@ import {
   trace,
 } from '@opentelemetry/api'
 
-/** undefined while traces are off: then nothing is begun, and nothing is spent on them. */
+/** undefined while tracing is off, which then costs nothing. */
 let tracer: Tracer | undefined
 
-/** Turns traces on, or off again. For trace-sdk.ts, which is loaded only where they are wanted. */
+/**
+ * Turns tracing on, or off with undefined. For trace-sdk.ts, which is loaded only if tracing is on.
+ */
 export function useTracer(next: Tracer | undefined): void {
   tracer = next
 }
 
-/** Whether anybody wants traces. */
+/** Returns whether tracing is on. */
 export function isTracing(): boolean {
   return tracer !== undefined
 }
 
 interface SpanOptions {
   kind: 'SERVER' | 'CLIENT' | 'PRODUCER' | 'CONSUMER'
-  /** W3C Trace Context of what led to it; left out or malformed, a new trace begins */
+  /** W3C `traceparent` of the cause; if undefined or malformed, a new trace begins */
   parent: string | undefined
   attributes: Attributes
   link?: SpanContext | undefined
 }
 
-/** Something that is being done. Not ended (its transaction was undone, say), it is never told. */
+/** A started span. It is only exported once ended, so not if its transaction rolled back. */
 export interface OpenSpan {
-  /** W3C Trace Context for what follows from it */
+  /** W3C `traceparent` for the spans that this one causes */
   traceparent: string
-  /** names it anew, once more is known */
+  /** renames the span and adds attributes */
   rename(name: string, attributes: Attributes): void
   /**
-   * @param error what it failed of, for the reader
-   * @param attributes what is known only now
+   * @param error human-readable reason of a failure
+   * @param attributes additional attributes
    */
   end(error?: string, attributes?: Attributes): void
 }
 
-/** @returns undefined while traces are off */
+/** Starts a span. @returns undefined while tracing is off */
 export function startSpan(name: string, options: SpanOptions): OpenSpan | undefined {
   if (!tracer) return undefined
   const { kind, parent, attributes, link } = options
-  const above =
+  const parentContext =
     parent === undefined ? ROOT_CONTEXT : propagation.extract(ROOT_CONTEXT, { traceparent: parent })
   const links = link ? [{ context: link }] : []
-  const span = tracer.startSpan(name, { kind: SpanKind[kind], attributes, links }, above)
+  const span = tracer.startSpan(name, { kind: SpanKind[kind], attributes, links }, parentContext)
   const carrier: { traceparent?: string } = {}
   propagation.inject(trace.setSpan(ROOT_CONTEXT, span), carrier)
   return {
@@ -64,7 +66,7 @@ export function startSpan(name: string, options: SpanOptions): OpenSpan | undefi
   }
 }
 
-/** The trace id in a W3C `traceparent`: what the parts of a trace, and its log lines, have in common. */
+/** Returns the trace id of a W3C `traceparent`, by which log lines are correlated with traces. */
 export function traceIdOf(traceparent: string): string | undefined {
   return traceparent.split('-', 2)[1]
 }

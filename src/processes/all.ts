@@ -17,7 +17,10 @@ export interface AllService extends Service {
   embedded: EmbeddedPostgres | undefined
 }
 
-/** Everything in one process: the database when none is given, the schema, and each role. */
+/**
+ * Runs everything in one process: migrates the database, embedded unless `DATABASE_URL` is set, and
+ * starts each role.
+ */
 export async function startAll(config: Config, log: Logger): Promise<AllService> {
   const embedded = config.DATABASE_URL ? undefined : await startEmbedded(config.DATA_DIR)
   const url = config.DATABASE_URL ?? embedded?.url ?? ''
@@ -25,15 +28,15 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
   async function stop(timeoutMs: number): Promise<void> {
     for (const service of started.toReversed()) await service.stop(timeoutMs)
     if (embedded && !(await embedded.stop()))
-      log.info('the embedded database stays up: another Comanda uses it')
+      log.info('the embedded database keeps running: another Comanda process uses it')
   }
   try {
     await migrate(url, log)
-    // The API's port serves the status of all.
-    const quiet = { ...config, STATUS_PORT: undefined }
+    // The port of the API serves the status of all roles.
+    const withoutStatus = { ...config, STATUS_PORT: undefined }
     if (embedded) await addDemo(url, config, log)
-    started.push(await startWorker(quiet, url, log.child({ role: 'worker' })))
-    const dispatcher = await startDispatcher(quiet, url, log.child({ role: 'dispatcher' }))
+    started.push(await startWorker(withoutStatus, url, log.child({ role: 'worker' })))
+    const dispatcher = await startDispatcher(withoutStatus, url, log.child({ role: 'dispatcher' }))
     started.push(dispatcher)
     const api = await startApi(config, url, log.child({ role: 'api' }), () => dispatcher.wake())
     started.push(api)
@@ -52,7 +55,7 @@ async function addDemo(url: string, config: Config, log: Logger): Promise<void> 
     const trace = { request_id: newId() }
     await placeOrders(database, [{ order_id, restaurant_id, items: [{ menu_item_id, quantity: 1 }], trace }])
     await database.transaction(addDemoWebhook)
-    log.info({ restaurant_id }, 'the database was empty: a demo menu is in it')
+    log.info({ restaurant_id }, 'the database was empty: added a demo menu')
   } finally {
     await database.close()
   }

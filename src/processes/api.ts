@@ -40,11 +40,11 @@ import { readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
 
 export interface ApiService extends Service {
-  /** where it listens, e.g. `http://127.0.0.1:8000` */
+  /** base URL, e.g. `http://127.0.0.1:8000` */
   url: string
 }
 
-/** Every operation of the API. */
+/** Returns every operation of the API. */
 export function apiRoutes(
   options: OrderRoutesOptions & RestaurantStreamOptions & WebhookRoutesOptions,
 ): Route[] {
@@ -60,14 +60,15 @@ export function apiRoutes(
   ]
 }
 
-/** Together with the 30 s that an authenticator remembers a key: a revoked one is turned away within a minute. */
+/** Authenticators cache a key for 30 s, so a revoked key loses its streams within a minute. */
 const STREAM_RECHECK_MS = 25_000
 const STREAM_HEARTBEAT_MS = 15_000
 
 /**
- * Serves the API.
- * @param wake how dispatchers are woken; left out, those of other processes, by NOTIFY
- * @throws ConfigurationError naming PORT when the port is taken, HOST when strangers could call
+ * Starts the API.
+ * @param wake wakes the dispatcher; by default NOTIFY wakes those of other processes
+ * @throws ConfigurationError naming PORT if the port is taken, or HOST if unauthenticated clients
+ *   of other machines could connect
  */
 export async function startApi(
   config: Config,
@@ -91,7 +92,7 @@ export async function startApi(
     database,
     cursors: await Cursors.open(database),
     placement,
-    // What this process commits, its own streams need not hear from a dispatcher.
+    // Streams of this process learn of its commits at once, not from a dispatcher.
     wakeDispatcher: () => {
       wakeDispatcher()
       reader.wake()
@@ -170,7 +171,7 @@ export async function startApi(
   }
 }
 
-/** Lets requests in hand finish, then closes what is left. */
+/** Waits for requests in progress, and closes their connections after `timeoutMs`. */
 async function closeServer(server: Server, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>(done => server.close(() => done()))
   server.closeIdleConnections()

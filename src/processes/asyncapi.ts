@@ -7,7 +7,7 @@ import type { Config } from '../platform/config.ts'
 import { TEST_EVENT } from '../webhooks/deliveries.ts'
 import { testEventExample, testEventSchema } from '../webhooks/test-event.ts'
 
-/** The AsyncAPI document of an API so configured. */
+/** Returns the AsyncAPI document for a configuration. */
 export function buildAsyncApi({ PUBLIC_URL, AUTH_MODE }: Pick<Config, 'PUBLIC_URL' | 'AUTH_MODE'>) {
   return asyncApiDocument({
     version: packageJson.version,

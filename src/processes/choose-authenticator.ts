@@ -9,10 +9,12 @@ import { isLoopback } from '../platform/is-loopback.ts'
 import type { Logger } from '../platform/log.ts'
 
 /**
- * How callers are told apart, by `AUTH_MODE`, with guesses limited by `FAILED_LOGINS_PER_MINUTE`.
- * @param counts where wrong tokens are counted for all processes; left out, this one counts for itself
- * @returns undefined when everybody may call
- * @throws ConfigurationError when strangers could, or when what the mode needs is missing
+ * Returns the authenticator of `AUTH_MODE`, which limits failed logins to
+ * `FAILED_LOGINS_PER_MINUTE`.
+ * @param counts database in which all processes count failed logins; by default each counts its own
+ * @returns undefined if `AUTH_MODE` is `none`
+ * @throws ConfigurationError if unauthenticated clients of other machines could connect, or if a
+ *   variable that the mode requires is missing
  */
 export async function chooseAuthenticator(
   config: Config,
@@ -29,7 +31,7 @@ export async function chooseAuthenticator(
 async function authenticatorOf(config: Config, database: Database): Promise<Authenticator | undefined> {
   switch (config.AUTH_MODE) {
     case 'none':
-      refuseStrangers(config)
+      requireLoopback(config)
       return undefined
     case 'api-key':
       return apiKeyAuthenticator(database)
@@ -38,10 +40,10 @@ async function authenticatorOf(config: Config, database: Database): Promise<Auth
   }
 }
 
-function refuseStrangers({ HOST, ALLOW_INSECURE }: Config): void {
+function requireLoopback({ HOST, ALLOW_INSECURE }: Config): void {
   if (isLoopback(HOST) || ALLOW_INSECURE) return
   throw new ConfigurationError(
-    `HOST: ${HOST} can be reached by others, and AUTH_MODE=none lets everybody in; set AUTH_MODE to jwt or api-key, or ALLOW_INSECURE=true when something else keeps strangers out`,
+    `HOST: other machines can reach ${HOST}, and AUTH_MODE=none accepts every request; set AUTH_MODE to jwt or api-key, or ALLOW_INSECURE=true if the network restricts access`,
   )
 }
 
@@ -52,16 +54,16 @@ async function jwt(config: Config): Promise<Authenticator> {
     JWT_JWKS_URL: jwksUrl,
     JWT_PUBLIC_KEY: publicKey,
   } = config
-  if (issuer === undefined) throw new ConfigurationError('JWT_ISSUER: is needed for AUTH_MODE=jwt')
-  if (audience === undefined) throw new ConfigurationError('JWT_AUDIENCE: is needed for AUTH_MODE=jwt')
+  if (issuer === undefined) throw new ConfigurationError('JWT_ISSUER: is required for AUTH_MODE=jwt')
+  if (audience === undefined) throw new ConfigurationError('JWT_AUDIENCE: is required for AUTH_MODE=jwt')
   if ((jwksUrl === undefined) === (publicKey === undefined))
     throw new ConfigurationError(
-      'JWT_JWKS_URL: either this or JWT_PUBLIC_KEY is needed for AUTH_MODE=jwt, and not both',
+      'JWT_JWKS_URL: AUTH_MODE=jwt requires either this or JWT_PUBLIC_KEY, not both',
     )
   try {
     return await jwtAuthenticator({ issuer, audience, jwksUrl, publicKey, algorithm: config.JWT_ALGORITHM })
   } catch (error) {
-    throw new ConfigurationError(`JWT_PUBLIC_KEY: is no public key for ${config.JWT_ALGORITHM} in PEM`, {
+    throw new ConfigurationError(`JWT_PUBLIC_KEY: is not a PEM public key for ${config.JWT_ALGORITHM}`, {
       cause: error,
     })
   }

@@ -11,7 +11,7 @@ export interface DispatcherService extends Service {
   wake(): void
 }
 
-/** Moves committed events to their queues. */
+/** Starts a dispatcher, which moves committed events to their queues. */
 export async function startDispatcher(config: Config, url: string, log: Logger): Promise<DispatcherService> {
   const database = await openDatabase(config, url, 'dispatcher', config.DISPATCHER_POOL_COUNT, log)
   const status = await openStatus(config, 'dispatcher', database, log)

@@ -1,25 +1,29 @@
 import type { Logger } from '../platform/log.ts'
 import type { Service } from './service.ts'
 
-/** npm passes on the Ctrl-C that the terminal has sent already: two that come so close are one. */
+/**
+ * npm repeats the Ctrl-C that the terminal has already sent: signals this close together count as
+ * one.
+ */
 const REPEAT_MS = 1_000
 
 /**
- * From now on, SIGINT and SIGTERM stop the service, within `timeoutMs`, and end the process with 0; one that is still
- * starting is stopped as soon as it has. A second signal, or the time running out, ends the process at once with 1.
- * It listens from the start, because as process 1 of a container no signal has a default.
+ * Stops the service on SIGINT or SIGTERM within `timeoutMs`, and exits with 0. A service that is
+ * still starting is stopped once started. After a second signal, or after `timeoutMs`, exits at
+ * once with 1. Called before the start, because signals have no default action in process 1 of a
+ * container.
  */
 export function stopOnSignal(starting: Promise<Service | undefined>, timeoutMs: number, log: Logger): void {
   let stoppingSince: number | undefined
 
   function onSignal(signal: NodeJS.Signals): void {
     if (stoppingSince !== undefined) {
-      if (performance.now() - stoppingSince > REPEAT_MS) abandon('stopped the hard way by a second signal')
+      if (performance.now() - stoppingSince > REPEAT_MS) abort('aborted by a second signal')
       return
     }
     stoppingSince = performance.now()
     log.info({ signal }, 'stopping')
-    setTimeout(() => abandon('could not stop in time'), timeoutMs + REPEAT_MS).unref()
+    setTimeout(() => abort('could not stop in time'), timeoutMs + REPEAT_MS).unref()
     void stop()
   }
 
@@ -30,12 +34,12 @@ export function stopOnSignal(starting: Promise<Service | undefined>, timeoutMs: 
       log.info('stopped')
       process.exit(0)
     } catch (error) {
-      abandon(`could not stop cleanly: ${String(error)}`)
+      abort(`could not stop cleanly: ${String(error)}`)
     }
   }
 
-  function abandon(why: string): void {
-    log.error(why)
+  function abort(reason: string): void {
+    log.error(reason)
     process.exit(1)
   }
 

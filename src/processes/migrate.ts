@@ -5,10 +5,13 @@ import { createViews, dropViews } from '../ops/refresh-views.ts'
 import { grantRoles } from '../ops/roles/grant-roles.ts'
 import type { Logger } from '../platform/log.ts'
 
-/** Longest one statement of pg-boss's own migrations may take. */
+/** Maximum duration of one statement of pg-boss's own migrations. */
 const MIGRATION_TIMEOUT_MS = 600_000
 
-/** Brings the schema, the queue schema, the queues, the operators' views and the rights of roles to this version. */
+/**
+ * Updates the schema, pg-boss's schema, the queues, the `ops` views and the grants of roles to this
+ * version.
+ */
 export async function migrate(url: string, log: Logger): Promise<void> {
   await withMigrationLock(url, async () => {
     for (const name of await migrateUp(url)) log.info({ migration: name }, 'migrated')

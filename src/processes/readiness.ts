@@ -7,11 +7,11 @@ import { SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 
-/** What `/readyz` of a role looks at. Only a database that answers is worth asking the rest. */
+/** Returns the checks of `/readyz`. All but `drain` need the database. */
 export function readinessChecks(database: Database, state: { draining: boolean }): ReadinessChecks {
   async function reason(check: () => Promise<string>): Promise<string> {
-    const late = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
-    return await Promise.race([check().catch(() => 'cannot be reached'), late])
+    const timeout = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
+    return await Promise.race([check().catch(() => 'cannot be reached'), timeout])
   }
   return {
     drain: { check: async () => (state.draining ? 'this process is stopping' : 'ok') },
@@ -35,19 +35,21 @@ async function queueSchema(database: Database): Promise<string> {
   const [installed] = await database.query<{ found: boolean }>(
     `select to_regclass('pgboss.version') is not null as found`,
   )
-  if (!installed?.found) return 'is not there: run `npm run migrate`'
+  if (!installed?.found) return 'does not exist: run `npm run migrate`'
   const [schema] = await database.query<{ version: number }>('select version from pgboss.version')
-  const wanted = bossPackage.pgboss.schema
-  return schema && schema.version >= wanted
+  const required = bossPackage.pgboss.schema
+  return schema && schema.version >= required
     ? 'ok'
-    : `is at ${schema?.version}, not ${wanted}: run \`npm run migrate\``
+    : `is at ${schema?.version}, not ${required}: run \`npm run migrate\``
 }
 
 async function dispatcherHeartbeat(database: Database): Promise<string> {
   const [last] = await database.query<{ age_seconds: number | null }>(heartbeatSql)
   const age = last?.age_seconds ?? null
-  if (age === null) return 'no dispatcher runs: orders are taken and wait'
-  return age <= SILENT_AFTER_SECONDS ? 'ok' : `was last heard of ${age} s ago: orders are taken and wait`
+  if (age === null) return 'no dispatcher is running: orders are accepted and wait'
+  return age <= SILENT_AFTER_SECONDS
+    ? 'ok'
+    : `sent its last heartbeat ${age} s ago: orders are accepted and wait`
 }
 
 const heartbeatSql = `

@@ -8,11 +8,11 @@ import type { Logger } from '../platform/log.ts'
 
 /** A running role. */
 export interface Service {
-  /** Finishes what is in hand and lets go of everything, within `timeoutMs`. */
+  /** Finishes the work in progress and releases all resources, within `timeoutMs`. */
   stop(timeoutMs: number): Promise<void>
 }
 
-/** The database has not been migrated to this version. */
+/** The database lacks migrations of this version. */
 export class NotMigrated extends Error {
   override name = 'NotMigrated'
 }
@@ -20,9 +20,10 @@ export class NotMigrated extends Error {
 const RECONNECT_MS = 500
 
 /**
- * The pool of one role. A database that is away while the process starts is waited for, up to `DATABASE_WAIT_MS`.
- * @throws DatabaseUnavailable when it stays away
- * @throws NotMigrated naming what is missing
+ * Opens the pool of one role. Retries for up to `DATABASE_WAIT_MS` while the database is
+ * unreachable.
+ * @throws DatabaseUnavailable after that
+ * @throws NotMigrated naming the missing migrations
  */
 export async function openDatabase(
   config: Config,

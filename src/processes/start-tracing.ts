@@ -4,8 +4,8 @@ import type { Logger } from '../platform/log.ts'
 import type { Tracing } from '../platform/trace-sdk.ts'
 
 /**
- * Has this process's traces sent, where an OTLP endpoint is named. The SDK is loaded only then.
- * @returns undefined where none is
+ * Starts to export traces if an OTLP endpoint is configured. Loads the SDK only then.
+ * @returns undefined without an endpoint
  */
 export async function startTracing(config: Config, role: string, log: Logger): Promise<Tracing | undefined> {
   const endpoint = config.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? config.OTEL_EXPORTER_OTLP_ENDPOINT
@@ -18,11 +18,11 @@ export async function startTracing(config: Config, role: string, log: Logger): P
       sampler: config.OTEL_TRACES_SAMPLER,
       ratio: config.OTEL_TRACES_SAMPLER_ARG,
       headers: [config.OTEL_EXPORTER_OTLP_HEADERS, config.OTEL_EXPORTER_OTLP_TRACES_HEADERS]
-        .filter(given => given !== undefined)
+        .filter(headers => headers !== undefined)
         .join(','),
     },
     log,
   )
-  log.info({ to: new URL(endpoint).origin, sampler: config.OTEL_TRACES_SAMPLER }, 'traces are sent')
+  log.info({ to: new URL(endpoint).origin, sampler: config.OTEL_TRACES_SAMPLER }, 'exporting traces')
   return tracing
 }

@@ -7,14 +7,18 @@ import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
 import { readinessChecks } from './readiness.ts'
 
-/** How a role without an API says how it is. */
+/** The status of a role without an API. */
 export interface Status {
-  /** from now on `/readyz` says that this process is stopping */
+  /** makes `/readyz` report that this process is stopping */
   drain(): void
   close(): Promise<void>
 }
 
-/** Measures the role's pool and, where STATUS_PORT is set, serves its status. @throws ConfigurationError naming STATUS_PORT, or HOST when strangers could call, with the database closed */
+/**
+ * Publishes metrics of the role's pool and, if STATUS_PORT is set, serves the status.
+ * @throws ConfigurationError naming STATUS_PORT if the port is taken, or HOST if unauthenticated
+ *   clients of other machines could connect. The database is then closed.
+ */
 export async function openStatus(
   config: Config,
   role: 'dispatcher' | 'worker',
@@ -24,7 +28,7 @@ export async function openStatus(
   const state = { draining: false }
   const { STATUS_PORT } = config
   const stopMeasuring = [measurePool(role, database)]
-  // One dispatcher or API is enough to tell what the views say; workers are many.
+  // The metrics of the `ops` views are the same in every process, and there are many workers.
   if (role === 'dispatcher' && STATUS_PORT !== undefined) stopMeasuring.push(measureOps(database, log))
   async function serve(port: number): Promise<StatusServer> {
     try {
@@ -37,7 +41,7 @@ export async function openStatus(
     }
   }
   const server = STATUS_PORT === undefined ? undefined : await serve(STATUS_PORT)
-  if (server) log.info({ url: server.url }, 'the status is served')
+  if (server) log.info({ url: server.url }, 'the status server is listening')
   return {
     drain: () => (state.draining = true),
     close: async () => {

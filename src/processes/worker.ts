@@ -29,29 +29,32 @@ import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
 
-/** Who works which queue: every queue of the catalogue has a handler, or this does not compile. */
+/** The handler of each queue. A queue without a handler does not compile. */
 const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, EventHandler<never>>
 
-/** What is done by the clock; a job's output is what it returns. */
-const chores: Record<MaintenanceJobName, (database: Database, log: Logger) => Promise<object>> = {
+/** The scheduled jobs. The returned object becomes the output of the job. */
+const maintenanceJobs: Record<MaintenanceJobName, (database: Database, log: Logger) => Promise<object>> = {
   'maintenance.prune': (database, log) => prune(database, new Date(), log),
   'maintenance.reconcile-stock': reconcileStock,
   'maintenance.watch-dead-letters': watchDeadLetters,
 }
 
 const DEAD_LETTER_BATCH_COUNT = 50
-const HOUSEKEEPING_POLL_SECONDS = 30
-/** What is under way to webhooks when their queue is paused may take this long to end. */
+const MAINTENANCE_POLL_SECONDS = 30
+/** Maximum wait for deliveries in flight when their queue is paused. */
 const PAUSE_TIMEOUT_MS = 20_000
 
-/** The queues that are worked, with the jobs in hand. pg-boss, which knows the others, does not know of a deliverer that has nothing to do. */
+/**
+ * Returns the queues that this worker works, each with the number of its jobs in progress. The
+ * delivery queue is included while the delivery worker is idle.
+ */
 function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: string; jobs: number }[] {
   const worked = queues.inHand()
   const isIdle = deliverer.isTaking() && deliverer.inHand() === 0
   return isIdle ? [...worked, { queue: DELIVERY_QUEUE, jobs: 0 }] : worked
 }
 
-/** Works every queue that operators have not paused. */
+/** Starts a worker, which works every queue that operators have not paused. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
@@ -95,27 +98,27 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
 }
 
 function queueWorks(database: Database, boss: PgBoss, log: Logger): Map<string, QueueWork> {
-  const housekeeping = { pollingIntervalSeconds: HOUSEKEEPING_POLL_SECONDS } as const
+  const maintenance = { pollingIntervalSeconds: MAINTENANCE_POLL_SECONDS } as const
   const announce = announceByNotify(database, log)
   const publisher = { boss, fanOut: webhookFanOut, log }
   return new Map([
     ...Object.entries(handlers).map(([queue, handle]) => {
-      const announced = announcing(handle, announce)
-      const begin = () => consumeEvents(database, publisher, queue as QueueName, announced)
+      const announcingHandler = announcing(handle, announce)
+      const begin = () => consumeEvents(database, publisher, queue as QueueName, announcingHandler)
       return [queue, { begin }] as const
     }),
     [DEAD_LETTER_QUEUE, { begin: () => consumeDeadLetters(boss, log) }],
-    ...Object.entries(chores).map(
-      ([queue, chore]) =>
+    ...Object.entries(maintenanceJobs).map(
+      ([queue, run]) =>
         [
           queue,
-          { begin: async () => void (await boss.work(queue, housekeeping, () => chore(database, log))) },
+          { begin: async () => void (await boss.work(queue, maintenance, () => run(database, log))) },
         ] as const,
     ),
   ])
 }
 
-/** What a batch leads to is told to those who follow events, once it is committed. */
+/** Announces the events of a handler to event streams after the commit. */
 function announcing(handle: EventHandler<never>, announce: () => void): EventHandler<never> {
   return async (tx, events) => {
     const handled = await handle(tx, events)

@@ -217,7 +217,7 @@ describe('the pages of a running API', () => {
         database: 'ok',
         migrations: 'ok',
         queue_schema: 'ok',
-        dispatcher: 'no dispatcher runs: orders are taken and wait',
+        dispatcher: 'no dispatcher is running: orders are accepted and wait',
       },
     })
   })

@@ -65,7 +65,7 @@ describe('names that the API is called by, where everybody on the machine may ca
     const { log, lines } = recordingLog()
     const dispatcher = await startDispatcher({ ...testConfig, STATUS_PORT: 0 }, system.url, log)
     try {
-      const url = String(lines.find(({ msg }) => msg === 'the status is served')?.['url'])
+      const url = String(lines.find(({ msg }) => msg === 'the status server is listening')?.['url'])
       const path = '/metrics'
       const reply = await send(url, { method: 'GET', path, headers: { host: 'evil.example' } })
       expectProblem(reply, { code: 'host-not-allowed' })

@@ -116,7 +116,7 @@ describe('secrets', () => {
     children.push(away)
     expect(await away.ended).to.equal(1)
     await breakConnections()
-    const complaining = () => children.filter(child => child.output().includes('traces could not be sent'))
+    const complaining = () => children.filter(child => child.output().includes('could not export traces'))
     await until('the processes miss the collector', () => complaining().length >= 4)
 
     expect(problems.length).to.be.above(10)

@@ -80,7 +80,7 @@ describe('npm start', () => {
     expect(await first.child.ended).to.equal('SIGKILL')
     expect(isUp(first.dataFolder)).to.equal(true)
     const second = await start(folder)
-    expect(second.child.output()).to.contain('was running already')
+    expect(second.child.output()).to.contain('already running')
     expect((await second.api.item(menu_item_id)).available_qty).to.equal(5)
     await stop(second)
     expect(isUp(second.dataFolder)).to.equal(false)

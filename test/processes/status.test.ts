@@ -28,7 +28,8 @@ describe('the status of a role', () => {
     services.push(service)
     return { client: new ApiClient(urlOf(lines)), service }
   }
-  const urlOf = (lines: LogLine[]) => String(lines.find(({ msg }) => msg === 'the status is served')?.['url'])
+  const urlOf = (lines: LogLine[]) =>
+    String(lines.find(({ msg }) => msg === 'the status server is listening')?.['url'])
   const ready = async (client: ApiClient) => (await client.call('GET', '/readyz')).body
   const metrics = async (client: ApiClient) =>
     (await client.call<{ text: string }>('GET', '/metrics')).body.text
@@ -99,7 +100,7 @@ describe('the status of a role', () => {
     expect(silent.status).to.equal(200)
     expect(silent.body.status).to.equal('degraded')
     expect(silent.body.checks['dispatcher']).to.match(
-      /^was last heard of 6\d s ago: orders are taken and wait$/,
+      /^sent its last heartbeat 6\d s ago: orders are accepted and wait$/,
     )
   })
 
