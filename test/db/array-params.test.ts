@@ -4,7 +4,7 @@ import { bigints, integers, jsonbs, smallints, texts, timestamps, uuids } from '
 import type { Database } from '../../src/db/database.ts'
 import { openTestDatabase } from '../support/system.ts'
 
-describe('rows as columns', () => {
+describe('array parameters', () => {
   let database: Database
   let close: () => Promise<void>
 
@@ -35,7 +35,7 @@ describe('rows as columns', () => {
   for (const [type, { write, values, read }] of Object.entries(cases)) {
     const writeAny = write as (values: readonly unknown[]) => Buffer
 
-    it(`arrive as they were sent: ${type}`, async () => {
+    it(`arrive in Postgres unchanged: ${type}`, async () => {
       const rows = await database.query<{ value: unknown }>(
         `select value from unnest($1::${type}[]) as value`,
         [writeAny(values)],
@@ -43,19 +43,19 @@ describe('rows as columns', () => {
       expect(rows.map(({ value }) => value)).to.deep.equal(read)
     })
 
-    it(`may be none: ${type}`, async () => {
+    it(`may be empty: ${type}`, async () => {
       expect(
         await database.query(`select value from unnest($1::${type}[]) as value`, [writeAny([])]),
       ).to.deep.equal([])
     })
   }
 
-  it('refuse what is no id, before anything is sent', () => {
+  it('reject an invalid id before sending the statement', () => {
     expect(() => uuids(['nonsense'])).to.throw(TypeError, 'not a UUID: "nonsense"')
     expect(() => uuids([`${id}0`])).to.throw(TypeError)
   })
 
-  it('refuse numbers that their type does not hold', () => {
+  it('reject numbers outside the range of their type', () => {
     expect(() => smallints([32_768])).to.throw(RangeError)
     expect(() => integers([2 ** 31])).to.throw(RangeError)
     expect(() => bigints([0.5])).to.throw(RangeError)

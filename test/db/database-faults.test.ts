@@ -8,8 +8,8 @@ import { startApi, startDispatcher, startWorker } from '../support/start-role.ts
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-/** One process of each role, and a network between them and Postgres that can fail. */
-describe('trouble with the database', () => {
+/** Runs one process of each role behind a proxy to Postgres that can fail. */
+describe('a failing database', () => {
   type TestDatabase = Awaited<ReturnType<typeof openTestDatabase>>
   let test: TestDatabase
   let proxy: Proxy
@@ -56,7 +56,7 @@ describe('trouble with the database', () => {
     expect(headers.get('content-type')).to.match(/^application\/problem\+json/)
   }
 
-  /** Everybody is back: what is ordered now is prepared. */
+  /** Expects that every role works again: a new order becomes PREPARING. */
   async function carriesAnOrderThrough(): Promise<void> {
     const placed = await until('an order is accepted', async () => {
       const reply = await place()
@@ -65,7 +65,7 @@ describe('trouble with the database', () => {
     await api.untilStatus(String(placed.body['order_id']), 'PREPARING')
   }
 
-  it('is a 503 with Retry-After while connections are open and nothing comes back', async () => {
+  it('causes 503 with Retry-After while connections are open but no response arrives', async () => {
     proxy.freeze()
     const replies = await Promise.all([
       place(),
@@ -79,14 +79,14 @@ describe('trouble with the database', () => {
     for (const reply of replies) expectComeBackLater(reply)
   })
 
-  it('is a 503 with Retry-After while nobody answers at its address', async () => {
+  it('causes 503 with Retry-After while connections are refused', async () => {
     proxy.retarget(1)
     proxy.cut()
     for (let call = 0; call < 3; call++) expectComeBackLater(await place())
     proxy.retarget(port)
   })
 
-  it('of which a client sees nothing worse than a 503, when every connection is killed again and again', async () => {
+  it('causes no response worse than 503 when every connection is killed repeatedly', async () => {
     const statuses = new Set<number>()
     for (let round = 0; round < 10; round++) {
       const replies = Promise.all(Array.from({ length: 10 }, place))
@@ -102,7 +102,7 @@ describe('trouble with the database', () => {
     expect([...statuses]).to.include(202)
   })
 
-  it('is no trouble for a client when it is a deadlock: the order is tried again, and accepted', async () => {
+  it('retries an order after a deadlock, and accepts it', async () => {
     const { database } = test
     const patient = await startApi(testConfig, test.url, quiet)
     services.push(patient)
@@ -116,7 +116,7 @@ describe('trouble with the database', () => {
       items,
     })
     await until('the order waits for the rival', () => isAnybodyWaiting())
-    // Now the rival waits for the order. Postgres ends the one that waits longer.
+    // Now the rival waits for the order. Postgres aborts the one that has waited longer.
     await rival.db.query(lock, [item])
     await rival.commit()
     expect((await placed).status).to.equal(202)

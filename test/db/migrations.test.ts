@@ -6,7 +6,7 @@ import { blankDatabase } from '../support/postgres.ts'
 import { openPool } from '../support/system.ts'
 
 describe('migrations', () => {
-  it('go up, down, and up again to the same schema', async () => {
+  it('produce the same schema when run, reverted and run again', async () => {
     const { url, drop } = await blankDatabase()
     const database = await openPool(url)
     try {
@@ -41,7 +41,7 @@ describe('migrations', () => {
     }
   })
 
-  it('change a column that the views of operators read, and recreate the views', async () => {
+  it('change a column that the `ops` views read, and recreate the views', async () => {
     const { url, drop } = await blankDatabase()
     const database = await openPool(url)
     try {
@@ -55,7 +55,7 @@ describe('migrations', () => {
     }
   })
 
-  it('can be run by several processes at once', async () => {
+  it('can run in several processes at once', async () => {
     const { url, drop } = await blankDatabase()
     const database = await openPool(url)
     try {

@@ -15,8 +15,9 @@ describe('plans on a fresh database', () => {
 
   after(() => system.stop())
 
-  it('never scan a table, although every table was analyzed while it was empty', async function () {
-    // An idle connection hands in its statistics after ten seconds, and some are waited for one after the other.
+  it('never scan a table, even if every table was analyzed while empty', async function () {
+    // An idle connection reports its statistics after ten seconds, and the test waits for several
+    // in turn.
     this.timeout(120_000)
     system = await startSystem(['dispatcher', 'worker'])
     const { database, url } = system
@@ -94,7 +95,7 @@ describe('plans on a fresh database', () => {
     expect(scans.filter(({ seq_tup_read }) => seq_tup_read > 0)).to.deep.equal([])
   })
 
-  it('let no fetch begin with all jobs of its queue, whatever pg-boss makes of it', async () => {
+  it('never read all jobs of a queue to fetch some', async () => {
     const fetches = await until('a worker has fetched last', async () => {
       const rows = await system.database.query<{ query: string }>(
         `select query from pg_stat_activity where datname = current_database() and query ~ 'next AS' and pid <> pg_backend_pid()`,
@@ -105,7 +106,10 @@ describe('plans on a fresh database', () => {
   })
 })
 
-/** These indexes for lists were walked and no other: a check of a foreign key, if it took one, would read all orders of a restaurant. */
+/**
+ * Expects scans of the list indexes only: with another index, the check of a foreign key would read
+ * all orders of a restaurant.
+ */
 async function expectWalked(database: Database, indexes: string[]): Promise<void> {
   const walked = async () => {
     const scans = await scansByIndex(database)
@@ -137,7 +141,7 @@ async function placeFor(
   return body
 }
 
-/** Every way to list orders, with and without each filter, by the index that serves it. */
+/** Every combination of filters for lists of orders, by the index that serves it. */
 function listsByIndex(restaurantId: string): Record<string, string[]> {
   const filters = [
     '',

@@ -24,7 +24,7 @@ describe('transactions', () => {
   const texts = async () =>
     (await database.query<{ text: string }>('select text from notes order by id')).map(({ text }) => text)
 
-  it('keeps all or nothing', async () => {
+  it('commits all statements or none', async () => {
     const failure = await database
       .transaction(async tx => {
         await tx.execute(`insert into notes values (3, 'three')`)
@@ -35,7 +35,7 @@ describe('transactions', () => {
     expect(await texts()).to.deep.equal(['one', 'two'])
   })
 
-  it('runs both of two transactions that deadlock', async () => {
+  it('completes both of two transactions that deadlock', async () => {
     let attempts = 0
     let arrived = 0
     const cross = (first: number, second: number) =>
@@ -51,7 +51,7 @@ describe('transactions', () => {
     expect(attempts).to.be.above(2)
   })
 
-  it('undoes a savepoint alone, its notices too', async () => {
+  it('rolls back a savepoint alone, including its callbacks', async () => {
     const notices: string[] = []
     await database.transaction(async tx => {
       tx.afterCommit(() => notices.push('kept'))
@@ -69,7 +69,7 @@ describe('transactions', () => {
     expect(notices).to.deep.equal(['kept'])
   })
 
-  it('does not commit before what was left under way, nor when that fails', async () => {
+  it('commits after pipelined work, and not if that fails', async () => {
     const causes: unknown[] = []
     await database.transaction(async tx => {
       tx.pipeline(tx.execute(`insert into notes values (3, 'three')`))
@@ -92,7 +92,7 @@ describe('transactions', () => {
     expect(causes).to.deep.equal([failure])
   })
 
-  it('runs what was left under way again after a deadlock', async () => {
+  it('runs pipelined work again after a deadlock', async () => {
     let arrived = 0
     const cross = (first: number, second: number) =>
       database.transaction(async tx => {
@@ -105,7 +105,7 @@ describe('transactions', () => {
     expect(await texts()).to.deep.equal(['one++', 'two++'])
   })
 
-  it('gives no notice of what was rolled back', async () => {
+  it('calls no commit callback after a rollback', async () => {
     const notices: string[] = []
     await database
       .transaction(async tx => {
@@ -116,7 +116,7 @@ describe('transactions', () => {
     expect(notices).to.deep.equal([])
   })
 
-  it('refuses a statement that comes after the end', async () => {
+  it('rejects a statement after the end', async () => {
     let late: Tx | undefined
     await database.transaction(async tx => {
       late = tx
@@ -126,7 +126,7 @@ describe('transactions', () => {
     expect(await texts()).to.have.length(2)
   })
 
-  it('says that the database is unavailable when its connection is cut, and serves the next one', async () => {
+  it('throws DatabaseUnavailable when its connection is cut, and the next transaction succeeds', async () => {
     const failure = await database
       .transaction(async tx => {
         const [row] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
@@ -138,7 +138,7 @@ describe('transactions', () => {
     expect(await texts()).to.deep.equal(['one', 'two'])
   })
 
-  it('frees its connection however a transaction ends', async () => {
+  it('returns the connection to the pool however the transaction ends', async () => {
     for (const statement of [
       'select 1',
       'select broken',
@@ -150,7 +150,7 @@ describe('transactions', () => {
     await until('no connection is in use', () => database.poolCounts().total === database.poolCounts().idle)
   })
 
-  it('tells callers to come back when too many wait for a connection', async () => {
+  it('throws Overloaded when too many callers wait for a connection', async () => {
     const gates = await Promise.all(Array.from({ length: 10 }, () => database.beginTransaction()))
     const waiting = Promise.allSettled(Array.from({ length: 600 }, () => database.query('select 1')))
     for (const gate of gates) await gate.rollback()

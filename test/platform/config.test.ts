@@ -18,18 +18,18 @@ describe('configuration', () => {
     expect(parseConfig({}).DATABASE_URL).to.equal(undefined)
   })
 
-  it('takes origins with commas between', () => {
+  it('splits CORS_ORIGINS at commas', () => {
     expect(parseConfig({}).CORS_ORIGINS).to.deep.equal([])
     expect(
       parseConfig({ CORS_ORIGINS: 'https://till.example, http://localhost:5173,' }).CORS_ORIGINS,
     ).to.deep.equal(['https://till.example', 'http://localhost:5173'])
   })
 
-  it('takes an empty value for one left out', () => {
+  it('treats an empty value as unset', () => {
     expect(parseConfig({ PORT: '', DATABASE_URL: '' })).to.deep.equal(parseConfig({}))
   })
 
-  it('cannot be changed once parsed', () => {
+  it('is frozen', () => {
     expect(Object.isFrozen(parseConfig({}))).to.equal(true)
   })
 
@@ -73,7 +73,7 @@ describe('configuration', () => {
     ['SHUTDOWN_TIMEOUT_MS', '0'],
   ]
   for (const [name, value] of wrong) {
-    it(`says in one line that ${name} cannot be ${value}`, () => {
+    it(`rejects ${name}=${value} in one line`, () => {
       expect(() => parseConfig({ [name]: value })).to.throw(
         ConfigurationError,
         new RegExp(`^${name}: [^\\n]+$`),
@@ -81,14 +81,14 @@ describe('configuration', () => {
     })
   }
 
-  it('never repeats a wrong DATABASE_URL, which may hold a password', () => {
+  it('never prints an invalid DATABASE_URL, which may hold a password', () => {
     expect(() => parseConfig({ DATABASE_URL: 'mysql://me:s3cret@host/db' }))
       .to.throw(ConfigurationError)
       .with.property('message')
       .not.contain('s3cret')
   })
 
-  it('refuses headers for traces that the exporter would leave out, and does not repeat them', () => {
+  it('rejects OTLP headers that the exporter would ignore, and does not print them', () => {
     for (const headers of [
       'authorization: Bearer s3cret',
       'authorization=s3cret,',
@@ -102,7 +102,7 @@ describe('configuration', () => {
         .not.contain('s3cret')
   })
 
-  describe('of secrets by file', () => {
+  describe('secrets in files', () => {
     let folder: string
     let file: string
 
@@ -125,12 +125,12 @@ describe('configuration', () => {
           .with.property('message')
           .not.contain('s3cret')
 
-      it(`takes ${name} from the file, without the newline at its end`, () => {
+      it(`reads ${name} from the file without its final newline`, () => {
         writeFileSync(file, `${value}\n`)
         expect(parseConfig({ [`${name}_FILE`]: file })[name]).to.equal(value)
       })
 
-      it(`refuses ${name} twice, a file that is not there, and one that is empty`, () => {
+      it(`rejects ${name} beside its file, a missing file and an empty file`, () => {
         writeFileSync(file, ' \n')
         refused({}, new RegExp(`^${name}_FILE: [^\\n]+ is empty$`))
         refused({ [name]: value }, new RegExp(`^${name}_FILE: set either this or ${name}, not both`))
@@ -139,7 +139,7 @@ describe('configuration', () => {
       })
     }
 
-    it('names the file when what it holds cannot be used, and does not repeat it', () => {
+    it('names the _FILE variable when the content is invalid, and does not print it', () => {
       writeFileSync(file, 'mysql://me:s3cret@host/db')
       expect(() => parseConfig({ DATABASE_URL_FILE: file }))
         .to.throw(ConfigurationError, /^DATABASE_URL_FILE: must be a postgres:/)

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { formatMoney, isCurrency, MAX_PRICE_MINOR, parseMoney } from '../../src/platform/money.ts'
 
 describe('money', () => {
-  it('shows minor units with the decimals of the currency', () => {
+  it('formats minor units with the decimals of the currency', () => {
     expect(formatMoney(1250, 'EUR')).to.equal('12.50')
     expect(formatMoney(5, 'EUR')).to.equal('0.05')
     expect(formatMoney(0, 'EUR')).to.equal('0.00')
@@ -11,14 +11,14 @@ describe('money', () => {
     expect(formatMoney(1250, 'KWD')).to.equal('1.250')
   })
 
-  it('reads decimal strings and numbers', () => {
+  it('parses decimal strings and numbers', () => {
     expect(parseMoney('12.5', 'EUR')).to.equal(1250)
     expect(parseMoney(12.5, 'EUR')).to.equal(1250)
     expect(parseMoney('1250', 'JPY')).to.equal(1250)
     expect(parseMoney('1.001', 'KWD')).to.equal(1001)
   })
 
-  it('refuses what the currency cannot hold', () => {
+  it('rejects amounts that the currency cannot represent', () => {
     for (const amount of [
       '12.505',
       0.1 + 0.2,
@@ -40,7 +40,7 @@ describe('money', () => {
     expect(parseMoney(String(MAX_PRICE_MINOR), 'EUR')).to.equal(null)
   })
 
-  it('comes back as it was, in every currency', () => {
+  it('survives formatting and parsing in every currency', () => {
     const currencies = fc.constantFrom('EUR', 'JPY', 'KWD', 'USD', 'BHD')
     fc.assert(
       fc.property(fc.integer({ min: 0, max: MAX_PRICE_MINOR }), currencies, (minor, currency) => {
@@ -49,7 +49,7 @@ describe('money', () => {
     )
   })
 
-  it('knows currencies from other words', () => {
+  it('recognises currency codes', () => {
     expect(isCurrency('EUR')).to.equal(true)
     expect(isCurrency('XQX')).to.equal(false)
   })

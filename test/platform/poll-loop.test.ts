@@ -98,8 +98,8 @@ describe('a poll loop', () => {
     loopOf({ run, minIntervalMs: 20 }).start()
     await until('it has run three times', () => startedAt.length >= 3)
     const [first = 0, , third = 0] = startedAt
-    // A timer counts whole milliseconds.
-    expect(third - first).to.be.at.least(38)
+    // Each of the two timers may fire up to 1 ms early, plus the time from firing to the clock.
+    expect(third - first).to.be.at.least(36)
   })
 
   it('repeats a run that throws, each time later, until one succeeds', async () => {

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { RollingCounter } from '../../src/platform/rolling-counter.ts'
 
-describe('a count of the last minute', () => {
-  it('adds up what happened within it, and forgets the rest', () => {
+describe('a rolling counter', () => {
+  it('sums the events of the last minute and drops older ones', () => {
     const counter = new RollingCounter()
     counter.add(3, 5_000)
     counter.add(4, 5_900)

@@ -18,7 +18,7 @@ import { Receiver } from '../webhooks/receivers.ts'
 
 const INSUFFICIENT_PRIVILEGE = '42501'
 
-describe('each role with a login of its own', () => {
+describe('a role with a login of its own', () => {
   const services: Service[] = []
   let opened: Awaited<ReturnType<typeof openTestDatabase>>
 
@@ -30,7 +30,7 @@ describe('each role with a login of its own', () => {
     await opened.close()
   })
 
-  it('does all of its work, and is refused nothing', async function () {
+  it('may run every statement that its work needs', async function () {
     this.timeout(60_000)
     const { log, lines } = recordingLog()
     const config = { ...testConfig, AUTH_MODE: 'api-key', WEBHOOK_ALLOW_PRIVATE: true } as const
@@ -74,10 +74,10 @@ describe('each role with a login of its own', () => {
       expect(reply.status, `${method} ${path}: ${JSON.stringify(reply.body)}`).to.equal(status)
     }
     await client.call('POST', `${webhook}/test`)
-    await until('all has come', () =>
+    await until('all deliveries have arrived', () =>
       receiver.received.some(({ event }) => (event.type as string) === 'webhook.test'),
     )
-    await until('all has come', () => receiver.typesOf(order_id).length === 4)
+    await until('all deliveries have arrived', () => receiver.typesOf(order_id).length === 4)
     await client.call('POST', `${webhook}/rotate-secret`)
     await client.call('PATCH', webhook, { status: 'DISABLED' })
     expect((await client.call('GET', `${webhook}/deliveries`)).status).to.equal(200)
@@ -87,7 +87,7 @@ describe('each role with a login of its own', () => {
     expect(metrics.body.text).to.match(/^comanda_database_up\S* 1\b/m)
     await client.untilStock(menu_item_id, 7)
 
-    await until('the statistics have been brought up to date', async () => {
+    await until('the statistics are up to date', async () => {
       const { body } = await client.call<StatsReply>('GET', `/api/v1/restaurants/${restaurant_id}/stats`)
       return body.totals.orders === 3
     })
@@ -98,7 +98,7 @@ describe('each role with a login of its own', () => {
     )
     const quarantined = 'select from outbox_events where quarantined_at is not null'
     await until(
-      'what nobody can route is put aside',
+      'the unroutable event is quarantined',
       async () => (await opened.database.query(quarantined)).length === 1,
     )
 
@@ -178,7 +178,7 @@ describe('each role with a login of its own', () => {
     ],
   }
   for (const role of roles) {
-    it(`lets the ${role} do nothing that is not its work`, async () => {
+    it(`denies the ${role} statements that its work does not need`, async () => {
       const client = new pg.Client({ connectionString: asRole(role, opened.url) })
       await client.connect()
       const outcomes: [sql: string, code: string][] = []
@@ -195,7 +195,7 @@ describe('each role with a login of its own', () => {
   }
 })
 
-/** Every call with a key. */
+/** Sends an API key with every request. */
 class BearerClient extends ApiClient {
   readonly #key: string
 

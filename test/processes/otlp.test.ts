@@ -16,7 +16,7 @@ const CALLER = 'b7ad6b7169203331'
 describe('a process with an OTLP endpoint', () => {
   afterEach(killChildren)
 
-  it('sends its traces there, the last ones when it stops, and stops all the same when nobody takes them', async () => {
+  it('exports its traces, the last ones while stopping, and stops even if the collector is unreachable', async () => {
     const received: Buffer[] = []
     const paths = new Set<string | undefined>()
     const sent: object[] = []

@@ -8,7 +8,7 @@ import { blankDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Role, roles } from '../support/role-logins.ts'
 import { startRoleProcess } from '../support/start-role.ts'
 
-describe('the roles, each its own process', () => {
+describe('role processes', () => {
   let database: TestDatabase
 
   before(async () => {
@@ -18,7 +18,7 @@ describe('the roles, each its own process', () => {
   after(() => database.drop())
 
   const start = (role: Role, env?: Record<string, string>) => startRoleProcess(role, database.url, env)
-  /** As the owner. */
+  /** Migrates as the owner of the database. */
   const migrate = () => startChild(['src/main.ts', 'migrate'], { DATABASE_URL: database.url })
 
   async function stop(child: Child, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -27,20 +27,20 @@ describe('the roles, each its own process', () => {
   }
 
   for (const role of roles) {
-    it(`${role} says that the database has to be migrated first`, async () => {
+    it(`${role} refuses to start on a database that has not been migrated`, async () => {
       const child = start(role)
       expect(await child.ended).to.equal(1)
       expect(child.errors()).to.match(/^comanda: the database lacks [^\n]*npm run migrate[^\n]*\n$/)
     })
 
-    it(`${role} says that it needs DATABASE_URL`, async () => {
+    it(`${role} refuses to start without DATABASE_URL`, async () => {
       const child = start(role, { DATABASE_URL: '' })
       expect(await child.ended).to.equal(1)
       expect(child.errors()).to.match(/^comanda: DATABASE_URL: [^\n]*\n$/)
     })
   }
 
-  it('leave what was compiled for their next start, which needs no compiler', async () => {
+  it('cache compiled code, so that the next start loads no compiler', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'comanda-test-compiled-'))
     const compilers = async () => {
       const args = ['--import', './src/compile-cache.js', '--trace-wasm-compilation-times']
@@ -56,7 +56,7 @@ describe('the roles, each its own process', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('wait for a database that is away, and say in one line that it stays away', async () => {
+  it('wait for an unreachable database, and exit with one line if it stays unreachable', async () => {
     const child = start('api', {
       DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
       DATABASE_WAIT_MS: '800',
@@ -66,7 +66,7 @@ describe('the roles, each its own process', () => {
     expect(child.errors()).to.match(/^comanda: The database is unavailable[^\n]*ECONNREFUSED[^\n]*\n$/)
   })
 
-  it('say in one line which variable is wrong, and which roles there are', async () => {
+  it('print one line for an invalid variable and for an unknown role', async () => {
     const wrong = start('api', { LOG_LEVEL: 'loud' })
     expect(await wrong.ended).to.equal(1)
     expect(wrong.errors()).to.match(/^comanda: LOG_LEVEL: [^\n]*\n$/)
@@ -77,7 +77,7 @@ describe('the roles, each its own process', () => {
     )
   })
 
-  it('give way to the API, and take no more of the processor than they were started with', async () => {
+  it('run at a lower priority than the API, and never raise the priority they were started with', async () => {
     const { PRIORITY_LOW, PRIORITY_BELOW_NORMAL } = constants.priority
     const migration = migrate()
     expect(await migration.ended, migration.errors()).to.equal(0)
@@ -90,7 +90,7 @@ describe('the roles, each its own process', () => {
     for (const child of [dispatcher, worker]) await stop(child)
   })
 
-  it('carry an order through, log it on the way, and exit with 0 on SIGTERM', async () => {
+  it('process an order, log each step, and exit with 0 on SIGTERM', async () => {
     const migration = migrate()
     expect(await migration.ended, migration.errors()).to.equal(0)
     const [api, dispatcher, worker] = [start('api'), start('dispatcher'), start('worker')]

@@ -18,10 +18,10 @@ import { until } from '../support/until.ts'
 const issuer = 'https://issuer.example'
 const audience = 'comanda'
 
-/** Found nowhere else, and long enough to be no accident. */
+/** A random text that cannot occur by chance. */
 const canary = (what: string) => `canary-${what}-${randomBytes(12).toString('hex')}`
 
-/** Secrets are planted wherever somebody may send one, and looked for wherever one must not come out. */
+/** Sends secrets to every place that accepts one, and searches every output for them. */
 describe('secrets', () => {
   const planted: Record<string, string> = {
     'a header for the collector of traces': canary('header'),
@@ -35,7 +35,7 @@ describe('secrets', () => {
     request.resume()
     response.writeHead(401).end()
   })
-  /** every problem document that anybody was answered */
+  /** every problem document that was sent */
   const problems: string[] = []
   let opened: Awaited<ReturnType<typeof openTestDatabase>>
   let env: Record<string, string>
@@ -74,7 +74,7 @@ describe('secrets', () => {
     rmSync(folder, { recursive: true })
   })
 
-  /** One that refuses whatever it is sent, which is complained of. */
+  /** Starts a collector that rejects every export, so that the processes log warnings. */
   async function startCollector(): Promise<string> {
     collector.listen(0, '127.0.0.1')
     await once(collector, 'listening')
@@ -116,15 +116,18 @@ describe('secrets', () => {
     children.push(away)
     expect(await away.ended).to.equal(1)
     await breakConnections()
-    const complaining = () => children.filter(child => child.output().includes('could not export traces'))
-    await until('the processes miss the collector', () => complaining().length >= 4)
+    const warning = () => children.filter(child => child.output().includes('could not export traces'))
+    await until('the processes have logged export errors', () => warning().length >= 4)
 
     expect(problems.length).to.be.above(10)
     const found = await whereTheyAre()
     expect(found).to.deep.equal([])
   })
 
-  /** Sends the secrets with what succeeds, what is refused and what breaks, and lets the slow path run over it. */
+  /**
+   * Sends the secrets with requests that succeed, are rejected and fail, and waits for the
+   * pipeline.
+   */
   async function useEverywhere(api: ApiClient, bearer: string): Promise<void> {
     const key = planted['an idempotency key'] ?? ''
     const headers = { authorization: `Bearer ${bearer}`, 'idempotency-key': key }
@@ -133,7 +136,7 @@ describe('secrets', () => {
       if (reply.status >= 400) problems.push(JSON.stringify([reply.body, [...reply.headers]]))
       return reply
     }
-    // Nothing listens there: what is logged of it must not tell the secret either.
+    // Nothing listens there: the log of the failure must not contain the secret either.
     const hook = await call(
       'POST',
       '/api/v1/webhooks',
@@ -151,7 +154,7 @@ describe('secrets', () => {
     const order = { restaurant_id, items: [{ menu_item_id: item['menu_item_id'], quantity: 1 }] }
     const placed = await call('POST', '/api/v1/orders', order, { 'idempotency-key': `${key}.order` })
     expect(placed.status).to.equal(202)
-    await until('the slow path has done its part', async () => {
+    await until('the order is prepared', async () => {
       const { body } = await call('GET', `/api/v1/orders/${String(placed.body['order_id'])}`)
       return body['status'] === 'PREPARING'
     })
@@ -168,7 +171,7 @@ describe('secrets', () => {
       expect((await call('GET', '/metrics', undefined, bearerOf(planted[secret] ?? ''))).status).to.equal(401)
     await call('GET', '/api/v1/orders', undefined, { authorization: `Basic ${bearer}` })
 
-    // Postgres tells the whole row that a constraint refused.
+    // Postgres errors contain the whole row that violates a constraint.
     await opened.database.execute(
       'alter table idempotency_keys add constraint nothing_is_remembered check (false) not valid',
     )
@@ -183,7 +186,7 @@ describe('secrets', () => {
 
   const bearerOf = (token: string) => ({ authorization: `Bearer ${token}` })
 
-  /** The same login, where no database is. */
+  /** Returns the login of the API at an address without a database. */
   function unreachable(): Record<string, string> {
     const file = join(folder, 'unreachable')
     const url = new URL(readFileSync(urlFile('api'), 'utf8'))
@@ -230,7 +233,7 @@ describe('secrets', () => {
   }
 })
 
-/** Of every process that we may look at; where there is no `/proc`, of none. */
+/** Returns the arguments of every process that this user may read; none without `/proc`. */
 function processArguments(): string {
   return globSync('/proc/[0-9]*/cmdline').map(readIfThere).join('\n')
 }

@@ -43,7 +43,7 @@ describe('npm start', () => {
 
   const isUp = (dataFolder: string) => existsSync(join(dataFolder, 'postmaster.pid'))
 
-  it('serves a demo menu from an empty folder, says where things are, and leaves nothing running', async () => {
+  it('serves a demo menu from an empty folder, prints its URLs, and leaves no process behind', async () => {
     const running = await start(folder)
     expect(running.child.output()).to.contain('/docs').and.contain('curl -s').and.contain('npm run sql')
     const { status } = await running.api.order(demoIds.order)
@@ -61,7 +61,7 @@ describe('npm start', () => {
     expect(isUp(running.dataFolder)).to.equal(false)
   })
 
-  it('has the data of the last time when it starts again, and no second demo menu', async () => {
+  it('finds its data again after a restart, and adds no second demo menu', async () => {
     const first = await start(folder)
     const { restaurant_id } = await first.api.addRestaurant()
     const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
@@ -72,7 +72,7 @@ describe('npm start', () => {
     await stop(second)
   })
 
-  it('takes over the database that a killed run left behind, and stops it in the end', async () => {
+  it('adopts the database that a killed run left behind, and stops it at the end', async () => {
     const first = await start(folder)
     const { restaurant_id } = await first.api.addRestaurant()
     const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
@@ -86,7 +86,7 @@ describe('npm start', () => {
     expect(isUp(second.dataFolder)).to.equal(false)
   })
 
-  it('stops everything when it is told to while it still starts', async () => {
+  it('stops everything after a signal during the start', async () => {
     const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })
     await until('the database is up', () => existsSync(join(folder, 'database.url')))
     child.signal('SIGINT')
@@ -94,7 +94,7 @@ describe('npm start', () => {
     expect(isUp(join(folder, 'postgres'))).to.equal(false)
   })
 
-  it('says in one line that PORT is taken, and leaves nothing running', async () => {
+  it('prints one line if PORT is taken, and leaves no process behind', async () => {
     const other = createServer()
     await new Promise<void>(done => other.listen(0, '127.0.0.1', done))
     const { port } = other.address() as { port: number }
@@ -105,7 +105,7 @@ describe('npm start', () => {
     await new Promise(done => other.close(done))
   })
 
-  it('runs twice at once in two folders', async () => {
+  it('can run twice at once in two folders', async () => {
     const [one, two] = await Promise.all([start(join(folder, 'one')), start(join(folder, 'two'))])
     const { restaurant_id } = await one.api.addRestaurant()
     const reply = await two.api.call('POST', `/api/v1/inventory/add/${restaurant_id}/item`, {
@@ -126,7 +126,7 @@ describe('npm start', () => {
     expect(isUp(second.dataFolder)).to.equal(false)
   })
 
-  it('works below a folder that nobody else can enter', async () => {
+  it('works below a folder that only its owner can enter', async () => {
     const hidden = join(folder, 'home')
     mkdirSync(hidden, { mode: 0o700 })
     chmodSync(hidden, 0o700)
@@ -140,14 +140,14 @@ describe('npm start', () => {
     if (!second.dataFolder.startsWith(folder)) rmSync(second.dataFolder, { recursive: true })
   })
 
-  it('says in one line that its folder cannot be made', async () => {
+  it('prints one line if it cannot create its folder', async () => {
     writeFileSync(join(folder, 'file'), '')
     const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: join(folder, 'file', 'data') })
     expect(await child.ended).to.equal(1)
     expect(child.errors()).to.match(/^comanda: DATA_DIR: [^\n]*\n$/)
   })
 
-  it('refuses the data of another PostgreSQL by name', async () => {
+  it('refuses the data of another PostgreSQL version', async () => {
     mkdirSync(join(folder, 'postgres'))
     writeFileSync(join(folder, 'postgres', 'PG_VERSION'), '15\n')
     const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })

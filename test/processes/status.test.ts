@@ -34,7 +34,7 @@ describe('the status of a role', () => {
   const metrics = async (client: ApiClient) =>
     (await client.call<{ text: string }>('GET', '/metrics')).body.text
 
-  it('is served on STATUS_PORT, and nowhere without it', async () => {
+  it('is served on STATUS_PORT, and not without that variable', async () => {
     const { log, lines } = recordingLog()
     services.push(await startDispatcher(parseConfig({}), system.url, log))
     expect(urlOf(lines)).to.equal('undefined')
@@ -48,7 +48,7 @@ describe('the status of a role', () => {
     }
   })
 
-  it('tells strangers of health only, under AUTH_MODE=api-key, and a key for operators the rest', async () => {
+  it('shows unauthenticated clients only the health, and a key with the scope ops the rest', async () => {
     const { log, lines } = recordingLog()
     const keyed = parseConfig({ STATUS_PORT: '0', AUTH_MODE: 'api-key' })
     services.push(await startWorker(keyed, system.url, log))
@@ -67,7 +67,7 @@ describe('the status of a role', () => {
     expect(await status('/metrics', await keyFor('ops'))).to.equal(200)
   })
 
-  it('names the variable when its port is taken', async () => {
+  it('names STATUS_PORT if the port is taken', async () => {
     const taken = new URL(system.api.baseUrl).port
     const error = await startDispatcher(parseConfig({ STATUS_PORT: taken }), system.url, quiet).then(
       service => void services.push(service),
@@ -76,7 +76,7 @@ describe('the status of a role', () => {
     expect(error?.message).to.match(/^STATUS_PORT: \d+ on 127\.0\.0\.1 is taken/)
   })
 
-  it('says that the queue schema is behind, and serves again when it is not', async () => {
+  it('is not ready while the queue schema is outdated', async () => {
     const { api, database } = system
     await database.execute('update pgboss.version set version = version - 1')
     const behind = await api.call('GET', '/readyz')
@@ -86,7 +86,7 @@ describe('the status of a role', () => {
     expect((await api.call('GET', '/readyz')).status).to.equal(200)
   })
 
-  it('says that no dispatcher is heard of, while orders are taken all the same', async () => {
+  it('reports missing dispatcher heartbeats, but stays ready', async () => {
     const { api, database } = system
     expect(await ready(api)).to.include({ status: 'ready' })
     await database.execute(`alter table process_heartbeats rename to held_heartbeats`)
@@ -104,7 +104,7 @@ describe('the status of a role', () => {
     )
   })
 
-  it('measures the whole way of an order, without an id in any label', async () => {
+  it('measures every step of an order, without ids in labels', async () => {
     const { api } = system
     const { restaurant_id } = await api.addRestaurant()
     const { menu_item_id } = await api.addItem(restaurant_id, 1)
@@ -112,7 +112,7 @@ describe('the status of a role', () => {
     await api.untilStatus(order_id, 'PREPARING')
     const short = await api.place(restaurant_id, [menu_item_id, 1])
     await api.untilStatus(short.order_id, 'CANCELLED')
-    const text = await until('the figures of the database are as new', async () => {
+    const text = await until('the database metrics are up to date', async () => {
       const text = await metrics(api)
       return /comanda_queue_wait_p95_seconds\{queue="inventory\.deduct"\} \d/.test(text) && text
     })
@@ -143,7 +143,7 @@ describe('the status of a role', () => {
     ])
       expect(text).to.match(sample)
     expect(text).not.to.match(/[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-/)
-    // Prometheus: snake case, and a help text for each.
+    // Prometheus requires snake case and a help text for each metric.
     const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
     for (const [, name = '', type] of names) {
       expect(name).to.match(/^[a-z][a-z0-9_]*$/)

@@ -64,8 +64,8 @@ describe('the trace of an order', () => {
     return body.order_id
   }
 
-  /** A trace as lines of `name < name of what led to it`, without those of batches. */
-  function told(traceId: string): string[] {
+  /** Returns a trace as lines of `span < parent span`, without the spans of batches. */
+  function exportedSpans(traceId: string): string[] {
     const spans = exporter.getFinishedSpans().filter(span => span.spanContext().traceId === traceId)
     const names = new Map(spans.map(span => [span.spanContext().spanId, span.name]))
     return spans.map(({ name, parentSpanContext }) => {
@@ -81,12 +81,12 @@ describe('the trace of an order', () => {
     'process order.prepare < process inventory.deduct',
   ]
 
-  it("is one, from the caller's own span through outbox, dispatch and jobs to PREPARING", async () => {
+  it("is one trace from the client's span through outbox, dispatch and jobs to PREPARING", async () => {
     await startSlowPath()
     const orderId = await place(`00-${TRACE}-${CALLER}-01`)
     await system.api.untilStatus(orderId, 'PREPARING')
-    await until('its spans are told', () => told(TRACE).length === chain.length)
-    expect(told(TRACE)).to.have.members(chain)
+    await until('its spans are exported', () => exportedSpans(TRACE).length === chain.length)
+    expect(exportedSpans(TRACE)).to.have.members(chain)
 
     const rows = await system.database.query<{ type: string; traceparent: string }>(
       `select type, trace_context ->> 'traceparent' as traceparent from outbox_events where order_id = $1 order by event_id`,
@@ -133,7 +133,7 @@ describe('the trace of an order', () => {
           ({ kind, attributes }) => kind === SpanKind.CLIENT && attributes['comanda.order_id'] === orderId,
         )
 
-    it('is one to the receiver, who is told each span as its own cause', async () => {
+    it('reaches the endpoint: each attempt sends its own span as traceparent', async () => {
       await startSlowPath({ WEBHOOK_ALLOW_PRIVATE: true })
       const trace = 'd'.repeat(32)
       const orderId = await place(`00-${trace}-${CALLER}-01`)
@@ -144,15 +144,15 @@ describe('the trace of an order', () => {
         'POST inventory.deducted.success.v1 < process inventory.deduct',
         'POST order.status.preparing.v1 < process order.prepare',
       ]
-      await until('its spans are told', () => told(trace).length === whole.length)
-      expect(told(trace)).to.have.members(whole)
+      await until('its spans are exported', () => exportedSpans(trace).length === whole.length)
+      expect(exportedSpans(trace)).to.have.members(whole)
 
       for (const span of deliveriesOf(orderId)) {
         const { spanId } = span.spanContext()
         const type = span.attributes['comanda.event_type']
         const received = receiver.received.find(({ event }) => event.type === type)
         expect(received?.headers['traceparent']).to.equal(`00-${trace}-${spanId}-01`)
-        // The event says what it came of itself, the same with every attempt.
+        // The event has the traceparent of its own cause, the same in every attempt.
         expect(received?.event.traceparent).to.equal(`00-${trace}-${span.parentSpanContext?.spanId}-01`)
         const { port } = new URL(receiver.url)
         expect(span.status.code).to.equal(SpanStatusCode.UNSET)
@@ -176,7 +176,7 @@ describe('the trace of an order', () => {
       expect(delivered.length).to.equal(3)
     })
 
-    it('says of what each attempt failed, and that it was one of several', async () => {
+    it('contains the error and the number of each attempt', async () => {
       receiver.answer = () => {
         const attempt = receiver.received.length
         if (attempt === 2) receiver.breakOff()
@@ -185,8 +185,8 @@ describe('the trace of an order', () => {
       await startSlowPath({ WEBHOOK_ALLOW_PRIVATE: true, WEBHOOK_RETRY_SECONDS: [0.05] })
       const orderId = await place(`00-${TRACE}-${CALLER}-01`)
       await system.api.untilStatus(orderId, 'PREPARING')
-      await until('all has come', () => receiver.typesOf(orderId).length === 5)
-      await until('it is told', () => deliveriesOf(orderId).length === 5)
+      await until('all deliveries have arrived', () => receiver.typesOf(orderId).length === 5)
+      await until('its spans are exported', () => deliveriesOf(orderId).length === 5)
       const [refused, broken, taken] = deliveriesOf(orderId)
       expect(refused?.status).to.deep.equal({
         code: SpanStatusCode.ERROR,
@@ -207,16 +207,16 @@ describe('the trace of an order', () => {
     })
   })
 
-  it('stays its own when orders are dispatched and worked in one batch', async () => {
+  it('stays separate when orders share a batch', async () => {
     const traces = ['1', '2', '3'].map(digit => digit.repeat(32))
     const orders = await Promise.all(traces.map(trace => place(`00-${trace}-${CALLER}-01`)))
     await startSlowPath()
     for (const order of orders) await system.api.untilStatus(order, 'PREPARING')
     for (const trace of traces) {
-      await until('its spans are told', () => told(trace).length === chain.length)
-      expect(told(trace)).to.have.members(chain)
+      await until('its spans are exported', () => exportedSpans(trace).length === chain.length)
+      expect(exportedSpans(trace)).to.have.members(chain)
     }
-    // Each says of which batch of pg-boss it was part.
+    // Each span links to the pg-boss batch that it was part of.
     const spans = exporter.getFinishedSpans()
     const batches = new Set(
       spans
@@ -228,17 +228,17 @@ describe('the trace of an order', () => {
     expect(theirs.length).to.equal(batches.size).and.to.be.above(0)
   })
 
-  it('begins anew where the caller sends none, or none that is one', async () => {
+  it('begins a new trace if the client sends no valid traceparent', async () => {
     for (const given of [undefined, 'nonsense', `00-${'0'.repeat(32)}-${CALLER}-01`]) {
       exporter.reset()
       await place(given)
       const posts = () => exporter.getFinishedSpans().filter(({ name }) => name === 'POST /api/v1/orders')
-      await until('its span is told', () => posts().length === 1)
+      await until('its span is exported', () => posts().length === 1)
       expect(posts()[0]?.parentSpanContext).to.equal(undefined)
     }
   })
 
-  it('is not told where the caller has decided so, and goes on under its id all the same', async () => {
+  it('is not exported if the client sampled it out, and keeps its id all the same', async () => {
     await startSlowPath()
     const orderId = await place(`00-${TRACE}-${CALLER}-00`)
     await system.api.untilStatus(orderId, 'PREPARING')
@@ -247,10 +247,10 @@ describe('the trace of an order', () => {
       [orderId],
     )
     expect(row?.traceparent).to.match(new RegExp(`^00-${TRACE}-[\\da-f]{16}-00$`))
-    expect(told(TRACE)).to.deep.equal([])
+    expect(exportedSpans(TRACE)).to.deep.equal([])
   })
 
-  it('says of which error a job failed, and so does its log line', async () => {
+  it('contains the error of a failed job, as does the log line', async () => {
     const orderId = await place(`00-${TRACE}-${CALLER}-01`)
     await system.database.execute(
       `alter table stock_movements add constraint nothing_moves check (kind <> 'DEDUCT') not valid`,

@@ -10,7 +10,7 @@ export interface Reply<Body = Record<string, unknown>> {
   body: Body
 }
 
-/** A stream up to its first event: it does not end by itself. */
+/** Returns the text of an event stream up to its first event, because streams do not end. */
 async function beginningOf(response: Response): Promise<string> {
   let text = ''
   const decoder = new TextDecoder()
@@ -21,7 +21,7 @@ async function beginningOf(response: Response): Promise<string> {
   return text
 }
 
-/** Talks to a running API the way a client does. */
+/** A client of a running API. */
 export class ApiClient {
   readonly baseUrl: string
 
@@ -29,7 +29,7 @@ export class ApiClient {
     this.baseUrl = baseUrl
   }
 
-  /** @param body sent as JSON, when there is one */
+  /** @param body sent as JSON, unless undefined */
   async call<Body = Record<string, unknown>>(
     method: string,
     path: string,

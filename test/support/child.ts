@@ -5,22 +5,22 @@ import { until } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
-/** A program of ours, running as a user would run it. */
+/** A running process of this project. */
 export interface Child {
   pid: number
-  /** what it has printed so far */
+  /** stdout so far */
   output: () => string
   errors: () => string
   signal: (signal: NodeJS.Signals) => void
-  /** resolves with its exit code, or the signal that ended it */
+  /** resolves with the exit code, or with the signal that ended the process */
   ended: Promise<number | NodeJS.Signals | null>
-  /** waits until it has printed this */
+  /** waits until stdout matches */
   untilOutput: (pattern: RegExp) => Promise<RegExpExecArray>
 }
 
 const running = new Set<ChildProcess>()
 
-/** Starts `node <args>` in the repository. Only the environment given here, PATH and HOME reach it. */
+/** Starts `node <args>` in the repository. The process gets only `env`, PATH and HOME. */
 export function startChild(args: string[], env: Record<string, string> = {}): Child {
   const { PATH, HOME, NODE_V8_COVERAGE } = process.env
   const child = spawn(process.execPath, args, {
@@ -57,7 +57,7 @@ export function startChild(args: string[], env: Record<string, string> = {}): Ch
   }
 }
 
-/** For `after` hooks: no test leaves a process behind. */
+/** Kills every child, so that no test leaves a process behind. For `after` hooks. */
 export function killChildren(): void {
   for (const child of running) child.kill('SIGKILL')
 }

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { type Logger, pino } from 'pino'
 import { collectDeniedStatements } from './denied-statements.ts'
 
-/** Prints nothing. */
+/** A logger that prints nothing. */
 export const quiet: Logger = pino(
   { level: 'warn' },
   logStream(() => undefined),
@@ -10,7 +10,7 @@ export const quiet: Logger = pino(
 
 export type LogLine = Record<string, unknown> & { msg: string }
 
-/** A logger that keeps its lines. */
+/** Returns a logger and the lines that it logs. */
 export function recordingLog(): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = []
   const stream = logStream(line => lines.push(JSON.parse(line) as LogLine))

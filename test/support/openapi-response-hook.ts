@@ -4,8 +4,8 @@ import type { RawReply } from '../http/send.ts'
 import type { ApiDocument } from './api-document.ts'
 
 /**
- * Compares every API response that this process receives with the OpenAPI document, before the client
- * sees it. An undocumented response makes the call fail, and so the test.
+ * Compares every API response that this process receives with the OpenAPI document, before the
+ * client sees it. An undocumented response makes the call fail, and so the test.
  */
 
 /** Undocumented responses, including those whose error the caller has swallowed. */

@@ -6,7 +6,10 @@ import { migrate } from '../../src/processes/migrate.ts'
 import { PostgresServer } from './postgres-server.ts'
 import { createRoleLogins, dropRoleLogins } from './role-logins.ts'
 
-/** The PostgreSQL server of the test suite. Each test file clones its database from one migrated template. */
+/**
+ * The PostgreSQL server of the test suite. Each test file clones its database from one migrated
+ * template.
+ */
 
 interface TestServer {
   /** connection string of the maintenance database */
@@ -18,7 +21,10 @@ const TEMPLATE = `comanda_template_${randomBytes(4).toString('hex')}`
 const log = pino({ level: 'warn' })
 let server: TestServer | undefined
 
-/** Uses the server of `TEST_DATABASE_URL`, or starts a container if `TEST_DB=docker`, or the embedded server. */
+/**
+ * Uses the server of `TEST_DATABASE_URL`, or starts a container if `TEST_DB=docker`, or the
+ * embedded server.
+ */
 export async function startTestServer(): Promise<void> {
   server = await chooseServer()
   await createDatabase(TEMPLATE)

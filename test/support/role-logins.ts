@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import type { Database } from '../../src/db/database.ts'
 import { createLogin } from '../../src/ops/roles/create-login.ts'
 
-/** The roles that log in to the database of a test with privileges of their own. */
+/** The roles that have a login with restricted privileges. */
 export const roles = ['api', 'dispatcher', 'worker'] as const
 
 export type Role = (typeof roles)[number]
 
-/** Logins belong to the whole server, which other runs may share. */
+/** Unique per run, because all databases of a server share their logins. */
 const suffix = randomBytes(4).toString('hex')
 const password = randomBytes(12).toString('hex')
 

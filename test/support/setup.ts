@@ -8,14 +8,14 @@ import {
 } from './openapi-response-hook.ts'
 import { startTestServer, stopTestServer } from './postgres.ts'
 
-/** mocha calls these once a run. */
+/** mocha calls these once per run. */
 export const mochaGlobalSetup = startTestServer
 export const mochaGlobalTeardown = stopTestServer
 
 checkFetchedResponses(wholeDocument)
 checkRequestedResponses(wholeDocument)
 
-/** For tests that expect some error and would accept one of these in its place. */
+/** Reports errors that a test has swallowed because it expected another one. */
 export const mochaHooks: RootHookObject = {
   afterAll: () => {
     expectNoDeniedStatements()

@@ -8,8 +8,8 @@ import { type Child, startChild } from './child.ts'
 import { asRole, type Role } from './role-logins.ts'
 
 /**
- * Starts roles on the database at `url`, an owner's URL, with the login of the role: a statement that its grants do not
- * cover fails with `permission denied`.
+ * Starts roles on the database at `url`, the owner's URL, but with the login of the role.
+ * Statements that the grants of the role do not cover fail.
  */
 
 export async function startApi(config: Config, url: string, log: Logger): Promise<api.ApiService> {
@@ -24,7 +24,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   return await worker.startWorker(config, asRole('worker', url), log)
 }
 
-/** Starts a role as a process of its own. */
+/** Starts a role as a child process. */
 export function startRoleProcess(role: Role, url: string, env: Record<string, string> = {}): Child {
   return startChild(['src/main.ts', role], { DATABASE_URL: asRole(role, url), PORT: '0', ...env })
 }

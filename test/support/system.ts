@@ -11,7 +11,7 @@ import { startApi, startDispatcher, startWorker } from './start-role.ts'
 
 export const testConfig: Config = parseConfig({ PORT: '0' })
 
-/** A database of its own, and a pool on it to look and act with. */
+/** Creates a migrated database, and opens a pool on it as the owner. */
 export async function openTestDatabase(): Promise<{
   url: string
   database: Database
@@ -47,7 +47,10 @@ export interface TestSystem {
   stop: () => Promise<void>
 }
 
-/** Starts the given roles on a new database, each with the login of its role. The returned pool belongs to the owner. */
+/**
+ * Starts the given roles on a new database, each with the login of its role. The returned pool
+ * belongs to the owner.
+ */
 export async function startSystem(
   roles: readonly Role[] = everyRole,
   log: Logger = quiet,
