@@ -17,7 +17,6 @@ const pending: readonly string[] = [
   'README.md',
   'docs/architecture.md',
   'docs/events.md',
-  'docs/operations.md',
   'docs/reliability.md',
   'docs/security.md',
   'scripts/',

@@ -87,7 +87,7 @@ describe('the runbook', function () {
       `update pgboss.job set start_after = now() - interval '2 minutes', created_on = now() - interval '2 minutes'
       where name ~ '^(order|inventory)\\.'`,
     )
-  const REASON = 'the cause is mended'
+  const REASON = 'the cause is fixed'
 
   it('orders stay PLACED: no dispatcher, a paused queue, a job that fails', async () => {
     const [stuck, workers, timeline, job, retry, ...more] = commandsOf('Orders stay PLACED')
@@ -143,7 +143,7 @@ describe('the runbook', function () {
     expect(await stockOf(system.database, menu)).to.deep.equal([8])
     expect(await run(verify)).to.contain('All invariants hold')
     const audits = await system.database.query('select action, reason from ops.audit')
-    expect(audits).to.deep.equal([{ action: 'mend stock', reason: REASON }])
+    expect(audits).to.deep.equal([{ action: 'correct stock', reason: REASON }])
   })
 
   it('a dead letter appeared: the cause is mended and it is redriven, another is closed', async () => {
