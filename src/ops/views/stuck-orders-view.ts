@@ -10,7 +10,7 @@ const stuckBound = `interval '${STUCK_AFTER_SECONDS} seconds'`
 
 /**
  * Reads unfinished events and jobs, not orders: an index of PLACED orders would slow down every
- * placement. Webhook deliveries are left out, since no order depends on them.
+ * placement. Excludes webhook deliveries, since no order depends on them.
  */
 export const stuckOrdersView: View = {
   name: 'stuck_orders',
