@@ -22,13 +22,13 @@ import { Receiver } from '../webhooks/receivers.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const runbook = readFileSync(join(ROOT, 'docs', 'operations.md'), 'utf8').split('\n## Runbook\n')[1] ?? ''
 
-/** The commands under a heading, in their order. */
+/** Returns the commands of an entry, in order. */
 function commandsOf(symptom: string): string[] {
   const section = runbook.split(`\n### ${symptom}\n`)[1]?.split('\n### ')[0] ?? ''
   return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'))
 }
 
-describe('the runbook', function () {
+describe('the runbook in docs/operations.md', function () {
   // Each command is a process of its own.
   this.timeout(120_000)
 
@@ -56,7 +56,7 @@ describe('the runbook', function () {
     await system.stop()
   })
 
-  /** Runs a command as it stands in the runbook. @returns its exit status and what it printed */
+  /** Runs a command of the runbook. @returns exit status and output */
   async function attempt(
     command: string,
     words: Record<string, string> = {},
@@ -81,7 +81,7 @@ describe('the runbook', function () {
   }
   const prepared = (order: string) =>
     until('it is prepared', async () => (await statusOf(system.database, order)) === 'PREPARING')
-  /** Chores that fall due in the meantime are nobody's concern here. */
+  /** Ages the jobs of orders by two minutes, but no scheduled jobs. */
   const makeOld = () =>
     system.database.execute(
       `update pgboss.job set start_after = now() - interval '2 minutes', created_on = now() - interval '2 minutes'
@@ -89,7 +89,7 @@ describe('the runbook', function () {
     )
   const REASON = 'the cause is fixed'
 
-  it('orders stay PLACED: no dispatcher, a paused queue, a job that fails', async () => {
+  it('processes orders that stay PLACED without a dispatcher, in a paused queue, and behind a failing job', async () => {
     const [stuck, workers, timeline, job, retry, ...more] = commandsOf('Orders stay PLACED')
     const [audit, resume, ...evenMore] = commandsOf('A queue is paused')
     expect([...more, ...evenMore]).to.deep.equal([])
@@ -129,7 +129,7 @@ describe('the runbook', function () {
     expect(await run(stuck)).not.to.contain('RETRYING')
   })
 
-  it('stock looks wrong: changed past its ledger', async () => {
+  it('corrects stock that was changed without a movement', async () => {
     const [check, ledger, mend, verify, ...more] = commandsOf('Stock looks wrong')
     expect(more).to.deep.equal([])
     await begin('dispatcher', 'worker')
@@ -146,7 +146,7 @@ describe('the runbook', function () {
     expect(audits).to.deep.equal([{ action: 'correct stock', reason: REASON }])
   })
 
-  it('a dead letter appeared: the cause is mended and it is redriven, another is closed', async () => {
+  it('redrives a dead letter after its cause is fixed, and closes another one', async () => {
     const [letters, causes, preview, redrive, discard, ...more] = commandsOf('A dead letter appeared')
     expect(more).to.deep.equal([])
     await begin('dispatcher', 'worker')
@@ -189,7 +189,7 @@ describe('the runbook', function () {
     expect(await run(letters)).to.contain('No open dead letter')
   })
 
-  it('a webhook fails or is disabled: its receiver is mended, and what died is sent again', async () => {
+  it('redelivers dead deliveries after the endpoint of a webhook works again', async () => {
     const [failing, queues, workers, preview, redrive, ...more] = commandsOf('A webhook fails or is disabled')
     expect(more).to.deep.equal([])
     system = await startSystem(['api', 'dispatcher', 'worker'], quiet, {
@@ -231,7 +231,7 @@ describe('the runbook', function () {
     await expectInvariants(database)
   })
 
-  it('the outbox grows: no dispatcher, and an event that could not be dispatched', async () => {
+  it('empties an outbox that grew without a dispatcher, and releases a quarantined event', async () => {
     const [outbox, dispatchers, ...more] = commandsOf('The outbox grows')
     const [list, release, ...evenMore] = commandsOf('Events are quarantined')
     expect([...more, ...evenMore]).to.deep.equal([])
@@ -253,7 +253,7 @@ describe('the runbook', function () {
     expect(await run(list)).to.contain('No event is quarantined')
   })
 
-  it('statistics are behind or wrong: no worker, and somebody changed them', async () => {
+  it('brings statistics up to date that had no worker, and rebuilds statistics that were changed by hand', async () => {
     const [projections, workers, check, rebuild, verify, ...more] = commandsOf(
       'Statistics are behind or wrong',
     )
@@ -277,7 +277,7 @@ describe('the runbook', function () {
     expect(await run(verify)).to.contain('All invariants hold')
   })
 
-  it('the database does not answer: it takes no connections, and then does again', async () => {
+  it('shows why the database does not answer, and that the system recovers by itself', async () => {
     const [readyz, why, status, verify, ...more] = commandsOf('The database does not answer')
     expect(more).to.deep.equal([])
     await begin('api', 'dispatcher', 'worker')
@@ -302,7 +302,7 @@ describe('the runbook', function () {
     expect(await run(verify)).to.contain('All invariants hold')
   })
 
-  it('the API is slow: somebody holds a lock', async () => {
+  it('ends the session that blocks the API with a lock', async () => {
     const [waits, end, ...more] = commandsOf('The API is slow or answers with errors')
     expect(more).to.deep.equal([])
     system = await startSystem(['api'], quiet, { DATABASE_TIMEOUT_MS: 60_000 })
@@ -324,7 +324,7 @@ describe('the runbook', function () {
     expect(await run(waits)).not.to.contain('somebody')
   })
 
-  it('event streams are late, refused or broken off: a place is missing, a client does not read, somebody holds a lock', async () => {
+  it('finds full event streams, and ends the session that blocks their reads', async () => {
     const [metrics, holders, end, ...more] = commandsOf('Event streams are late, refused or broken off')
     expect(more).to.deep.equal([])
     const { log, lines } = recordingLog()
@@ -348,7 +348,7 @@ describe('the runbook', function () {
     const order = await place(system.database, menu)
     await holder.query('begin; lock table outbox_events in access exclusive mode')
     await until('events cannot be read', async () => (await figure('read_failures_total')) > 0)
-    expect(lines.map(({ msg }) => msg)).to.include('new events could not be read for streams; trying again')
+    expect(lines.map(({ msg }) => msg)).to.include('new events for streams could not be read; retrying')
     const PID = await until(
       'the reader waits',
       async () => /(\d+) │ somebody +│ idle in transaction/.exec(await run(holders))?.[1],
@@ -359,7 +359,7 @@ describe('the runbook', function () {
     reading.close()
   })
 
-  it('the database was restored from a backup: without the queues', async () => {
+  it('restores the jobs of a backup without the schema pgboss', async () => {
     const [migrate, verify, missing, again, deliver, forget, rebuild, verifyAgain, ...more] = commandsOf(
       'The database was restored from a backup',
     )
