@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { licenceTroubles } from './supply/licences.ts'
-import { type Lockfile, lockedPackages, lockfileTroubles } from './supply/lockfile.ts'
+import { licenceProblems } from './supply/licences.ts'
+import { type Lockfile, lockedPackages, lockfileProblems } from './supply/lockfile.ts'
 import { runScript } from './support/run-script.ts'
 
-/** Checks where the packages come from, and under which licences those of production are. Asks nobody: works offline. */
+/** Checks that every package has a version and a hash, and a permitted licence. Works offline. */
 
 const root = join(import.meta.dirname, '..')
 
 await runScript(async () => {
   const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile
-  const troubles = [...lockfileTroubles(lockfile), ...licenceTroubles(lockfile, root)]
-  for (const trouble of troubles) console.error(trouble)
-  console.log(`${lockedPackages(lockfile).length} packages, ${troubles.length} troubles`)
-  return troubles.length === 0 ? 0 : 1
+  const problems = [...lockfileProblems(lockfile), ...licenceProblems(lockfile, root)]
+  for (const problem of problems) console.error(problem)
+  console.log(`${lockedPackages(lockfile).length} packages, ${problems.length} problems`)
+  return problems.length === 0 ? 0 : 1
 })

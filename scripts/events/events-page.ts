@@ -5,65 +5,73 @@ import { type JsonSchema, jsonSchemaOf } from '../../src/events/event-schemas.ts
 
 const PUBLIC_URL = 'https://orders.example.com'
 
-/** docs/events.md: the catalogue for people. */
+/** Returns docs/events.md: the catalogue for people. */
 export function eventsPage(): string {
   return `# Events
 
-What happens to orders and their stock is told as events, to whoever builds on it: delivery, customers, analytics. This page is
-made of the catalogue, [src/events/catalogue.ts](../src/events/catalogue.ts), by \`npm run events\`; a test sees that it is up to date.
+Every change of an order or of its stock is published as an event, for delivery partners, customer
+apps and analytics. \`npm run generate\` writes this page from the catalogue,
+[src/events/catalogue.ts](../src/events/catalogue.ts).
 
-| event | tells |
+| event | reports |
 |---|---|
 ${eventTypes.map(type => `| [\`${type}\`](#${anchorOf(type)}) | ${titleOf(type)} |`).join('\n')}
 
-A webhook that is tried gets a \`webhook.test\`, whose shape is in the AsyncAPI document.
+Testing a webhook sends a \`webhook.test\`, which the AsyncAPI document describes.
 
-The same for machines: \`/schemas/{type}.json\` has the JSON Schema (2020-12) of the \`data\` of a type, and is where \`dataschema\`
-leads; \`/schemas/cloud-events/{type}.json\` that of the whole event. Both are open to everybody. \`/asyncapi.json\`
-([copy](generated/asyncapi.json)) is the AsyncAPI 3.0 document, for callers.
+Machine-readable forms: \`/schemas/{type}.json\` is the JSON Schema (2020-12) of the \`data\` of a type,
+and the URL in \`dataschema\`. \`/schemas/cloud-events/{type}.json\` is the schema of the whole event.
+Both need no authentication. \`/asyncapi.json\` ([copy](generated/asyncapi.json)) is the AsyncAPI 3.0
+document, for authenticated clients.
 
-## What an event looks like
+## Format
 
-It is a [CloudEvent](https://github.com/cloudevents/spec) 1.0 in JSON, with the extensions Sequence and Distributed Tracing.
+An event is a [CloudEvent](https://github.com/cloudevents/spec) 1.0 in JSON, with the extensions
+Sequence and Distributed Tracing.
 
 ${json(toCloudEvent(exampleOf('order.placed.v1'), PUBLIC_URL))}
 
 ${fieldTable(withoutData(jsonSchemaOf(cloudEventSchema('order.placed.v1'), 'draft-2020-12')))}
 
-\`sequence\` is missing where an event is about no order. It is 2n − 1 for the nth step of an order's history, and 2 for what became
-of its stock.
+Events that are not about an order have no \`sequence\`. Step n in the history of an order has the
+sequence 2n − 1; the outcome of its stock deduction has the sequence 2.
 
-## What you can rely on
+## Guarantees
 
-- An event is told if, and only if, what it tells was committed: both are written in one transaction.
-- It is told at least once. The same event has the same \`id\` and says the same, however often it comes.
-- \`sequence\` rises within an order: an event with a lower one than you have seen is older news.
-- A \`v1\` stays what it is. It may get new optional properties, and there may be new types: **ignore what you do not know.** No
-  property goes away, becomes optional or nullable, or takes values that it did not take before. What needs that is a \`v2\`, told
-  beside the \`v1\` for as long as anybody listens to that.
-- Ids are UUIDs, times RFC 3339 in UTC, amounts decimal strings with the decimals of their currency.
+- An event is published if, and only if, the change that it reports was committed. Both are written
+  in one transaction.
+- Delivery is at least once. A repeated event has the same \`id\` and the same content.
+- \`sequence\` rises within an order. An event with a lower sequence than one you have processed is
+  older.
+- A \`v1\` stays compatible. It may gain optional properties, and new types may appear: **ignore
+  what you do not know.** No property is removed, becomes optional or nullable, or takes values that
+  it did not take before. Such a change is a \`v2\`, published beside the \`v1\` while the \`v1\` has
+  consumers.
+- Ids are UUIDs, times are RFC 3339 in UTC, amounts are decimal strings with all decimals of their
+  currency.
 
-## The events
+## Catalogue
 
 ${eventTypes.map(section).join('\n\n')}
 
 ## Changing the catalogue
 
-Change [src/events/catalogue.ts](../src/events/catalogue.ts), then \`npm run events\`: it writes this page and
-[docs/generated/asyncapi.json](generated/asyncapi.json) anew, and says what would break somebody. \`npm run check\` fails on that, too: it compares with
-[docs/generated/events.json](generated/events.json), the catalogue as last released, and looks both ways.
+Edit [src/events/catalogue.ts](../src/events/catalogue.ts), then run \`npm run generate\`. \`npm run
+check\` compares the catalogue with the released one,
+[docs/generated/events.json](generated/events.json), in both directions, and fails on a breaking
+change:
 
-| a change to a \`v1\` | consumers that know the released one | events that are written already |
+| a change to a \`v1\` | consumers of the released \`v1\` | events that are already stored |
 |---|---|---|
-| new type; new optional property; other descriptions | go on | go on |
-| new required property; narrower type, values, limits | go on | would be refused, and quarantined by the dispatcher |
-| property gone, optional or nullable; wider type, values, limits | break | go on |
-| other type, format, pattern, constant; type gone | break | would be refused |
+| new type; new optional property; other descriptions | keep working | stay valid |
+| new required property; narrower type, values or limits | keep working | become invalid: the dispatcher quarantines them |
+| property removed, optional or nullable; wider type, values or limits | break | stay valid |
+| other type, format, pattern or constant; type removed | break | become invalid |
 
-All but the first are refused. What no comparison of schemas can see, such as an amount that turns from gross into net, is a
-\`v2\` all the same. \`npm run events -- --release\` makes the present catalogue the released one, and is part of making a release; it
-refuses what breaks. To withdraw a type that nobody listens to any more, take it out of docs/generated/events.json by hand, in a commit
-that says so.
+Only the first row is permitted. A change of meaning that no schema shows, for example an amount
+that becomes net instead of gross, also needs a \`v2\`. \`npm run events -- --release\` makes the
+current catalogue the released one; it is part of a release. To withdraw a type that has no
+consumers, remove it from docs/generated/events.json by hand, in a commit that says so.
 `
 }
 
@@ -71,15 +79,17 @@ function section(type: EventType): string {
   const { payload } = exampleOf(type)
   return `### \`${type}\`
 
-${eventCatalogue[type].description}
+${wrapped(eventCatalogue[type].description)}
 
 ${fieldTable(jsonSchemaOf(eventCatalogue[type].payload, 'draft-2020-12'))}
 
 ${json(payload)}`
 }
 
+/** Returns prose in lines of at most 100 characters. */
+const wrapped = (prose: string) => prose.replaceAll(/(.{1,100})(?: |$)/g, '$1\n').trimEnd()
 const titleOf = (type: EventType) => eventCatalogue[type].title
-/** As GitHub names the anchor of a heading. */
+/** Returns the anchor that GitHub gives to a heading. */
 const anchorOf = (type: EventType) => type.replaceAll('.', '')
 const json = (value: unknown) => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``
 
@@ -89,25 +99,25 @@ function withoutData({ properties, ...rest }: JsonSchema): JsonSchema {
 }
 
 function fieldTable(schema: JsonSchema): string {
-  const rows = fieldsOf(schema).map(([name, its, isRequired]) => {
+  const rows = fieldsOf(schema).map(([name, field, isRequired]) => {
     const optional = isRequired ? '' : ', optional'
-    return `| \`${name}\` | ${typeName(its)}${optional} | ${its.description ?? ''} |`
+    return `| \`${name}\` | ${typeName(field)}${optional} | ${field.description ?? ''} |`
   })
   return ['| property | type | |', '|---|---|---|', ...rows].join('\n')
 }
 
-/** Every property, those within lists and objects by their path. */
+/** Returns every property. Properties within lists and objects are named by their path. */
 function fieldsOf(
   schema: JsonSchema,
   prefix = '',
 ): [name: string, schema: JsonSchema, isRequired: boolean][] {
   const required = schema.required
-  return Object.entries(schema.properties ?? {}).flatMap(([name, its]) => {
-    const items = its.items
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const items = field.items
     const path = `${prefix}${name}`
     return [
-      [path, its, required?.includes(name) ?? false],
-      ...fieldsOf(items ?? its, items ? `${path}[].` : `${path}.`),
+      [path, field, required?.includes(name) ?? false],
+      ...fieldsOf(items ?? field, items ? `${path}[].` : `${path}.`),
     ]
   })
 }

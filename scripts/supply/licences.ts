@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import spdxSatisfies from 'spdx-satisfies'
 import { type Lockfile, lockedPackages } from './lockfile.ts'
 
-/** Licences, by SPDX id, under which a package may be part of what runs in production: none asks for our source. */
-const allowedLicences: ReadonlySet<string> = new Set([
+/** SPDX ids of the licences that are permitted in production. None requires publishing our source. */
+const PERMITTED_LICENCES = [
   '0BSD',
   'Apache-2.0',
   'BSD-2-Clause',
@@ -13,29 +14,38 @@ const allowedLicences: ReadonlySet<string> = new Set([
   'ISC',
   'MIT',
   'Unlicense',
-])
+]
 
-/**
- * Whether an SPDX expression leaves us a licence of the list: one of `OR`, all of `AND`. One with more to it than one
- * level of brackets is for people to read.
- */
-export function isAllowed(expression: string): boolean {
-  const alternatives = expression.replace(/^\((.*)\)$/, '$1').split(' OR ')
-  return alternatives.some(all => all.split(' AND ').every(licence => allowedLicences.has(licence)))
+// The types are those of version 5, which compared two expressions.
+const satisfies = spdxSatisfies as unknown as (expression: string, permitted: string[]) => boolean
+
+/** Returns whether an SPDX expression permits use under the licences above. */
+export function isPermitted(expression: string): boolean {
+  try {
+    return satisfies(expression, PERMITTED_LICENCES)
+  } catch {
+    // Not an SPDX expression, e.g. `SEE LICENSE IN x`.
+    return false
+  }
 }
 
-/** The packages of production whose licence is not on the list, or not said. @param root has `node_modules` */
-export function licenceTroubles(lockfile: Lockfile, root: string): string[] {
+/**
+ * Returns one line per production package without a permitted licence, also for other platforms.
+ * license-checker-rseidelsohn is not used: it compares by substring (`MIT AND GPL-3.0` passes),
+ * ignores packages for other platforms, and would add 140 packages.
+ * @param root folder that contains `node_modules`
+ */
+export function licenceProblems(lockfile: Lockfile, root: string): string[] {
   return lockedPackages(lockfile)
     .filter(([, { dev }]) => !dev)
     .flatMap(([folder, { license }]) => {
       const licence = installedLicence(join(root, folder)) ?? license
-      if (licence === undefined) return [`${folder} does not say its licence`]
-      return isAllowed(licence) ? [] : [`${folder} is under ${licence}, which is not on the list`]
+      if (licence === undefined) return [`${folder} declares no licence`]
+      return isPermitted(licence) ? [] : [`${folder} has the licence ${licence}, which is not permitted`]
     })
 }
 
-/** What the package itself says; undefined where it is for other platforms, and so not here. */
+/** Returns what the installed package declares, or undefined if it is not installed on this platform. */
 function installedLicence(folder: string): string | undefined {
   const file = join(folder, 'package.json')
   if (!existsSync(file)) return undefined

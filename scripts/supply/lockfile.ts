@@ -1,39 +1,33 @@
-/** What npm writes down of a package in `package-lock.json`. */
+/** A package in `package-lock.json`. */
 export interface LockedPackage {
   version?: string
-  /** where it came from; `.npmrc` leaves out what the registry answers for */
-  resolved?: string
   integrity?: string
+  /** an SPDX expression */
   license?: string
-  /** a folder of this machine */
+  /** the package is a link to a folder on this machine */
   link?: boolean
-  /** for development only: never in production */
+  /** the package is only for development */
   dev?: boolean
 }
 
 export interface Lockfile {
-  lockfileVersion: number
-  /** by folder, `node_modules/koa`; the program itself is `""` */
+  /** by folder, e.g. `node_modules/koa`; the project itself is `""` */
   packages: Record<string, LockedPackage>
 }
 
-/** Every package but the program itself, with its folder. */
+/** Returns the packages, without the project itself, by their folder. */
 export function lockedPackages({ packages }: Lockfile): [folder: string, locked: LockedPackage][] {
   return Object.entries(packages).filter(([folder]) => folder !== '')
 }
 
-const STRONG_INTEGRITY = /^sha512-[\w+/]{86}==$/
-
-/** What is wrong with where packages come from: each has to be of a registry, in one version, known by its hash. */
-export function lockfileTroubles(lockfile: Lockfile): string[] {
-  return lockedPackages(lockfile).flatMap(([folder, locked]) => {
-    const { version, resolved, integrity = '', link = false } = locked
-    const troubles = [
-      link && 'is a folder of some machine',
-      !link && version === undefined && 'has no version',
-      !link && !STRONG_INTEGRITY.test(integrity) && 'has no SHA-512 to know it by',
-      resolved !== undefined && !resolved.startsWith('https://') && `comes from ${resolved}`,
-    ]
-    return troubles.filter(trouble => trouble !== false).map(trouble => `${folder} ${trouble}`)
+/**
+ * Returns one line per package that has no version or no hash, or is a link. lockfile-lint checks the
+ * protocol and the algorithm of the hash, but accepts a package without a hash, and any link.
+ */
+export function lockfileProblems(lockfile: Lockfile): string[] {
+  return lockedPackages(lockfile).flatMap(([folder, { version, integrity, link }]) => {
+    if (link) return [`${folder} is a link to a folder`]
+    const problems = [!version && 'has no version', !integrity && 'has no hash']
+    return problems.filter(problem => problem !== false).map(problem => `${folder} ${problem}`)
   })
 }

@@ -10,7 +10,7 @@ const documentOf = (options?: DocumentOptions) =>
   openApiDocument(apiRoutes({} as never), packageJson.version, options)
 
 describe('docs/generated/openapi.json', () => {
-  it('is the document as it is served; `npm run openapi` writes it anew', () => {
+  it('is the document that is served; `npm run generate` writes it', () => {
     const copy = readFileSync(
       join(import.meta.dirname, '..', '..', 'docs', 'generated', 'openapi.json'),
       'utf8',

@@ -3,73 +3,102 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import { isAllowed, licenceTroubles } from '../../scripts/supply/licences.ts'
+import { isPermitted, licenceProblems } from '../../scripts/supply/licences.ts'
 import {
   type LockedPackage,
   type Lockfile,
   lockedPackages,
-  lockfileTroubles,
+  lockfileProblems,
 } from '../../scripts/supply/lockfile.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const integrity = `sha512-${'A'.repeat(86)}==`
 const locked = (given: LockedPackage): Lockfile => ({
-  lockfileVersion: 3,
   packages: { '': { version: '1.0.0' }, 'node_modules/x': given },
 })
 const ours = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lockfile
 
-describe('where packages come from', () => {
-  it('is a registry for each of ours, in a version known by its hash', () => {
+/** Runs lockfile-lint as `npm run check` does, on a lockfile with one package. */
+async function lint(given: object): Promise<string> {
+  const folder = temporaryFolder()
+  const file = join(folder, 'package-lock.json')
+  const packages = { '': { name: 'y', version: '1.0.0' }, 'node_modules/x': given }
+  writeFileSync(file, JSON.stringify({ name: 'y', version: '1.0.0', lockfileVersion: 3, packages }))
+  const args = ['--path', file, '--type', 'npm', '--validate-https', '--validate-integrity']
+  const program = join(ROOT, 'node_modules', '.bin', 'lockfile-lint')
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [program, ...args])
+    return stdout
+  } catch (error) {
+    return `refused: ${(error as { stderr: string }).stderr}`
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+describe('the lockfile', () => {
+  it('has a version and a hash for each package', () => {
     expect(lockedPackages(ours).length).to.be.above(100)
-    expect(lockfileTroubles(ours)).to.deep.equal([])
+    expect(lockfileProblems(ours)).to.deep.equal([])
   })
 
-  it('may be left out or a registry over HTTPS', () => {
-    expect(lockfileTroubles(locked({ version: '1.0.0', integrity }))).to.deep.equal([])
+  it('is accepted by lockfile-lint when a package has no URL, or an HTTPS URL', async () => {
     const resolved = 'https://registry.example/x/-/x-1.0.0.tgz'
-    expect(lockfileTroubles(locked({ version: '1.0.0', integrity, resolved }))).to.deep.equal([])
+    expect(await lint({ version: '1.0.0', integrity })).not.to.include('refused')
+    expect(await lint({ version: '1.0.0', integrity, resolved })).not.to.include('refused')
   })
 
-  const wrong: [what: string, given: LockedPackage, trouble: string][] = [
-    ['git', { version: '1.0.0', integrity, resolved: 'git+ssh://git@host/x.git#1' }, 'comes from git+ssh:'],
-    ['plain HTTP', { version: '1.0.0', integrity, resolved: 'http://host/x.tgz' }, 'comes from http:'],
-    ['a file', { version: '1.0.0', integrity, resolved: 'file:x.tgz' }, 'comes from file:'],
-    ['a folder', { link: true, resolved: '../x' }, 'is a folder'],
-    ['no hash', { version: '1.0.0' }, 'has no SHA-512'],
-    ['a weak hash', { version: '1.0.0', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' }, 'has no SHA-512'],
+  const unsafe: [what: string, given: object][] = [
+    ['git', { version: '1.0.0', integrity, resolved: 'git+ssh://git@host.example/x.git#1' }],
+    ['plain HTTP', { version: '1.0.0', integrity, resolved: 'http://host.example/x.tgz' }],
+    [
+      'a weak hash',
+      {
+        version: '1.0.0',
+        integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=',
+        resolved: 'https://host.example/x.tgz',
+      },
+    ],
+  ]
+  for (const [what, given] of unsafe)
+    it(`is refused by lockfile-lint when a package has ${what}`, async () => {
+      expect(await lint(given)).to.include('refused')
+    })
+
+  const incomplete: [what: string, given: LockedPackage, problem: string][] = [
+    ['a link to a folder', { link: true }, 'is a link to a folder'],
+    ['no hash', { version: '1.0.0' }, 'has no hash'],
     ['no version', { integrity }, 'has no version'],
   ]
-  for (const [what, given, trouble] of wrong) {
-    it(`is refused when it is, or has, ${what}`, () => {
-      expect(lockfileTroubles(locked(given))[0]).to.include(`node_modules/x ${trouble}`)
+  for (const [what, given, problem] of incomplete)
+    it(`is refused when a package has ${what}`, () => {
+      expect(lockfileProblems(locked(given))[0]).to.equal(`node_modules/x ${problem}`)
     })
-  }
 })
 
 describe('licences in production', () => {
-  it('are all on the list', () => {
-    expect(licenceTroubles(ours, ROOT)).to.deep.equal([])
+  it('are all permitted', () => {
+    expect(licenceProblems(ours, ROOT)).to.deep.equal([])
   })
 
-  it('are read as SPDX: one of OR, all of AND', () => {
+  it('are SPDX expressions: one licence of an OR, all licences of an AND', () => {
     for (const good of ['MIT', '(MIT OR GPL-3.0)', 'GPL-2.0 OR ISC', '(MIT AND ISC)'])
-      expect(isAllowed(good), good).to.equal(true)
+      expect(isPermitted(good), good).to.equal(true)
     for (const bad of ['GPL-3.0', 'AGPL-3.0-only', 'UNLICENSED', 'MIT AND GPL-3.0', 'SEE LICENSE IN x', ''])
-      expect(isAllowed(bad), bad).to.equal(false)
+      expect(isPermitted(bad), bad).to.equal(false)
   })
 
-  it('are those that the installed package says, and have to be said', () => {
+  it('are read from the installed package, and must be declared', () => {
     const root = temporaryFolder()
     const folder = join(root, 'node_modules', 'x')
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'x', license: 'AGPL-3.0' }))
-    expect(licenceTroubles(locked({ license: 'MIT' }), root)[0]).to.include('is under AGPL-3.0')
-    expect(licenceTroubles(locked({ license: 'MIT', dev: true }), root)).to.deep.equal([])
+    expect(licenceProblems(locked({ license: 'MIT' }), root)[0]).to.include('has the licence AGPL-3.0')
+    expect(licenceProblems(locked({ license: 'MIT', dev: true }), root)).to.deep.equal([])
     rmSync(root, { recursive: true })
-    expect(licenceTroubles(locked({ license: 'MIT' }), root)).to.deep.equal([])
-    expect(licenceTroubles(locked({}), root)).to.deep.equal(['node_modules/x does not say its licence'])
+    expect(licenceProblems(locked({ license: 'MIT' }), root)).to.deep.equal([])
+    expect(licenceProblems(locked({}), root)).to.deep.equal(['node_modules/x declares no licence'])
   })
 })
 
