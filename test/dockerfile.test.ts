@@ -50,9 +50,12 @@ describe('the flags of each role', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
   const roles = ['api', 'dispatcher', 'worker'] as const
 
-  /** What `npm run` gives node, but for the folder of what is compiled: an image has its own. */
+  /** Returns the node command of an npm script. An image has a compile cache of its own. */
   const wordsOf = (role: string) =>
-    (scripts[role] ?? '').replace('--import ./src/compile-cache.js ', '').split(' ')
+    (scripts[role] ?? '')
+      .replace(/^node scripts\/run\.js /, '')
+      .replace('--import ./src/compile-cache.js ', '')
+      .split(' ')
 
   it('are those of package.json in the compose file, and in the image', () => {
     const compose = read('docker-compose.yml')
