@@ -14,8 +14,6 @@ const filesOf = (...patterns: string[]) =>
 
 /** Files, and folders without their subfolders, that do not pass yet. Remove what passes. */
 const pending: readonly string[] = [
-  'README.md',
-  'docs/architecture.md',
   'docs/security.md',
   'scripts/',
   'scripts/events/',
@@ -129,7 +127,11 @@ describe('Markdown files', () => {
     if (file !== 'CHANGELOG.md')
       it(`${file} names no file that does not exist`, () => {
         const named = [...lines.join('\n').matchAll(/`((?:src|test|scripts|docs)\/[\w./-]+)`/g)]
-        const missing = named.map(([, path = '']) => path).filter(path => !existsSync(join(ROOT, path)))
+        // The recipe of CONTRIBUTING.md creates files.
+        const created = [...lines.join('\n').matchAll(/`([\w./-]+)`, a new file/g)].map(([, path]) => path)
+        const missing = named
+          .map(([, path = '']) => path)
+          .filter(path => !existsSync(join(ROOT, path)) && !created.includes(path))
         expectNone(missing)
       })
 

@@ -108,13 +108,17 @@ describe('the schemas of events', () => {
       await api.cancel(String(body['order_id']), reason)
     }
 
-    const events = await until('there is an event of every type', async () => {
+    let missing: string[] = []
+    const events = await until('every type of the catalogue is made', async () => {
       const rows = await database.query<EventOf>(
         `select event_id, restaurant_id, type, order_id, payload, trace_context
         from outbox_events where restaurant_id = $1 order by event_id`,
         [restaurant_id],
       )
-      return new Set(rows.map(({ type }) => type)).size === eventTypes.length && rows
+      missing = eventTypes.filter(type => !rows.some(row => row.type === type))
+      return missing.length === 0 && rows
+    }).catch((error: unknown) => {
+      throw new Error(`no step of this test makes ${missing.join(', ')}; add one above`, { cause: error })
     })
     for (const event of events) await expectSound(event)
   })
