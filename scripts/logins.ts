@@ -10,7 +10,9 @@ import { databaseUrl } from './support/connect.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
 
-/** Creates one database login per process, so that a compromised process gets no other permissions. */
+/**
+ * Creates one database login per process, so that a compromised process gets no other permissions.
+ */
 
 const STATEMENT_TIMEOUT_MS = 10_000
 const PASSWORD_BYTES = 32

@@ -5,7 +5,9 @@ import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
 import { type Delivery, verifyDelivery, WebhookReceiver } from './support/webhook-receiver.ts'
 
-/** A webhook endpoint for trying webhooks out: verifies the signature of each event and prints it. */
+/**
+ * A webhook endpoint for trying webhooks out: verifies the signature of each event and prints it.
+ */
 
 const DEFAULT_PORT = 8_787
 const MAX_COUNT = 1_000_000_000

@@ -1,6 +1,6 @@
-// Runs a program of node_modules/.bin: `node scripts/run.js PROGRAM ARGUMENT…`. Every npm script starts
-// here, so that it works on a fresh clone: installs the dependencies if they are missing or if
-// package-lock.json has changed. Plain JavaScript for Node 20, because it runs before there is a
+// Runs a program of node_modules/.bin: `node scripts/run.js PROGRAM ARGUMENT…`. Every npm script
+// starts here, so that it works on a fresh clone: installs the dependencies if they are missing or
+// if package-lock.json has changed. Plain JavaScript for Node 20, because it runs before there is a
 // node_modules folder. The program then runs on Node 24, which npm's `node` package installs.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -36,7 +36,10 @@ function ensureInstalled() {
   writeFileSync(stamp, lock)
 }
 
-/** Where npm's `node` package has no build for the platform, the Node of the system must be new enough. */
+/**
+ * Where npm's `node` package has no build for the platform, the Node of the system must be new
+ * enough.
+ */
 function assertNodeVersion() {
   const local = join(bin, 'node')
   const version = existsSync(local)
@@ -47,7 +50,10 @@ function assertNodeVersion() {
   fail(`Node ${MIN_NODE.join('.')} or newer is required, but this is ${version}`, 1)
 }
 
-/** Replaces this process by the program, so that signals, exit status and terminal are those of the program. */
+/**
+ * Replaces this process by the program, so that signals, exit status and terminal are those of the
+ * program.
+ */
 function run([program, ...args]) {
   const local = join(bin, program)
   const file = existsSync(local) ? local : program === 'node' ? process.execPath : program

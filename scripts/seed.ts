@@ -87,7 +87,10 @@ function newSteps() {
   })
 }
 
-/** Draws a progress bar into the title of a step; only on a terminal, where lines can be overwritten. */
+/**
+ * Draws a progress bar into the title of a step; only on a terminal, where lines can be
+ * overwritten.
+ */
 function showProgress(step: Step, what: string, done: number, total: number): void {
   const isVisible = done === total || done % Math.ceil(total / BAR_WIDTH) === 0
   if (!process.stderr.isTTY || !isVisible) return

@@ -26,7 +26,10 @@ const MAX_DURATION_MS = 3_600_000
 const MAX_SEED = 1_000_000_000
 /** Concurrent calls of the API. */
 const MAX_CALL_COUNT = 128
-/** Open orders in memory. Customers who arrive while the limit is reached are counted as turned away. */
+/**
+ * Open orders in memory. Customers who arrive while the limit is reached are counted as turned
+ * away.
+ */
 const MAX_OPEN_ORDER_COUNT = 20_000
 /** Time that an order spends in the kitchen, and again on the road, as a share of the evening. */
 const STAGE_SHARE = 0.1
@@ -115,7 +118,9 @@ interface EveningPlan {
   seed: number
 }
 
-/** Starts an order per arrival until the time is over, then waits for open orders, up to a timeout. */
+/**
+ * Starts an order per arrival until the time is over, then waits for open orders, up to a timeout.
+ */
 async function spendEvening(
   evening: Evening,
   { menus, rate, durationMs, seed }: EveningPlan,

@@ -6,7 +6,9 @@ import { ScriptError } from './support/script-error.ts'
 import { describeSqlError } from './support/sql-error.ts'
 import { describeResult, type SqlResult } from './support/sql-table.ts'
 
-/** Runs SQL on Comanda's database and prints what comes of it: for those who have no psql at hand. */
+/**
+ * Runs SQL on Comanda's database and prints what comes of it: for those who have no psql at hand.
+ */
 
 const usage = `Runs SQL on the database in DATABASE_URL, else on the embedded one.
 

@@ -5,11 +5,13 @@ import { excess } from './schema-compatibility.ts'
 export type Catalogue = Readonly<Record<string, JsonSchema>>
 
 /**
- * What in `current` breaks a promise that `released` has made. There are two whom a change can break:
- * - Consumers were told what has been released. An event of today has to be one of then, but for properties that are new;
- *   and what was there has to be there still.
- * - Events that are written already, in the outbox, in jobs and wherever they are sent again from, are held against
- *   today's catalogue, and would be quarantined where it refuses them. So the `data` of then has to be `data` of today.
+ * What in `current` breaks a promise that `released` has made. There are two whom a change can
+ * break:
+ * - Consumers were told what has been released. An event of today has to be one of then, but for
+ * properties that are new;   and what was there has to be there still.
+ * - Events that are written already, in the outbox, in jobs and wherever they are sent again from,
+ * are held against   today's catalogue, and would be quarantined where it refuses them. So the
+ * `data` of then has to be `data` of today.
  *
  * New types and new optional properties break neither. Whatever else changes makes a `v2`.
  * @returns a line for each change, naming the type and the place in the event

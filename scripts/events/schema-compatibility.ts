@@ -11,7 +11,10 @@ export interface Finding {
 }
 
 export interface ExcessOptions {
-  /** whether a property that `whole` names and `part` does not is a finding, also where it is optional */
+  /**
+   * whether a property that `whole` names and `part` does not is a finding, also where it is
+   * optional
+   */
   missing: 'counts' | 'counts if required'
 }
 
@@ -19,8 +22,9 @@ const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)
 
 /**
- * What `part` allows and `whole` does not. A property that a schema does not name is taken for one that never comes: it is
- * an excess only where `whole` is closed to others. A keyword that cannot be compared has to be the same in both.
+ * What `part` allows and `whole` does not. A property that a schema does not name is taken for one
+ * that never comes: it is an excess only where `whole` is closed to others. A keyword that cannot
+ * be compared has to be the same in both.
  */
 export function excess(part: JsonSchema, whole: JsonSchema, options: ExcessOptions, at = ''): Finding[] {
   const others = alternatives(whole)

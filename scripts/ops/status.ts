@@ -6,7 +6,9 @@ import { commandLine, duration } from '../support/command-line.ts'
 import { jsonOption, withDatabase } from './ops-database.ts'
 import { field, type Row, rowsTable, seconds, shortTime } from './rows-table.ts'
 
-/** Status reports a failing or late webhook after this time, which leaves room for a few retries. */
+/**
+ * Status reports a failing or late webhook after this time, which leaves room for a few retries.
+ */
 const LATE_MINUTES = 10
 
 interface Status {
@@ -118,9 +120,10 @@ function failingWebhooks({ failing, disabled, behind }: Row): string[] {
 }
 
 /**
- * Counts missing processes. A process that starts replaces one silent process of its role. Therefore
- * the nth latest silent process means that n processes stopped since its last heartbeat; if fewer
- * than n have started since then, the difference is missing. The maximum over all n counts.
+ * Counts missing processes. A process that starts replaces one silent process of its role.
+ * Therefore the nth latest silent process means that n processes stopped since its last heartbeat;
+ * if fewer than n have started since then, the difference is missing. The maximum over all n
+ * counts.
  */
 const goneSql = `
   select coalesce(sum(missing), 0)::integer as missing

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import spdxSatisfies from 'spdx-satisfies'
 import { type Lockfile, lockedPackages } from './lockfile.ts'
 
-/** SPDX ids of the licences that are permitted in production. None requires publishing our source. */
+/**
+ * SPDX ids of the licences that are permitted in production. None requires publishing our source.
+ */
 const PERMITTED_LICENCES = [
   '0BSD',
   'Apache-2.0',
@@ -45,7 +47,10 @@ export function licenceProblems(lockfile: Lockfile, root: string): string[] {
     })
 }
 
-/** Returns what the installed package declares, or undefined if it is not installed on this platform. */
+/**
+ * Returns what the installed package declares, or undefined if it is not installed on this
+ * platform.
+ */
 function installedLicence(folder: string): string | undefined {
   const file = join(folder, 'package.json')
   if (!existsSync(file)) return undefined

@@ -21,8 +21,8 @@ export function lockedPackages({ packages }: Lockfile): [folder: string, locked:
 }
 
 /**
- * Returns one line per package that has no version or no hash, or is a link. lockfile-lint checks the
- * protocol and the algorithm of the hash, but accepts a package without a hash, and any link.
+ * Returns one line per package that has no version or no hash, or is a link. lockfile-lint checks
+ * the protocol and the algorithm of the hash, but accepts a package without a hash, and any link.
  */
 export function lockfileProblems(lockfile: Lockfile): string[] {
   return lockedPackages(lockfile).flatMap(([folder, { version, integrity, link }]) => {

@@ -9,7 +9,10 @@ import { ScriptError } from './script-error.ts'
 /** Longest a call may take. */
 const CALL_TIMEOUT_MS = 10_000
 
-/** No answer came: nothing listens there, the connection broke, or time ran out. What became of the call is unknown. */
+/**
+ * No answer came: nothing listens there, the connection broke, or time ran out. What became of the
+ * call is unknown.
+ */
 export class ApiUnreachable extends ScriptError {
   override name = 'ApiUnreachable'
   /** e.g. `ECONNREFUSED`, `timeout` */
@@ -60,8 +63,8 @@ const SCOPES = 'orders:read, orders:write, orders:status, inventory:read and inv
 const MAX_RATE_LIMIT_WAIT_MS = 120_000
 
 /**
- * The API as the scripts use it. Each call throws ApiUnreachable or ApiProblem. One that is refused because too many were sent
- * was not looked at: it is sent again when it may be.
+ * The API as the scripts use it. Each call throws ApiUnreachable or ApiProblem. One that is refused
+ * because too many were sent was not looked at: it is sent again when it may be.
  */
 export class Api {
   readonly baseUrl: string
@@ -73,7 +76,9 @@ export class Api {
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
-  /** Whether calls make sense at all: one line says what is wrong before anything has been begun. */
+  /**
+   * Whether calls make sense at all: one line says what is wrong before anything has been begun.
+   */
   async checkReady(): Promise<void> {
     const url = `${this.baseUrl}/readyz`
     const { ok, status, text } = await this.#fetch('GET', url)

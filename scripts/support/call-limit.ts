@@ -8,7 +8,10 @@ export class CallLimit {
     this.#limit = limit
   }
 
-  /** @throws the signal's reason when it was aborted before the call's turn came; then the call is not made */
+  /**
+   * @throws the signal's reason when it was aborted before the call's turn came; then the call is
+   * not made
+   */
   async run<Result>(signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
     if (this.#underWay >= this.#limit) await new Promise<void>(turn => this.#waiting.push(turn))
     else this.#underWay++

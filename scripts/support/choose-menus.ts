@@ -19,12 +19,15 @@ const PORTIONS_PER_ORDER = 4
 /** Every other dish is stocked for this many times the demand, and some. */
 const PLENTY_FACTOR = 4
 const PLENTY_MIN = 100
-/** The dish of the day is stocked for this share of the demand: some of its orders end out of stock. */
+/**
+ * The dish of the day is stocked for this share of the demand: some of its orders end out of stock.
+ */
 const SCARCE_SHARE = 0.6
 
 /**
- * What customers can order: the items that were named, and a menu of its own for each restaurant that was named without
- * any of its items (the API has no call that lists a menu). With nothing named, at restaurants made for it.
+ * What customers can order: the items that were named, and a menu of its own for each restaurant
+ * that was named without any of its items (the API has no call that lists a menu). With nothing
+ * named, at restaurants made for it.
  * @throws ApiProblem for an id that does not exist
  */
 export async function chooseMenus(api: Api, choice: MenuChoice): Promise<Menu[]> {
@@ -63,7 +66,8 @@ async function addMenu(
   const menu_item_ids: string[] = []
   for (const [index, item] of items.entries()) {
     const available_qty = Math.ceil(index === 0 ? SCARCE_SHARE * demand : PLENTY_FACTOR * demand + PLENTY_MIN)
-    // The currency of a restaurant that was there before is unknown; whole amounts are right in every one.
+    // The currency of a restaurant that was there before is unknown; whole amounts are right in
+    // every one.
     const price = existingId ? String(Math.ceil(Number(item.price))) : item.price
     const added = await api.addMenuItem(restaurant_id, { ...item, price, available_qty })
     menu_item_ids.push(added.menu_item_id)

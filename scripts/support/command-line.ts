@@ -35,7 +35,9 @@ function inRange(format: RegExp, min: number, max: number, expected: string): (v
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
-/** Parses a duration like `90s`, `5m` or `1500ms` into milliseconds. The default unit is seconds. */
+/**
+ * Parses a duration like `90s`, `5m` or `1500ms` into milliseconds. The default unit is seconds.
+ */
 export function duration(minMs: number, maxMs: number): (value: string) => number {
   return value => {
     const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value) ?? []

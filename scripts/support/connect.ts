@@ -10,9 +10,10 @@ const EMBEDDED = 'the embedded database'
 const NOT_RUNNING = 'the embedded database is not running: `npm start` starts it'
 
 /**
- * Connects to the database in DATABASE_URL, or else to the embedded database, which must be running.
+ * Connects to the database in DATABASE_URL, or else to the embedded database, which must be
+ * running.
  * @param name shown in `pg_stat_activity`. It must not begin with `comanda-`: the embedded database
- *   keeps running as long as a connection with such a name is open.
+ * keeps running as long as a connection with such a name is open.
  * @throws ScriptError that names what to start or to change, without the password
  */
 export async function connect(name: `comanda ${string}`): Promise<Client> {

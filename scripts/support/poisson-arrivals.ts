@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SeededRandom } from './seeded-random.ts'
 
-/** Times of arrival of customers who know nothing of each other, in ms from the start. The same seed, the same times. */
+/**
+ * Times of arrival of customers who know nothing of each other, in ms from the start. The same
+ * seed, the same times.
+ */
 export function* poissonArrivals(
   random: SeededRandom,
   ratePerSecond: number,
@@ -12,8 +15,8 @@ export function* poissonArrivals(
 }
 
 /**
- * Calls `onArrival` at each time, open loop: it never waits for what came of an earlier one, and times that passed
- * while the process was busy are made up for at once.
+ * Calls `onArrival` at each time, open loop: it never waits for what came of an earlier one, and
+ * times that passed while the process was busy are made up for at once.
  * @param onArrival gets the time at which it was due, on the clock of `performance.now()`
  */
 export async function runArrivals(

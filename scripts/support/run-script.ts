@@ -33,7 +33,10 @@ export async function runScript(main: () => Promise<number>): Promise<void> {
   }
 }
 
-/** commander has already printed the help: on stderr, with exit status 1, if a subcommand is missing. */
+/**
+ * commander has already printed the help: on stderr, with exit status 1, if a subcommand is
+ * missing.
+ */
 function isHelp(error: unknown): error is CommanderError {
   return error instanceof CommanderError && error.code.startsWith('commander.help')
 }

@@ -6,7 +6,8 @@ export class SeededRandom {
   readonly #state = new Uint32Array(4)
 
   /**
-   * @param stream names a sequence of its own under the seed, so that drawing more from one leaves others as they are
+   * @param stream names a sequence of its own under the seed, so that drawing more from one leaves
+   * others as they are
    */
   constructor(seed: number, stream: string) {
     for (let word = 0; word < 3; word++) this.#state[word] = fnv1a(`${seed}/${stream}/${word}`)

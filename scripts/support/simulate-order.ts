@@ -21,7 +21,8 @@ const PREPARE_TIMEOUT_MS = 30_000
 
 /**
  * Takes one order from the customer's wish to its end. A call that fails ends it where it is.
- * @param dueAt when the customer came, on the clock of `performance.now()`: placing is timed from there
+ * @param dueAt when the customer came, on the clock of `performance.now()`: placing is timed from
+ * there
  * @throws never for what the API answers or for a stop; it is in the tally
  */
 export async function simulateOrder(evening: Evening, plan: OrderPlan, dueAt: number): Promise<void> {
@@ -128,7 +129,10 @@ async function cancel(evening: Evening, orderId: string, reason: string): Promis
   tally.see(await timed(evening, 'POST /orders/{id}/cancel', () => api.cancelOrder(orderId, reason)))
 }
 
-/** Times a call from when it was wanted, the wait for its turn included. Only calls that were answered count. */
+/**
+ * Times a call from when it was wanted, the wait for its turn included. Only calls that were
+ * answered count.
+ */
 async function timed<Reply>(
   { calls, signal, tally }: Evening,
   timing: Timing,

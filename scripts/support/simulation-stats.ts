@@ -63,7 +63,10 @@ export class SimulationStats {
   readonly #open = new Map<string, Ending>()
   readonly #ended = new Map<Ending, number>()
 
-  /** Takes note of where an order is. One that cannot change any more is forgotten, but for its count. */
+  /**
+   * Takes note of where an order is. One that cannot change any more is forgotten, but for its
+   * count.
+   */
   see(order: Seen): void {
     const ending = endingOf(order)
     const isFinal = !openStatuses.includes(order.status)

@@ -35,8 +35,8 @@ function isoTimestamp(text: string): string {
 }
 
 /**
- * What customers type ends up here: an escape sequence must not reach the terminal, nor text that changes its
- * direction. Line breaks stay.
+ * What customers type ends up here: an escape sequence must not reach the terminal, nor text that
+ * changes its direction. Line breaks stay.
  */
 export function escapeControls(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, character =>

@@ -2,8 +2,8 @@ import type { DatabaseError } from 'pg'
 import { escapeControls } from './sql-cell.ts'
 
 /**
- * What is wrong with a query, for the one who typed it: the message, the line with a caret under the place, and what
- * the server adds.
+ * What is wrong with a query, for the one who typed it: the message, the line with a caret under
+ * the place, and what the server adds.
  */
 export function describeSqlError(error: DatabaseError, query: string): string {
   const { message, code, detail, hint, where, position } = error

@@ -21,7 +21,8 @@ const RECORD_FRAME_WIDTH = 7
 const MIN_VALUE_WIDTH = 20
 
 /**
- * What came of one statement: its rows as a table, and how many. A table that is too wide becomes a record a row.
+ * What came of one statement: its rows as a table, and how many. A table that is too wide becomes a
+ * record a row.
  * @param columns width of the terminal; Infinity when there is none
  */
 export function describeResult(result: SqlResult, columns: number): string {

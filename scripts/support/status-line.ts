@@ -5,7 +5,8 @@ const REDRAW_MS = 200
 const LINE_EVERY_MS = 5_000
 
 /**
- * Says again and again what `describe` gives: on a terminal by rewriting one line, elsewhere by a line now and then.
+ * Says again and again what `describe` gives: on a terminal by rewriting one line, elsewhere by a
+ * line now and then.
  * @returns ends it, with the last state on a line of its own
  */
 export function showStatus(stream: WriteStream, describe: () => string): () => void {

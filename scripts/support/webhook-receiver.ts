@@ -12,7 +12,9 @@ export interface Delivery {
   body: string
 }
 
-/** The response to a delivery: a status, with headers and a body if needed. Undefined: none, ever. */
+/**
+ * The response to a delivery: a status, with headers and a body if needed. Undefined: none, ever.
+ */
 export type Answer = number | { status: number; headers?: OutgoingHttpHeaders; body?: string } | undefined
 
 /** An HTTP server on 127.0.0.1 that receives webhook deliveries. */

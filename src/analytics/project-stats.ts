@@ -1,20 +1,21 @@
 import type { Tx } from '../db/transaction.ts'
 import { addedByEventsSql, columnsSql, statColumns } from './stats-sql.ts'
 
-/** About how many events one transaction adds. */
+/** Approximate number of events per transaction. */
 const BATCH_COUNT = 5_000
 
 /**
- * Adds to the statistics what events have been committed since the cursor, each once: what is visible now and was not then
- * (src/events/snapshot-position.ts). Atomic: what was added and the cursor move together. While another does so, nothing happens.
- * @returns whether there may be more
+ * Adds the events that were committed since the cursor to the statistics, each once
+ * (src/events/snapshot-position.ts). Atomic with moving the cursor. Does nothing while another
+ * process projects.
+ * @returns whether more events may be waiting
  */
 export async function projectStats(tx: Tx, batchCount = BATCH_COUNT): Promise<boolean> {
   const [cursor] = await tx.query<{ next_xid: string; under_way: string[] }>(cursorSql)
   if (!cursor) return false
   const { next_xid, under_way } = cursor
-  const [moved] = await tx.query<{ is_whole: boolean }>(projectSql, [next_xid, under_way, batchCount])
-  return moved?.is_whole === false
+  const [moved] = await tx.query<{ is_complete: boolean }>(projectSql, [next_xid, under_way, batchCount])
+  return moved?.is_complete === false
 }
 
 const cursorSql = `
@@ -24,7 +25,7 @@ const cursorSql = `
   for no key update skip locked
 `
 
-const news = `
+const newEventsSql = `
       select order_id, restaurant_id, type, payload
       from outbox_events
       where xid >= $1::text::xid8
@@ -34,7 +35,9 @@ const news = `
       from outbox_events
       where xid = any($2::text[]::xid8[])`
 
-/** A batch ends behind a whole transaction; the cursor then is the snapshot as far as it reaches. */
+/**
+ * A batch ends at the end of a transaction. The cursor becomes the part of the snapshot before it.
+ */
 const projectSql = `
   with now as materialized (
     select pg_current_snapshot() as snapshot
@@ -54,7 +57,7 @@ const projectSql = `
   ), added as (
     insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
     select restaurant_id, hour, ${columnsSql}
-    from (${addedByEventsSql(news)}) as added
+    from (${addedByEventsSql(newEventsSql)}) as added
     on conflict (restaurant_id, hour) do update
     set ${statColumns.map(column => `${column} = restaurant_hours.${column} + excluded.${column}`).join(', ')}
   )
@@ -69,5 +72,5 @@ const projectSql = `
     as_of = bound.as_of
   from bound
   where projection = 'stats'
-  returning not exists (select from last) as is_whole
+  returning not exists (select from last) as is_complete
 `

@@ -1,17 +1,17 @@
 import type { Sql } from '../db/transaction.ts'
 import { columnsSql, type statColumns } from './stats-sql.ts'
 
-/** What the orders of an hour came to, amounts in minor units. */
+/** The counters of one hour, with amounts in minor units. */
 export type HourOfStats = { hour: Date } & Record<(typeof statColumns)[number], number>
 
 export interface Stats {
-  /** oldest first; hours without orders are left out */
+  /** oldest first, without hours that have no orders */
   hours: HourOfStats[]
-  /** up to when events have been added */
+  /** time up to which events are counted */
   asOf: Date
 }
 
-/** The hours of a restaurant that begin at `from` or later, and before `to`. At most as many as there are between. */
+/** Returns the hours of a restaurant that begin in [from, to). */
 export async function readStats(sql: Sql, restaurantId: string, from: Date, to: Date): Promise<Stats> {
   const rows = await sql.query<HourOfStats & { as_of: Date; hour: Date | null }>(readSql, [
     restaurantId,

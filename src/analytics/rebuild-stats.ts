@@ -2,7 +2,7 @@ import type { Tx } from '../db/transaction.ts'
 import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
 import { addedByEventsSql, columnsSql, statColumns } from './stats-sql.ts'
 
-/** Every event is read: nothing here is meant to walk an index, or to be over in a moment. */
+/** The rebuild reads every event: it needs no index scans, and takes its time. */
 const settings = [
   'transaction_timeout = 0',
   'statement_timeout = 0',
@@ -10,42 +10,42 @@ const settings = [
 ]
 
 /**
- * Makes the statistics anew of the events that are kept, and sets the cursor to where they were read; hours whose events may
- * not all be kept any more stay as they are. Atomic, and safe while events come in: readers see the old ones until it is done,
- * and what comes meanwhile is added afterwards.
- * @returns how many hours were made
+ * Recounts the statistics from the retained events and moves the cursor to the snapshot that was
+ * read. Hours whose events may be pruned stay as they are. Atomic and safe under load: readers see
+ * the old figures until the commit, and the projector adds later events afterwards.
+ * @returns the number of recounted hours
  */
 export async function rebuildStats(tx: Tx): Promise<number> {
   for (const setting of settings) await tx.execute(`set local ${setting}`)
-  // Whoever adds events is waited for, and comes back later; what they added is in the next statement's snapshot.
+  // Waits for a projector; the next statement's snapshot includes what it added.
   await tx.execute(`select from projection_cursors where projection = 'stats' for update`)
-  const [made] = await tx.query<{ hours: number }>(rebuildSql)
-  return made?.hours ?? 0
+  const [result] = await tx.query<{ hours: number }>(rebuildSql)
+  return result?.hours ?? 0
 }
 
 /**
- * Events are pruned by their age, while this runs, too: what is rebuilt is the hours that are wholly younger than that, by an
- * hour more for clocks that differ.
+ * Pruning may run at the same time, so that only hours are recounted whose events are all younger
+ * than the retention, with an hour to spare for clocks that differ.
  */
 const rebuildSql = `
-  with kept as materialized (
+  with retained as materialized (
     select date_trunc('hour', now() - interval '${OUTBOX_RETENTION_DAYS} days', 'UTC') + interval '2 hours' as since
-  ), made as (
+  ), recounted as (
     insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
     select restaurant_id, hour, ${columnsSql}
     from (${addedByEventsSql('select order_id, restaurant_id, type, payload from outbox_events')}) as added
-    where hour >= (select since from kept)
+    where hour >= (select since from retained)
     on conflict (restaurant_id, hour) do update
     set ${statColumns.map(column => `${column} = excluded.${column}`).join(', ')}
     returning restaurant_id, hour
-  ), unmade as (
+  ), emptied as (
     delete from restaurant_hours as h
-    where h.hour >= (select since from kept)
+    where h.hour >= (select since from retained)
       and not exists (
         select
-        from made as m
-        where m.restaurant_id = h.restaurant_id
-          and m.hour = h.hour
+        from recounted as r
+        where r.restaurant_id = h.restaurant_id
+          and r.hour = h.hour
       )
   )
   update projection_cursors
@@ -54,5 +54,5 @@ const rebuildSql = `
     as_of = statement_timestamp()
   from pg_current_snapshot() as s
   where projection = 'stats'
-  returning (select count(*) from made) as hours
+  returning (select count(*) from recounted) as hours
 `

@@ -4,8 +4,6 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { HourOfStats, Stats } from './read-stats.ts'
 
-/** The shape of statistics on the wire. */
-
 const HOUR_MS = 3_600_000
 export const MAX_HOUR_COUNT = 31 * 24
 const DEFAULT_HOUR_COUNT = 24
@@ -13,31 +11,28 @@ const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-1
 
 export const statsQuery = z.strictObject({
   from: moment.optional().meta({
-    description: `Begins with the hour of this time; left out, ${DEFAULT_HOUR_COUNT} hours before the end`,
+    description: `Start of the range, rounded down to the hour. Default: ${DEFAULT_HOUR_COUNT} hours before the end`,
   }),
   to: moment.optional().meta({
-    description:
-      'Ends before the first hour that begins at this time or later; left out, with the present hour',
+    description: 'End of the range, rounded up to the hour. Default: the end of the current hour',
   }),
 })
 
 const stay = z.object({
-  count: z.int().meta({ description: 'Orders that have left it', example: 41 }),
+  count: z.int().meta({ description: 'Orders that have left the status', example: 41 }),
   mean_seconds: z
     .number()
     .nullable()
-    .meta({ description: 'How long they were in it; null: none has left it', example: 0.031 }),
+    .meta({ description: 'Mean time in the status; null if no order has left it', example: 0.031 }),
 })
 
 const counts = {
-  orders: z.int().meta({ description: 'Placed', example: 42 }),
-  revenue: moneyOutput('Of those that have not been cancelled', '512.50'),
-  cancellations: z
-    .int()
-    .meta({ description: 'Those of them that were cancelled, for whatever reason', example: 3 }),
+  orders: z.int().meta({ description: 'Orders placed', example: 42 }),
+  revenue: moneyOutput('Revenue of the orders that are not cancelled', '512.50'),
+  cancellations: z.int().meta({ description: 'Orders that were cancelled, for any reason', example: 3 }),
   stock_outs: z
     .int()
-    .meta({ description: 'Those of these that were cancelled because stock was short', example: 1 }),
+    .meta({ description: 'Orders that were cancelled because stock was insufficient', example: 1 }),
   time_in_status: z.object({ PLACED: stay, PREPARING: stay, OUT_FOR_DELIVERY: stay }),
 }
 
@@ -45,19 +40,19 @@ export const statsReply = z
   .object({
     restaurant_id: id('restaurant', demoIds.restaurant),
     currency,
-    from: timestamp('Begin of the first hour'),
+    from: timestamp('Start of the first hour'),
     to: timestamp('End of the last hour'),
-    as_of: timestamp('Up to when events have been counted, a few seconds ago'),
+    as_of: timestamp('Time up to which events are counted, usually a few seconds ago'),
     totals: z.object(counts),
     hours: z
-      .array(z.object({ hour: timestamp('Begin of the hour in which the orders were placed'), ...counts }))
+      .array(z.object({ hour: timestamp('Start of the hour in which the orders were placed'), ...counts }))
       .meta({ description: 'Hours with orders, oldest first' }),
   })
   .meta({ id: 'Stats' })
 
 export type StatsReply = z.infer<typeof statsReply>
 
-/** Whole hours, in UTC. @param now what a range that is left open ends with */
+/** Returns the range rounded outward to whole hours in UTC. @param now default end of the range */
 export function rangeOf(query: z.infer<typeof statsQuery>, now: Date): { from: Date; to: Date } {
   const to =
     Math.ceil((query.to === undefined ? now.getTime() + 1 : Date.parse(query.to)) / HOUR_MS) * HOUR_MS
@@ -68,7 +63,7 @@ export function rangeOf(query: z.infer<typeof statsQuery>, now: Date): { from: D
   return { from: new Date(from), to: new Date(to) }
 }
 
-/** Hours between two times. */
+/** Returns the number of hours in a range. */
 export function hoursBetween({ from, to }: { from: Date; to: Date }): number {
   return (to.getTime() - from.getTime()) / HOUR_MS
 }

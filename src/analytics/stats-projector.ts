@@ -7,8 +7,9 @@ import { projectStats } from './project-stats.ts'
 const INTERVAL_MS = 2_000
 
 /**
- * Adds new events to the statistics every two seconds, in batches: a job per event would cost the asynchronous pipeline more
- * than the counting itself. Among several processes, one at a time projects.
+ * Adds new events to the statistics every two seconds, in batches: a job per event would cost the
+ * asynchronous pipeline more than the counting itself. Among several processes, one at a time
+ * projects.
  */
 export class StatsProjector {
   readonly #loop: PollLoop

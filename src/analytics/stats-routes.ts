@@ -16,18 +16,17 @@ import {
   statsReply,
 } from './stats-contract.ts'
 
-/** How restaurants fare. */
 export function statsRoutes({ database }: { database: Database }): Route[] {
   return [
     route({
       ...restaurantRouteDefaults,
       path: '/api/v1/restaurants/{restaurant_id}/stats',
       operationId: 'getStats',
-      summary: 'See how a restaurant fares',
+      summary: 'Get the statistics of a restaurant',
       description:
-        'By the hour (UTC) in which orders were placed: how many, their revenue, those that were cancelled or found stock short, and how long they were in each status. It is a few seconds behind.',
+        'Returns orders, revenue, cancellations, stock-outs and the mean time in each status, per hour (UTC) in which the orders were placed. Eventually consistent: `as_of` is a few seconds ago.',
       query: statsQuery,
-      statusDescription: 'The hours with orders, and their totals',
+      statusDescription: 'The hours with orders, and the totals',
       replySchema: statsReply,
       replyExample: example,
       handle: async ({ params: { restaurant_id }, query, caller }) => {
@@ -35,7 +34,7 @@ export function statsRoutes({ database }: { database: Database }): Route[] {
         const range = rangeOf(query, new Date())
         const hours = hoursBetween(range)
         if (!(hours > 0 && hours <= MAX_HOUR_COUNT)) {
-          const detail = `must be after \`from\`, by ${MAX_HOUR_COUNT} hours at most`
+          const detail = `must be after \`from\`, by at most ${MAX_HOUR_COUNT} hours`
           throw new QueryInvalid([{ parameter: 'to', detail }])
         }
         const restaurant = await readRestaurant(database, restaurant_id)

@@ -1,8 +1,8 @@
 import { OUT_OF_STOCK, openStatuses } from '../orders/order.ts'
 
 /**
- * What is counted, once for the projection, its rebuilding and the check: a row is about the orders that a restaurant took
- * in an hour, as they have fared since. All are sums, so that what events add can be added.
+ * The counters, shared by the projection, its rebuild and the invariant. A row covers the orders
+ * that were placed at a restaurant in one hour, and their later history. All counters are sums.
  */
 export const statColumns = [
   'order_count',
@@ -33,7 +33,8 @@ const stays = (ms: string, from: string) =>
 const msBetween = (begin: string, end: string) => `(extract(epoch from ${end} - ${begin}) * 1000)::bigint`
 
 /**
- * What events add to each hour. A step of an order ends its stay in the status before; when that began stands in its history.
+ * Returns what events add to each hour. A transition ends the time in the previous status, which
+ * began with the transition before.
  * @param events SQL of rows with `order_id`, `restaurant_id`, `type` and `payload`
  */
 export const addedByEventsSql = (events: string) => `
@@ -55,7 +56,7 @@ export const addedByEventsSql = (events: string) => `
       or e.type like 'order.status.%'
     group by o.restaurant_id, ${hour}`
 
-/** The same, counted from the orders and their history alone: what the projection has to be equal to. */
+/** Counts the same from the orders and their transitions. The projection must equal this. */
 export const recountSql = `
     select o.restaurant_id, ${hour} as hour,
       count(*) filter (where t.seq = 1) as order_count,

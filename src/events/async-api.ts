@@ -23,8 +23,9 @@ const CLOUD_EVENT = 'application/cloudevents+json'
 const HTTP_BINDING = '0.3.0'
 
 /**
- * The AsyncAPI 3.0 document: what webhooks deliver and what streams show, made of the event catalogue. Its schemas are of
- * draft 7, on which AsyncAPI builds; those at `/schemas` say the same in 2020-12.
+ * The AsyncAPI 3.0 document: what webhooks deliver and what streams show, made of the event
+ * catalogue. Its schemas are of draft 7, on which AsyncAPI builds; those at `/schemas` say the same
+ * in 2020-12.
  */
 export function asyncApiDocument({ version, publicUrl, authMode, test, snapshots }: AsyncApiOptions) {
   return {
@@ -215,7 +216,10 @@ function snapshotMessage(kind: StreamKind) {
   }
 }
 
-/** A snapshot's schema and those within it that have names, all at the one place where they are looked for. */
+/**
+ * A snapshot's schema and those within it that have names, all at the one place where they are
+ * looked for.
+ */
 function snapshotSchemas(kind: StreamKind, schema: z.ZodType): Record<string, JsonSchema> {
   const json = JSON.stringify(jsonSchemaOf(schema, 'draft-7'))
   const { definitions, ...snapshot } = JSON.parse(

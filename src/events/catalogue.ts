@@ -12,7 +12,8 @@ import {
   time,
 } from './payload-fields.ts'
 
-// The examples show one evening: one order is delivered, one is cancelled by its customer, one finds too little stock.
+// The examples show one evening: one order is delivered, one is cancelled by its customer, one
+// finds too little stock.
 const { restaurant: restaurant_id, margherita, tiramisu, order: order_id } = demoIds
 const delivered = { order_id, restaurant_id }
 const cancelled = { order_id: '01a20488-6f60-7000-8000-000000000102', restaurant_id }
@@ -21,8 +22,9 @@ const twoPizzas = { menu_item_id: margherita, name: 'Pizza Margherita', quantity
 const oneTiramisu = { menu_item_id: tiramisu, name: 'Tiramisù', quantity: 1 }
 
 /**
- * The event catalogue: one entry per event, from which types, validation, SQL and documents follow. A released `v1` may only
- * gain optional properties (docs/events.md explains why, `npm run events` checks it). src/outbox/routing.ts lists the jobs.
+ * The event catalogue: one entry per event, from which types, validation, SQL and documents follow.
+ * A released `v1` may only gain optional properties (docs/events.md explains why, `npm run check`
+ * verifies it). src/outbox/routing.ts lists the jobs.
  */
 export const eventCatalogue = {
   'order.placed.v1': defineEvent({

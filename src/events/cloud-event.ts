@@ -5,8 +5,8 @@ import type { EventOf } from './event.ts'
 import { sequenceOf } from './sequence.ts'
 
 /**
- * An event as webhooks and streams publish it: CloudEvents 1.0 in JSON, with the extensions Sequence and Distributed Tracing.
- * `data` is the payload of the catalogue.
+ * An event as webhooks and streams publish it: CloudEvents 1.0 in JSON, with the extensions
+ * Sequence and Distributed Tracing. `data` is the payload of the catalogue.
  */
 export interface CloudEvent<Type extends EventType = EventType> {
   specversion: '1.0'

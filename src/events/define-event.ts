@@ -9,8 +9,9 @@ export type OrderSequence<Property extends string = string> =
   | { readonly property: Property; readonly times: number; readonly plus: number }
 
 /**
- * The place of an event among the events of its order: a positive integer that rises along every path an order can take.
- * `null` where the payload has no `order_id`. TypeScript and SQL both follow from this rule (./sequence.ts).
+ * The place of an event among the events of its order: a positive integer that rises along every
+ * path an order can take. `null` where the payload has no `order_id`. TypeScript and SQL both
+ * follow from this rule (./sequence.ts).
  */
 type SequenceRule<Payload> = Payload extends { order_id: string }
   ? OrderSequence<NumberProperty<Payload>>

@@ -19,7 +19,8 @@ export interface JsonSchema {
 }
 
 /**
- * Returns the JSON Schema of a zod schema. It allows unknown properties, because later versions may add some.
+ * Returns the JSON Schema of a zod schema. It allows unknown properties, because later versions may
+ * add some.
  * @param target `draft-2020-12`, or `draft-7`, on which AsyncAPI builds
  */
 export function jsonSchemaOf(schema: z.ZodType, target: 'draft-2020-12' | 'draft-7'): JsonSchema {
@@ -27,7 +28,8 @@ export function jsonSchemaOf(schema: z.ZodType, target: 'draft-2020-12' | 'draft
     target,
     io: 'input',
     override: ({ jsonSchema }) => {
-      // zod adds the pattern by which it checks a format. It is of no use to readers and may change with every zod release.
+      // zod adds the pattern by which it checks a format. It is of no use to readers and may change
+      // with every zod release.
       if (jsonSchema.format === 'date-time') jsonSchema.pattern = 'Z$'
       else if (jsonSchema.format !== undefined) delete jsonSchema.pattern
       // OpenAPI has `example`, JSON Schema `examples`.
@@ -40,7 +42,10 @@ export function jsonSchemaOf(schema: z.ZodType, target: 'draft-2020-12' | 'draft
   return rest as JsonSchema
 }
 
-/** Returns the JSON Schema (2020-12) of the `data` of a type, to which `dataschema` of its events points. */
+/**
+ * Returns the JSON Schema (2020-12) of the `data` of a type, to which `dataschema` of its events
+ * points.
+ */
 function dataSchema(type: EventType, publicUrl: string): JsonSchema {
   return {
     $schema: DIALECT,
@@ -50,7 +55,10 @@ function dataSchema(type: EventType, publicUrl: string): JsonSchema {
   }
 }
 
-/** Returns the JSON Schema (2020-12) of a whole CloudEvent of a type. `data` refers to {@link dataSchema}. */
+/**
+ * Returns the JSON Schema (2020-12) of a whole CloudEvent of a type. `data` refers to {@link
+ * dataSchema}.
+ */
 function envelopeSchema(type: EventType, publicUrl: string): JsonSchema {
   const { properties, ...rest } = jsonSchemaOf(cloudEventSchema(type), 'draft-2020-12')
   return {

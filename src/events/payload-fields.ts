@@ -41,5 +41,8 @@ export const statusChange = <Status extends string>(status: Status) =>
     at: time('When the status changed'),
   })
 
-/** Leaves the number after each step free for an event between two steps, such as the outcome of the stock deduction. */
+/**
+ * Leaves the number after each step free for an event between two steps, such as the outcome of the
+ * stock deduction.
+ */
 export const sequenceOfStep = { property: 'seq', times: 2, plus: -1 } as const

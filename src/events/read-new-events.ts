@@ -22,8 +22,9 @@ export interface NewEventBatch {
 type Row = { snapshot: string; xid: string | null } & Omit<NewEvent, 'xid'>
 
 /**
- * Reads the events of these restaurants that were committed after a position: those visible now and not visible then, however
- * late their transactions committed. Successive calls return each event exactly once.
+ * Reads the events of these restaurants that were committed after a position: those visible now and
+ * not visible then, however late their transactions committed. Successive calls return each event
+ * exactly once.
  * @param limit approximate maximum: the events of one transaction are never split
  */
 export async function readNewEvents(
@@ -55,7 +56,10 @@ const columns = `
       extract(epoch from clock_timestamp() - created_at)::float8 * 1000 as age_ms
     from outbox_events`
 
-/** Two scans of one index. The upper bound excludes transaction ids of another server, which a restored dump contains. */
+/**
+ * Two scans of one index. The upper bound excludes transaction ids of another server, which a
+ * restored dump contains.
+ */
 const newSql = `
   with now as materialized (
     select pg_current_snapshot() as snapshot

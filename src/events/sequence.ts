@@ -14,8 +14,9 @@ const rules = new Map<string, OrderSequence>(
 )
 
 /**
- * Returns the place of an event among the events of its order, by the rule in the catalogue. It rises, with gaps: an order
- * that is cancelled before its stock is deducted has no 2. The gapless number is `seq` in the payload.
+ * Returns the place of an event among the events of its order, by the rule in the catalogue. It
+ * rises, with gaps: an order that is cancelled before its stock is deducted has no 2. The gapless
+ * number is `seq` in the payload.
  * @returns undefined for events about no order, and for types that only a newer version has
  */
 export function sequenceOf({ type, payload }: Pick<EventOf, 'type' | 'payload'>): number | undefined {
@@ -35,8 +36,9 @@ function applyRule(rule: OrderSequence, payload: object): number {
 }
 
 /**
- * {@link sequenceOf} in SQL, of a row `e` of the outbox: an `integer`, null without an order. It never fails, because it also
- * runs before the payload is checked; a payload that does not match the catalogue gets 1 and is quarantined.
+ * {@link sequenceOf} in SQL, of a row `e` of the outbox: an `integer`, null without an order. It
+ * never fails, because it also runs before the payload is checked; a payload that does not match
+ * the catalogue gets 1 and is quarantined.
  */
 export const sequenceSql = `
   case

@@ -1,6 +1,7 @@
 /**
- * Which transactions a Postgres snapshot includes: all below `next`, except those still `inProgress`. Transactions commit in a
- * different order than their ids are assigned, so a single number cannot mark how far a reader has come; a snapshot can.
+ * Which transactions a Postgres snapshot includes: all below `next`, except those still
+ * `inProgress`. Transactions commit in a different order than their ids are assigned, so a single
+ * number cannot mark how far a reader has come; a snapshot can.
  * https://www.postgresql.org/docs/18/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
  */
 export interface SnapshotPosition {

@@ -2,8 +2,8 @@ import type { EventOf } from './event.ts'
 import { sequenceOf } from './sequence.ts'
 
 /**
- * Sorts events by id, which is by time, and the events of each order by sequence, because the clocks of processes differ. Pure:
- * the same events are always in the same order.
+ * Sorts events by id, which is by time, and the events of each order by sequence, because the
+ * clocks of processes differ. Pure: the same events are always in the same order.
  */
 export function sortEvents<Event extends EventOf>(events: readonly Event[]): Event[] {
   const sorted = [...events].sort((a, b) => (a.event_id < b.event_id ? -1 : 1))

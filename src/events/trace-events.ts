@@ -12,8 +12,9 @@ export interface TracedEvents<Event extends EventOf> {
 const untraced = () => undefined
 
 /**
- * Starts a span per event of a batch, as a child of the span that caused the event. The spans of pg-boss cover whole batches and
- * belong to no single trace, so each span links to the span of its batch. Without tracing, returns the events unchanged.
+ * Starts a span per event of a batch, as a child of the span that caused the event. The spans of
+ * pg-boss cover whole batches and belong to no single trace, so each span links to the span of its
+ * batch. Without tracing, returns the events unchanged.
  * @param operation `dispatch`, or `process` with the name of the queue
  */
 export function traceEvents<Event extends EventOf>(

@@ -12,7 +12,8 @@ const items = [
 ]
 
 /**
- * Adds a restaurant with a small menu to an empty database, under the ids of the documented examples.
+ * Adds a restaurant with a small menu to an empty database, under the ids of the documented
+ * examples.
  * @returns false when there are restaurants already
  */
 export async function addDemoMenu(tx: Tx): Promise<boolean> {

@@ -7,7 +7,7 @@ import {
   deadLetterQueue,
   deliveryQueue,
   eventQueues,
-  housekeepingQueues,
+  maintenanceQueues,
 } from './queues.ts'
 
 /** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
@@ -67,7 +67,7 @@ export async function createQueues(boss: PgBoss): Promise<void> {
     await createOrUpdate(boss, name, options)
   }
   await createOrUpdate(boss, DELIVERY_QUEUE, deliveryQueue)
-  for (const [name, { cron, ...options }] of Object.entries(housekeepingQueues)) {
+  for (const [name, { cron, ...options }] of Object.entries(maintenanceQueues)) {
     await createOrUpdate(boss, name, options)
     await boss.schedule(name, cron, null, { missed: 'once' })
   }

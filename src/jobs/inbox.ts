@@ -1,16 +1,16 @@
 import { uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 
-/** What is needed to know an event again. */
+/** Identifies an event. */
 export interface EventKey {
   event_id: string
   restaurant_id: string
 }
 
 /**
- * Records that `consumer` processes these events, in the transaction of their effects: both stay or neither does.
- * Send it behind the locks of the events' orders, so that two workers never wait for each other here.
- * @returns the ids that were not processed before; the others are redelivered or redriven and need nothing
+ * The inbox: records that `consumer` processes these events, atomically with their effects in `tx`.
+ * Call it after the orders of the events are locked, so that two workers cannot deadlock here.
+ * @returns the ids that were not processed before; the other events are duplicates
  */
 export async function claimEvents(
   tx: Tx,

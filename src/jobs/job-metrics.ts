@@ -1,13 +1,13 @@
 import { meter } from '../platform/meters.ts'
 
 const failures = meter.createCounter('comanda.job.failures', {
-  description: 'Attempts at a job that failed, to be tried again or given up',
+  description: 'Failed attempts of jobs, to be retried or dead-lettered',
 })
 const retries = meter.createCounter('comanda.job.retries', {
-  description: 'Attempts at a job after its first',
+  description: 'Attempts of jobs after the first',
 })
 const deadLetters = meter.createCounter('comanda.dead.letters', {
-  description: 'Jobs that used up their attempts',
+  description: 'Jobs that used up their retries',
 })
 
 export function countFailure(queue: string): void {

@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 
-/** How a job was being worked: with others of its batch, or by itself. */
+/** Whether a job runs with the others of its batch, or alone. */
 export type Trial = 'together' | 'alone'
 
 /**
- * Which jobs a worker is at, of those that were begun before. Written before they are touched and outside of their
- * transaction: when the process dies, what it died of is known to be among them.
+ * Records which retried jobs are running. A record is committed before the jobs run and outside
+ * their transaction, so that it survives a crash of the process and names the suspects.
  */
 export class PoisonTracker {
   readonly #database: Database
@@ -17,7 +17,7 @@ export class PoisonTracker {
     this.#queue = queue
   }
 
-  /** Those among these jobs that a process was at when it died, or lost its database. */
+  /** Returns the jobs that were running when a process crashed or lost its database. */
   async unfinished(jobIds: readonly string[]): Promise<Map<string, Trial>> {
     const rows = await this.#database.query<{ job_id: string; alone: boolean }>(unfinishedSql, [
       this.#queue,
@@ -26,12 +26,12 @@ export class PoisonTracker {
     return new Map(rows.map(({ job_id, alone }) => [job_id, alone ? 'alone' : 'together']))
   }
 
-  /** On disk when it resolves, whatever becomes of the transaction that the jobs run in. */
+  /** Commits the record by itself, independently of the transaction of the jobs. */
   async begin(jobIds: readonly string[], trial: Trial): Promise<void> {
     await this.#database.execute(beginSql, [this.#queue, jobIds, trial === 'alone'])
   }
 
-  /** With the transaction of the jobs' outcome. */
+  /** Deletes the record in the transaction of the jobs' outcome. */
   async end(tx: Tx, jobIds: readonly string[]): Promise<void> {
     await tx.execute(endSql, [this.#queue, jobIds])
   }

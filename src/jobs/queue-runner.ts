@@ -1,19 +1,19 @@
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from '../platform/log.ts'
 
-/** How a queue is worked. */
+/** How the jobs of a queue are processed. */
 export interface QueueWork {
   begin: () => Promise<void>
-  /** takes nothing more; left out, pg-boss does it */
+  /** stops fetching jobs; by default pg-boss does */
   end?: () => Promise<void>
-  /** jobs in hand; left out, pg-boss knows */
+  /** jobs in progress; by default pg-boss counts them */
   inHand?: () => number
 }
 
-/** How each queue is worked, by its name. */
+/** By queue name. */
 export type QueueWorks = ReadonlyMap<string, QueueWork>
 
-/** Works every queue but those that operators have paused. pg-boss itself has no notion of a pause. */
+/** Processes every queue that is not paused by an operator. pg-boss itself cannot pause a queue. */
 export class QueueRunner {
   readonly #boss: PgBoss
   readonly #works: QueueWorks
@@ -27,8 +27,9 @@ export class QueueRunner {
   }
 
   /**
-   * Begins what is not paused and ends what is. A batch in hand is finished; nothing waits for it here.
-   * @returns whether anything has changed
+   * Starts the queues that are not paused and stops the others. Does not wait for the batch in
+   * progress, which is finished.
+   * @returns whether a queue was started or stopped
    */
   async apply(paused: ReadonlySet<string>): Promise<boolean> {
     let changed = false
@@ -40,14 +41,16 @@ export class QueueRunner {
       } else if (!paused.has(queue) && !this.#working.has(queue)) {
         await begin()
         this.#working.add(queue)
-        this.#log.debug({ queue }, 'queue worked')
+        this.#log.debug({ queue }, 'queue started')
         changed = true
       }
     }
     return changed
   }
 
-  /** The queues that are worked, with the jobs in hand; a paused one while its last batch is finished. */
+  /**
+   * Returns the running queues with their jobs in progress, and paused ones until they are idle.
+   */
   inHand(): { queue: string; jobs: number }[] {
     const jobs = new Map<string, number>()
     for (const { name, count } of this.#boss.getWipData()) jobs.set(name, (jobs.get(name) ?? 0) + count)

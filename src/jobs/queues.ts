@@ -1,13 +1,14 @@
 import type { Queue } from 'pg-boss'
 
-/** Where a job goes that has used up its retries. Its consumer copies each into `dead_letters`. */
+/** Queue of jobs that used up their retries. Its consumer copies them into `dead_letters`. */
 export const DEAD_LETTER_QUEUE = 'dead-letters'
 
 const DAY_SECONDS = 24 * 60 * 60
 
 /**
- * Technical failures are retried for about 40 minutes: 12 times, 1 s doubling to 10 min, each with jitter.
- * A job is at most 60 s in one pair of hands, and goes back 10 s after its worker's last heartbeat.
+ * Retries technical failures for about 40 minutes: 12 times, after 1 s doubling to 10 min, with
+ * jitter. A job returns to its queue after 60 s in progress, or 10 s after the last heartbeat of
+ * its worker. After a change, run `npm run migrate`.
  */
 const eventQueue = {
   retryLimit: 12,
@@ -23,7 +24,7 @@ const eventQueue = {
   notify: true,
 } as const satisfies Omit<Queue, 'name'>
 
-/** Every queue that events are routed to, with how its batches are worked. */
+/** Every queue that events are routed to. `batchSize` jobs share a transaction. */
 export const eventQueues = {
   'inventory.deduct': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
   'inventory.restore': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
@@ -33,13 +34,14 @@ export const eventQueues = {
 
 export type QueueName = keyof typeof eventQueues
 
-/** One job for each event and each subscription that hears of it. */
+/** One job per event and subscribed webhook. */
 export const DELIVERY_QUEUE = 'downstream.deliver'
 
 /**
- * What receivers do not take is tried for about three days: ten attempts in all, at the times of `deliveryDelays`, which stand in
- * for pg-boss's own. Those are for deliveries whose worker died, which counts as an attempt.
- * A worker may hold a job back for a slow receiver: it expires after ten minutes, or 10 s after its worker's last heartbeat.
+ * Attempts a delivery ten times in about three days. WEBHOOK_RETRY_SECONDS sets the delays; those
+ * of pg-boss apply only when a worker crashes, which counts as an attempt. A worker may hold a job
+ * for a slow endpoint: the job expires after ten minutes, or 10 s after the last heartbeat of its
+ * worker.
  */
 export const deliveryQueue = {
   retryLimit: 9,
@@ -54,7 +56,7 @@ export const deliveryQueue = {
   notify: false,
 } as const satisfies Omit<Queue, 'name'>
 
-/** A dead letter never expires by itself: its copying is tried until it works. */
+/** A dead letter never expires: copying it is retried until it succeeds. */
 export const deadLetterQueue = {
   retryLimit: 1_000_000,
   retryDelay: 1,
@@ -67,8 +69,8 @@ export const deadLetterQueue = {
   notify: true,
 } as const satisfies Omit<Queue, 'name'>
 
-/** One run at a time; one that was missed is made up for once. */
-const housekeepingQueue = {
+/** Runs do not overlap. Missed runs are made up for by one run. */
+const maintenanceQueue = {
   policy: 'exclusive',
   retryLimit: 3,
   retryDelay: 60,
@@ -79,24 +81,24 @@ const housekeepingQueue = {
   deadLetter: DEAD_LETTER_QUEUE,
 } as const satisfies Omit<Queue, 'name'>
 
-/** Housekeeping, by the clock: each queue with its schedule (cron, UTC). */
-export const housekeepingQueues = {
-  'maintenance.prune': { ...housekeepingQueue, cron: '17 * * * *' },
-  'maintenance.reconcile-stock': { ...housekeepingQueue, cron: '*/5 * * * *' },
-  'maintenance.watch-dead-letters': { ...housekeepingQueue, cron: '*/5 * * * *' },
+/** Scheduled maintenance: each queue with its schedule (cron, UTC). */
+export const maintenanceQueues = {
+  'maintenance.prune': { ...maintenanceQueue, cron: '17 * * * *' },
+  'maintenance.reconcile-stock': { ...maintenanceQueue, cron: '*/5 * * * *' },
+  'maintenance.watch-dead-letters': { ...maintenanceQueue, cron: '*/5 * * * *' },
 } as const
 
-export type MaintenanceJobName = keyof typeof housekeepingQueues
+export type MaintenanceJobName = keyof typeof maintenanceQueues
 
 /** Every queue there is. */
 export const queueNames: readonly string[] = [
   ...Object.keys(eventQueues),
   DELIVERY_QUEUE,
   DEAD_LETTER_QUEUE,
-  ...Object.keys(housekeepingQueues),
+  ...Object.keys(maintenanceQueues),
 ]
 
-/** How a worker sleeps: NOTIFY wakes it at once; polling finds what became due or was not notified. */
+/** NOTIFY wakes a worker at once. Polling finds jobs that became due or whose NOTIFY was lost. */
 export const polling = {
   pollingIntervalSeconds: 1,
   notifyPollingIntervalSeconds: 1,

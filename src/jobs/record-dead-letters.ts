@@ -1,7 +1,7 @@
 import type { JobWithMetadata } from 'pg-boss'
 import type { Tx } from '../db/transaction.ts'
 
-/** Copies dead-lettered jobs into our own permanent table; a job copied twice is one row. */
+/** Copies dead-lettered jobs into `dead_letters`, which never expires. Idempotent per job. */
 export async function recordDeadLetters(tx: Tx, jobs: JobWithMetadata[]): Promise<void> {
   const letters = jobs.map(job => ({
     dead_letter_id: job.id,

@@ -6,7 +6,7 @@ import type { Logger } from '../platform/log.ts'
 import { countFailure, countRetries } from './job-metrics.ts'
 import type { PoisonTracker } from './poison-tracker.ts'
 
-/** Works a batch of jobs in `tx`. A throw means: none of it happened, try again. */
+/** Processes a batch of jobs in `tx`. If it throws, the batch is rolled back and retried. */
 type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[]) => Promise<void>
 
 export interface BatchOptions<Data> {
@@ -16,40 +16,44 @@ export interface BatchOptions<Data> {
   work: BatchWork<Data>
   trials: PoisonTracker
   log: Logger
-  /** what a job is about, for its log lines */
+  /** returns the log fields of a job */
   fieldsOf: (data: Data) => Record<string, unknown>
 }
 
-/** Whoever takes a job sees that its process died of it. */
+/** The process that ran this job alone crashed. */
 class WorkerDied extends Error {
   override name = 'WorkerDied'
 
   constructor() {
-    super('the worker process died while it worked on this job alone')
-  }
-}
-
-/** A job went to another worker, because this one was silent for too long: its work here must not stand. */
-class ClaimLost extends Error {
-  override name = 'ClaimLost'
-
-  constructor(lost: number, queue: string) {
-    super(`${lost} of the jobs of ${queue} belong to another worker by now`)
+    super('the worker process crashed while it ran this job alone')
   }
 }
 
 /**
- * Works a batch so that one poisonous job costs its neighbours nothing: all at once first; when that fails, each job
- * alone, in a transaction of its own, and those that fail alone are failed alone (their retries, their backoff, their
- * dead letter). Own transactions, because locks are taken in order within one piece of work, not across several.
+ * Jobs were given to another worker after missed heartbeats, so this transaction must not commit.
+ */
+class ClaimLost extends Error {
+  override name = 'ClaimLost'
+
+  constructor(lost: number, queue: string) {
+    super(`${lost} of the jobs of ${queue} now belong to another worker`)
+  }
+}
+
+/**
+ * Processes a batch so that a poisoned job costs its neighbours nothing. All jobs run in one
+ * transaction. If that fails, each job runs in a transaction of its own, because locks are sorted
+ * within a transaction only, and only the jobs that fail alone are failed.
  *
- * A job that was begun before (`retryCount`) may be what its process died of: such jobs are written down first. Those
- * that a process died with are taken one by one; one that it died of alone is failed unless nobody else is in the
- * batch, so that the next death costs no other job an attempt. Its attempts count, so that it ends as a dead letter.
+ * A job that was started before (`retryCount`) may have crashed its process, so retried jobs are
+ * recorded before they run. Jobs that were running in a crash then run one by one. A job that
+ * crashed its worker alone is failed at once when other jobs share the batch, so that they lose no
+ * attempt; it ends as a dead letter.
  *
- * Atomic: effects and completion of a job commit together, and only while the job is still this worker's.
- * @param jobs all of them, and none when it resolves: then there is nothing left for pg-boss to settle
- * @throws DatabaseUnavailable: then pg-boss fails what is left of the batch, which is retried
+ * Atomic: a job's effects and its completion commit together, and only while this worker owns the
+ * job.
+ * @param jobs emptied on return, so that pg-boss has nothing left to complete
+ * @throws DatabaseUnavailable after which pg-boss fails the rest of the batch, to be retried
  */
 export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   const fresh = jobs.filter(({ retryCount }) => retryCount === 0)
@@ -67,10 +71,10 @@ async function workRetried<Data>(
 ): Promise<void> {
   const { trials } = options
   const unfinished = await trials.unfinished(idsOf(jobs))
-  const unsuspected = jobs.filter(({ id }) => !unfinished.has(id))
-  if (unsuspected.length > 0) {
-    await trials.begin(idsOf(unsuspected), 'together')
-    await workTogether(unsuspected, options)
+  const unrecorded = jobs.filter(({ id }) => !unfinished.has(id))
+  if (unrecorded.length > 0) {
+    await trials.begin(idsOf(unrecorded), 'together')
+    await workTogether(unrecorded, options)
   }
   for (const job of jobs.filter(({ id }) => unfinished.has(id))) {
     if (hasOthers && unfinished.get(job.id) === 'alone') {
@@ -84,19 +88,22 @@ async function workRetried<Data>(
 
 async function workTogether<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   try {
-    await settle(jobs, options)
+    await complete(jobs, options)
   } catch (error) {
     if (isUnavailable(error)) throw error
     const { queue, log } = options
     if (jobs.length > 1)
-      log.warn({ queue, jobs: jobs.length, error: String(error) }, 'batch failed; trying its jobs one by one')
+      log.warn(
+        { queue, jobs: jobs.length, error: String(error) },
+        'batch failed; running its jobs one by one',
+      )
     for (const job of jobs) await workAlone(job, options)
   }
 }
 
 async function workAlone<Data>(job: Job<Data>, options: BatchOptions<Data>): Promise<void> {
   try {
-    await settle([job], options)
+    await complete([job], options)
   } catch (error) {
     if (isUnavailable(error)) throw error
     if (error instanceof ClaimLost)
@@ -105,14 +112,14 @@ async function workAlone<Data>(job: Job<Data>, options: BatchOptions<Data>): Pro
   }
 }
 
-/** Effects, completion and the end of their trial, in one transaction. */
-async function settle<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
+/** Commits effects, completion and the end of the trials in one transaction. */
+async function complete<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   const { database, boss, queue, work, trials } = options
   await database.transaction(async tx => {
     await work(tx, jobs)
-    // The job objects, not their ids: pg-boss then completes only the attempts that this worker was given.
+    // Given the job objects instead of ids, pg-boss completes only the attempts of this worker.
     const completion = await boss.complete(queue, jobs, undefined, { db: tx })
-    // The type leaves out what the call answers.
+    // The type of pg-boss lacks the result.
     const { affected } = completion as { affected: number }
     if (affected < jobs.length) throw new ClaimLost(jobs.length - affected, queue)
     if (jobs.some(({ retryCount }) => retryCount > 0)) await trials.end(tx, idsOf(jobs))

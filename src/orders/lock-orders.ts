@@ -17,7 +17,10 @@ export async function lockOrder(tx: Tx, orderId: string): Promise<OrderState> {
   return order
 }
 
-/** Locks orders sorted by id, so that two batches cannot deadlock. @returns the states by order id */
+/**
+ * Locks orders sorted by id, so that two batches cannot deadlock.
+ * @returns the states by order id
+ */
 export async function lockOrders(
   tx: Tx,
   keys: readonly { order_id: string; restaurant_id: string }[],

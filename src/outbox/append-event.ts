@@ -3,14 +3,18 @@ import type { Tx } from '../db/transaction.ts'
 import { checkEvent, type EventOf } from '../events/event.ts'
 
 /**
- * Appends events to the outbox, in the transaction of what they tell: both stay or neither does. Left under way.
- * @throws InvalidEvent when a payload is not what the catalogue says
+ * Appends events to the outbox in the transaction of the change that they report. Atomic with the
+ * change; the commit waits for the insert.
+ * @throws InvalidEvent when a payload does not match the catalogue
  */
 export function appendEvents(tx: Tx, events: readonly EventOf[]): void {
   if (events.length > 0) tx.pipeline(tx.execute(appendEventsSql(1, 'null'), eventColumns(events)))
 }
 
-/** The parameters of {@link appendEventsSql}, checked. @throws InvalidEvent */
+/**
+ * Validates events and returns them as parameters of {@link appendEventsSql}.
+ * @throws InvalidEvent
+ */
 export function eventColumns(events: readonly EventOf[]): Buffer[] {
   for (const event of events) checkEvent(event)
   return [
@@ -24,10 +28,10 @@ export function eventColumns(events: readonly EventOf[]): Buffer[] {
 }
 
 /**
- * The insert itself, for statements that write an event together with what it tells.
- * @param first number of the first of the parameters that {@link eventColumns} makes
- * @param condition which of the rows, in SQL
- * @param dispatchedAt `null`, or the time when the jobs are inserted in the same transaction
+ * Returns the insert, for statements that write a change together with its events.
+ * @param first number of the first of the six parameters that {@link eventColumns} returns
+ * @param dispatchedAt `null`, or the time if the same transaction inserts the jobs
+ * @param condition selects rows, in SQL
  */
 export function appendEventsSql(
   first: number,

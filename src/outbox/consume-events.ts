@@ -11,22 +11,23 @@ import { failpoint, isArmed } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import { type Publisher, publishEvents } from './publish.ts'
 
-/** What came of a batch of events. */
+/** The result of handling a batch of events. */
 export interface Handled {
-  /** what happened, in a word or two for the log, by event id */
+  /** outcome for the log in a few words, by event id */
   outcomes: Map<string, string>
-  /** the events that follow */
+  /** events to publish */
   events: EventOf[]
 }
 
 /**
- * Handles a batch of events in `tx`, each at most once in effect.
- * Returns what happened; throws only to be retried.
+ * Handles a batch of events in `tx`. Each event takes effect at most once.
+ * @throws only if the batch is to be retried
  */
 export type EventHandler<Type extends EventType> = (tx: Tx, events: EventOf<Type>[]) => Promise<Handled>
 
 /**
- * Works a queue: batch by batch, each in one transaction with its jobs' completion and the events that follow.
+ * Processes a queue in batches. A transaction holds the effects of a batch, the events that it
+ * publishes, and the completion of its jobs.
  */
 export async function consumeEvents<Type extends EventType>(
   database: Database,
@@ -38,10 +39,10 @@ export async function consumeEvents<Type extends EventType>(
   const { batchSize, localConcurrency } = eventQueues[queue]
 
   async function work(tx: Tx, jobs: Job<EventOf>[]): Promise<void> {
-    // A redriven job beside its original carries the same event: once in the batch is enough.
+    // A redriven job and its original carry the same event: handle it once.
     const events = [...new Map(jobs.map(({ data }) => [data.event_id, data])).values()]
     for (const event of events) checkEvent(event)
-    // Arrival order: ids sort by time, and fetching does not promise an order within a batch.
+    // Ids sort by time; pg-boss returns the jobs of a batch in any order.
     events.sort((a, b) => (a.event_id < b.event_id ? -1 : 1))
     const orderIds = () => events.flatMap(event => event.order_id ?? [])
     failpoint('worker.begun', orderIds)
@@ -67,7 +68,7 @@ export async function consumeEvents<Type extends EventType>(
     log,
     fieldsOf,
   }
-  // By their results, pg-boss settles each job that is left in the list, and sends nothing when there is none.
+  // workBatch completes the jobs itself. With per-job results and an empty list, pg-boss does not.
   const options = { ...polling, batchSize, localConcurrency, perJobResults: true } as const
   await boss.work(queue, options, async (jobs: Job<EventOf>[]) => {
     await workBatch(jobs, batchOptions)
@@ -75,7 +76,9 @@ export async function consumeEvents<Type extends EventType>(
   })
 }
 
-/** A failpoint behind what was sent so far: only when it is armed is the answer waited for. */
+/**
+ * A failpoint after the statements sent so far. Their results are awaited only when it is armed.
+ */
 async function writtenFailpoint(
   tx: Tx,
   name: 'worker.effect-written' | 'worker.before-commit',
@@ -86,7 +89,7 @@ async function writtenFailpoint(
   failpoint(name, orderIds)
 }
 
-/** What a job is about, for its log lines. The data may be of any shape: it may be what the job fails of. */
+/** Returns the log fields of a job. A malformed payload may be why the job failed. */
 function fieldsOf(event: Partial<EventOf> | null): Record<string, unknown> {
   const { event_id, order_id, trace_context } = event ?? {}
   return { event_id, order_id, ...traceFields(trace_context ?? {}) }

@@ -14,11 +14,11 @@ export interface DispatchedBatch {
 }
 
 /**
- * Moves at most `limit` committed events to their queues, oldest first. Several dispatchers share the work: each takes
- * what no other has taken.
- * Atomic: an event is both queued and marked dispatched, or neither. An event that cannot be parsed, routed or queued
- * is quarantined with its reason and holds up nothing.
- * @param limit events a call, 1..500
+ * Moves at most `limit` committed events to their queues, oldest first. Dispatchers skip events
+ * that another dispatcher has claimed. Atomic: an event is both queued and marked dispatched, or
+ * neither. An event that cannot be parsed, routed or queued is quarantined with its error and
+ * delays no other event.
+ * @param limit events per call, 1..500
  */
 export async function dispatchBatch(tx: Tx, publisher: Publisher, limit: number): Promise<DispatchedBatch> {
   const { fanOut, log } = publisher
@@ -115,8 +115,8 @@ function logQuarantined(log: Logger, invalid: readonly InvalidOutboxEvent[]): vo
 }
 
 /**
- * Claims, marks and matches at once: that stands only if the jobs are inserted before the commit. Its rows are the events, and
- * then the deliveries, which have an event's id and no type.
+ * Claims events, marks them dispatched and fans them out. The caller inserts their jobs before it
+ * commits. Returns the events, then the targets, which have an `event_id` and a `job_id`.
  */
 const claimSql = (fanOut: FanOut) => `
   with claimed as (
@@ -144,7 +144,7 @@ const claimSql = (fanOut: FanOut) => `
   from targets
 `
 
-/** What cannot be dispatched is not delivered either. */
+/** Quarantines an event and removes its deliveries. */
 const quarantineSql = (fanOut: FanOut) => `
   with undelivered as (
     ${fanOut.removeSql}

@@ -1,11 +1,10 @@
 import { meter } from '../platform/meters.ts'
 
 const dispatched = meter.createCounter('comanda.outbox.dispatched.events', {
-  description:
-    'Events moved to their queues by this process, by a dispatcher or with the job that emitted them',
+  description: 'Events that this process moved to their queues, by dispatching or by publishing',
 })
 const quarantined = meter.createCounter('comanda.outbox.put.aside.events', {
-  description: 'Events that this process could not dispatch and has quarantined',
+  description: 'Events that this process quarantined because they could not be dispatched',
 })
 
 export function countDispatched(by: 'dispatcher' | 'worker', events: number): void {

@@ -18,8 +18,9 @@ export interface Publisher {
 }
 
 /**
- * Appends events together with their jobs, in the caller's transaction: what the dispatcher guarantees, without its hop.
- * For transactions that are part of the asynchronous pipeline. The statements are pipelined: `tx` waits for them.
+ * Appends events together with their jobs, in the caller's transaction: the guarantee of the
+ * dispatcher without its hop. Only for transactions of the asynchronous pipeline; the commit waits
+ * for the statements.
  */
 export function publishEvents(tx: Tx, publisher: Publisher, events: readonly EventOf[]): void {
   if (events.length === 0) return
@@ -35,7 +36,8 @@ export function publishEvents(tx: Tx, publisher: Publisher, events: readonly Eve
 }
 
 /**
- * Appends events that are dispatched in the same transaction, and inserts what they fan out to. Their jobs are not inserted.
+ * Appends events that are dispatched in the same transaction, and inserts what they fan out to.
+ * Their jobs are not inserted.
  * @throws InvalidEvent when a payload does not match the catalogue
  */
 export async function appendAndFanOut(
@@ -47,8 +49,8 @@ export async function appendAndFanOut(
 }
 
 /**
- * Inserts one job per event and route. The job's id is the event's id: inserted again, it is the same job. pg-boss notifies
- * the queue's workers when the transaction commits.
+ * Inserts one job per event and route. The job's id is the event's id: inserted again, it is the
+ * same job. pg-boss notifies the queue's workers when the transaction commits.
  */
 export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
   const byQueue = new Map<QueueName, EventOf[]>()

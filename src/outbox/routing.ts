@@ -2,8 +2,8 @@ import type { EventType } from '../events/catalogue.ts'
 import { DELIVERY_QUEUE, type QueueName } from '../jobs/queues.ts'
 
 /**
- * Which jobs follow from which event. The one table of it: everything the slow path does starts here.
- * Of `downstream.deliver` there is one for each subscription that hears of the event; of every other, one.
+ * Which jobs follow which event: every step of the asynchronous pipeline starts here. An event has
+ * one job in each of its queues; in `downstream.deliver`, one job per subscribed webhook.
  */
 export const routing = {
   'order.placed.v1': ['inventory.deduct', 'downstream.deliver'],
@@ -18,7 +18,7 @@ export const routing = {
 
 type RoutedType = keyof typeof routing
 
-/** The queues in which an event of this type makes one job. Webhook deliveries are made by the fan-out. */
+/** Returns the queues that get one job per event of this type. The fan-out adds the deliveries. */
 export function queuesOf(type: EventType): readonly QueueName[] {
   return eventRoutes[type]
 }

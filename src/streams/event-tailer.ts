@@ -23,7 +23,8 @@ export interface Subscription {
   /** the events that the stream has received; the tailer advances it */
   position: SnapshotPosition
   /**
-   * Renders new events as bytes of a stream: once for all subscriptions of a topic with the same position.
+   * Renders new events as bytes of a stream: once for all subscriptions of a topic with the same
+   * position.
    * @param events at least one, sorted
    */
   render(events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition): string
@@ -38,9 +39,10 @@ const MIN_INTERVAL_MS = 50
 const LIMIT_COUNT = 5_000
 
 /**
- * Sends new events to the streams of this process, whichever process commits them. One tailer serves all streams: it reads
- * when it is woken (by this process or by NOTIFY) and once per second, and it is idle while nothing is subscribed. Each stream
- * receives each event once, the events of an order in their sequence.
+ * Sends new events to the streams of this process, whichever process commits them. One tailer
+ * serves all streams: it reads when it is woken (by this process or by NOTIFY) and once per second,
+ * and it is idle while nothing is subscribed. Each stream receives each event once, the events of
+ * an order in their sequence.
  */
 export class EventTailer {
   readonly #database: Database
@@ -69,7 +71,10 @@ export class EventTailer {
     this.#loop.wake()
   }
 
-  /** Sends everything after the subscription's position, from now on. @returns ends the subscription */
+  /**
+   * Sends everything after the subscription's position, from now on.
+   * @returns ends the subscription
+   */
   subscribe(subscription: Subscription): () => void {
     const name = nameOf(subscription.topic)
     const ofTopic = this.#subscriptions.get(name) ?? new Set()
@@ -173,8 +178,8 @@ function groupByTopic(events: readonly NewEvent[]): Map<string, NewEvent[]> {
 }
 
 /**
- * Returns a position that is not beyond any of these. Events that it reads again for some subscriptions are skipped by their
- * own positions.
+ * Returns a position that is not beyond any of these. Events that it reads again for some
+ * subscriptions are skipped by their own positions.
  */
 function earliest(positions: Iterable<SnapshotPosition>): SnapshotPosition {
   const all = [...positions]

@@ -31,8 +31,9 @@ export function parseSequence(lastEventId: string): number {
 }
 
 /**
- * Returns the stream of an order: first the events after sequence `after`, then new events as they are committed. Without
- * `after`, or when that event no longer exists, the stream starts with a snapshot of the order.
+ * Returns the stream of an order: first the events after sequence `after`, then new events as they
+ * are committed. Without `after`, or when that event no longer exists, the stream starts with a
+ * snapshot of the order.
  * @throws NotFound
  */
 export async function orderStream(
@@ -47,7 +48,10 @@ export async function orderStream(
     return newEvents.map(event => frameOfEvent(event, publicUrl)).join('')
   }
 
-  /** Renders the past. Events are pruned oldest first: while event `after` exists, so do all events behind it. */
+  /**
+   * Renders the past. Events are pruned oldest first: while event `after` exists, so do all events
+   * behind it.
+   */
   function renderPast(): string {
     const canResume = after !== undefined && events.some(event => sequenceOf(event) === after)
     if (canResume) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))

@@ -29,9 +29,9 @@ export interface RestaurantStreamOptions {
 }
 
 /**
- * Returns the stream of a restaurant: first the events after the resume point, then new events as they are committed. Without a
- * resume point, or when it is too old, too far behind or of another database, the stream starts with a snapshot of the
- * restaurant and its open orders.
+ * Returns the stream of a restaurant: first the events after the resume point, then new events as
+ * they are committed. Without a resume point, or when it is too old, too far behind or of another
+ * database, the stream starts with a snapshot of the restaurant and its open orders.
  * @param lastEventId as the client sent it
  * @throws NotFound, resume-point-invalid
  */
@@ -43,8 +43,8 @@ export async function restaurantStream(
   const tokens = new ResumeTokens(cursors, restaurantId)
 
   /**
-   * Renders the events of one batch. The id of the last is the position after the batch; the ids before it count events
-   * within the batch.
+   * Renders the events of one batch. The id of the last is the position after the batch; the ids
+   * before it count events within the batch.
    * @param sentCount how many of them the client has already received
    */
   function frames(
@@ -84,7 +84,10 @@ export async function restaurantStream(
     return { frames: [frameOf('snapshot', tokens.issue({ position }), JSON.stringify(snapshot))], position }
   }
 
-  /** Sends past events until few enough are left for the tailer. @returns the position of the client */
+  /**
+   * Sends past events until few enough are left for the tailer.
+   * @returns the position of the client
+   */
   async function catchUp(stream: EventStream, first: StreamStart): Promise<SnapshotPosition> {
     let { frames: missed, position } = first
     while (stream.isOpen) {

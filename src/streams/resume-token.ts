@@ -12,10 +12,15 @@ export interface ResumePoint {
   part?: { to: SnapshotPosition; count: number }
 }
 
-/** Pruning deletes events after their retention, every hour. A token expires one day earlier, to be safe. */
+/**
+ * Pruning deletes events after their retention, every hour. A token expires one day earlier, to be
+ * safe.
+ */
 const MAX_AGE_MS = (OUTBOX_RETENTION_DAYS - 1) * 24 * 60 * 60 * 1_000
 
-/** Issues and reads the resume points of one restaurant's stream. Clients see opaque, signed tokens. */
+/**
+ * Issues and reads the resume points of one restaurant's stream. Clients see opaque, signed tokens.
+ */
 export class ResumeTokens {
   readonly #cursors: Cursors
   readonly #list: string

@@ -74,7 +74,9 @@ export const webhookFanOut: FanOut = {
   insertJobs: (tx, boss, targets, events) => insertDeliveryJobs(tx, boss, deliveryJobs(targets, events)),
 }
 
-/** Inserts delivery jobs and wakes the workers on commit; pg-boss wakes those of its own process. */
+/**
+ * Inserts delivery jobs and wakes the workers on commit; pg-boss wakes those of its own process.
+ */
 export async function insertDeliveryJobs(
   tx: Tx,
   boss: PgBoss,

@@ -43,7 +43,10 @@ describe('the statistics of a restaurant', () => {
     expect(counted).not.to.deep.equal([])
   }
 
-  /** One order delivered, one cancelled by its client, one short of stock, one under way: 9.50 each, or 100 times that. */
+  /**
+   * One order delivered, one cancelled by its client, one short of stock, one under way: 9.50 each,
+   * or 100 times that.
+   */
   async function aDay(): Promise<string[]> {
     const [delivered, cancelled, open] = [
       await place(system.database, menu),

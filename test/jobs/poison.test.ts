@@ -162,7 +162,8 @@ describe('a poisonous job', () => {
   it('that kills its worker ends as a dead letter, and its neighbours are done', async function () {
     this.timeout(90_000)
     await boss.stop({ graceful: false })
-    // A dead worker is noticed after a heartbeat; the catalogue's ten seconds would make this test a long one.
+    // A dead worker is noticed after a heartbeat; the catalogue's ten seconds would make this test
+    // a long one.
     await database.execute('update pgboss.queue set heartbeat_seconds = 4')
     await database.execute(
       `update pgboss.job set heartbeat_seconds = 4, retry_limit = 3, retry_delay = 0, retry_backoff = false

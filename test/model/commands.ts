@@ -14,7 +14,10 @@ import type { ApiClient } from '../support/api-client.ts'
 import { type Menu, stockOf } from '../support/pipeline.ts'
 import type { OrderModel } from './order-model.ts'
 
-/** The system that is compared with the model. Commands call its API and deliver its jobs in any order. */
+/**
+ * The system that is compared with the model. Commands call its API and deliver its jobs in any
+ * order.
+ */
 export interface RealSystem {
   api: ApiClient
   database: Database
@@ -90,7 +93,10 @@ class ChangeStatus implements Command {
   }
 }
 
-/** Handles some jobs of one queue in one transaction: any that were ever queued, in any order, repeatedly. */
+/**
+ * Handles some jobs of one queue in one transaction: any that were ever queued, in any order,
+ * repeatedly.
+ */
 class Deliver implements Command {
   readonly type: EventType
   readonly places: number[]
@@ -166,7 +172,10 @@ async function deliver(
   for (const index of indexes) await expectSameState(model, real, model.events[index]?.order ?? 0)
 }
 
-/** Returns the event of the system that corresponds to one of the model: each order has one per type. */
+/**
+ * Returns the event of the system that corresponds to one of the model: each order has one per
+ * type.
+ */
 async function eventAt(model: OrderModel, { database, orderIds }: RealSystem, index: number) {
   const event = model.events[index]
   const events = await database.query<EventOf>(

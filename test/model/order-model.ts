@@ -2,8 +2,8 @@ import type { EventType } from '../../src/events/catalogue.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 
 /**
- * The expected behaviour of Comanda, specified a second time and as simply as possible: no locks, no
- * retries, no SQL, no batches. It shares no code with the system that it is compared with.
+ * The expected behaviour of Comanda, specified a second time and as simply as possible: no locks,
+ * no retries, no SQL, no batches. It shares no code with the system that it is compared with.
  */
 
 interface ModelOrder {

@@ -26,7 +26,9 @@ import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-/** Every interleaving of a cancellation with the pipeline, first by forcing the order of commits. */
+/**
+ * Every interleaving of a cancellation with the pipeline, first by forcing the order of commits.
+ */
 describe('interleavings of the pipeline with clients', () => {
   let database: Database
   let url: string

@@ -43,7 +43,9 @@ describe('the placement queue', () => {
     }
   }
 
-  /** Returns the database with a record of the sizes of all inserted batches; `onWrite` may throw. */
+  /**
+   * Returns the database with a record of the sizes of all inserted batches; `onWrite` may throw.
+   */
   function recorded(onWrite: (orders: number) => void = () => undefined): Sql & { writes: number[] } {
     const writes: number[] = []
     return {

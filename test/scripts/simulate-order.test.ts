@@ -39,7 +39,10 @@ function orderAt(status: OrderReply['status'], reason: string | null = null): Or
 }
 
 describe('the life of a simulated order', () => {
-  /** Lives it against an API that answers so, and gives what was counted. A call that is not given is a failure. */
+  /**
+   * Lives it against an API that answers so, and gives what was counted. A call that is not given
+   * is a failure.
+   */
   async function live(fate: OrderPlan['fate'], answers: Partial<Api>): Promise<SimulationStats> {
     const unexpected = async () => {
       throw new Error('nobody should ask for this')

@@ -155,7 +155,8 @@ describe('npm run simulate', function () {
     it('lets customers come while none is answered, and fails when the answer is a 5xx', async () => {
       const waiting: ServerResponse[] = []
       const url = await serve(response => {
-        // Nobody is answered before the last customer has come: waiting for answers would never get there.
+        // Nobody is answered before the last customer has come: waiting for answers would never get
+        // there.
         if (waiting.push(response) < customers) return
         for (const one of waiting)
           one.writeHead(503).end(JSON.stringify(problemOf('overloaded', 'The queue is full', 'id')))

@@ -23,8 +23,9 @@ const scripts = join(import.meta.dirname, '../../scripts')
 const holdAnswers = pathToFileURL(join(import.meta.dirname, '../support/openapi-response-hook-child.ts')).href
 
 /**
- * Starts `scripts/<name>.ts` without a terminal, in a folder without `.env`. What the API answers to it is held against the
- * OpenAPI document, unless `HOLD_ANSWERS` is `false`: for servers that only look like the API.
+ * Starts `scripts/<name>.ts` without a terminal, in a folder without `.env`. What the API answers
+ * to it is held against the OpenAPI document, unless `HOLD_ANSWERS` is `false`: for servers that
+ * only look like the API.
  */
 export function spawnScript(
   name: string,

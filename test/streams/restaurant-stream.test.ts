@@ -162,7 +162,8 @@ describe("a restaurant's stream", () => {
     const written: string[] = []
     let connections = 0
     const isEnough = () => connections >= CONNECTION_COUNT
-    // As many at a time as one connection may see, and only while there is somebody to see them: it is never without.
+    // As many at a time as one connection may see, and only while there is somebody to see them: it
+    // is never without.
     const writers = Array.from({ length: 4 }, async (_, writer) => {
       for (let count = 0; !isEnough(); count++) {
         await until('the client has caught up', () => isEnough() || written.length < seen.length + LEAD_COUNT)

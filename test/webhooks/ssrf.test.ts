@@ -7,7 +7,10 @@ import { isPublicAddress } from '../../src/webhooks/public-address.ts'
 import { newSecret } from '../../src/webhooks/webhook-secret.ts'
 import { validateWebhookUrl } from '../../src/webhooks/webhook-url.ts'
 
-/** Hosts that are, or could be parsed as, internal: loopback (the canary), private, or not in public DNS. */
+/**
+ * Hosts that are, or could be parsed as, internal: loopback (the canary), private, or not in public
+ * DNS.
+ */
 const inside = {
   loopback: [
     '127.0.0.1',
