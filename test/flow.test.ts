@@ -3,7 +3,7 @@ import type { MenuItemReply } from '../src/inventory/stock-contract.ts'
 import { startSystem, type TestSystem } from './support/system.ts'
 import { until } from './support/until.ts'
 
-describe('the whole flow over HTTP', () => {
+describe('the flow of an order over HTTP', () => {
   let system: TestSystem
   let restaurantId: string
   let pizza: MenuItemReply
@@ -17,7 +17,7 @@ describe('the whole flow over HTTP', () => {
     pizza = await system.api.addItem(restaurantId, 10)
   })
 
-  it('places, deducts, cancels and restores', async () => {
+  it('deducts the stock of a placed order and restores it after a cancellation', async () => {
     const { api } = system
     const placed = await api.place(restaurantId, [pizza.menu_item_id, 1])
     expect(placed.status).to.equal('PLACED')
@@ -29,7 +29,7 @@ describe('the whole flow over HTTP', () => {
     await api.untilStock(pizza.menu_item_id, 10)
   })
 
-  it('delivers, with an event for each step', async () => {
+  it('delivers an order and publishes an event per step', async () => {
     const { api, database } = system
     const { order_id } = await api.place(restaurantId, [pizza.menu_item_id, 2])
     await api.untilStatus(order_id, 'PREPARING')
@@ -57,7 +57,7 @@ describe('the whole flow over HTTP', () => {
     ])
   })
 
-  it('cancels an order for more than the stock, naming what is short, and takes nothing', async () => {
+  it('cancels an order that exceeds the stock, names the shortage and deducts nothing', async () => {
     const { api } = system
     const plenty = await api.addItem(restaurantId, 100)
     const { order_id } = await api.place(restaurantId, [plenty.menu_item_id, 1], [pizza.menu_item_id, 11])

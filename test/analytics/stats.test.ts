@@ -66,7 +66,7 @@ describe('the statistics of a restaurant', () => {
     return [delivered, cancelled, open, short]
   }
 
-  it('say what became of the orders of each hour', async () => {
+  it('count the orders of each hour with their revenue, cancellations and time in each status', async () => {
     await aDay()
     await project()
     const { totals, hours, currency } = await stats()
@@ -79,7 +79,7 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
-  it('count an event that commits late, and none twice, however often they are brought up to date', async () => {
+  it('count an event that commits late, and no event twice, however often they are updated', async () => {
     const order = await place(system.database, menu)
     const late = await system.database.beginTransaction()
     await cancelOrder(late.db, { order_id: order, reason: 'test', trace: {} })
@@ -95,7 +95,7 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
-  it('count an event once that is dispatched and handled again', async () => {
+  it('count an event once when it is dispatched and handled twice', async () => {
     const order = await place(system.database, menu)
     await project()
     await system.database.execute(
@@ -114,7 +114,7 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
-  it('say up to when they are, while there is more to add', async () => {
+  it('name the time up to which events are counted while more are waiting', async () => {
     await project()
     for (let count = 0; count < 3; count++) await place(system.database, menu)
     const times = await system.database.query<{ at: Date }>(
@@ -131,7 +131,7 @@ describe('the statistics of a restaurant', () => {
     expect(await system.database.query(pending)).to.deep.equal([{ pending: 0 }])
   })
 
-  it('are equal to a recount after whatever happens at once, added in batches of any size and made anew meanwhile', async () => {
+  it('equal a recount after concurrent orders, batches of any size and a rebuild in between', async () => {
     const runs = Array.from({ length: 6 }, async (_, run) => {
       for (let count = 0; count < 3; count++) {
         const order = await place(system.database, menu, 1 + ((run + count) % 3))
@@ -151,7 +151,7 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
-  it('are made anew of the events, while more come in', async () => {
+  it('are rebuilt from the events while more events are committed', async () => {
     await aDay()
     await project()
     await system.database.execute('update restaurant_hours set order_count = order_count + 7')
@@ -164,7 +164,7 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
-  it('keep the hours whose events are not kept any more when they are made anew', async () => {
+  it('keep the hours whose events are pruned when they are rebuilt', async () => {
     await aDay()
     await project()
     // The whole day was 40 days ago.
@@ -190,7 +190,7 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
-  it('are of whole hours, at most a month of them', async () => {
+  it('cover whole hours, and at most 744 of them', async () => {
     const of = await stats('?from=2026-11-22T10:20:00Z&to=2026-11-22T11:00:01%2B00:00')
     expect(of).to.include({ from: '2026-11-22T10:00:00.000Z', to: '2026-11-22T12:00:00.000Z' })
     expect(of.totals).to.include({ orders: 0, revenue: '0.00' })

@@ -19,7 +19,7 @@ describe('the AsyncAPI document', () => {
   const isTold = ({ code }: Diagnostic) => code !== 'asyncapi-latest-version'
 
   for (const options of configurations) {
-    it(`has nothing that the official parser objects to, with ${options.AUTH_MODE} at ${options.PUBLIC_URL}`, async function () {
+    it(`passes the official parser, with ${options.AUTH_MODE} at ${options.PUBLIC_URL}`, async function () {
       this.timeout(60_000)
       const { document, diagnostics } = await new Parser().parse(JSON.stringify(buildAsyncApi(options)))
       expect(
@@ -57,7 +57,7 @@ describe('the AsyncAPI document', () => {
     }
   }
 
-  it('has messages whose examples fit their payload', () => {
+  it('has message examples that match their payload schemas', () => {
     const document = buildAsyncApi({ PUBLIC_URL: 'https://orders.example.com', AUTH_MODE: 'none' })
     const validate = validatorOf(document)
     for (const type of [...eventTypes, TEST_EVENT]) {
@@ -73,7 +73,7 @@ describe('the AsyncAPI document', () => {
     }
   })
 
-  describe('as it is served', () => {
+  describe('as served by the API', () => {
     let system: TestSystem
 
     before(async () => {
@@ -81,14 +81,14 @@ describe('the AsyncAPI document', () => {
     })
     after(() => system.stop())
 
-    it('is the document of this API, at /asyncapi.json', async () => {
+    it('is at /asyncapi.json', async () => {
       const { status, headers, body } = await system.api.call('GET', '/asyncapi.json')
       expect(status).to.equal(200)
       expect(headers.get('content-type')).to.match(/^application\/json\b/)
       expect(body).to.deep.include({ asyncapi: '3.0.0', id: 'https://orders.example.com/asyncapi.json' })
     })
 
-    it('describes what streams begin with as the API answers it', async () => {
+    it('describes the snapshots of streams with the schemas of the API', async () => {
       const { api } = system
       const { body: document } = await api.call<ReturnType<typeof buildAsyncApi>>('GET', '/asyncapi.json')
       const restaurant = await api.addRestaurant()

@@ -48,7 +48,7 @@ describe('an entry of the event catalogue', () => {
     defineEvent({ title, description, payload, example, sequence: { property: 'stars', times: 1, plus: 8 } })
   })
 
-  it('puts its title and description into the schema of the payload', () => {
+  it('adds its title and description to the schema of the payload', () => {
     const entry = defineEvent({ title, description, payload, example, sequence: { fixed: 8 } })
     expect(entry.payload.meta()).to.include({ title, description })
   })

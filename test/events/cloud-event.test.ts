@@ -11,7 +11,7 @@ import { openTestDatabase } from '../support/system.ts'
 
 const PUBLIC_URL = 'https://orders.example.com'
 
-describe('events as others get them', () => {
+describe('published CloudEvents', () => {
   let database: Database
   let close: () => Promise<void>
 
@@ -27,7 +27,7 @@ describe('events as others get them', () => {
       [orderId],
     )
 
-  it('are CloudEvents that say what they are about, whatever becomes of the order', async () => {
+  it('name their order as subject and carry rising sequences along every path of an order', async () => {
     const menu = await addMenu(database, 5)
     const delivered = await place(database, menu)
     await deduct(database, delivered)
@@ -64,7 +64,7 @@ describe('events as others get them', () => {
     return next.length === 0 ? [[]] : next.flatMap(to => waysFrom(to).map(rest => [to, ...rest]))
   }
 
-  it('are numbered alike in SQL and here, whatever way an order goes', async () => {
+  it('have the same sequence in SQL and in TypeScript along every path of an order', async () => {
     const menu = await addMenu(database, 1_000)
     const ways = waysFrom('PLACED')
     expect(ways.length).to.equal(4)
@@ -93,7 +93,7 @@ describe('events as others get them', () => {
     for (const event of events) expect(event.in_sql, event.type).to.equal(sequenceOf(event) ?? null)
   })
 
-  it('have the time at which they were made, and no sequence when they are about no order', () => {
+  it('carry the time of their id, and no sequence when they are not about an order', () => {
     const before = Date.now()
     const payload = {
       restaurant_id: '01900000-0000-7000-8000-000000000001',

@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 
 const PUBLIC_URL = 'https://orders.example.com/comanda'
 
-describe('the schemas of events', () => {
+describe('the JSON Schemas of events', () => {
   let system: TestSystem
   const ajv = new Ajv2020({ allErrors: true, loadSchema: url => load(url) })
   addFormats.default(ajv)
@@ -53,7 +53,7 @@ describe('the schemas of events', () => {
     expect(JSON.parse(JSON.stringify(parsed))).to.deep.equal(received)
   }
 
-  it('are schemas of 2020-12 under the URL that they are served at, with a description of each field', async () => {
+  it('are valid 2020-12 schemas, identified by the URL that serves them, with a description per field', async () => {
     for (const type of eventTypes) {
       for (const url of [`${PUBLIC_URL}/schemas/${type}.json`, envelopeUrl(type)]) {
         const schema = await load(url)
@@ -67,12 +67,12 @@ describe('the schemas of events', () => {
     }
   })
 
-  it('have no schema for what is no event', async () => {
+  it('are 404 for a type that does not exist', async () => {
     for (const path of ['/schemas', '/schemas/order.placed.v2.json', '/schemas/order.placed.v1'])
       expect((await system.api.call('GET', path)).status, path).to.equal(404)
   })
 
-  it('take properties that they do not know, and miss those that they do', async () => {
+  it('accept unknown properties and reject missing or malformed ones', async () => {
     const { payload } = exampleOf('order.placed.v1')
     const validate = await compiled(`${PUBLIC_URL}/schemas/order.placed.v1.json`)
     expect(validate({ ...payload, table: 7 })).to.equal(true)
@@ -82,11 +82,11 @@ describe('the schemas of events', () => {
     expect(validate({ ...payload, restaurant_id: 'Trattoria' })).to.equal(false)
   })
 
-  it('have an example for each event that is a CloudEvent of it', async () => {
+  it('accept the example of each event as a CloudEvent', async () => {
     for (const type of eventTypes) await expectSound(exampleOf(type))
   })
 
-  it('describe every event that the system makes, as do the rules of CloudEvents', async () => {
+  it('accept every event that the system publishes, as the CloudEvents library does', async () => {
     const { api, database } = system
     const { restaurant_id } = await api.addRestaurant('KWD')
     const { menu_item_id } = await api.addItem(restaurant_id, 5, '1.250')

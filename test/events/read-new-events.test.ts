@@ -31,7 +31,7 @@ const lowStock = () =>
     {},
   )
 
-describe('reading what has been committed since', () => {
+describe('readNewEvents', () => {
   let database: Database
   let close: () => Promise<void>
 

@@ -83,7 +83,7 @@ describe('the sequence of an event', () => {
     }
   })
 
-  it('of a step in the history of an order is that of the event that records it', () => {
+  it('of a step in the history of an order equals that of the event that records the step', () => {
     const { type, payload } = exampleOf('order.status.delivered.v1')
     for (const seq of [1, 2, 3, 4, 40_000])
       expect(sequenceAtStep(seq)).to.equal(sequenceOf({ type, payload: { ...payload, seq } }))

@@ -9,7 +9,7 @@ import { startDispatcher, startRoleProcess, startWorker } from '../support/start
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
 
-describe('a worker that freezes in the middle of its work', () => {
+describe('a worker that freezes during a batch', () => {
   let database: Database
   let url: string
   let close: () => Promise<void>
@@ -46,7 +46,7 @@ describe('a worker that freezes in the middle of its work', () => {
     await close()
   })
 
-  it('does not hold up another order for the same item', async () => {
+  it('does not delay another order for the same item', async () => {
     const other = await place(database, menu)
     await until('it is prepared', async () => (await statusOf(database, other)) === 'PREPARING')
     expect(await statusOf(database, takenByFrozen)).to.equal('PLACED')
@@ -60,7 +60,7 @@ describe('a worker that freezes in the middle of its work', () => {
     )
   })
 
-  it('neither settles nor repeats it when it wakes', async () => {
+  it('neither completes nor repeats the job when it continues', async () => {
     frozen.signal('SIGCONT')
     const next = await place(database, menu)
     await until('another order is prepared', async () => (await statusOf(database, next)) === 'PREPARING')

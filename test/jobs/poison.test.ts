@@ -13,7 +13,7 @@ import { startRoleProcess, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
 
-describe('a poisonous job', () => {
+describe('a poisoned job', () => {
   let database: Database
   let url: string
   let menu: Menu
@@ -58,7 +58,7 @@ describe('a poisonous job', () => {
     return job
   }
 
-  it('fails alone: its neighbours in the batch are done, without a retry', async () => {
+  it('fails alone while its neighbours in the batch are completed without a retry', async () => {
     await consumeEvents(
       database,
       { boss, fanOut: webhookFanOut, log: quiet },
@@ -77,7 +77,7 @@ describe('a poisonous job', () => {
     expect(await stockOf(database, menu)).to.deep.equal([97])
   })
 
-  it('leaves no locks between jobs that are tried one by one, so that two workers never wait crosswise', async () => {
+  it('holds no locks between jobs that run one by one, so that two workers cannot deadlock', async () => {
     const lockable: number[] = []
     const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
       if (events.length > 1) throw new Error('one by one, please')
@@ -90,7 +90,7 @@ describe('a poisonous job', () => {
     expect(lockable).to.deep.equal([1, 1, 1, 1])
   })
 
-  it('is no poison when it meets a deadlock: all is done again at once, and no retry is counted', async () => {
+  it('is not assumed after a deadlock: the batch runs again at once and no retry is counted', async () => {
     let deadlocks = 0
     const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
       const handled = await stockJobs['inventory.deduct'](tx, events)
@@ -103,7 +103,7 @@ describe('a poisonous job', () => {
     expect(deadlocks).to.equal(3)
   })
 
-  it('has no effect by a worker that it was taken from', async () => {
+  it('has no effect through a worker that has lost it', async () => {
     let worked = 0
     const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
       const handled = await stockJobs['inventory.deduct'](tx, events)
@@ -126,7 +126,7 @@ describe('a poisonous job', () => {
     ).to.deep.equal([])
   })
 
-  it('lies in dead_letters when its retries are used up, and its order still holds no stock', async () => {
+  it('is recorded in dead_letters when its retries are used up, and its order holds no stock', async () => {
     await database.execute(
       `update pgboss.job set retry_limit = 1, retry_delay = 0, retry_backoff = false where data ->> 'order_id' = $1`,
       [poison],
@@ -159,7 +159,7 @@ describe('a poisonous job', () => {
     }
   })
 
-  it('that kills its worker ends as a dead letter, and its neighbours are done', async function () {
+  it('that crashes its worker becomes a dead letter while its neighbours are completed', async function () {
     this.timeout(90_000)
     await boss.stop({ graceful: false })
     // A dead worker is noticed after a heartbeat; the catalogue's ten seconds would make this test
@@ -195,7 +195,7 @@ describe('a poisonous job', () => {
     }
   })
 
-  it('fails alone when its data is no event at all', async () => {
+  it('fails alone when its data is not an event', async () => {
     await boss.insert('inventory.deduct', [{ data: { order_id: poison, type: 'nonsense' } }])
     await consumeEvents(
       database,

@@ -7,7 +7,7 @@ import { quiet } from '../support/log.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-describe('the queues', () => {
+describe('the queues of pg-boss', () => {
   let database: Database
   let boss: PgBoss
   let close: () => Promise<void>
@@ -23,7 +23,7 @@ describe('the queues', () => {
     await close()
   })
 
-  it('all have a dead letter queue, retries with backoff, and a heartbeat', async () => {
+  it('have a dead letter queue, retries with backoff, and a heartbeat', async () => {
     const queues = await boss.getQueues()
     expect(queues.map(({ name }) => name)).to.include.members([
       ...Object.keys(eventQueues),
@@ -39,13 +39,13 @@ describe('the queues', () => {
     }
   })
 
-  it('are brought back to the catalogue when somebody changed them', async () => {
+  it('are reset to the declared options by migrate', async () => {
     await boss.updateQueue('order.prepare', { retryLimit: 99 })
     await createQueues(boss)
     expect(await boss.getQueue('order.prepare')).to.include({ retryLimit: 12 })
   })
 
-  it('work 20 jobs that are sent together without waiting for a poll', async () => {
+  it('run 20 jobs that are sent together without waiting for a poll', async () => {
     const consumer = await startBoss(database, 'consumer', 'test', quiet)
     const done: string[] = []
     await boss.createQueue('test.burst', { notify: true })

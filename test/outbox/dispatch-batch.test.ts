@@ -12,7 +12,7 @@ import { quiet } from '../support/log.ts'
 import { addMenu, cancel, eventsOf, type Menu, place } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 
-describe('dispatching the outbox', () => {
+describe('dispatchBatch', () => {
   let database: Database
   let boss: PgBoss
   let menu: Menu
@@ -41,7 +41,7 @@ describe('dispatching the outbox', () => {
     )
   }
 
-  it('makes one job an event and route, under the id of the event', async () => {
+  it('inserts one job per event and route, with the id of the event', async () => {
     const orderId = await place(database, menu)
     await cancel(database, orderId)
     expect(await dispatch()).to.deep.equal({ claimed: 2, quarantined: 0 })
@@ -54,7 +54,7 @@ describe('dispatching the outbox', () => {
     expect(await dispatch()).to.deep.equal({ claimed: 0, quarantined: 0 })
   })
 
-  it('takes at most its limit, oldest first', async () => {
+  it('claims at most its limit, oldest events first', async () => {
     const first = await place(database, menu)
     const second = await place(database, menu)
     expect(await dispatch(1)).to.include({ claimed: 1 })
@@ -62,7 +62,7 @@ describe('dispatching the outbox', () => {
     expect(await jobsOf(second)).to.have.length(0)
   })
 
-  it('leaves the event undispatched when its transaction does not commit', async () => {
+  it('leaves an event undispatched when its transaction rolls back', async () => {
     const orderId = await place(database, menu)
     await database
       .transaction(async tx => {
@@ -75,7 +75,7 @@ describe('dispatching the outbox', () => {
     expect(await jobsOf(orderId)).to.have.length(1)
   })
 
-  it('makes no second job of an event that is dispatched again', async () => {
+  it('inserts no second job when an event is dispatched again', async () => {
     const orderId = await place(database, menu)
     await dispatch()
     await database.execute('update outbox_events set dispatched_at = null')
@@ -83,7 +83,7 @@ describe('dispatching the outbox', () => {
     expect(await jobsOf(orderId)).to.have.length(1)
   })
 
-  it('shares the work with others without waiting for them', async () => {
+  it('skips events that another dispatcher has claimed', async () => {
     const orders = [await place(database, menu), await place(database, menu)]
     await database.transaction(async mine => {
       expect(await dispatchBatch(mine, { boss, fanOut: webhookFanOut, log: quiet }, 1)).to.include({
@@ -94,7 +94,7 @@ describe('dispatching the outbox', () => {
     for (const order of orders) expect(await jobsOf(order)).to.have.length(1)
   })
 
-  it('quarantines what it cannot route or parse, with the reason, and moves the rest', async () => {
+  it('quarantines events that cannot be routed or parsed, with the error, and dispatches the others', async () => {
     const before = await place(database, menu)
     await insertRaw('order.teleported.v1', {})
     await insertRaw('order.placed.v1', { order_id: 'not a uuid' })
@@ -110,7 +110,7 @@ describe('dispatching the outbox', () => {
     expect(await dispatch()).to.deep.equal({ claimed: 0, quarantined: 0 })
   })
 
-  it('quarantines an event whose job cannot be inserted, and moves its neighbours', async () => {
+  it('quarantines an event whose job cannot be inserted and dispatches its neighbours', async () => {
     const neighbour = await place(database, menu)
     const poison = await place(database, menu)
     await database.execute(`create function refuse() returns trigger language plpgsql as
@@ -127,7 +127,7 @@ describe('dispatching the outbox', () => {
     expect(await jobsOf(poison)).to.have.length(0)
   })
 
-  it('appends no event whose payload the catalogue does not know', async () => {
+  it('appends no event whose payload does not match the catalogue', async () => {
     const [event] = await eventsOf(database, await place(database, menu), 'order.placed.v1')
     const wrong = { ...event, event_id: uuidv7(), payload: { nothing: 'right' } } as unknown as EventOf
     const failure = await database
@@ -136,7 +136,7 @@ describe('dispatching the outbox', () => {
     expect(failure).to.be.instanceOf(InvalidEvent)
   })
 
-  it('publishes an event of the slow path with its job in the same transaction, leaving nothing to dispatch', async () => {
+  it('leaves nothing to dispatch when a worker publishes an event with its job', async () => {
     const orderId = await place(database, menu)
     const [event] = await eventsOf(database, orderId, 'order.placed.v1')
     await database.execute('delete from outbox_events')

@@ -33,7 +33,7 @@ describe('the dispatcher', () => {
     return rows.length
   }
 
-  it('drains what is there when it starts, and what comes when it is woken or polls', async () => {
+  it('dispatches waiting events at start, and new ones when it is woken or polls', async () => {
     for (let count = 0; count < 3; count++) await place(database, menu)
     const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log: quiet })
     await dispatcher.start()
@@ -52,7 +52,7 @@ describe('the dispatcher', () => {
     }
   })
 
-  it('is woken by NOTIFY across processes, many at once as one or two', async () => {
+  it('is woken by NOTIFY across processes, with many calls coalesced into one or two', async () => {
     let notified = 0
     const listener = await database.listen(
       'comanda_outbox',
@@ -67,7 +67,7 @@ describe('the dispatcher', () => {
     await listener.close()
   })
 
-  it('goes on when its connections are cut, and says so', async () => {
+  it('continues after its connections are cut, and logs the failure', async () => {
     const { log, lines } = recordingLog()
     const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log })
     await dispatcher.start()

@@ -60,7 +60,7 @@ describe('a change to the event catalogue', () => {
     ['another way to say at least 1', event({ p: z.int().positive() }), event({ p: z.int().min(1) })],
   ]
   for (const [what, then, now] of harmless) {
-    it(`breaks nothing when it is ${what}`, () => {
+    it(`is compatible when it is ${what}`, () => {
       expect(breakingChanges(then, now)).to.deep.equal([])
     })
   }
@@ -250,12 +250,12 @@ describe('a change to the event catalogue', () => {
     ],
   ]
   for (const [what, then, now, where, whom] of breaking) {
-    it(`breaks something when it is ${what}`, () => {
+    it(`is breaking when it is ${what}`, () => {
       expect(breakingChanges(then, now).join('\n')).to.include(where).and.to.include(whom)
     })
   }
 
-  it('is told once for each whom it breaks', () => {
+  it('is reported once per party that it breaks', () => {
     expect(breakingChanges(event({ p: text }), event({ p: z.int() }))).to.deep.equal([
       'x.v1 /data/p may be an integer: consumers were not told',
       'x.v1 /data/p may be a string in events already written: they would be refused',
@@ -263,8 +263,8 @@ describe('a change to the event catalogue', () => {
   })
 })
 
-describe('the event catalogue as it is released', () => {
-  it('is kept by the present one', () => {
+describe('the released event catalogue', () => {
+  it('is compatible with the current one', () => {
     expect(Object.keys(released).length).to.be.above(5)
     expect(breakingChanges(released, currentCatalogue())).to.deep.equal([])
   })
@@ -291,7 +291,7 @@ describe('the generated files of the event catalogue', () => {
     expect(JSON.parse(read('generated/asyncapi.json'))).to.deep.equal(JSON.parse(JSON.stringify(document)))
   })
 
-  it('leads to files and headings that there are', () => {
+  it('have links to files and headings that exist', () => {
     const page = read('events.md')
     const anchors = [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
       heading

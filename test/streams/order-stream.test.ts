@@ -7,7 +7,7 @@ import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
-describe("an order's stream", () => {
+describe('the stream of an order', () => {
   let system: TestSystem
   let menu: Menu
   const clients: StreamClient[] = []
@@ -37,7 +37,7 @@ describe("an order's stream", () => {
     await setStatus(system.database, orderId, 'DELIVERED')
   }
 
-  it('begins with the order as it is, and goes on with each event once, as a CloudEvent', async () => {
+  it('starts with a snapshot of the order and then sends each event once as a CloudEvent', async () => {
     const orderId = await place(system.database, menu)
     const client = await follow(orderId)
     const [snapshot] = await client.untilEvents(1)
@@ -62,7 +62,7 @@ describe("an order's stream", () => {
     expect(client.headers).to.include({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
   })
 
-  it('goes on behind any event, without a snapshot, without loss or repetition', async () => {
+  it('resumes after any event without a snapshot, a loss or a repetition', async () => {
     const orderId = await place(system.database, menu)
     await deliver(orderId)
     const all = ['1', '2', '3', '5', '7']
@@ -74,7 +74,7 @@ describe("an order's stream", () => {
     }
   })
 
-  it('goes on with what happens after it has caught up', async () => {
+  it('sends new events after it has sent the past ones', async () => {
     const orderId = await place(system.database, menu)
     await deduct(system.database, orderId)
     const client = await follow(orderId, '1')
@@ -85,7 +85,7 @@ describe("an order's stream", () => {
     expect(client.events.map(({ id }) => id)).to.deep.equal(['2', '3', '5'])
   })
 
-  it('begins anew with a snapshot behind an event that is not there', async () => {
+  it('starts with a snapshot again when the last event does not exist', async () => {
     const orderId = await place(system.database, menu)
     await deliver(orderId)
     const ofFuture = await follow(orderId, '9')
@@ -95,7 +95,7 @@ describe("an order's stream", () => {
     expect((await ofPruned.untilEvents(1))[0]).to.include({ event: 'snapshot', id: '7' })
   })
 
-  it('refuses what is no resume point, and what is not there, with a problem document', async () => {
+  it('answers an invalid resume point and an unknown order with a problem document', async () => {
     const orderId = await place(system.database, menu)
     for (const bad of ['0', 'x', '-1', '1.5', '99999999999', ' '.repeat(3) + 'a']) {
       const refusal = await follow(orderId, bad).catch(String)
@@ -105,14 +105,14 @@ describe("an order's stream", () => {
     expect(await StreamClient.open(system.api.baseUrl + path).catch(String)).to.match(/404 .*order-not-found/)
   })
 
-  it('answers HEAD without beginning a stream', async () => {
+  it('answers HEAD without opening a stream', async () => {
     const orderId = await place(system.database, menu)
     const reply = await system.api.call('HEAD', `/api/v1/orders/${orderId}/stream`)
     expect(reply.status).to.equal(200)
     expect(reply.headers.get('content-type')).to.match(/^text\/event-stream/)
   })
 
-  it('hears of what another process commits, at once by NOTIFY', async () => {
+  it('receives events that another process commits at once by NOTIFY', async () => {
     const others: Service[] = []
     const working = await startSystem()
     try {

@@ -18,7 +18,7 @@ const CONNECTION_COUNT = 100
 /** Events that are written before the client has seen those before them. */
 const LEAD_COUNT = 20
 
-describe("a restaurant's stream", () => {
+describe('the stream of a restaurant', () => {
   let test: Awaited<ReturnType<typeof openTestDatabase>>
   /** two processes: it must not matter which one a client is connected to */
   const services: Service[] = []
@@ -68,7 +68,7 @@ describe("a restaurant's stream", () => {
 
   const eventIds = (events: readonly StreamEvent[]) => events.map(({ data }) => String(data['id']))
 
-  it('begins with the restaurant and its open orders, and goes on with what concerns it, and nothing else', async () => {
+  it('starts with the restaurant and its open orders and then sends only its own events', async () => {
     const open = [await place(test.database, menu), await place(test.database, menu)]
     const cancelled = await place(test.database, menu)
     await cancel(test.database, cancelled)
@@ -100,7 +100,7 @@ describe("a restaurant's stream", () => {
     expect(client.events.at(-1)?.data).to.include({ subject: `orders/${placed}` })
   })
 
-  it('goes on behind any event, also in the midst of those that came together, at either process', async () => {
+  it('resumes after any event, also within a batch, at either process', async () => {
     const client = await follow()
     await client.untilEvents(1)
     await append(5)
@@ -119,7 +119,7 @@ describe("a restaurant's stream", () => {
     }
   })
 
-  it('loses nothing that commits late, neither while connected nor when it comes back', async () => {
+  it('loses no event that commits late, while connected or after a reconnect', async () => {
     const staying = await follow()
     const leaving = await follow()
     for (const client of [staying, leaving]) await client.untilEvents(1)
@@ -140,7 +140,7 @@ describe("a restaurant's stream", () => {
     expect(eventIds(back.events)).to.deep.equal([held.event_id])
   })
 
-  it('hears of events when every NOTIFY is lost, and when its listener has been killed', async () => {
+  it('receives events when every NOTIFY is lost and after its listener was killed', async () => {
     const client = await follow()
     await client.untilEvents(1)
     // Nobody notifies of what is written here.
@@ -154,7 +154,7 @@ describe("a restaurant's stream", () => {
     expect(eventIds(client.news)).to.deep.equal([...first, ...second])
   })
 
-  it('shows a client that comes back a hundred times each event once, those of an order in order', async () => {
+  it('sends each event once and in order to a client that reconnects a hundred times', async () => {
     const seen: StreamEvent[] = []
     const first = await follow()
     await first.untilEvents(1)
@@ -210,7 +210,7 @@ describe("a restaurant's stream", () => {
     }
   })
 
-  it('brings a client up to date that has missed thousands, and one that has missed too many by a snapshot', async () => {
+  it('sends thousands of missed events, and a snapshot to a client that missed too many', async () => {
     const client = await follow()
     const [snapshot] = await client.untilEvents(1)
     client.close()
@@ -228,7 +228,7 @@ describe("a restaurant's stream", () => {
     expect((await late.untilEvents(1))[0]?.event).to.equal('snapshot')
   })
 
-  it('refuses a resume point that is none, or of another restaurant', async () => {
+  it('refuses a malformed resume point and one of another restaurant', async () => {
     const client = await follow()
     await client.untilEvents(1)
     const { lastId = '' } = client
@@ -237,7 +237,7 @@ describe("a restaurant's stream", () => {
       expect(await follow(bad).catch(String)).to.match(/400 .*resume-point-invalid/)
   })
 
-  it('begins anew behind a resume point that is too old, or of a time that a restored database has not reached', async () => {
+  it('starts with a snapshot when the resume point is too old or lies beyond a restored database', async () => {
     const cursors = await Cursors.open(test.database)
     const point = (at: number, next: string) =>
       cursors.issue(`stream of restaurant ${menu.restaurant_id}`, [String(at), next])
