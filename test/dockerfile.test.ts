@@ -18,7 +18,7 @@ function copiedFiles(): string[] {
   )
 }
 
-describe('the image', () => {
+describe('the container image', () => {
   const files = copiedFiles()
   const code = files.filter(file => file.endsWith('.ts'))
   const imported = code.flatMap(file =>
@@ -28,14 +28,14 @@ describe('the image', () => {
     })),
   )
 
-  it('has every file that its own import', () => {
+  it('contains every file that its files import', () => {
     const relative = imported.filter(({ name }) => name.startsWith('.'))
     expect(relative.length).to.be.above(100)
     const missing = relative.filter(({ file, name }) => !files.includes(join(dirname(file), name)))
     expect(missing).to.deep.equal([])
   })
 
-  it('has every package that they import, without those for development', () => {
+  it('contains every imported package and no development dependency', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
     const packages = imported
       .map(({ name }) => name)
@@ -57,13 +57,13 @@ describe('the flags of each role', () => {
       .replace('--import ./src/compile-cache.js ', '')
       .split(' ')
 
-  it('are those of package.json in the compose file, and in the image', () => {
+  it('are the same in package.json, docker-compose.yml and the Dockerfile', () => {
     const compose = read('docker-compose.yml')
     for (const role of roles) expect(compose).to.include(`command: [${wordsOf(role).join(', ')}]`)
     expect(read('Dockerfile')).to.include(`CMD ${JSON.stringify(wordsOf('api')).replaceAll(',', ', ')}`)
   })
 
-  it('are those that the image was compiled for: with others, nothing of it is used', () => {
+  it('match those that the compile cache of the image was made with', () => {
     for (const role of roles) expect(read('Dockerfile')).to.include(`    ${wordsOf(role).join(' ')}; `)
   })
 })
@@ -74,13 +74,13 @@ describe('the compose file', () => {
   const serviceOf = (name: string) =>
     new RegExp(`^ {2}${name}:\\n((?: {3}.*\\n|\\n| {2}#.*\\n)+)`, 'm').exec(services)?.[1] ?? ''
 
-  it('runs only what is in the image', () => {
+  it('runs only files that the image contains', () => {
     const named = [...compose.matchAll(/\b(?:src|scripts)\/[\w-]+\.ts\b/g)].map(([file]) => file)
     expect(named).to.include('src/main.ts').and.to.include('scripts/logins.ts')
     expect(named.filter(file => !copiedFiles().includes(file))).to.deep.equal([])
   })
 
-  it("gives each process the file with its own login, and none the owner's or another's", () => {
+  it('mounts in each process the file with its own login and no other', () => {
     for (const [name, role] of [
       ['api', 'api'],
       ['dispatcher', 'dispatcher'],

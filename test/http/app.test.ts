@@ -14,7 +14,7 @@ import { type RawReply, send } from './send.ts'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-describe('the app', () => {
+describe('createApp', () => {
   let server: Server
   let baseUrl: string
   let lines: LogLine[]
@@ -86,7 +86,7 @@ describe('the app', () => {
 
   for (const error of [new Overloaded('The queue'), new DatabaseUnavailable(new Error('away'))]) {
     const { code } = error
-    it(`answers ${code} with when to come back`, async () => {
+    it(`answers ${code} with Retry-After`, async () => {
       const reply = await failWith(error)
       expectProblem(reply, { code })
       expect(reply.headers['retry-after']).to.equal('1')
@@ -94,7 +94,7 @@ describe('the app', () => {
     })
   }
 
-  it('logs why the database was away, and tells nobody else', async () => {
+  it('logs why the database was unavailable and hides it from the client', async () => {
     const reply = await failWith(new DatabaseUnavailable(new Error('connect ECONNREFUSED 10.0.0.1:5432')))
     expect(reply.text).not.to.include('10.0.0.1')
     expect(lines.find(({ code }) => code === 'database-unavailable')).to.include({
@@ -115,7 +115,7 @@ describe('the app', () => {
     nothing: undefined,
   }
   for (const [what, bug] of Object.entries(bugs)) {
-    it(`answers 500 when a handler throws ${what}, and only the log has the cause`, async () => {
+    it(`answers 500 when a handler throws ${what}, and writes the cause to the log only`, async () => {
       const reply = await failWith(bug)
       expectProblem(reply, { code: 'internal' })
       expect(reply.text).not.to.include('duplicate key')
@@ -131,14 +131,14 @@ describe('the app', () => {
     })
   }
 
-  it('takes over a request id that is one', async () => {
+  it('uses a valid request id of the client', async () => {
     for (const id of ['a', 'A-b_c.d:e', '019a0000-0000-7000-8000-000000000001', 'x'.repeat(64)]) {
       const reply = await get('/things/1', { 'x-request-id': id })
       expect(reply.headers['x-request-id']).to.equal(id)
     }
   })
 
-  it('makes a request id when none comes, or none that is fit for a log', async () => {
+  it('creates a request id when the client sends none or an unsafe one', async () => {
     const unfit = ['', ' ', 'a b', 'a\tb', 'x'.repeat(65), '<script>', '"', "'; --", '${jndi:x}', 'é', 'a, b']
     const replies = await Promise.all([get(), ...unfit.map(id => get('/things/1', { 'x-request-id': id }))])
     const ids = replies.map(({ headers }) => String(headers['x-request-id']))
@@ -146,7 +146,7 @@ describe('the app', () => {
     expect(new Set(ids).size).to.equal(ids.length)
   })
 
-  it('says that it is alive without asking anything, and whether it is ready', async () => {
+  it('answers /healthz without a check and /readyz with the checks', async () => {
     readiness = async () => 'cannot be reached'
     expect(await get('/healthz')).to.include({ status: 200, text: '{"status":"ok"}' })
     const unready = await get('/readyz')
@@ -170,7 +170,7 @@ describe('the app', () => {
     kitchen = async () => 'ok'
   })
 
-  it('measures requests by method, route and status', async () => {
+  it('counts requests by method, route and status', async () => {
     await get('/things/1')
     await get('/things/2')
     await failWith(new Error('bug'))
@@ -208,7 +208,7 @@ describe('the pages of a running API', () => {
   })
   after(() => system.stop())
 
-  it('say that it is alive and ready', async () => {
+  it('report a healthy and ready process', async () => {
     expect((await system.api.call('GET', '/healthz')).body).to.deep.equal({ status: 'ok' })
     expect((await system.api.call('GET', '/readyz')).body).to.deep.equal({
       status: 'degraded',
@@ -222,7 +222,7 @@ describe('the pages of a running API', () => {
     })
   })
 
-  it('name the migration that the database lacks', async () => {
+  it('name the migration that is missing in the database', async () => {
     const { api, database } = system
     await database.execute('alter table schema_migrations rename to forgotten_migrations')
     const unready = await api.call('GET', '/readyz')

@@ -19,7 +19,7 @@ import {
   requestOf,
 } from './successful-requests.ts'
 
-describe('who may do what, with API keys', () => {
+describe('authorisation by API key', () => {
   let system: TestSystem
   let own: Ids
   let foreign: Ids
@@ -67,12 +67,12 @@ describe('who may do what, with API keys', () => {
     return await send(system.api.baseUrl, addHeaders(requestOf(operation, targets), headers))
   }
 
-  it('is said in the document for each operation', () => {
+  it('has a documented scope for each operation', () => {
     expect([...needed.keys()]).to.have.members(operations.map(({ operationId }) => operationId))
     for (const [operationId, scope] of needed) expect(scopes, operationId).to.include(scope)
   })
 
-  it('lets nobody in who has no key, or one that is none', async () => {
+  it('answers 401 to a missing or an invalid key', async () => {
     const revoked = await createApiKey(system.database, { name: 'test', scopes: [...scopes] })
     await revokeApiKey(system.database, revoked.key_id)
     const strangers: Record<string, string>[] = [
@@ -98,7 +98,7 @@ describe('who may do what, with API keys', () => {
     }
   })
 
-  it('lets each scope do what it is for, and nothing else: every operation by every scope', async () => {
+  it('permits each operation to its own scope and to no other', async () => {
     for (const scope of scopes) {
       const key = await keyFor([scope])
       for (const operation of operations) {
@@ -116,7 +116,7 @@ describe('who may do what, with API keys', () => {
     }
   })
 
-  it('lets a bound caller do everything within its restaurant', async () => {
+  it('permits a restricted caller every operation on its restaurant', async () => {
     const key = await keyFor([...scopes], [own.restaurant_id])
     for (const operation of operations) {
       const reply = await perform(operation, own, bearer(key))
@@ -125,7 +125,7 @@ describe('who may do what, with API keys', () => {
     }
   })
 
-  it('shows a bound caller nothing of another restaurant: the same answers as for what does not exist', async () => {
+  it('gives a restricted caller the same 404 for another restaurant as for an unknown id', async () => {
     const key = await keyFor([...scopes], [own.restaurant_id])
     const nothing = {
       restaurant_id: uuidv7(),
@@ -145,7 +145,7 @@ describe('who may do what, with API keys', () => {
     expect(await contents()).to.deep.equal(before)
   })
 
-  it('lists nothing of another restaurant, whatever the filter', async () => {
+  it('lists nothing of another restaurant with any filter', async () => {
     const key = await keyFor([...scopes], [own.restaurant_id])
     for (const path of [
       '/api/v1/orders?limit=100',
@@ -163,7 +163,7 @@ describe('who may do what, with API keys', () => {
     }
   })
 
-  it('takes a line of another restaurant for one that does not exist', async () => {
+  it('treats an item of another restaurant as unknown', async () => {
     const key = await keyFor(['orders:write'], [own.restaurant_id])
     const place = operationNamed('placeOrder')
     const stolen = { ...own, menu_item_id: foreign.menu_item_id }
@@ -176,7 +176,7 @@ describe('who may do what, with API keys', () => {
     expect(anonymous(seen, stolen)).to.deep.equal(anonymous(not, unknown))
   })
 
-  it('keeps the idempotency keys of callers apart', async () => {
+  it('separates the idempotency keys of callers', async () => {
     const mine = await keyFor(['orders:write'], [own.restaurant_id])
     const theirs = await keyFor(['orders:write'], [foreign.restaurant_id])
     const place = operationNamed('placeOrder')
@@ -187,7 +187,7 @@ describe('who may do what, with API keys', () => {
     for (const id of Object.values(own)) expect(second.text).not.to.include(id)
   })
 
-  it('shows strangers health, problems and schemas of events, and no documentation, document or metrics', async () => {
+  it('serves health, problems and schemas without authentication, but no documentation or metrics', async () => {
     const schemas = Object.keys(eventSchemas(''))
     for (const path of ['/healthz', '/readyz', '/problems', '/problems/forbidden', ...schemas])
       expect((await send(system.api.baseUrl, { method: 'GET', path })).status, path).to.equal(200)
@@ -202,13 +202,13 @@ describe('who may do what, with API keys', () => {
     }
   })
 
-  it('stores no key, only its hash', async () => {
+  it('stores only the hash of a key', async () => {
     const rows = await system.database.query<{ row: string }>('select k::text as row from api_keys as k')
     expect(rows.length).to.be.above(5)
     for (const { row } of rows) expect(row).not.to.include(admin.slice(8)).and.not.to.include('comanda_')
   })
 
-  it('forgets a revoked key within 60 s', async () => {
+  it('refuses a revoked key within 60 s', async () => {
     let now = 0
     const authenticate = apiKeyAuthenticator(system.database, () => now)
     const { key, key_id } = await createApiKey(system.database, { name: 'test', scopes: ['ops'] })

@@ -16,7 +16,7 @@ import {
   wrongPathIds,
 } from './wrong-values.ts'
 
-describe('bad input over HTTP', () => {
+describe('invalid input over HTTP', () => {
   let refusing: RefusingSystem
   let ids: Ids
 
@@ -26,7 +26,7 @@ describe('bad input over HTTP', () => {
   })
   after(() => refusing.system.stop())
 
-  it('covers every field of every body of the document', async () => {
+  it('covers every documented field of every body', async () => {
     const { body: document } = await refusing.system.api.call('GET', '/openapi.json')
     for (const { operationId, bodySchema, fields = {} } of operations) {
       const documented = bodySchema ? fieldsOf(document, bodySchema) : []
@@ -40,7 +40,7 @@ describe('bad input over HTTP', () => {
 
     describe(operationId, () => {
       if (resource) {
-        it('has nothing at ids that do not exist or are none', () =>
+        it('answers 404 for unknown and malformed ids', () =>
           refusing.expectRefused(
             [...wrongPathIds, uuidv7(), '00000000-0000-0000-0000-000000000000'].map(id => ({
               name: id,
@@ -52,7 +52,7 @@ describe('bad input over HTTP', () => {
       if (!body) return
 
       for (const [pointer, { wrong, required }] of Object.entries(fields)) {
-        it(`refuses ${wrong.length} wrong values of ${pointer}`, () =>
+        it(`refuses ${wrong.length} invalid values of ${pointer}`, () =>
           refusing.expectRefused(
             wrong.map(({ name, json, detail, below = '' }) => ({
               name,
@@ -87,7 +87,7 @@ describe('bad input over HTTP', () => {
           ),
         ))
 
-      it('refuses JSON that is no object', () =>
+      it('refuses JSON that is not an object', () =>
         refusing.expectRefused(
           wrongBodies().map(({ name, json, detail, below: pointer = '' }) => ({
             name,
@@ -96,7 +96,7 @@ describe('bad input over HTTP', () => {
           })),
         ))
 
-      it('refuses JSON that is nested too deep, and looks at what is just not', () =>
+      it('refuses JSON nested beyond the limit and validates JSON at the limit', () =>
         refusing.expectRefused([
           ...tooDeep.map(({ name, json }) => ({
             name,
@@ -110,7 +110,7 @@ describe('bad input over HTTP', () => {
           },
         ]))
 
-      it('refuses what is not JSON', () =>
+      it('refuses a body that is not JSON', () =>
         refusing.expectRefused([
           ...notJson.map(text => ({
             name: text.slice(0, 20),
@@ -129,7 +129,7 @@ describe('bad input over HTTP', () => {
           },
         ]))
 
-      it('refuses bodies of other types, character sets and encodings', () =>
+      it('refuses other content types, character sets and encodings', () =>
         refusing.expectRefused(
           unacceptedHeaders.map(headers => ({
             name: JSON.stringify(headers),
@@ -138,7 +138,7 @@ describe('bad input over HTTP', () => {
           })),
         ))
 
-      it('refuses a body of 2 MB, its length said or not', () =>
+      it('refuses a body of 2 MB with and without Content-Length', () =>
         refusing.expectRefused(
           [false, true].map(chunked => ({
             name: chunked ? 'in chunks' : 'with its length',
@@ -165,7 +165,7 @@ describe('bad input over HTTP', () => {
     })
   }
 
-  it('names the line of an item that is unknown or of another restaurant', async () => {
+  it('names the line with an item that is unknown or of another restaurant', async () => {
     const { api } = refusing.system
     const { restaurant_id } = await api.addRestaurant()
     const foreign = await api.addItem(restaurant_id, 10)
@@ -195,7 +195,7 @@ describe('bad input over HTTP', () => {
     )
   })
 
-  it('has no order for a restaurant that does not exist', () =>
+  it('answers 404 to an order for an unknown restaurant', () =>
     refusing.expectRefused([
       {
         name: 'unknown',
@@ -212,7 +212,7 @@ describe('bad input over HTTP', () => {
       },
     ]))
 
-  it('names a hundred errors of a body that has thousands', async () => {
+  it('names 100 errors of a body with thousands', async () => {
     const body = JSON.stringify(Object.fromEntries(Array.from({ length: 20_000 }, (_, key) => [key, 1])))
     const reply = await send(refusing.system.api.baseUrl, {
       method: 'POST',

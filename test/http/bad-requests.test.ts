@@ -6,7 +6,7 @@ import { RefusingSystem } from './refusals.ts'
 import { type RawReply, send, sendBytes } from './send.ts'
 import { type Ids, json, operations, pathOf } from './successful-requests.ts'
 
-describe('requests that no operation takes', () => {
+describe('requests without an operation', () => {
   let refusing: RefusingSystem
   let ids: Ids
 
@@ -16,7 +16,7 @@ describe('requests that no operation takes', () => {
   })
   after(() => refusing.system.stop())
 
-  it('refuses other methods with 405, naming those it takes', async () => {
+  it('answers 405 with the permitted methods to any other method', async () => {
     const pages = ['/docs', '/openapi.json', '/healthz', '/readyz', '/metrics']
     const paths = Map.groupBy(
       [...operations, ...pages.map(path => ({ operationId: path, method: 'GET', path }))],
@@ -42,7 +42,7 @@ describe('requests that no operation takes', () => {
     }
   })
 
-  it('answers HEAD like GET, without the body', async () => {
+  it('answers HEAD like GET without a body', async () => {
     const path = `/api/v1/orders/${ids.order_id}`
     const get = await send(refusing.system.api.baseUrl, { method: 'GET', path })
     const head = await send(refusing.system.api.baseUrl, { method: 'HEAD', path })
@@ -61,7 +61,7 @@ describe('requests that no operation takes', () => {
     expect(onPost).to.include({ status: 405, text: '' })
   })
 
-  it('has nothing at unknown paths', () =>
+  it('answers 404 at unknown paths', () =>
     refusing.expectRefused(
       ['GET', 'POST', 'PATCH', 'DELETE'].flatMap(method =>
         unknownPaths.map(path => ({
@@ -72,7 +72,7 @@ describe('requests that no operation takes', () => {
       ),
     ))
 
-  it('takes the next request on the connection where a body was too large', async () => {
+  it('serves the next request on a connection whose last body was too large', async () => {
     const chunk = `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n`
     const replies = await sendBytes(
       refusing.system.api.baseUrl,
@@ -82,7 +82,7 @@ describe('requests that no operation takes', () => {
     expect(replies.match(/HTTP\/1.1 \d+/g)).to.deep.equal(['HTTP/1.1 413', 'HTTP/1.1 200'])
   })
 
-  it('drops what is no HTTP, and goes on serving', async () => {
+  it('closes a connection that does not send HTTP, and keeps serving others', async () => {
     const { baseUrl } = refusing.system.api
     await refusing.expectUnchanged(async () => {
       for (const [bytes, code] of brokenRequests) {

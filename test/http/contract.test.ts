@@ -22,7 +22,7 @@ import {
   succeed,
 } from './successful-requests.ts'
 
-describe('a running API against its document', () => {
+describe('the API compared with its OpenAPI document', () => {
   let system: TestSystem
   let document: OpenApiDocument
   let validator: ResponseValidator
@@ -62,7 +62,7 @@ describe('a running API against its document', () => {
     return order_id
   }
 
-  it('takes the methods that are documented at each path', async () => {
+  it('accepts exactly the documented methods at each path', async () => {
     for (const [path, those] of Map.groupBy(validator.operations.values(), ({ path }) => path)) {
       const { headers } = await send(system.api.baseUrl, { method: 'OPTIONS', path })
       const documented = those.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
@@ -70,7 +70,7 @@ describe('a running API against its document', () => {
     }
   })
 
-  it('answers every operation as documented, and with every refusal that is', async () => {
+  it('answers every operation with its documented success and errors', async () => {
     await callEachWithSuccess()
     await callEachWithRejection()
     const documented = [...validator.operations.values()].flatMap(({ operationId, responses }) =>
@@ -84,7 +84,7 @@ describe('a running API against its document', () => {
     expect([...validator.seen]).to.have.members(documented)
   })
 
-  it('takes values up to their limits, and gives them back as they came', async () => {
+  it('accepts values up to their limits and returns them unchanged', async () => {
     const restaurant = await call('addRestaurant', { body: { name: '店'.repeat(200), currency: 'KWD' } })
     const { restaurant_id = '' } = restaurant.body
     expect(restaurant.body['name']).to.equal('店'.repeat(200))
@@ -107,7 +107,7 @@ describe('a running API against its document', () => {
     })
   })
 
-  it('takes ids in either case for the same, and gives them in lower case', async () => {
+  it('accepts ids in upper case and returns them in lower case', async () => {
     const { restaurant_id } = await system.api.addRestaurant()
     const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
     const { body: order } = await call('placeOrder', {
@@ -243,7 +243,7 @@ describe('a running API against its document', () => {
   }
 })
 
-describe('the examples of /docs on the demo menu', () => {
+describe('the examples in /docs', () => {
   let system: TestSystem
 
   before(async () => {
@@ -259,7 +259,7 @@ describe('the examples of /docs on the demo menu', () => {
   })
   after(() => system.stop())
 
-  it('work at the first click, each of them', async () => {
+  it('succeed on the demo menu without a change', async () => {
     const { body: document } = await system.api.call('GET', '/openapi.json')
     // What deletes comes last.
     const operations = operationsOf(document)

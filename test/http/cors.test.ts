@@ -32,8 +32,8 @@ const preflight = (origin: string) => ({
   'access-control-request-headers': 'authorization,content-type,idempotency-key',
 })
 
-describe('pages of other origins', () => {
-  describe('where none is configured', () => {
+describe('CORS', () => {
+  describe('without configured origins', () => {
     let system: TestSystem
 
     before(async () => {
@@ -41,7 +41,7 @@ describe('pages of other origins', () => {
     })
     after(() => system.stop())
 
-    it('get no CORS header at all, neither for a call nor for a preflight', async () => {
+    it('sends no CORS header for a call or a preflight', async () => {
       for (const origin of [TILL, ...strangers]) {
         for (const [method, headers] of [
           ['GET', { origin }],
@@ -55,7 +55,7 @@ describe('pages of other origins', () => {
     })
   })
 
-  describe('where some are', () => {
+  describe('with configured origins', () => {
     let system: TestSystem
     let authorization: string
 
@@ -72,7 +72,7 @@ describe('pages of other origins', () => {
     const call = (headers: Record<string, string>, method = 'GET', path = '/api/v1/orders') =>
       send(system.api.baseUrl, { method, path, headers })
 
-    it('are let through a preflight, before anybody is asked who they are', async () => {
+    it('answers a preflight before authentication', async () => {
       for (const origin of [TILL, 'http://localhost:5173']) {
         const reply = await call(preflight(origin), 'OPTIONS')
         expect(reply).to.include({ status: 204, text: '' })
@@ -92,7 +92,7 @@ describe('pages of other origins', () => {
       }
     })
 
-    it('may read an answer, with the headers that clients need, and never with credentials', async () => {
+    it('exposes the headers that clients need, and never permits credentials', async () => {
       const reply = await call({ origin: TILL, authorization })
       expect(reply.status).to.equal(200)
       expect(reply.headers['access-control-allow-origin']).to.equal(TILL)
@@ -109,7 +109,7 @@ describe('pages of other origins', () => {
       ])
     })
 
-    it('may read refusals too, whoever refuses', async () => {
+    it('lets pages read every error response', async () => {
       const unknown = await call({ origin: TILL })
       expectProblem(unknown, { code: 'unauthenticated' })
       const forbidden = await send(system.api.baseUrl, {
@@ -124,7 +124,7 @@ describe('pages of other origins', () => {
         expect(headers['access-control-allow-origin']).to.equal(TILL)
     })
 
-    it('get nothing when they are others', async () => {
+    it('sends no CORS header to other origins', async () => {
       for (const origin of strangers) {
         expect(corsHeaders(await call({ origin, authorization })), origin).to.deep.equal([])
         expect(corsHeaders(await call(preflight(origin), 'OPTIONS')), origin).to.deep.equal([])
@@ -132,7 +132,7 @@ describe('pages of other origins', () => {
       expect(corsHeaders(await call({ authorization }))).to.deep.equal([])
     })
 
-    it('are told apart by caches', async () => {
+    it('varies by origin for caches', async () => {
       for (const headers of [{ authorization }, { authorization, origin: TILL }])
         expect(listOf(await call(headers), 'vary')).to.include('origin')
     })

@@ -35,7 +35,7 @@ describe('/docs', () => {
     )
   }
 
-  it('is a page that loads nothing from elsewhere', () => {
+  it('is a page that loads nothing from another host', () => {
     expect(page.status).to.equal(200)
     expect(page.headers.get('content-type')).to.equal('text/html; charset=utf-8')
     expect(references()).to.have.length.of.at.least(4)
@@ -48,7 +48,7 @@ describe('/docs', () => {
     expect(html).not.to.match(/@import|url\(/)
   })
 
-  it('finds everything that it refers to, each of its type', async () => {
+  it('serves every asset of the page with its content type', async () => {
     const types = { css: 'text/css', js: 'text/javascript', png: 'image/png' }
     for (const url of references()) {
       const asset = await get(url)
@@ -60,7 +60,7 @@ describe('/docs', () => {
     }
   })
 
-  it('reads the document of this server, and asks nobody to check it', async () => {
+  it('loads the document of this server and no external validator', async () => {
     const options = JSON.parse(/const options = (\{.*\});/.exec(html)?.[1] ?? '{}') as Record<string, unknown>
     expect(options).to.include({ url: '/openapi.json', validatorUrl: 'none' })
     const document = await get('/openapi.json')
@@ -71,7 +71,7 @@ describe('/docs', () => {
       .that.matches(/^3\.1/)
   })
 
-  it('lets only its own scripts run, the inline one by its hash', () => {
+  it('permits only its own scripts, the inline one by hash', () => {
     const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)]
     const hashes = scripts.map(
       ([, script = '']) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
@@ -84,7 +84,7 @@ describe('/docs', () => {
     expect(html).not.to.match(/\son\w+=|javascript:/)
   })
 
-  it('is the same at each call, and where / leads to', async () => {
+  it('is unchanged at each request and is the target of /', async () => {
     const again = await get('/docs')
     expect(await again.text()).to.equal(html)
     expect(again.headers.get('content-security-policy')).to.equal(page.headers.get('content-security-policy'))
@@ -93,7 +93,7 @@ describe('/docs', () => {
     expect(root.headers.get('location')).to.equal('/docs')
   })
 
-  it('is not at other paths that end in its name', async () => {
+  it('is not served at other paths that end in /docs', async () => {
     const { api } = system
     const order = await api.call('GET', '/api/v1/orders/docs')
     expect(order).to.deep.include({ status: 404 })
@@ -102,13 +102,13 @@ describe('/docs', () => {
     expect((await api.call('GET', '/x/docs')).body).to.include({ code: 'route-not-found' })
   })
 
-  it('leaves the answers of the API with a policy that allows nothing', async () => {
+  it('does not loosen the content policy of API responses', async () => {
     const { headers } = await system.api.call('GET', '/api/v1/orders/x')
     expect(headers.get('content-security-policy')).to.match(/^default-src 'none'/)
     expect(headers.get('x-content-type-options')).to.equal('nosniff')
   })
 
-  it('has no headers that a browser complains of over plain HTTP', () => {
+  it('has no header that browsers reject over plain HTTP', () => {
     expect([...page.headers.keys()]).not.to.include.members(['cross-origin-opener-policy'])
     expect([...page.headers.keys()]).not.to.include.members(['origin-agent-cluster'])
   })

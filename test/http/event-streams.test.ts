@@ -65,7 +65,7 @@ describe('event streams', () => {
     streams = new EventStreams({ ...roomy, ...limits }, quiet)
   }
 
-  it('are refused beyond what the process keeps, and taken again once one has gone', async () => {
+  it('are refused beyond STREAM_COUNT and accepted again when one has ended', async () => {
     withLimits({ maxCount: 1 })
     const first = await StreamClient.open(url)
     expect(await StreamClient.open(url).catch(String)).to.contain('overloaded')
@@ -74,7 +74,7 @@ describe('event streams', () => {
     await (await StreamClient.open(url)).untilEvents(1)
   })
 
-  it('are refused beyond what a caller may have, where callers are told apart', async () => {
+  it('are refused beyond STREAM_PER_CALLER_COUNT with authentication', async () => {
     withLimits({})
     for (let count = 0; count < 2; count++) await StreamClient.open(url)
     expect(await StreamClient.open(url).catch(String)).to.contain('too-many-streams')
@@ -84,7 +84,7 @@ describe('event streams', () => {
     for (let count = 0; count < 3; count++) await StreamClient.open(url)
   })
 
-  it('do not hold a place for what could not be opened', async () => {
+  it('free their place when they cannot be opened', async () => {
     withLimits({ maxCount: 1 })
     const failing = streams.open({} as never, ada, recheck, () =>
       Promise.reject(new ExpectedError('order-not-found', 'There is none')),
@@ -93,7 +93,7 @@ describe('event streams', () => {
     await StreamClient.open(url)
   })
 
-  it('get a heartbeat when nothing happens, which may move the resume point on', async () => {
+  it('send a heartbeat while idle, which may carry a newer resume point', async () => {
     withLimits({ heartbeatMs: 10 })
     const client = await StreamClient.open(url)
     await client.untilEvents(1)
@@ -103,7 +103,7 @@ describe('event streams', () => {
     expect(client.events).to.have.lengthOf(1)
   })
 
-  it('drop a client that does not read, and no other', async () => {
+  it('disconnect only the client that does not read', async () => {
     withLimits({})
     const reading = await StreamClient.open(url)
     const { hostname, port } = new URL(url)
@@ -125,7 +125,7 @@ describe('event streams', () => {
     socket.destroy()
   })
 
-  it('wait for a client that reads slowly while it is brought up to date', async () => {
+  it('wait for a client that reads the past events slowly', async () => {
     withLimits({})
     const client = await StreamClient.open(url)
     await client.untilEvents(1)
@@ -151,7 +151,7 @@ describe('event streams', () => {
     })
   }
 
-  it('go on while it cannot be found out who the caller is', async () => {
+  it('continue while authentication is unavailable', async () => {
     withLimits({ recheckMs: 10 })
     let looks = 0
     recheck = async () => {
@@ -163,7 +163,7 @@ describe('event streams', () => {
     expect(client.isOpen).to.equal(true)
   })
 
-  it('end when the process stops, which then takes no more', async () => {
+  it('end when the process stops, and no new stream is accepted', async () => {
     withLimits({})
     const clients = [await StreamClient.open(url), await StreamClient.open(url)]
     streams.drain()
@@ -171,7 +171,7 @@ describe('event streams', () => {
     expect(await StreamClient.open(url).catch(String)).to.contain('overloaded')
   })
 
-  it('tell clients to come back each after another time', async () => {
+  it('send each client a different reconnection time', async () => {
     withLimits({ maxPerCallerCount: 10 })
     const waits = await Promise.all(
       Array.from({ length: 8 }, async () => await (await StreamClient.open(url)).retryMs()),

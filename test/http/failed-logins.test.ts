@@ -15,7 +15,7 @@ import { type RawReply, send } from './send.ts'
 const LIMIT = 3
 const keyed = { AUTH_MODE: 'api-key', FAILED_LOGINS_PER_MINUTE: LIMIT } as const
 
-describe('wrong tokens', () => {
+describe('failed logins', () => {
   /** behind a proxy that says where requests come from */
   let proxied: TestSystem
   /** reached by clients themselves */
@@ -55,7 +55,7 @@ describe('wrong tokens', () => {
     expect(Number(reply.headers['retry-after'])).to.be.within(1, 60)
   }
 
-  it('shut their address out for a while, whatever it sends next, and no other', async () => {
+  it('block only their own address for a while', async () => {
     const [guesser, other] = [newAddress(), newAddress()]
     const { key } = await rightOf(proxied)
     await exhaust(guesser)
@@ -67,7 +67,7 @@ describe('wrong tokens', () => {
     expect(warnings.map(({ address }) => address)).to.deep.equal([guesser])
   })
 
-  it('do not shut out who has been let in before at the same address', async () => {
+  it('do not block known good tokens at the same address', async () => {
     const address = newAddress()
     const { key } = await rightOf(proxied)
     expect((await from(address, key)).status).to.equal(200)
@@ -76,7 +76,7 @@ describe('wrong tokens', () => {
     expect((await from(address, key)).status).to.equal(200)
   })
 
-  it('are counted over all processes', async () => {
+  it('are counted across all processes', async () => {
     const second = await startApi({ ...testConfig, ...keyed, TRUSTED_PROXY_COUNT: 1 }, proxied.url, quiet)
     try {
       const address = newAddress()
@@ -87,7 +87,7 @@ describe('wrong tokens', () => {
     }
   })
 
-  it('are not requests without a token, and not such as may not do what they ask', async () => {
+  it('do not include requests without a token or without permission', async () => {
     const address = newAddress()
     const { key } = await createApiKey(proxied.database, { name: 'test', scopes: ['orders:read'] })
     for (let count = 0; count < 2 * LIMIT; count++) {
@@ -98,7 +98,7 @@ describe('wrong tokens', () => {
     expectProblem(await from(address, wrong()), { code: 'unauthenticated' })
   })
 
-  it('come from the address that the outermost trusted proxy has seen, whatever stands before it', async () => {
+  it('count for the address that the outermost trusted proxy added', async () => {
     const guesser = newAddress()
     for (let count = 0; count < LIMIT; count++)
       expectProblem(await from(`${newAddress()}, ${guesser}`, wrong()), { code: 'unauthenticated' })
@@ -106,14 +106,14 @@ describe('wrong tokens', () => {
     expectProblem(await from(`${guesser}, ${newAddress()}`, wrong()), { code: 'unauthenticated' })
   })
 
-  it('come from where the connection does, where no proxy is trusted', async () => {
+  it('count for the address of the connection without trusted proxies', async () => {
     for (let count = 0; count < LIMIT; count++)
       expectProblem(await call(direct.api.baseUrl, wrong(), newAddress()), { code: 'unauthenticated' })
     expectShutOut(await call(direct.api.baseUrl, wrong(), newAddress()))
   })
 })
 
-describe('a shut-out', () => {
+describe('a blocked address', () => {
   let now: number
   let isRefused: boolean
   let right: string[]
@@ -139,7 +139,7 @@ describe('a shut-out', () => {
   const attempt = (token: string) => limited(token, '203.0.113.1').catch((error: unknown) => error)
   const secondsOf = (failure: unknown) => failure instanceof TooManyRequests && failure.seconds
 
-  it('ends when it was said to', async () => {
+  it('is accepted again after Retry-After', async () => {
     expect(secondsOf(await attempt('wrong'))).to.equal(42)
     isRefused = false
     now += 41_500
@@ -149,7 +149,7 @@ describe('a shut-out', () => {
     expect(await attempt('right')).to.equal(ANYONE)
   })
 
-  it('looks at no token but those it has let in, and at none that has been wrong since', async () => {
+  it('is checked only for known good tokens that have not failed since', async () => {
     await attempt('right')
     await attempt('wrong')
     expect(await attempt('right')).to.equal(ANYONE)
@@ -160,7 +160,7 @@ describe('a shut-out', () => {
   })
 })
 
-describe('the network of an address', () => {
+describe('clientNetwork', () => {
   const same: [network: string, ...addresses: string[]][] = [
     ['203.0.113.7', '203.0.113.7', '::ffff:203.0.113.7'],
     ['2001:db8:1:2::/64', '2001:db8:1:2::1', '2001:0DB8:1:2:ffff::', '2001:db8:1:2:3:4:5:6'],

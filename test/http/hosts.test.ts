@@ -21,7 +21,7 @@ const strangers = [
   '[::ffff:127.0.0.1]',
 ]
 
-describe('names that the API is called by, where everybody on the machine may call', () => {
+describe('Host headers without authentication on a loopback address', () => {
   let system: TestSystem
 
   before(async () => {
@@ -37,13 +37,13 @@ describe('names that the API is called by, where everybody on the machine may ca
   const ask = async (host: string, path = '/api/v1/restaurants') =>
     await send(system.api.baseUrl, { method: 'GET', path, headers: { host } })
 
-  it('are those of this machine, and those that are configured, with any port', async () => {
+  it('are accepted for this machine and for ALLOWED_HOSTS, with any port', async () => {
     for (const name of ['localhost', '127.0.0.1', '[::1]', 'orders.example', 'till.example', '[::2]'])
       for (const host of [name, `${name}:8000`, name.toUpperCase()])
         expect((await ask(host)).status, host).to.equal(200)
   })
 
-  it('are no other: 421, whatever is asked for, and nothing is changed', async () => {
+  it('are refused with 421 for any other name, and nothing is changed', async () => {
     for (const host of strangers) {
       for (const path of [
         '/api/v1/restaurants',
@@ -61,7 +61,7 @@ describe('names that the API is called by, where everybody on the machine may ca
     expect(await system.database.query('select from restaurants')).to.deep.equal([])
   })
 
-  it('hold for the status of other processes, too', async () => {
+  it('are checked by the status server, too', async () => {
     const { log, lines } = recordingLog()
     const dispatcher = await startDispatcher({ ...testConfig, STATUS_PORT: 0 }, system.url, log)
     try {
@@ -75,7 +75,7 @@ describe('names that the API is called by, where everybody on the machine may ca
     }
   })
 
-  it('are any where callers are told apart or others may call, unless some are configured', () => {
+  it('are not checked with authentication or on a public address, unless ALLOWED_HOSTS is set', () => {
     for (const open of [{ AUTH_MODE: 'jwt' }, { HOST: '0.0.0.0', ALLOW_INSECURE: 'true' }]) {
       expect(allowedHostsOf(parseConfig(open))).to.equal(undefined)
       const some = allowedHostsOf(parseConfig({ ...open, ALLOWED_HOSTS: 'till.example' }))

@@ -42,7 +42,7 @@ describe('requests with an Idempotency-Key', () => {
     expect(again.headers.get('idempotency-replayed')).to.equal('true')
   }
 
-  it('place one order when sent twice, and get the first answer again', async () => {
+  it('place one order when sent twice, and replay the first reply', async () => {
     const before = await orderCount()
     const key = uuidv7()
     const first = await place(key)
@@ -52,14 +52,14 @@ describe('requests with an Idempotency-Key', () => {
     expect(await orderCount()).to.equal(before + 1)
   })
 
-  it('are the same whatever the spacing and the order of properties', async () => {
+  it('are equal regardless of whitespace and the order of properties', async () => {
     const key = uuidv7()
     const first = await place(key)
     const { items } = order()
     expectReplay(await place(key, { items, restaurant_id }), first)
   })
 
-  it('place one order when 50 come at once, over two processes', async () => {
+  it('place one order when 50 arrive at once at two processes', async () => {
     const other = await startApi(testConfig, system.url, quiet)
     try {
       const before = await orderCount()
@@ -83,7 +83,7 @@ describe('requests with an Idempotency-Key', () => {
     }
   })
 
-  it('do not fail their neighbours in a batch', async () => {
+  it('do not fail the other orders of a batch', async () => {
     const taken = uuidv7()
     await place(taken)
     const before = await orderCount()
@@ -99,7 +99,7 @@ describe('requests with an Idempotency-Key', () => {
     expect(await orderCount()).to.equal(before + 40)
   })
 
-  it('are refused with 422 when the key came with another body, path or method', async () => {
+  it('are refused with 422 when the key was used with another body, path or method', async () => {
     const key = uuidv7()
     const { body } = await place(key)
     const id = String(body['order_id'])
@@ -121,7 +121,7 @@ describe('requests with an Idempotency-Key', () => {
     expect((await api.order(id)).status).to.equal('PREPARING')
   })
 
-  it('find their key free again after a refusal', async () => {
+  it('may reuse the key after an error response', async () => {
     const key = uuidv7()
     expect(
       (await place(key, { ...order(), items: [{ menu_item_id: uuidv7(), quantity: 1 }] })).status,
@@ -129,7 +129,7 @@ describe('requests with an Idempotency-Key', () => {
     expect((await place(key)).status).to.equal(202)
   })
 
-  it('add, move on and cancel once, whatever the order has become since', async () => {
+  it('create, change and cancel once, whatever the order has become since', async () => {
     const once = uuidv7()
     const add = () => post('/api/v1/inventory/add/restaurant', { name: 'Twice' }, once)
     const added = await Promise.all([add(), add(), add()])
@@ -150,7 +150,7 @@ describe('requests with an Idempotency-Key', () => {
     expect((await api.order(order_id)).status).to.equal('CANCELLED')
   })
 
-  it('leave no key behind when what they asked for was not committed', async () => {
+  it('store no key when their change is not committed', async () => {
     const key = uuidv7()
     await system.database.execute(`
       create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$`)
@@ -167,7 +167,7 @@ describe('requests with an Idempotency-Key', () => {
     expect((await place(key)).status).to.equal(202)
   })
 
-  it('take every key of 1 to 255 visible characters, quoted or not, and no other', async () => {
+  it('accept keys of 1 to 255 visible characters, quoted or not, and no other', async () => {
     for (const key of ['a', 'k'.repeat(255), '!~', 'weird:/?#[]@']) {
       const first = await place(key)
       expect(first.status, key).to.equal(202)
@@ -179,7 +179,7 @@ describe('requests with an Idempotency-Key', () => {
     }
   })
 
-  it('are needed when they are required, and only where something changes', async () => {
+  it('must carry a key when it is required and the operation changes something', async () => {
     const strict = await startApi({ ...testConfig, REQUIRE_IDEMPOTENCY_KEY: true }, system.url, quiet)
     try {
       const client = new ApiClient(strict.url)
@@ -196,7 +196,7 @@ describe('requests with an Idempotency-Key', () => {
     }
   })
 
-  it('kept every promise', async () => {
+  it('violate no invariant', async () => {
     await until('all orders are decided', async () => {
       const open = await system.database.query(`select 1 from orders where status = 'PLACED'`)
       return open.length === 0

@@ -11,7 +11,7 @@ describe('If-Match', () => {
     expect(acceptedVersions('"3" , "14"')).to.deep.equal([3, 14])
   })
 
-  it('accepts nothing by a weak tag, or by what is none of ours', () => {
+  it('accepts no weak or foreign tag', () => {
     for (const header of ['', 'W/"3"', '3', '"03"', '"3', '"abc"', '"-1"', '"1e1"', '"9999999999"'])
       expect(acceptedVersions(header), header).to.deep.equal([])
   })
@@ -47,7 +47,7 @@ describe('changes with If-Match', () => {
     expect(reply.body).to.include({ code: 'stale-version', current_etag: current })
   }
 
-  it('are made from the version that was seen, and tell the next', async () => {
+  it('are made at the named version, and return the next', async () => {
     const { path, etag } = await prepared()
     expect(etag).to.equal('"2"')
     const moved = await move(path, 'OUT_FOR_DELIVERY', etag)
@@ -57,7 +57,7 @@ describe('changes with If-Match', () => {
     expect([cancelled.status, cancelled.headers.get('etag')]).to.deep.equal([200, '"4"'])
   })
 
-  it('are refused from any other, and change nothing', async () => {
+  it('are refused at any other version and change nothing', async () => {
     const { path, etag } = await prepared()
     await move(path, 'OUT_FOR_DELIVERY', '*')
     for (const stale of [etag, '"1"', '"4"', 'W/"3"', '3', '']) {
@@ -67,13 +67,13 @@ describe('changes with If-Match', () => {
     expect((await system.api.call('GET', path)).body['status']).to.equal('OUT_FOR_DELIVERY')
   })
 
-  it('are made by one of two that saw the same', async () => {
+  it('are made by one of two concurrent requests with the same version', async () => {
     const { path, etag } = await prepared()
     const replies = await Promise.all([move(path, 'OUT_FOR_DELIVERY', etag), cancel(path, etag)])
     expect(replies.map(({ status }) => status)).to.have.members([200, 412])
   })
 
-  it('find no order to compare with where there is none', async () => {
+  it('answer 404 for an unknown order', async () => {
     const { status } = await cancel(`/api/v1/orders/${itemId}`, '"1"')
     expect(status).to.equal(404)
   })

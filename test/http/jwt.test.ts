@@ -16,7 +16,7 @@ const audience = 'comanda'
 const claims = { scope: scopes.join(' ') }
 const now = () => Math.floor(Date.now() / 1_000)
 
-describe('who may do what, with JWT', () => {
+describe('authorisation by JWT', () => {
   let keys: Awaited<ReturnType<typeof generateKeyPair>>
   let strange: Awaited<ReturnType<typeof generateKeyPair>>
   let pem: string
@@ -91,7 +91,7 @@ describe('who may do what, with JWT', () => {
     }
   }
 
-  it('takes a token of the issuer, for this API, in its time', async () => {
+  it('accepts a valid token of the issuer for this audience', async () => {
     for (const system of systems) {
       expect((await list(system, await token())).status).to.equal(200)
       const several = await token({ payload: { aud: ['other', audience], nbf: now() - 10 } })
@@ -107,7 +107,7 @@ describe('who may do what, with JWT', () => {
     await expectRefused('two parts', `${header}.${payload}`)
   })
 
-  it('refuses HS256 with the public key for a secret', async () => {
+  it('refuses HS256 signed with the public key as the secret', async () => {
     const der = createPublicKey(pem).export({ type: 'spki', format: 'der' })
     for (const secret of [pem, pem.trim(), der]) {
       const sign = (input: string) => createHmac('sha256', secret).update(input).digest('base64url')
@@ -116,7 +116,7 @@ describe('who may do what, with JWT', () => {
     }
   })
 
-  it('refuses another algorithm, also with the right key', async () => {
+  it('refuses another algorithm even with the right key', async () => {
     const der = await crypto.subtle.exportKey('pkcs8', keys.privateKey)
     for (const [alg, name, hash] of [
       ['PS256', 'RSA-PSS', 'SHA-256'],
@@ -127,7 +127,7 @@ describe('who may do what, with JWT', () => {
     }
   })
 
-  it('refuses a token that is expired, not valid yet, or valid for ever', async () => {
+  it('refuses a token that is expired, not valid yet, or without expiry', async () => {
     await expectRefused('expired', await token({ payload: { exp: now() - 60 } }))
     await expectRefused('not yet', await token({ payload: { nbf: now() + 60 } }))
     const { exp: _, ...endless } = good()
@@ -137,7 +137,7 @@ describe('who may do what, with JWT', () => {
     await expectRefused('without exp', unlimited)
   })
 
-  it('refuses a token of another issuer, for another audience, or of nobody', async () => {
+  it('refuses a token of another issuer, for another audience, or without a subject', async () => {
     const wrong: JWTPayload[] = [
       { iss: 'https://other.example' },
       { iss: `${issuer}/` },
@@ -150,7 +150,7 @@ describe('who may do what, with JWT', () => {
     for (const payload of wrong) await expectRefused(JSON.stringify(payload), await token({ payload }))
   })
 
-  it('refuses a token by another key, whatever its header says', async () => {
+  it('refuses a token signed by another key, whatever its header says', async () => {
     const jwk = await exportJWK(strange.publicKey)
     const key = strange.privateKey
     await expectRefused('another key', await token({ key }))
@@ -161,13 +161,13 @@ describe('who may do what, with JWT', () => {
     await expectRefused('an extension that must be understood', crit)
   })
 
-  it('refuses a key id that the issuer does not have', async () => {
+  it('refuses a key id that the issuer does not publish', async () => {
     const [, fetching] = systems
     if (!fetching) throw new Error('there is no second system')
     expect((await list(fetching, await token({ header: { kid: 'unknown' } }))).status).to.equal(401)
   })
 
-  it('refuses a token that was changed', async () => {
+  it('refuses a modified token', async () => {
     const [header = '', , signature = ''] = (await token()).split('.')
     const other = base64url.encode(JSON.stringify({ ...good(), sub: 'admin' }))
     await expectRefused('payload', `${header}.${other}.${signature}`)
@@ -176,7 +176,7 @@ describe('who may do what, with JWT', () => {
       await expectRefused(nonsense, nonsense)
   })
 
-  it('does not look for a token in the query, in a cookie or in the body', async () => {
+  it('ignores a token in the query, in a cookie or in the body', async () => {
     const valid = await token()
     for (const { api } of systems) {
       for (const name of ['access_token', 'token', 'authorization', 'jwt']) {
@@ -190,7 +190,7 @@ describe('who may do what, with JWT', () => {
     }
   })
 
-  it('gives only the scopes in the token, and only its restaurants', async () => {
+  it('grants only the scopes and restaurants of the token', async () => {
     const [system] = systems
     if (!system) throw new Error('there is no system')
     for (const scope of ['', 'orders:read', 'inventory:reader', 'INVENTORY:READ', 'admin *'])
@@ -213,7 +213,7 @@ describe('who may do what, with JWT', () => {
     expectProblem(await list(system, bearer), { code: 'unauthenticated' })
   }
 
-  it('answers 503 while the keys of the issuer cannot be had', async () => {
+  it('answers 503 while the keys of the issuer cannot be fetched', async () => {
     const config = parseConfig({
       AUTH_MODE: 'jwt',
       JWT_ISSUER: issuer,
@@ -228,7 +228,7 @@ describe('who may do what, with JWT', () => {
   })
 })
 
-describe('starting', () => {
+describe('starting the API', () => {
   const choose = (env: Record<string, string>) => chooseAuthenticator(parseConfig(env), {} as never, quiet)
 
   async function expectRefused(env: Record<string, string>, message: RegExp): Promise<void> {
@@ -236,7 +236,7 @@ describe('starting', () => {
     expect(failure).to.be.instanceOf(Error).with.property('message').that.matches(message)
   }
 
-  it('is refused on an address that others can reach, while everybody may call', async () => {
+  it('is refused on a public address without authentication', async () => {
     for (const HOST of ['0.0.0.0', '::', '192.168.1.5', 'example.org', '127.evil.org']) {
       await expectRefused({ HOST }, /^HOST: [^\n]*ALLOW_INSECURE[^\n]*$/)
       expect(await choose({ HOST, ALLOW_INSECURE: 'true' })).to.equal(undefined)
@@ -246,7 +246,7 @@ describe('starting', () => {
       expect(await choose({ HOST })).to.equal(undefined)
   })
 
-  it('with tokens needs issuer, audience and one source of keys', async () => {
+  it('with JWT requires issuer, audience and one source of keys', async () => {
     const JWT_PUBLIC_KEY = 'not a key, but s3cret'
     const jwt = { AUTH_MODE: 'jwt', JWT_ISSUER: issuer, JWT_AUDIENCE: audience }
     await expectRefused({ ...jwt, JWT_ISSUER: '', JWT_PUBLIC_KEY }, /^JWT_ISSUER: /)

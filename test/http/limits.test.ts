@@ -29,7 +29,7 @@ describe('rate limits', () => {
   const remaining = ({ headers }: Reply) =>
     Number(/;r=(\d+);t=\d+$/.exec(headers.get('ratelimit') ?? '')?.[1])
 
-  it('tell how many requests are left, and refuse what is beyond with when to go on', async () => {
+  it('report the remaining requests, and answer 429 with Retry-After beyond the limit', async () => {
     const call = await newCaller()
     for (const left of [4, 3, 2, 1, 0]) {
       const reply = await call()
@@ -43,14 +43,14 @@ describe('rate limits', () => {
     }
   })
 
-  it('count each caller for itself', async () => {
+  it('count each caller separately', async () => {
     const [one, other] = [await newCaller(), await newCaller()]
     for (let count = 0; count < 6; count++) await one()
     expect((await one()).status).to.equal(429)
     expect((await other()).status).to.equal(200)
   })
 
-  it('count over all processes', async () => {
+  it('count across all processes', async () => {
     const second = await startApi({ ...testConfig, ...limit }, system.url, quiet)
     try {
       const call = await newCaller()
@@ -62,7 +62,7 @@ describe('rate limits', () => {
     }
   })
 
-  it('are counted in memory while they cannot be counted in the database', async () => {
+  it('count in memory while the database is unavailable', async () => {
     const call = await newCaller()
     await call()
     await system.database.execute('alter table rate_limits rename to no_rate_limits')
@@ -72,7 +72,7 @@ describe('rate limits', () => {
     expect(replies.filter(({ status }) => status === 429)).to.have.lengthOf(2)
   })
 
-  it('are off where callers are not told apart, unless set', () => {
+  it('are off without authentication, unless set', () => {
     expect(rateLimitOf({ AUTH_MODE: 'none' })).to.equal(undefined)
     expect(rateLimitOf({ AUTH_MODE: 'none', RATE_LIMIT_PER_MINUTE: 7 })).to.equal(7)
     expect(rateLimitOf({ AUTH_MODE: 'jwt' })).to.equal(6_000)
@@ -95,7 +95,7 @@ describe('a path that is too long', () => {
   })
 })
 
-describe('connections of one address', () => {
+describe('the connections of one address', () => {
   const LIMIT = 5
   const { log, lines } = recordingLog()
   let system: TestSystem
@@ -118,7 +118,7 @@ describe('connections of one address', () => {
     return { socket, isServed }
   }
 
-  it('are closed at once when they are more than it may have, and are taken again when some have ended', async function () {
+  it('are closed at once beyond the limit, and accepted again when others have ended', async function () {
     // Others have but one loopback address.
     if (process.platform !== 'linux') this.skip()
     const opened = []
@@ -143,7 +143,7 @@ describe('connections of one address', () => {
     for (const { socket } of [...opened, neighbour]) socket.destroy()
   })
 
-  it('are any number where only this machine can call, or behind proxies, unless set', () => {
+  it('are unlimited on a loopback address and behind proxies, unless set', () => {
     const limitOf = (env: Record<string, string>) => connectionLimitOf(parseConfig(env))
     expect(limitOf({})).to.equal(undefined)
     expect(limitOf({ HOST: '0.0.0.0' })).to.equal(1_000)
@@ -153,7 +153,7 @@ describe('connections of one address', () => {
   })
 })
 
-describe('a server against slow clients', () => {
+describe('a server with slow clients', () => {
   const SOCKET_COUNT = 500
   let server: Server
   let port: number
@@ -173,7 +173,7 @@ describe('a server against slow clients', () => {
 
   const connectionCount = () => new Promise<number>(done => server.getConnections((_, count) => done(count)))
 
-  it('drops 500 that never finish their headers or their body, and serves others meanwhile', async () => {
+  it('disconnects 500 clients that never finish their request, and serves others meanwhile', async () => {
     const slow = [
       'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ',
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf',
@@ -193,14 +193,14 @@ describe('a server against slow clients', () => {
     await until('no slow connection is left', async () => (await connectionCount()) <= 1)
   })
 
-  it('is within 15 s as it runs', () => {
+  it('has timeouts of at most 15 s in production', () => {
     const { headersTimeoutMs, requestTimeoutMs, answerTimeoutMs, checkIntervalMs } = serverLimits
     expect(Math.max(headersTimeoutMs, requestTimeoutMs) + checkIntervalMs).to.be.below(15_000)
     expect(2 * answerTimeoutMs).to.be.below(15_000)
   })
 })
 
-describe('a server against clients that do not read', () => {
+describe('a server with clients that do not read', () => {
   /** More than the kernel keeps for a connection at both its ends. */
   const LARGE_BYTES = 64 * 1024 * 1024
   const PIECE_BYTES = 256 * 1024
@@ -229,7 +229,7 @@ describe('a server against clients that do not read', () => {
   const connectionCount = () => new Promise<number>(done => server.getConnections((_, count) => done(count)))
   const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
 
-  it('drops who asks and reads nothing, one large answer or many, and serves others meanwhile', async () => {
+  it('disconnects clients that do not read their responses, and serves others meanwhile', async () => {
     for (const requests of [get('/large'), get('/piece').repeat(LARGE_BYTES / PIECE_BYTES)]) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined)
       socket.write(requests)
@@ -241,12 +241,12 @@ describe('a server against clients that do not read', () => {
     }
   })
 
-  it('gives who reads the whole of it', async () => {
+  it('sends a whole response to a client that reads it', async () => {
     const served = await fetch(`http://127.0.0.1:${port}/large`, { headers: { connection: 'close' } })
     expect(await served.arrayBuffer()).to.have.property('byteLength', LARGE_BYTES)
   })
 
-  it('lets wait who waits for a handler', async () => {
+  it('does not disconnect a client that waits for a handler', async () => {
     const served = await fetch(`http://127.0.0.1:${port}/slow`, { headers: { connection: 'close' } })
     expect(await served.text()).to.equal('late')
   })

@@ -57,7 +57,7 @@ describe('lists', () => {
 
   const idsOf = (pages: ListedOrderReply[][]) => pages.flat().map(({ order_id }) => order_id)
 
-  it('of orders are walked whole, newest first, nothing twice and nothing left out', async () => {
+  it('of orders return every order once, newest first', async () => {
     for (const limit of [1, 2, 7, 44, 45, 46, 100]) {
       const pages = await walk<ListedOrderReply>(`/api/v1/orders?limit=${limit}`)
       expect(idsOf(pages)).to.deep.equal(await ordersBySql())
@@ -66,7 +66,7 @@ describe('lists', () => {
     expect((await get('/api/v1/orders')).body).to.have.lengthOf(20)
   })
 
-  it('of orders are narrowed by restaurant, status, customer and time, and by all of them', async () => {
+  it('of orders filter by restaurant, status, customer and time, and by their combination', async () => {
     const [first = ''] = restaurants
     const cases: [query: string, condition: string][] = [
       [`restaurant_id=${first}`, `restaurant_id = '${first}'`],
@@ -99,7 +99,7 @@ describe('lists', () => {
     expect(none.headers.get('link')).to.equal(null)
   })
 
-  it('do not shift when orders are placed meanwhile', async () => {
+  it('do not shift when orders are placed between pages', async () => {
     const [first = ''] = restaurants
     const item = await system.api.addItem(first, 10)
     const before = await ordersBySql()
@@ -114,7 +114,7 @@ describe('lists', () => {
     await system.database.execute('delete from orders where order_id = $1', [order_id])
   })
 
-  it('of restaurants and menus are walked whole, in the order of their ids', async () => {
+  it('of restaurants and menus return every entry once, sorted by id', async () => {
     const shown = await walk<{ restaurant_id: string }>('/api/v1/restaurants?limit=2')
     expect(shown.flat().map(({ restaurant_id }) => restaurant_id)).to.deep.equal([...restaurants].sort())
 
@@ -128,7 +128,7 @@ describe('lists', () => {
     expect((await get('/api/v1/restaurants/nonsense/menu')).status).to.equal(404)
   })
 
-  it('take no cursor but their own, for the same filters, as it was given out', async () => {
+  it('accept only their own unmodified cursor with the same filters', async () => {
     const next = linkOf(await get('/api/v1/orders?limit=1&status=PLACED'), 'next') ?? ''
     const cursor = new URLSearchParams(next.split('?')[1]).get('cursor') ?? ''
     const flipped = cursor.slice(0, -1) + (cursor.endsWith('A') ? 'B' : 'A')
@@ -155,7 +155,7 @@ describe('lists', () => {
     expect(status).to.equal(400)
   })
 
-  it('refuse what they do not know, naming the parameter', async () => {
+  it('refuse unknown and invalid parameters by name', async () => {
     const cases: [query: string, parameter: string][] = [
       ['limit=0', 'limit'],
       ['limit=101', 'limit'],

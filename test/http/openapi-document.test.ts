@@ -12,20 +12,20 @@ describe('the OpenAPI document', () => {
   const operations = operationsOf(document)
   const validator = new ResponseValidator(document)
 
-  it('is OpenAPI 3.1 of the version given', () => {
+  it('is OpenAPI 3.1 with the given version', () => {
     expect(document)
       .to.have.property('openapi')
       .that.matches(/^3\.1\.\d+$/)
     expect(document).to.have.property('info').that.includes({ title: 'Comanda', version: '1.2.3' })
   })
 
-  it('has an operation for each route, and no other', () => {
+  it('has exactly one operation per route', () => {
     expect(operations.map(({ method, path }) => `${method} ${path}`)).to.have.members(
       routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`),
     )
   })
 
-  it('names each operation once', () => {
+  it('has unique operation ids', () => {
     const names = operations.map(({ operationId }) => operationId)
     expect(new Set(names).size).to.equal(names.length)
     for (const name of names) expect(name).to.match(/^[a-z]+([A-Z][a-z]+)+$/)
@@ -42,7 +42,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  it('has examples for the fields of each body that fit its schema', () => {
+  it('has body examples that match their schema', () => {
     const withBody = operations.filter(({ bodySchema }) => bodySchema)
     expect(withBody).not.to.deep.equal([])
     for (const { path, method, bodySchema = {} } of withBody) {
@@ -62,7 +62,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  it('has an example for each answer that fits its schema', () => {
+  it('has a response example per operation that matches its schema', () => {
     for (const { path, method, operationId, responses } of operations) {
       for (const [status, { content, headers, description }] of Object.entries(responses)) {
         const at = ['paths', path, method.toLowerCase(), 'responses', status, 'content']
@@ -83,7 +83,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  it('shows each refusal as it is: its status, its type, and under its own code', () => {
+  it('has an example per error under its code, with its status and type', () => {
     for (const { responses, bodySchema, operationId } of operations) {
       const problems = Object.entries(responses).flatMap(([status, { content }]) =>
         Object.entries(content['application/problem+json']?.examples ?? {}).map(([code, { value }]) => {

@@ -5,7 +5,7 @@ import { undocumentedResponses } from '../support/openapi-response-hook.ts'
 import { send } from './send.ts'
 
 /** Every other test relies on it without a word, so it has to be seen to fail. */
-describe('an answer that is not as documented', () => {
+describe('a response that differs from the OpenAPI document', () => {
   let server: Server
   let baseUrl: string
   let answer: { status: number; type: string; body: string; requestId?: string }
@@ -61,13 +61,13 @@ describe('an answer that is not as documented', () => {
     ],
   ]
   for (const [what, method, path, given, message] of cases) {
-    it(`breaks the call that got it: ${what}`, async () => {
+    it(`fails the call that received it: ${what}`, async () => {
       answer = given
       for (const failure of await failuresOf(method, path)) expect(failure).to.match(message)
     })
   }
 
-  it('is none where it is, and elsewhere', async () => {
+  it('is not reported for a documented response or another server', async () => {
     answer = right
     expect(await failuresOf('GET', `${orders}?limit=1`)).to.deep.equal(['none', 'none'])
     answer = { ...right, status: 201 }

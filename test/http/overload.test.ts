@@ -12,7 +12,7 @@ const ORDER_COUNT = 2_400
 const PIPELINED_COUNT = 100
 const PATH = '/api/v1/orders'
 
-describe('an API with more orders than it can take', () => {
+describe('an API with a full placement queue', () => {
   let system: TestSystem
   let letGo: () => Promise<void>
   let answers: Promise<string[]>
@@ -53,7 +53,7 @@ describe('an API with more orders than it can take', () => {
     return await text(socket)
   }
 
-  it('says so at once, before the body of an order has come', async () => {
+  it('answers 503 before it has read the order', async () => {
     await until('the queue is full', async () => {
       const { hostname, port } = new URL(system.api.baseUrl)
       const socket = connect(Number(port), hostname)
@@ -76,7 +76,7 @@ describe('an API with more orders than it can take', () => {
     expectProblem(reply, { code: 'overloaded' })
   })
 
-  it('lets a page of another origin read that too', async () => {
+  it('sends the CORS headers with the 503', async () => {
     const { status, headers } = await send(system.api.baseUrl, {
       method: 'POST',
       path: PATH,
@@ -87,12 +87,12 @@ describe('an API with more orders than it can take', () => {
     expect(headers['access-control-allow-origin']).to.equal('https://till.example')
   })
 
-  it('serves everything else meanwhile', async () => {
+  it('serves all other operations meanwhile', async () => {
     const { status } = await system.api.call('GET', '/api/v1/restaurants')
     expect(status).to.equal(200)
   })
 
-  it('has placed all that it did not refuse, and takes orders again', async () => {
+  it('has placed every order that it did not refuse, and accepts orders again', async () => {
     await letGo()
     const all = (await answers).join('')
     const count = (status: number) => all.split(`HTTP/1.1 ${status} `).length - 1

@@ -33,12 +33,12 @@ describe('the problem catalogue', () => {
     expect(links).to.have.members(Object.keys(problems))
   })
 
-  it('is where the type of a problem leads', async () => {
+  it('is served at the type of a problem', async () => {
     const { body } = await system.api.call('GET', '/api/v1/orders/none')
     expect(await page(String(body['type']))).to.include('Not found: order')
   })
 
-  it('has no page for what is no problem', async () => {
+  it('has no page for an unknown code', async () => {
     expect((await system.api.call('GET', '/problems/none')).status).to.equal(404)
   })
 })

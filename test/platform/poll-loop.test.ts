@@ -45,13 +45,13 @@ describe('a poll loop', () => {
     return { run, end: (more = false) => end(more), most: () => most }
   }
 
-  it('runs when it is started, and again whenever the interval has passed', async () => {
+  it('runs at start and again after each interval', async () => {
     loopOf({ intervalMs: 1 }).start()
     await until('it has run three times', () => runs.length >= 3)
     expect(runs).to.not.include(true)
   })
 
-  it('waits before its first run when it is told to, unless it is woken', async () => {
+  it('can delay its first run, unless it is woken', async () => {
     loopOf().start(LONG_MS)
     await nextTurn()
     expect(runs).to.deep.equal([])
@@ -102,7 +102,7 @@ describe('a poll loop', () => {
     expect(third - first).to.be.at.least(36)
   })
 
-  it('repeats a run that throws, each time later, until one succeeds', async () => {
+  it('repeats a run that throws, with a growing delay, until one succeeds', async () => {
     const startedAt: number[] = []
     const run = async () => {
       startedAt.push(performance.now())

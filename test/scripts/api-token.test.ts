@@ -4,7 +4,7 @@ import { type Scope, scopes } from '../../src/platform/caller.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { spawnScript } from './spawn-script.ts'
 
-describe('scripts that call an API which tells callers apart', () => {
+describe('scripts that call an API with authentication', () => {
   let system: TestSystem
 
   before(async () => {
@@ -43,7 +43,7 @@ describe('scripts that call an API which tells callers apart', () => {
     expect(stdout).to.match(/orders accepted +[1-9]/)
   })
 
-  it('say what to set when there is no key, a wrong one, or one that may not', async () => {
+  it('name API_TOKEN when the key is missing, invalid or lacks a scope', async () => {
     const toSet =
       /^comanda: POST .* answered with 40[13] (?:unauthenticated|forbidden): .*; set API_TOKEN to .*inventory:write\n$/m
     for (const env of [{}, { API_TOKEN: 'wrong' }, { API_TOKEN: await keyFor('orders:read') }]) {

@@ -43,7 +43,7 @@ describe('npm run dashboard', () => {
     return [response.status, await response.text()]
   }
 
-  it('shows the queues to whoever has the password, on this machine only, and changes nothing', async () => {
+  it('shows the queues with the password, on the loopback address only and read-only', async () => {
     await start({})
     expect(printed).to.contain(`listening on http://127.0.0.1:${port}`)
     const [, password = ''] = /Sign in as operator, password: (\S{16})$/m.exec(printed) ?? []
@@ -56,14 +56,14 @@ describe('npm run dashboard', () => {
     expect((await status('/queues/order.prepare', password, 'POST'))[0]).to.equal(403)
   })
 
-  it('takes a password that is set, and does not repeat it', async () => {
+  it('uses a configured password without printing it', async () => {
     await start({ PGBOSS_DASHBOARD_AUTH_PASSWORD: 'open sesame' }, '--allow-changes')
     expect(printed).not.to.contain('sesame')
     expect((await status('/queues', 'open sesame'))[0]).to.equal(200)
     expect((await status('/queues/order.prepare', 'open sesame', 'POST'))[0]).not.to.equal(403)
   })
 
-  it('takes a password from a file', async () => {
+  it('reads the password from a file', async () => {
     const file = join(temporaryFolder(), 'password')
     writeFileSync(file, 'open barley\n')
     await start({ PGBOSS_DASHBOARD_AUTH_PASSWORD_FILE: file })
@@ -72,7 +72,7 @@ describe('npm run dashboard', () => {
     expect((await status('/queues', 'open sesame'))[0]).to.equal(401)
   })
 
-  it('says in a line that its port is taken, its password cannot be read, or there is no database', async () => {
+  it('prints one line when the port is taken, the password file is unreadable or the database is missing', async () => {
     const taken = new URL(system.api.baseUrl).port
     const endings: [string[], Record<string, string>, RegExp][] = [
       [

@@ -291,7 +291,7 @@ describe('the generated files of the event catalogue', () => {
     expect(JSON.parse(read('generated/asyncapi.json'))).to.deep.equal(JSON.parse(JSON.stringify(document)))
   })
 
-  it('have links to files and headings that exist', () => {
+  it('link to files and headings that exist', () => {
     const page = read('events.md')
     const anchors = [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
       heading

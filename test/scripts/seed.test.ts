@@ -47,7 +47,7 @@ describe('npm run seed', () => {
     )
   }
 
-  it('makes the same restaurants, menus and orders of the same seed', async () => {
+  it('creates the same restaurants, menus and orders from the same seed', async () => {
     const args = ['--restaurants', '3', '--items', '5', '--orders', '20', '--seed', '7']
     const first = await seed(...args)
     const second = await seed(...args)
@@ -60,13 +60,13 @@ describe('npm run seed', () => {
     expect(await ordersOf(second.restaurantIds)).to.deep.equal(orders)
   })
 
-  it('makes others of another seed', async () => {
+  it('creates others from another seed', async () => {
     const one = await seed('--seed', '1')
     const other = await seed('--seed', '2')
     expect(await menusOf(one.restaurantIds)).not.to.deep.equal(await menusOf(other.restaurantIds))
   })
 
-  it('prints nothing but lines to paste, of which each works', async () => {
+  it('prints only shell lines that work when pasted', async () => {
     const { stdout, restaurantIds, itemIds } = await seed('--restaurants', '2')
     expect([restaurantIds.length, itemIds.length]).to.deep.equal([2, 2])
     for (const [index, id] of itemIds.entries()) {
@@ -86,7 +86,7 @@ describe('npm run seed', () => {
     expect(await response.json()).to.include({ restaurant_id: restaurantIds[0] })
   })
 
-  it('has whole menus that the API accepts, in the currency of every cuisine', async () => {
+  it('has menus that the API accepts, in the currency of each cuisine', async () => {
     const { restaurantIds } = await seed(
       '--restaurants',
       String(cuisines.length),
@@ -99,21 +99,21 @@ describe('npm run seed', () => {
     expect(menus.filter(({ price_minor }) => price_minor <= 0)).to.deep.equal([])
   })
 
-  it('has a name of its own for each of as many restaurants as it makes', () => {
+  it('gives each restaurant a unique name', () => {
     const names = inventRestaurants(new SeededRandom(1, 'test'), MAX_RESTAURANT_COUNT, 1).map(
       ({ name }) => name,
     )
     expect(new Set(names)).to.have.lengthOf(MAX_RESTAURANT_COUNT)
   })
 
-  it('tells of its steps on stderr', async () => {
+  it('prints its progress on stderr', async () => {
     const { stderr } = await seed('--restaurants', '1', '--items', '2', '--orders', '3')
     expect(stderr)
       .to.match(/: 2 dishes from [\d.]+ to [\d.]+ [A-Z]{3}\n/)
       .and.include('3 orders placed\n')
   })
 
-  describe('when it cannot', () => {
+  describe('when it fails', () => {
     const bad: [string[], string][] = [
       [
         ['--items', '0'],
@@ -135,13 +135,13 @@ describe('npm run seed', () => {
       ],
     ]
     for (const [args, message] of bad) {
-      it(`says in one line what is wrong with ${args.join(' ')}`, async () => {
+      it(`prints one line for the invalid options ${args.join(' ')}`, async () => {
         const ended = await spawnScript('seed', args).ended
         expect(ended).to.deep.equal({ status: 1, stdout: '', stderr: `comanda: ${message}\n` })
       })
     }
 
-    it('says in one line that no API answers', async () => {
+    it('prints one line when no API answers', async () => {
       const url = `http://127.0.0.1:${await refusingPort()}`
       const { status, stderr } = await spawnScript('seed', ['--url', url]).ended
       expect([status, stderr]).to.deep.equal([
@@ -158,7 +158,7 @@ describe('npm run seed', () => {
       expect(stdout).to.include(`--${option} `)
   })
 
-  it('looks for the API on the port that is configured', async () => {
+  it('calls the API on the configured port', async () => {
     const port = String(await refusingPort())
     const { stderr } = await spawnScript('seed', [], { PORT: port }).ended
     expect(stderr).to.include(`no answer from http://127.0.0.1:${port} `)

@@ -65,7 +65,7 @@ describe('the life of a simulated order', () => {
     return tally
   }
 
-  it('is watched until it is PREPARING, and timed by its own timeline', async () => {
+  it('is polled until it is PREPARING, and timed by its own timeline', async () => {
     const seen = [orderAt('PLACED'), orderAt('PLACED'), orderAt('PREPARING')]
     const tally = await live('DELIVERED', {
       readOrder: async () => seen.shift() as OrderReply,
@@ -77,13 +77,13 @@ describe('the life of a simulated order', () => {
     expect(tally.latencies['GET /orders/{id}'].count).to.equal(3)
   })
 
-  it('ends when stock is short: nobody asks for more', async () => {
+  it('ends when stock is short, without further requests', async () => {
     const tally = await live('DELIVERED', { readOrder: async () => orderAt('CANCELLED', 'OUT_OF_STOCK') })
     expect(tally.count('CANCELLED, out of stock')).to.equal(1)
     expect(tally.troubles).to.deep.equal([])
   })
 
-  it('goes on after a look that failed', async () => {
+  it('continues after a failed read', async () => {
     let looks = 0
     const tally = await live('CANCELLED_IN_KITCHEN', {
       readOrder: async () => {
@@ -96,7 +96,7 @@ describe('the life of a simulated order', () => {
     expect(tally.failureCount).to.equal(1)
   })
 
-  it('waits at the door for both answers, also when the first is a refusal', async () => {
+  it('awaits both concurrent requests, also when the first is refused', async () => {
     let refuse = () => {}
     const refused = new Promise<void>(done => (refuse = done))
     const tally = await live('CANCELLED_AT_DOOR', {
@@ -116,7 +116,7 @@ describe('the life of a simulated order', () => {
     expect(tally.troubles.map(({ code, count }) => [code, count])).to.deep.equal([['illegal-transition', 1]])
   })
 
-  it('stays where it was last seen when a step fails', async () => {
+  it('is counted in its last known status when a step fails', async () => {
     const tally = await live('DELIVERED', {
       readOrder: async () => orderAt('PREPARING'),
       changeStatus: async () => {

@@ -58,7 +58,7 @@ describe('npm run simulate', function () {
     expect(Object.values(counted).reduce((sum, count) => sum + count, 0)).to.equal(number('orders accepted'))
   }
 
-  it('takes every customer of a busy time to an end that the database agrees with', async () => {
+  it('ends every simulated order in a status that the database confirms', async () => {
     const since = new Date()
     const args = ['--rate', '20', '--for', '2s', '--seed', '3', '--url', system.api.baseUrl]
     const { status, stdout, stderr } = await spawnScript('simulate', args).ended
@@ -80,7 +80,7 @@ describe('npm run simulate', function () {
       .and.not.include('\u001b')
   })
 
-  it('orders the item it is told to, and tells customers from stock that runs out', async () => {
+  it('orders the given item and reports stock-outs separately', async () => {
     const { restaurant_id } = await system.api.addRestaurant()
     const { menu_item_id } = await system.api.addItem(restaurant_id, 3)
     const since = new Date()
@@ -96,7 +96,7 @@ describe('npm run simulate', function () {
     expect(others).to.deep.equal([])
   })
 
-  it('gives a menu to a restaurant whose items it was not told, whatever its currency', async () => {
+  it('finds the menu of a restaurant without given items, in any currency', async () => {
     const { restaurant_id } = await system.api.addRestaurant('JPY')
     const args = ['--rate', '10', '--for', '1s', '--restaurant', restaurant_id, '--url', system.api.baseUrl]
     const { status, stdout } = await spawnScript('simulate', args).ended
@@ -107,7 +107,7 @@ describe('npm run simulate', function () {
     expect([status, row?.count]).to.deep.equal([0, numbersOf(stdout)('orders accepted')])
   })
 
-  it('ends early on Ctrl-C, with its summary', async () => {
+  it('prints its summary when it is stopped by Ctrl-C', async () => {
     const since = new Date()
     const { child, ended } = spawnScript('simulate', ['--for', '10m', '--url', system.api.baseUrl])
     await until('a few orders are placed', async () => {
@@ -124,7 +124,7 @@ describe('npm run simulate', function () {
     expect(number('orders accepted')).to.equal(inDatabase)
   })
 
-  describe('against an API in trouble', () => {
+  describe('with a failing API', () => {
     let server: Server | undefined
 
     afterEach(async () => {
@@ -152,7 +152,7 @@ describe('npm run simulate', function () {
     /** What answers here is no API, and not held against its document. */
     const simulate = (url: string) => spawnScript('simulate', [...args, url], { HOLD_ANSWERS: 'false' }).ended
 
-    it('lets customers come while none is answered, and fails when the answer is a 5xx', async () => {
+    it('keeps placing orders while none is answered, and fails on a 5xx', async () => {
       const waiting: ServerResponse[] = []
       const url = await serve(response => {
         // Nobody is answered before the last customer has come: waiting for answers would never get
@@ -175,7 +175,7 @@ describe('npm run simulate', function () {
       expect(stdout).to.include(`FAILED: ${customers} calls got a 5xx or no answer.`)
     })
 
-    it('does not fail when orders are refused for a reason', async () => {
+    it('does not fail when orders are refused with 4xx', async () => {
       const url = await serve(response =>
         response.writeHead(422).end(JSON.stringify(problemOf('validation-failed', 'not on the menu', 'id'))),
       )
@@ -184,7 +184,7 @@ describe('npm run simulate', function () {
       expect(stdout).to.match(new RegExp(`^validation-failed +422 +${customers} `, 'm'))
     })
 
-    it('says in one line that no API answers', async () => {
+    it('prints one line when no API answers', async () => {
       const url = `http://127.0.0.1:${await refusingPort()}`
       const { status, stdout, stderr } = await spawnScript('simulate', ['--url', url]).ended
       expect([status, stdout]).to.deep.equal([1, ''])
@@ -201,13 +201,13 @@ describe('npm run simulate', function () {
     [['--item', '7'], "option '--item <ID>' argument '7' is invalid. Expected an id (a UUID)."],
   ]
   for (const [args, message] of bad) {
-    it(`says in one line what is wrong with ${args.join(' ')}`, async () => {
+    it(`prints one line for the invalid options ${args.join(' ')}`, async () => {
       const ended = await spawnScript('simulate', args).ended
       expect(ended).to.deep.equal({ status: 1, stdout: '', stderr: `comanda: ${message}\n` })
     })
   }
 
-  it('says in one line that a restaurant does not exist', async () => {
+  it('prints one line when a restaurant does not exist', async () => {
     const { status, stdout, stderr } = await spawnScript('simulate', [
       '--restaurant',
       uuidv7(),
