@@ -1,24 +1,25 @@
-# One image for every role; the command names it: `node src/main.ts api`, `dispatcher`, `worker` or `migrate`.
-# Node runs the TypeScript as it is, so the first stage only installs.
+# One image for all roles. The command chooses the role: `node src/main.ts api`, `dispatcher`, `worker`
+# or `migrate`. Node runs TypeScript directly, so the first stage only installs packages.
 
 FROM node:24-bookworm-slim AS install
 WORKDIR /app
 COPY .npmrc package.json package-lock.json ./
-# The optional packages are a Node and a PostgreSQL of the program's own: here the base image and a database server
-# take their place. No package that is left needs an install script, so none runs.
+# The optional packages contain Node and PostgreSQL. The base image and a database server replace them.
+# No other package needs an install script, so install scripts are disabled.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 COPY migrations migrations
 COPY src src
-# What operators run in a container: `docker compose run --rm operator scripts/ops.ts status`. The others need what is only
-# for development (test/dockerfile.test.ts looks).
+# Scripts for operators: `docker compose run --rm operator scripts/ops.ts status`. Other scripts need
+# development packages, which test/dockerfile.test.ts checks.
 COPY scripts/dashboard.ts scripts/keys.ts scripts/logins.ts scripts/ops.ts scripts/redrive.ts scripts/sql.ts scripts/verify.ts scripts/
 COPY scripts/ops scripts/ops
 COPY scripts/support scripts/support
-# A checkout under a strict umask has files that only its owner may read; `node` below is not their owner.
+# With a strict umask, only the owner could read the files. The user `node` below is not the owner.
 RUN chmod -R a+rX,go-w package.json migrations scripts src
-# What Node makes of the TypeScript, made here: a process starts sooner, and with 30 MB less (src/compile-cache.js). It is
-# good for one user and one set of flags; each role ends when it has loaded everything and finds no database.
+# Fills the compile cache, with which a process starts faster and uses 30 MB less (src/compile-cache.js).
+# The cache is valid for one user and one set of flags. Each role exits when it has loaded all modules
+# and finds no database.
 ENV NODE_COMPILE_CACHE=/app/.compiled
 RUN mkdir .compiled && chown node .compiled
 USER node
@@ -37,14 +38,16 @@ COPY --from=install /app/migrations migrations
 COPY --from=install /app/scripts scripts
 COPY --from=install /app/src src
 COPY --from=install /app/.compiled .compiled
-# Nothing here belongs to this user, and nothing is ever written: a read-only root file system will do.
+# This user owns no file and writes none, so the root file system can be read-only.
 USER node
 EXPOSE 8000
-# Liveness, of the api role. It leaves the database out on purpose: orchestrators replace what is unhealthy, and a
-# database that is away is no reason to. The other roles listen on no port: override this, as docker-compose.yml does.
+# Liveness of the api role. It does not query the database: orchestrators replace unhealthy containers,
+# which would not help while the database is down. The other roles listen on no port and need another
+# health check, as in docker-compose.yml.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8000}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Exec form and no npm between: node gets SIGTERM itself and drains (src/processes/lifecycle.ts). Until that has loaded,
-# half a second, a process 1 ignores signals: run it with `--init` (compose: `init: true`).
-# The heap is kept small, as in package.json (docs/performance.md).
+# Exec form without npm, so that node receives SIGTERM and drains (src/processes/lifecycle.ts). In the
+# first half second, before that module is loaded, node as process 1 ignores signals: run the container
+# with `--init` (compose: `init: true`). The flags limit the heap, as in package.json
+# (docs/performance-notes.md).
 CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "src/main.ts", "api"]

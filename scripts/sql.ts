@@ -1,32 +1,27 @@
 import { text as readAll } from 'node:stream/consumers'
 import pg, { type Client } from 'pg'
+import { commandLine } from './support/command-line.ts'
 import { connect } from './support/connect.ts'
 import { runScript } from './support/run-script.ts'
 import { ScriptError } from './support/script-error.ts'
 import { describeSqlError } from './support/sql-error.ts'
 import { describeResult, type SqlResult } from './support/sql-table.ts'
 
-/**
- * Runs SQL on Comanda's database and prints what comes of it: for those who have no psql at hand.
- */
-
-const usage = `Runs SQL on the database in DATABASE_URL, else on the embedded one.
-
-Usage: npm run sql -- "select …"
-       npm run sql -- - < file.sql
-
-Several statements, with ; between them, run in one transaction.
-
-Example: npm run sql -- "select status, count(*) from orders group by status"`
+/** Runs SQL on Comanda's database and prints the results, without psql. */
 
 await runScript(async () => {
-  const args = process.argv.slice(2)
-  if (args[0] === '--help' || args[0] === '-h') {
-    console.log(usage)
-    return 0
-  }
-  const query = args[0] === '-' ? await readAll(process.stdin) : args.join(' ')
-  if (query.trim() === '') throw new ScriptError(`no query was given\n\n${usage}`)
+  const program = commandLine(
+    'npm run sql --',
+    'Runs SQL on the database in DATABASE_URL, or else on the embedded database.\nSeveral statements, separated by semicolons, run in one transaction.',
+    'npm run sql -- "select status, count(*) from orders group by status"',
+  )
+    .argument('[query...]', 'the statements; `-` reads them from stdin')
+    // A query may begin with a comment, which looks like an option.
+    .allowUnknownOption()
+    .passThroughOptions()
+    .parse()
+  const query = program.args[0] === '-' ? await readAll(process.stdin) : program.args.join(' ')
+  if (query.trim() === '') throw new ScriptError(`no query given\n\n${program.helpInformation().trimEnd()}`)
   const client = await connect('comanda sql')
   client.on('notice', ({ severity, message }) => console.error(`${severity?.toLowerCase()}: ${message}`))
   try {
@@ -42,8 +37,8 @@ await runScript(async () => {
 })
 
 /**
- * Runs the statements as one string, so that Postgres takes them as one transaction.
- * @returns a result a statement
+ * Runs the statements as one string, so that Postgres runs them in one transaction.
+ * @returns one result per statement
  */
 async function run(client: Client, query: string): Promise<SqlResult[]> {
   try {
@@ -55,6 +50,6 @@ async function run(client: Client, query: string): Promise<SqlResult[]> {
     return Array.isArray(results) ? results : [results]
   } catch (error) {
     if (error instanceof pg.DatabaseError) throw new ScriptError(describeSqlError(error, query))
-    throw new ScriptError(`the query broke off: ${(error as Error).message}`)
+    throw new ScriptError(`the query failed: ${(error as Error).message}`)
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import spdxSatisfies from 'spdx-satisfies'
+import satisfies from 'spdx-satisfies'
 import { type Lockfile, lockedPackages } from './lockfile.ts'
 
 /**
@@ -17,9 +17,6 @@ const PERMITTED_LICENCES = [
   'MIT',
   'Unlicense',
 ]
-
-// The types are those of version 5, which compared two expressions.
-const satisfies = spdxSatisfies as unknown as (expression: string, permitted: string[]) => boolean
 
 /** Returns whether an SPDX expression permits use under the licences above. */
 export function isPermitted(expression: string): boolean {

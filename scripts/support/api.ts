@@ -6,12 +6,12 @@ import type { Config } from '../../src/platform/config.ts'
 import type { AddedWebhookReply } from '../../src/webhooks/webhook-contract.ts'
 import { ScriptError } from './script-error.ts'
 
-/** Longest a call may take. */
+/** Timeout of a call. */
 const CALL_TIMEOUT_MS = 10_000
 
 /**
- * No answer came: nothing listens there, the connection broke, or time ran out. What became of the
- * call is unknown.
+ * Thrown when a call gets no response: nothing listens there, the connection broke, or the call
+ * timed out. Whether the API processed the call is unknown.
  */
 export class ApiUnreachable extends ScriptError {
   override name = 'ApiUnreachable'
@@ -25,11 +25,11 @@ export class ApiUnreachable extends ScriptError {
   }
 }
 
-/** The API answered with a problem document. */
+/** Thrown when the API responds with a problem document. */
 export class ApiProblem extends ScriptError {
   override name = 'ApiProblem'
   readonly status: number
-  /** e.g. `illegal-transition`; `http-404` and the like when the answer was not Comanda's */
+  /** e.g. `illegal-transition`; `http-404` etc. when the response is not from Comanda */
   readonly code: string
   readonly detail: string
 
@@ -56,29 +56,27 @@ export interface NewOrder {
   notes?: string
 }
 
-/** Scopes that the token of a script needs. */
+/** Scopes that the scripts need. */
 const SCOPES = 'orders:read, orders:write, orders:status, inventory:read and inventory:write'
 
-/** Longest that calls in a row are waited for until more may be sent: two minutes' worth. */
+/** Maximum total wait of a call that is rate limited: two minutes. */
 const MAX_RATE_LIMIT_WAIT_MS = 120_000
 
 /**
- * The API as the scripts use it. Each call throws ApiUnreachable or ApiProblem. One that is refused
- * because too many were sent was not looked at: it is sent again when it may be.
+ * A client of the API for scripts. Every call throws ApiUnreachable or ApiProblem. A call that gets
+ * 429 is sent again after the response's Retry-After.
  */
 export class Api {
   readonly baseUrl: string
   readonly #headers: Record<string, string>
 
-  /** @param token where callers are told apart */
+  /** @param token API key or JWT, required when the API authenticates clients */
   constructor(baseUrl: string, token?: string) {
     this.baseUrl = baseUrl
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
-  /**
-   * Whether calls make sense at all: one line says what is wrong before anything has been begun.
-   */
+  /** @throws ScriptError when the API is not ready */
   async checkReady(): Promise<void> {
     const url = `${this.baseUrl}/readyz`
     const { ok, status, text } = await this.#fetch('GET', url)
@@ -167,7 +165,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** fetch hides the reason in `cause`, and below an AggregateError when it tried IPv6 and IPv4. */
+/**
+ * Returns the code of a network error. fetch nests the error in `cause`, and also in an
+ * AggregateError when it tried IPv6 and IPv4.
+ */
 function networkCode(error: unknown): string {
   if (!(error instanceof Error)) return 'network error'
   if (error.name === 'TimeoutError') return 'timeout'
@@ -175,12 +176,12 @@ function networkCode(error: unknown): string {
   return error.cause === undefined ? error.message : networkCode(error.cause)
 }
 
-/** Where the API of this machine listens, by the same configuration. */
+/** Returns the address of the API on this machine, from the API's own configuration. */
 export function localApiUrl({ HOST, PORT }: Config): string {
   const anywhere = ['0.0.0.0', '::'].includes(HOST)
   const host = anywhere ? '127.0.0.1' : HOST.includes(':') ? `[${HOST}]` : HOST
   return `http://${host}:${PORT || DEFAULT_PORT}`
 }
 
-/** `PORT=0` lets the API pick one, which nobody else can know. */
+/** With `PORT=0` the API chooses a port, which scripts cannot know. */
 const DEFAULT_PORT = 8000

@@ -1,28 +1,25 @@
-/** Lets so many calls be under way at once; the others wait their turn. */
+/** Limits the number of concurrent calls. Further calls wait in order. */
 export class CallLimit {
   readonly #limit: number
   readonly #waiting: (() => void)[] = []
-  #underWay = 0
+  #inFlight = 0
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /**
-   * @throws the signal's reason when it was aborted before the call's turn came; then the call is
-   * not made
-   */
+  /** @throws the signal's reason if it is aborted before the call starts */
   async run<Result>(signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
-    if (this.#underWay >= this.#limit) await new Promise<void>(turn => this.#waiting.push(turn))
-    else this.#underWay++
+    if (this.#inFlight >= this.#limit) await new Promise<void>(start => this.#waiting.push(start))
+    else this.#inFlight++
     try {
       signal.throwIfAborted()
       return await call()
     } finally {
-      // The place goes to the next in line, or is given up.
+      // The next waiting call takes over this call's slot.
       const next = this.#waiting.shift()
       if (next) next()
-      else this.#underWay--
+      else this.#inFlight--
     }
   }
 }

@@ -5,29 +5,29 @@ import { SeededRandom } from './seeded-random.ts'
 
 export interface MenuChoice {
   seed: number
-  /** ids of restaurants to order at */
+  /** ids of the restaurants to order at */
   restaurant: readonly string[]
-  /** ids of menu items to order */
+  /** ids of the menu items to order */
   item: readonly string[]
   expectedOrderCount: number
 }
 
 const RESTAURANT_COUNT = 3
 const DISH_COUNT = 10
-/** Portions that an order has on average, over all dishes; more than `inventOrder` gives. */
+/** Average portions per order over all dishes; more than `inventOrder` orders. */
 const PORTIONS_PER_ORDER = 4
-/** Every other dish is stocked for this many times the demand, and some. */
+/** Stock of all other dishes: this multiple of the expected demand, plus PLENTY_MIN. */
 const PLENTY_FACTOR = 4
 const PLENTY_MIN = 100
 /**
- * The dish of the day is stocked for this share of the demand: some of its orders end out of stock.
+ * Stock of the first dish as a share of the expected demand, so that some of its orders end out of
+ * stock.
  */
 const SCARCE_SHARE = 0.6
 
 /**
- * What customers can order: the items that were named, and a menu of its own for each restaurant
- * that was named without any of its items (the API has no call that lists a menu). With nothing
- * named, at restaurants made for it.
+ * Returns the menus to order from: the named items, and a new menu for each named restaurant that
+ * has none of these items. Without any names, creates restaurants with menus.
  * @throws ApiProblem for an id that does not exist
  */
 export async function chooseMenus(api: Api, choice: MenuChoice): Promise<Menu[]> {
@@ -66,8 +66,7 @@ async function addMenu(
   const menu_item_ids: string[] = []
   for (const [index, item] of items.entries()) {
     const available_qty = Math.ceil(index === 0 ? SCARCE_SHARE * demand : PLENTY_FACTOR * demand + PLENTY_MIN)
-    // The currency of a restaurant that was there before is unknown; whole amounts are right in
-    // every one.
+    // The currency of an existing restaurant is unknown; whole amounts are valid in every currency.
     const price = existingId ? String(Math.ceil(Number(item.price))) : item.price
     const added = await api.addMenuItem(restaurant_id, { ...item, price, available_qty })
     menu_item_ids.push(added.menu_item_id)

@@ -1,13 +1,13 @@
-/** What restaurants of a cuisine are called, what they cook, and what that usually costs. */
+/** A cuisine: the names of its restaurants, its dishes and their usual prices. */
 export interface Cuisine {
   cuisine: string
   currency: string
   /** prices are multiples of this, in minor units */
   priceStepMinor: number
-  /** a name is one of `kinds` and one of `owners`; `{}` in the kind is where the other goes */
+  /** a name combines one of `kinds` with one of `owners`, which replaces `{}` */
   kinds: readonly string[]
   owners: readonly string[]
-  /** usual price in minor units, in the order of a menu */
+  /** usual prices in minor units, in the order of the menu */
   dishes: Readonly<Record<string, number>>
 }
 
@@ -278,5 +278,5 @@ export const cuisines: readonly Cuisine[] = [
   },
 ]
 
-/** No menu can be longer than this: the dishes of the cuisine that has fewest. */
+/** Maximum length of a menu: the number of dishes in the smallest cuisine. */
 export const MAX_DISH_COUNT = Math.min(...cuisines.map(({ dishes }) => Object.keys(dishes).length))

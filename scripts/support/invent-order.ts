@@ -1,7 +1,7 @@
 import type { NewOrder } from './api.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
-/** What can be ordered at one restaurant. */
+/** The items of one restaurant. */
 export interface Menu {
   restaurant_id: string
   menu_item_ids: readonly string[]
@@ -23,7 +23,9 @@ const notes = [
   'second floor, left',
 ]
 
-/** What one customer wants of one of the menus. Pure: the same numbers give the same order. */
+/**
+ * Returns a random order from one of the menus. Pure: the same random numbers give the same order.
+ */
 export function inventOrder(random: SeededRandom, menus: readonly Menu[]): NewOrder {
   const { restaurant_id, menu_item_ids } = random.pick(menus)
   const wanted = random.sample(menu_item_ids, random.integer(1, MAX_LINE_COUNT))
@@ -35,7 +37,7 @@ export function inventOrder(random: SeededRandom, menus: readonly Menu[]): NewOr
   }
 }
 
-/** Mostly one, sometimes more. */
+/** Returns a quantity from 1 to MAX_QUANTITY, where 1 is the most frequent. */
 function inventQuantity(random: SeededRandom): number {
   return Math.min(random.integer(1, MAX_QUANTITY), random.integer(1, MAX_QUANTITY))
 }

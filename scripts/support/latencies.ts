@@ -1,6 +1,6 @@
 import { createHistogram } from 'node:perf_hooks'
 
-/** Times of one kind of thing, in constant memory (an HDR histogram: three significant digits). */
+/** A histogram of latencies in constant memory (HDR histogram, three significant digits). */
 export class Latencies {
   readonly #histogramUs = createHistogram()
 
@@ -12,7 +12,10 @@ export class Latencies {
     return this.#histogramUs.count
   }
 
-  /** In ms. @param percent above 0, up to 100 for the longest */
+  /**
+   * Returns a percentile in ms.
+   * @param percent above 0, up to 100 for the maximum
+   */
   percentile(percent: number): number {
     return this.#histogramUs.percentile(percent) / 1_000
   }

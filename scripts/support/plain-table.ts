@@ -18,7 +18,7 @@ const NO_LINES = {
   middle: '  ',
 } as const
 
-/** Columns without lines, for a report. An empty `head` is left out. */
+/** Returns a table without lines. An empty `head` adds no heading. */
 export function plainTable(
   aligns: readonly ('left' | 'right')[],
   head: readonly string[],

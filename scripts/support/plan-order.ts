@@ -2,7 +2,7 @@ import type { NewOrder } from './api.ts'
 import { inventOrder, type Menu } from './invent-order.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
-/** How an order is meant to end. Stock that is short ends it earlier. */
+/** The planned end of an order. Insufficient stock ends an order earlier. */
 type Fate =
   | 'DELIVERED'
   | 'CANCELLED_AT_ONCE'
@@ -15,20 +15,20 @@ export interface OrderPlan {
   fate: Fate
   kitchenMs: number
   roadMs: number
-  /** why the customer cancels, in case */
+  /** reason of the customer, if the order is cancelled */
   reason: string
 }
 
-/** How long an order is in the kitchen and on the road on average, each. */
+/** Mean time of an order in the kitchen, and again on the road. */
 export interface Pace {
   meanStageMs: number
 }
 
-/** Longest stage, as a multiple of the mean. */
+/** Maximum length of a stage, as a multiple of the mean. */
 export const LONGEST_STAGE = 1.5
 const SHORTEST_STAGE = 0.5
 
-/** Of a hundred orders. The rest is delivered. */
+/** Percentages of all orders. The other orders are delivered. */
 const fatesPercent: readonly [Fate, number][] = [
   ['CANCELLED_AT_ONCE', 3],
   ['CANCELLED_IN_KITCHEN', 4],
@@ -44,7 +44,7 @@ const reasons = [
   'found something else',
 ]
 
-/** What becomes of the next order. Pure: the same numbers give the same plan. */
+/** Returns the plan of the next order. Pure: the same random numbers give the same plan. */
 export function planOrder(random: SeededRandom, menus: readonly Menu[], { meanStageMs }: Pace): OrderPlan {
   return {
     order: inventOrder(random, menus),

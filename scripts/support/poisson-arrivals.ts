@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { SeededRandom } from './seeded-random.ts'
 
 /**
- * Times of arrival of customers who know nothing of each other, in ms from the start. The same
- * seed, the same times.
+ * Returns the arrival times of independent customers (a Poisson process), in ms from the start. The
+ * same seed gives the same times.
  */
 export function* poissonArrivals(
   random: SeededRandom,
@@ -15,9 +15,9 @@ export function* poissonArrivals(
 }
 
 /**
- * Calls `onArrival` at each time, open loop: it never waits for what came of an earlier one, and
- * times that passed while the process was busy are made up for at once.
- * @param onArrival gets the time at which it was due, on the clock of `performance.now()`
+ * Calls `onArrival` at each time, as an open loop: it does not wait for the results of earlier
+ * arrivals, and times that passed while the process was busy are caught up at once.
+ * @param onArrival gets the scheduled time of the arrival, on the clock of `performance.now()`
  */
 export async function runArrivals(
   times: Iterable<number>,
@@ -26,8 +26,8 @@ export async function runArrivals(
 ): Promise<void> {
   const start = performance.now()
   for (const time of times) {
-    const early = start + time - performance.now()
-    if (early > 0) await delay(early, undefined, { signal }).catch(() => undefined)
+    const waitMs = start + time - performance.now()
+    if (waitMs > 0) await delay(waitMs, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) return
     onArrival(start + time)
   }

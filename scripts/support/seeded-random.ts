@@ -1,13 +1,13 @@
 /**
- * Numbers that look random and are the same for the same seed, on every machine. Not for secrets.
- * The generator is sfc32 (Doty-Humphrey, PractRand), its state filled from the seed by FNV-1a.
+ * Pseudorandom numbers that are the same for the same seed on every machine. Not for secrets. The
+ * generator is sfc32 (Doty-Humphrey, PractRand), its state filled from the seed by FNV-1a.
  */
 export class SeededRandom {
   readonly #state = new Uint32Array(4)
 
   /**
-   * @param stream names a sequence of its own under the seed, so that drawing more from one leaves
-   * others as they are
+   * @param stream name of an independent sequence under the seed: drawing from one sequence does
+   *   not change others
    */
   constructor(seed: number, stream: string) {
     for (let word = 0; word < 3; word++) this.#state[word] = fnv1a(`${seed}/${stream}/${word}`)
@@ -15,7 +15,7 @@ export class SeededRandom {
     for (let round = 0; round < MIXING_ROUND_COUNT; round++) this.fraction()
   }
 
-  /** From 0 up to but not 1, in steps of 2^-32. */
+  /** Returns a number from 0 to below 1, in steps of 2^-32. */
   fraction(): number {
     const [a = 0, b = 0, c = 0, counter = 0] = this.#state
     const result = (a + b + counter) >>> 0
@@ -26,17 +26,17 @@ export class SeededRandom {
     return result / 2 ** 32
   }
 
-  /** A whole number, both ends included. */
+  /** Returns a whole number from `min` to `max`. */
   integer(min: number, max: number): number {
     return min + Math.floor(this.fraction() * (max - min + 1))
   }
 
-  /** A number from `min` up to but not `max`. */
+  /** Returns a number from `min` to below `max`. */
   between(min: number, max: number): number {
     return min + this.fraction() * (max - min)
   }
 
-  /** The time to the next event of a Poisson process. */
+  /** Returns the time to the next event of a Poisson process. */
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.fraction())
   }
@@ -45,13 +45,13 @@ export class SeededRandom {
     return this.fraction() < probability
   }
 
-  /** @throws RangeError when there is nothing to pick from */
+  /** @throws RangeError when `from` is empty */
   pick<T>(from: readonly T[]): T {
     if (from.length === 0) throw new RangeError('nothing to pick from')
     return from[this.integer(0, from.length - 1)] as T
   }
 
-  /** At most `count` different ones, in the order they had. */
+  /** Returns at most `count` distinct items, in their original order. */
   sample<T>(from: readonly T[], count: number): T[] {
     const chosen = new Set(this.shuffled(from.map((_, index) => index)).slice(0, count))
     return from.filter((_, index) => chosen.has(index))
@@ -67,7 +67,7 @@ export class SeededRandom {
   }
 }
 
-/** So many draws until close seeds have nothing in common. */
+/** Number of discarded draws, after which similar seeds are uncorrelated. */
 const MIXING_ROUND_COUNT = 12
 
 function fnv1a(text: string): number {

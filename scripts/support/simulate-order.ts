@@ -5,25 +5,25 @@ import type { CallLimit } from './call-limit.ts'
 import type { OrderPlan } from './plan-order.ts'
 import type { SimulationStats, Timing } from './simulation-stats.ts'
 
-/** What every order of a simulation shares. */
+/** What all orders of a simulation share. */
 export interface Evening {
   api: Api
   calls: CallLimit
   tally: SimulationStats
-  /** once aborted, no further call is begun */
+  /** no call starts after it is aborted */
   signal: AbortSignal
 }
 
-const FIRST_LOOK_MS = 20
-const MAX_LOOK_MS = 1_000
-/** An order that is PLACED for longer than this is watched no more. */
+const FIRST_POLL_MS = 20
+const MAX_POLL_MS = 1_000
+/** Time after which an order that is still PLACED is no longer polled. */
 const PREPARE_TIMEOUT_MS = 30_000
 
 /**
- * Takes one order from the customer's wish to its end. A call that fails ends it where it is.
- * @param dueAt when the customer came, on the clock of `performance.now()`: placing is timed from
- * there
- * @throws never for what the API answers or for a stop; it is in the tally
+ * Places one order and moves it to its planned end. A failed call leaves the order where it is.
+ * @param dueAt arrival of the customer on the clock of `performance.now()`; the latency of
+ *   placement counts from there
+ * @throws never for responses of the API or an abort, which are counted in `tally`
  */
 export async function simulateOrder(evening: Evening, plan: OrderPlan, dueAt: number): Promise<void> {
   try {
@@ -38,7 +38,7 @@ function isAnswerOrStop({ signal }: Evening, error: unknown): boolean {
   return error instanceof ApiProblem || error instanceof ApiUnreachable || signal.aborted
 }
 
-/** @returns the id of the order, or undefined when it was not accepted */
+/** Returns the id of the order, or undefined if it was not accepted. */
 async function place(evening: Evening, { order }: OrderPlan, dueAt: number): Promise<string | undefined> {
   const { api, tally, signal } = evening
   try {
@@ -66,24 +66,24 @@ async function goOn(evening: Evening, orderId: string, plan: OrderPlan): Promise
   await wait(evening, plan.roadMs)
   if (plan.fate === 'CANCELLED_ON_ROAD') return await cancelNow()
   const delivery = advance(evening, orderId, 'DELIVERED')
-  // The customer calls while the courier rings: one of them wins, the other is told with 409.
+  // The customer cancels while the courier delivers: one of the two calls wins, the other gets 409.
   if (plan.fate === 'CANCELLED_AT_DOOR') await both(delivery, cancelNow())
   else await delivery
 }
 
-/** Waits for both, also when one fails. */
+/** Waits for both calls, also when one fails. */
 async function both(...calls: Promise<void>[]): Promise<void> {
   await Promise.allSettled(calls)
   await Promise.all(calls)
 }
 
-/** @returns false when the order ended out of stock, or is watched no more */
+/** Returns false when the order ended out of stock, or is no longer polled. */
 async function untilPreparing(evening: Evening, orderId: string): Promise<boolean> {
   const { tally } = evening
   const deadline = performance.now() + PREPARE_TIMEOUT_MS
-  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(2 * pause, MAX_LOOK_MS)) {
+  for (let pause = FIRST_POLL_MS; ; pause = Math.min(2 * pause, MAX_POLL_MS)) {
     await wait(evening, pause)
-    const order = await look(evening, orderId)
+    const order = await poll(evening, orderId)
     if (order && order.status !== 'PLACED') {
       const ms = preparationMs(order)
       if (ms !== undefined) tally.latencies['PLACED → PREPARING'].record(ms)
@@ -96,8 +96,8 @@ async function untilPreparing(evening: Evening, orderId: string): Promise<boolea
   }
 }
 
-/** A look that fails is no reason to lose sight of the order: the next one comes. */
-async function look(evening: Evening, orderId: string): Promise<OrderReply | undefined> {
+/** Reads the order. A failed read is counted; the next poll repeats it. */
+async function poll(evening: Evening, orderId: string): Promise<OrderReply | undefined> {
   const { api, tally } = evening
   try {
     const order = await timed(evening, 'GET /orders/{id}', () => api.readOrder(orderId))
@@ -109,7 +109,10 @@ async function look(evening: Evening, orderId: string): Promise<OrderReply | und
   }
 }
 
-/** By the order's own timeline, so that how often it was looked at does not matter. */
+/**
+ * Returns the preparation time from the timeline of the order, which does not depend on the polling
+ * interval.
+ */
 function preparationMs({ timeline }: OrderReply): number | undefined {
   const [placed, next] = timeline
   return placed && next?.to_status === 'PREPARING' ? Date.parse(next.at) - Date.parse(placed.at) : undefined
@@ -130,16 +133,16 @@ async function cancel(evening: Evening, orderId: string, reason: string): Promis
 }
 
 /**
- * Times a call from when it was wanted, the wait for its turn included. Only calls that were
- * answered count.
+ * Measures a call from when it was due, including the wait for its slot. Only calls that got a
+ * response count.
  */
 async function timed<Reply>(
   { calls, signal, tally }: Evening,
   timing: Timing,
   call: () => Promise<Reply>,
-  wantedAt = performance.now(),
+  dueAt = performance.now(),
 ): Promise<Reply> {
-  const record = () => tally.latencies[timing].record(performance.now() - wantedAt)
+  const record = () => tally.latencies[timing].record(performance.now() - dueAt)
   try {
     const reply = await calls.run(signal, call)
     record()

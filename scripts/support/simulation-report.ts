@@ -4,7 +4,7 @@ import { endings, type SimulationStats, timings } from './simulation-stats.ts'
 const PERCENTS = [50, 95, 99, 100] as const
 const EXAMPLE_LENGTH = 90
 
-/** What is happening, in one line of about 100 characters. */
+/** Returns the current state in one line of about 100 characters. */
 export function describeNow(tally: SimulationStats, elapsedMs: number, durationMs: number): string {
   const cancelled = tally.count('CANCELLED by customer') + tally.count('CANCELLED, out of stock')
   const stages = [
@@ -18,7 +18,7 @@ export function describeNow(tally: SimulationStats, elapsedMs: number, durationM
   return `${time} · ${tally.accepted} orders, ${tally.failureCount} failures · ${stages.join(', ')}`
 }
 
-/** The whole evening. Every customer is in it exactly once. */
+/** Returns the summary of the simulation, which counts every customer once. */
 export function summarize(tally: SimulationStats): string {
   const orders = endings.map(ending => [`  ${ending}`, String(tally.count(ending))])
   const unserved = [
@@ -44,7 +44,7 @@ export function summarize(tally: SimulationStats): string {
     plainTable(['left', 'right'], [], counts),
     plainTable(
       ['left', 'right', 'right', 'right', 'right', 'right'],
-      ['ms, waits included', 'count', 'p50', 'p95', 'p99', 'max'],
+      ['ms, including waits', 'count', 'p50', 'p95', 'p99', 'max'],
       latencies,
     ),
     summarizeTrouble(tally),
@@ -62,16 +62,16 @@ function summarizeTrouble(tally: SimulationStats): string {
   ])
   const verdict =
     failureCount > 0
-      ? `FAILED: ${failureCount} calls got a 5xx or no answer.`
-      : 'No call got a 5xx or stayed without an answer.'
+      ? `FAILED: ${failureCount} calls got 5xx or no response.`
+      : 'No call got 5xx or no response.'
   return [
     ...(rows.length > 0
       ? [
           `${plainTable(['left', 'right', 'right', 'left'], ['problem', 'status', 'count', 'for example'], rows)}\n`,
         ]
       : []),
-    ...(open > 0 ? [`${open} orders were left open, as they were last seen.`] : []),
-    ...(gaveUp > 0 ? [`${gaveUp} orders stayed PLACED for longer than they were watched.`] : []),
+    ...(open > 0 ? [`${open} orders were still open at the end.`] : []),
+    ...(gaveUp > 0 ? [`${gaveUp} orders were still PLACED after the polling timeout.`] : []),
     verdict,
   ].join('\n')
 }

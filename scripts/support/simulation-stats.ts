@@ -2,7 +2,7 @@ import { type OrderStatus, OUT_OF_STOCK, openStatuses } from '../../src/orders/o
 import { ApiProblem, ApiUnreachable } from './api.ts'
 import { Latencies } from './latencies.ts'
 
-/** What is timed: the calls as they stand in the API's documentation, and the slow path. */
+/** What is measured: calls of the API, and the time until an order is PREPARING. */
 export const timings = [
   'POST /orders',
   'GET /orders/{id}',
@@ -13,7 +13,7 @@ export const timings = [
 
 export type Timing = (typeof timings)[number]
 
-/** Every order is counted under one of these, the one it was last seen in. */
+/** Each order counts as one of these, by its last known state. */
 export const endings = [
   'DELIVERED',
   'OUT_FOR_DELIVERY',
@@ -26,34 +26,34 @@ export const endings = [
 export type Ending = (typeof endings)[number]
 
 export interface Trouble {
-  /** HTTP status, or null when no answer came */
+  /** HTTP status, or null without a response */
   status: number | null
   code: string
   count: number
-  /** what the first of them said */
+  /** detail of the first response */
   example: string
 }
 
-/** The parts of an order that say where it is. */
+/** The fields that determine the state of an order. */
 interface Seen {
   order_id: string
   status: OrderStatus
   cancellation_reason?: string | null
 }
 
-/** Counts what happened in a simulation. */
+/** Counts the outcomes of a simulation. */
 export class SimulationStats {
-  /** customers who came */
+  /** customers who arrived */
   arrived = 0
-  /** orders that were answered with 202 */
+  /** orders that the API accepted (202) */
   accepted = 0
-  /** orders that were answered with a problem, or not at all */
+  /** orders that got a problem document or no response */
   notAccepted = 0
-  /** customers for whom the simulation had no room; they sent nothing */
+  /** customers beyond the limit of open orders, who sent no order */
   turnedAway = 0
-  /** customers who were about to order when the simulation was stopped */
+  /** customers who had sent no order when the simulation was stopped */
   cutOff = 0
-  /** accepted orders that stayed PLACED for longer than the simulation watches */
+  /** accepted orders that were still PLACED after the polling timeout */
   gaveUp = 0
   readonly latencies = Object.fromEntries(timings.map(timing => [timing, new Latencies()])) as Record<
     Timing,
@@ -63,10 +63,7 @@ export class SimulationStats {
   readonly #open = new Map<string, Ending>()
   readonly #ended = new Map<Ending, number>()
 
-  /**
-   * Takes note of where an order is. One that cannot change any more is forgotten, but for its
-   * count.
-   */
+  /** Records the state of an order. Of a final order, only the count is kept. */
   see(order: Seen): void {
     const ending = endingOf(order)
     const isFinal = !openStatuses.includes(order.status)
@@ -89,12 +86,12 @@ export class SimulationStats {
     }
   }
 
-  /** Most frequent first. */
+  /** Returns the problems, most frequent first. */
   get troubles(): Trouble[] {
     return [...this.#troubles.values()].sort((a, b) => b.count - a.count || a.code.localeCompare(b.code))
   }
 
-  /** Answers with a 5xx, and calls without an answer: what a healthy system never gives. */
+  /** Number of calls that got 5xx or no response: 0 in a healthy system. */
   get failureCount(): number {
     return this.troubles
       .filter(({ status }) => status === null || status >= 500)

@@ -1,19 +1,22 @@
-/** How a value looks in a table: Postgres's own text, made compact and safe for a terminal. */
+/** Formats a value for a table: Postgres's text format, made compact and safe for a terminal. */
 
-/** Type oids of `pg_type`, which are the same in every Postgres. */
+/** Oids of `pg_type`, which are the same in every Postgres. */
 const BOOLEAN_TYPE = 16
 const JSON_TYPES = new Set([114, 3802])
 const TIMESTAMP_TYPES = new Set([1114, 1184])
 const NUMBER_TYPES = new Set([20, 21, 23, 26, 700, 701, 790, 1700])
 
-/** What stands for null: not to be taken for an empty text or for the word. */
+/** Shown for null, to distinguish it from an empty text and from the word null. */
 const NULL_CELL = '(null)'
 
 export function isNumberType(oid: number): boolean {
   return NUMBER_TYPES.has(oid)
 }
 
-/** @param text the value in Postgres's text format, with `datestyle` ISO and `timezone` UTC */
+/**
+ * Returns the cell of a value.
+ * @param text the value in Postgres's text format, with `datestyle` ISO and `timezone` UTC
+ */
 export function sqlCell(text: string | null, oid: number): string {
   if (text === null) return NULL_CELL
   if (oid === BOOLEAN_TYPE) return text === 't' ? 'true' : 'false'
@@ -22,12 +25,12 @@ export function sqlCell(text: string | null, oid: number): string {
   return escapeControls(text)
 }
 
-/** Takes the blanks out that are not in strings. Parsing would lose digits of large numbers. */
+/** Removes blanks outside of strings. Parsing would lose digits of large numbers. */
 function compactJson(text: string): string {
   return text.replaceAll(/("(?:[^"\\]|\\.)*")|\s+/g, '$1')
 }
 
-/** `2026-11-22 18:30:00.25+00` becomes `2026-11-22T18:30:00.25Z`; `infinity` stays. */
+/** Changes `2026-11-22 18:30:00.25+00` to `2026-11-22T18:30:00.25Z`; keeps `infinity`. */
 function isoTimestamp(text: string): string {
   return text.replace(/^(\d+-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?/, (_, date, time, zone) => {
     return `${date}T${time}${zone ? 'Z' : ''}`
@@ -35,8 +38,8 @@ function isoTimestamp(text: string): string {
 }
 
 /**
- * What customers type ends up here: an escape sequence must not reach the terminal, nor text that
- * changes its direction. Line breaks stay.
+ * Escapes control characters except line breaks, and characters that change the direction of text:
+ * values contain what customers typed and must not control the terminal.
  */
 export function escapeControls(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, character =>

@@ -2,10 +2,10 @@ import Table from 'cli-table3'
 import type { FieldDef, QueryArrayResult } from 'pg'
 import { isNumberType, sqlCell } from './sql-cell.ts'
 
-/** Every value in Postgres's text format. */
+/** A result with every value in the text format of Postgres. */
 export type SqlResult = QueryArrayResult<(string | null)[]>
 
-/** Rows that are printed; what is said of the rest is how many there are. */
+/** Maximum number of printed rows. Beyond it, only the count is printed. */
 export const MAX_PRINTED_ROW_COUNT = 1_000
 
 const changes: Record<string, string> = {
@@ -16,14 +16,14 @@ const changes: Record<string, string> = {
   COPY: 'copied',
 }
 const PLAIN = { head: [], border: [] }
-/** Borders and padding of a record. */
+/** Width of the borders and the padding of a record. */
 const RECORD_FRAME_WIDTH = 7
 const MIN_VALUE_WIDTH = 20
 
 /**
- * What came of one statement: its rows as a table, and how many. A table that is too wide becomes a
- * record a row.
- * @param columns width of the terminal; Infinity when there is none
+ * Describes the result of one statement: its rows as a table, and their number. A table that is too
+ * wide is printed as one record per row.
+ * @param columns width of the terminal; Infinity without a terminal
  */
 export function describeResult(result: SqlResult, columns: number): string {
   const shown = result.rows.slice(0, MAX_PRINTED_ROW_COUNT)

@@ -5,9 +5,9 @@ const REDRAW_MS = 200
 const LINE_EVERY_MS = 5_000
 
 /**
- * Says again and again what `describe` gives: on a terminal by rewriting one line, elsewhere by a
- * line now and then.
- * @returns ends it, with the last state on a line of its own
+ * Shows the text of `describe` repeatedly: on a terminal by rewriting one line, otherwise as a new
+ * line every LINE_EVERY_MS.
+ * @returns a function that ends it and prints the last state on a line of its own
  */
 export function showStatus(stream: WriteStream, describe: () => string): () => void {
   function redraw(): void {
@@ -25,7 +25,7 @@ export function showStatus(stream: WriteStream, describe: () => string): () => v
   }
 }
 
-/** A line that wraps could not be rewritten. */
+/** Shortens a line, because a wrapped line could not be rewritten. */
 function clip(line: string, columns: number): string {
   return line.length < columns ? line : `${line.slice(0, columns - 2)}…`
 }

@@ -74,7 +74,7 @@ describe('npm run simulate', function () {
     expect(number('PLACED')).to.equal(0)
     await expectSummaryToAddUp(stdout, since)
     expect(stdout).to.match(/^PLACED → PREPARING +\d+( +\d+\.?\d*){4}$/m)
-    expect(stdout).to.include('No call got a 5xx or stayed without an answer.')
+    expect(stdout).to.include('No call got 5xx or no response.')
     expect(stderr)
       .to.match(/^closing · /m)
       .and.not.include('\u001b')
@@ -165,14 +165,14 @@ describe('npm run simulate', function () {
       expect(status).to.equal(1)
       expect(numbersOf(stdout)('not accepted')).to.equal(customers)
       expect(stdout).to.match(new RegExp(`^overloaded +503 +${customers} +The queue is full$`, 'm'))
-      expect(stdout).to.include(`FAILED: ${customers} calls got a 5xx or no answer.`)
+      expect(stdout).to.include(`FAILED: ${customers} calls got 5xx or no response.`)
     })
 
     it('fails when connections break', async () => {
       const url = await serve(response => response.destroy())
       const { status, stdout } = await simulate(url)
       expect(status).to.equal(1)
-      expect(stdout).to.include(`FAILED: ${customers} calls got a 5xx or no answer.`)
+      expect(stdout).to.include(`FAILED: ${customers} calls got 5xx or no response.`)
     })
 
     it('does not fail when orders are refused with 4xx', async () => {

@@ -78,6 +78,10 @@ describe('npm run sql', () => {
     expect((await sql(`select name from restaurants where name = 'Half Done'`)).stdout).to.include('0 rows')
   })
 
+  it('runs a query that begins with a comment, which looks like an option', async () => {
+    expect((await sql('-- the answer\nselect 42 as answer')).stdout).to.include('│     42 │')
+  })
+
   it('takes the query from stdin for -', async () => {
     expect((await sql('-', 'select 42 as answer')).stdout).to.include('│     42 │')
   })
@@ -137,8 +141,8 @@ describe('npm run sql', () => {
         const { status, stderr } = await spawnScript('sql', args, { DATABASE_URL: database.url }).ended
         expect(status).to.equal(1)
         expect(stderr)
-          .to.match(/^comanda: no query was given\n/)
-          .and.include('Usage: npm run sql -- "select')
+          .to.match(/^comanda: no query given\n/)
+          .and.include('Usage: npm run sql -- ')
       }
     })
 
