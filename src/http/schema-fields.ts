@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_PRICE_MINOR } from '../platform/money.ts'
 
 /** Fields shared by request and response schemas. */
 
@@ -29,23 +30,27 @@ export const text = (max: number) =>
 export const wholeNumber = (min: number, max: number) =>
   z
     .number({ error: 'must be a number' })
+    .min(min, { error: `must not be less than ${min}`, abort: true })
+    .max(max, { error: `must not be more than ${max}`, abort: true })
     .int('must be a whole number')
-    .min(min, `must not be less than ${min}`)
-    .max(max, `must not be more than ${max}`)
 
-const NOT_AN_AMOUNT = 'must be an amount like "12.50" or 12.5, not negative'
+const NOT_AN_AMOUNT = `must be an amount like "12.50" or 12.5, not negative, at most ${MAX_PRICE_MINOR} minor units`
 
-/** An amount in a request. The number of decimals is validated against the currency later. */
+/**
+ * An amount in a request, within the limits of a currency without decimals, or with 4. The limits of
+ * the restaurant's currency are validated later.
+ */
 export const moneyInput = z
   .union(
     [
-      z.string().regex(/^\d{1,12}(\.\d{1,12})?$/, NOT_AN_AMOUNT),
-      z.number().min(0, NOT_AN_AMOUNT).max(1e12, NOT_AN_AMOUNT),
+      z.string().regex(/^\d{1,10}(\.\d{1,4})?$/, NOT_AN_AMOUNT),
+      z.number().min(0, NOT_AN_AMOUNT).max(MAX_PRICE_MINOR, NOT_AN_AMOUNT),
     ],
     { error: NOT_AN_AMOUNT },
   )
   .meta({
-    description: 'Amount as a decimal string, or a number with no more decimals than the currency has',
+    description:
+      'Amount as a decimal string, or a number, with no more decimals than the currency has. The maximum is 1000000000 minor units: 10000000.00 in EUR, 1000000000 in JPY, 1000000.000 in KWD.',
     example: '12.50',
   })
 

@@ -25,7 +25,9 @@ export async function restock(
   const onHand =
     (await lockStock(tx, [{ menu_item_id, restaurant_id }])).get(menu_item_id)?.available_qty ?? 0
   if (onHand + quantity > MAX_STOCK) {
-    const detail = `must not be more than ${MAX_STOCK - onHand}: ${onHand} are in stock, and the maximum is ${MAX_STOCK}`
+    const capacity = MAX_STOCK - onHand
+    const limit = capacity > 0 ? `must not be more than ${capacity}` : 'cannot be added'
+    const detail = `${limit}: ${onHand} are in stock, and the maximum is ${MAX_STOCK}`
     throw new ValidationFailed([{ pointer: '/quantity', detail }])
   }
   moveStock(tx, [

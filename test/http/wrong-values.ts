@@ -120,19 +120,31 @@ export function wrongIds(): WrongValue[] {
 
 /** @param largest what the currency of the restaurant allows, in words */
 export function wrongAmounts(largest: string): WrongValue[] {
-  const detail = 'must be an amount like "12.50" or 12.5, not negative'
+  const detail = 'must be an amount like "12.50" or 12.5, not negative, at most 1000000000 minor units'
   return [
     ...allBut(['number', 'string'], detail),
-    ...['-1', '-0.01', '1e400', '9007199254740992'].map(json => wrong(json, detail)),
-    ...['""', '"x"', '"-1"', '"1e3"', '"1,50"', '" 1"', '"1."', '".5"', '"0x10"', '"٣"', '"NaN"'].map(json =>
-      wrong(json, detail),
-    ),
+    ...['-1', '-0.01', '1e400', '1000000001', '9007199254740992'].map(json => wrong(json, detail)),
+    ...[
+      '""',
+      '"x"',
+      '"-1"',
+      '"1e3"',
+      '"1,50"',
+      '" 1"',
+      '"1."',
+      '".5"',
+      '"0x10"',
+      '"٣"',
+      '"NaN"',
+      '"99999999999"',
+      '"1.00000"',
+    ].map(json => wrong(json, detail)),
     wrong(String.raw`"1\u0000"`, detail),
     wrong(String.raw`"1\n"`, detail),
     wrong(String.raw`"\ud800"`, detail),
     wrong(`"${'9'.repeat(200_000)}"`, detail),
-    ...['1.505', '"1.505"', '1e-7', '0.30000000000000004', '10000000.01', '"99999999999"'].map(json =>
-      wrong(json, largest),
+    ...['1.505', '"1.505"', '1e-7', '0.30000000000000004', '10000000.01', '1000000000', '"1000000000"'].map(
+      json => wrong(json, largest),
     ),
   ]
 }

@@ -95,6 +95,30 @@ describe('the inventory API', () => {
     expect((await restock(999_999_990)).body.available_qty).to.equal(1_000_000_000)
   })
 
+  it('explains that nothing can be added when the stock is at or above the maximum', async () => {
+    for (const available_qty of [1_000_000_000, 1_000_000_005]) {
+      await setStock(available_qty)
+      const detail = `cannot be added: ${available_qty} are in stock, and the maximum is 1000000000`
+      expect((await restock(1)).body).to.have.deep.property('errors', [{ pointer: '/quantity', detail }])
+    }
+    await setStock(10)
+
+    async function setStock(quantity: number): Promise<void> {
+      await system.database.execute('update menu_items set available_qty = $2 where menu_item_id = $1', [
+        item.menu_item_id,
+        quantity,
+      ])
+    }
+  })
+
+  it('names the maximum, and nothing else, for a quantity beyond the safe integers', async () => {
+    const detail = 'must not be more than 1000000000'
+    for (const quantity of [2 ** 53, 1e300, 1_000_000_000.5])
+      expect((await restock(quantity)).body).to.have.deep.property('errors', [
+        { pointer: '/quantity', detail },
+      ])
+  })
+
   it('changes the properties that are sent and leaves the others and the stock unchanged', async () => {
     const { body } = await change({ price: '12.00', low_stock_threshold: 4 })
     expect(body).to.include({
