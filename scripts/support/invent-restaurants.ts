@@ -1,3 +1,4 @@
+import { iso4217 } from '../../src/platform/iso-4217.ts'
 import { formatMoney } from '../../src/platform/money.ts'
 import type { NewMenuItem } from './api.ts'
 import { type Cuisine, cuisines } from './cuisines.ts'
@@ -56,7 +57,7 @@ function inventItem(
   const available_qty = random.integer(MIN_STOCK / STOCK_STEP, MAX_STOCK / STOCK_STEP) * STOCK_STEP
   return {
     name,
-    price: formatMoney(Math.max(1, steps) * priceStepMinor, currency),
+    price: formatMoney(Math.max(1, steps) * priceStepMinor, iso4217.get(currency) ?? 2),
     available_qty,
     low_stock_threshold: Math.ceil(available_qty * LOW_STOCK_SHARE),
   }

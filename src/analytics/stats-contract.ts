@@ -69,23 +69,26 @@ export function hoursBetween({ from, to }: { from: Date; to: Date }): number {
 }
 
 export function presentStats(
-  restaurant: { restaurant_id: string; currency: string },
+  restaurant: { restaurant_id: string; currency: string; currency_decimals: number },
   { from, to }: { from: Date; to: Date },
   { hours, asOf }: Stats,
 ): StatsReply {
-  const { restaurant_id, currency } = restaurant
+  const { restaurant_id, currency, currency_decimals } = restaurant
   return {
     restaurant_id,
     currency,
     from: from.toISOString(),
     to: to.toISOString(),
     as_of: asOf.toISOString(),
-    totals: presentCounts(hours, currency),
-    hours: hours.map(hour => ({ hour: hour.hour.toISOString(), ...presentCounts([hour], currency) })),
+    totals: presentCounts(hours, currency_decimals),
+    hours: hours.map(hour => ({
+      hour: hour.hour.toISOString(),
+      ...presentCounts([hour], currency_decimals),
+    })),
   }
 }
 
-function presentCounts(hours: readonly HourOfStats[], currency: string) {
+function presentCounts(hours: readonly HourOfStats[], decimals: number) {
   const sum = (column: Exclude<keyof HourOfStats, 'hour'>) =>
     hours.reduce((total, hour) => total + hour[column], 0)
   const stayOf = (count: number, ms: number) => ({
@@ -94,7 +97,7 @@ function presentCounts(hours: readonly HourOfStats[], currency: string) {
   })
   return {
     orders: sum('order_count'),
-    revenue: formatMoney(sum('revenue_minor'), currency),
+    revenue: formatMoney(sum('revenue_minor'), decimals),
     cancellations: sum('cancellation_count'),
     stock_outs: sum('stock_out_count'),
     time_in_status: {

@@ -44,7 +44,7 @@ export async function addMenuItem(
     menu_item_id,
     restaurant_id,
     name,
-    price_minor: parsePrice(price, restaurant.currency),
+    price_minor: parsePrice(price, restaurant),
     available_qty,
     low_stock_threshold,
     deactivated_at: null,

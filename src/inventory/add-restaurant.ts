@@ -1,7 +1,7 @@
 import type { Tx } from '../db/transaction.ts'
 import { ValidationFailed } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
-import { isCurrency } from '../platform/money.ts'
+import { iso4217 } from '../platform/iso-4217.ts'
 import { type Restaurant, RestaurantEntity } from './inventory-entities.ts'
 
 export interface AddRestaurant {
@@ -14,12 +14,14 @@ export interface AddRestaurant {
 /** Adds a restaurant. @throws ValidationFailed when the currency is unknown */
 export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Restaurant> {
   const { restaurant_id = newId(), name, currency } = request
-  if (!isCurrency(currency))
+  const currency_decimals = iso4217.get(currency)
+  if (currency_decimals === undefined)
     throw new ValidationFailed([{ pointer: '/currency', detail: `${currency} is not an ISO 4217 currency` }])
   const restaurant = {
     restaurant_id,
     name,
     currency,
+    currency_decimals,
     deactivated_at: null,
     version: 1,
     created_at: new Date(),

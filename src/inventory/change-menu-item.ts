@@ -34,7 +34,7 @@ export async function changeMenuItem(
   const now = new Date()
   const changes = {
     name: name ?? item.name,
-    price_minor: price === undefined ? item.price_minor : parsePrice(price, item.restaurant.currency),
+    price_minor: price === undefined ? item.price_minor : parsePrice(price, item.restaurant),
     low_stock_threshold: low_stock_threshold === undefined ? item.low_stock_threshold : low_stock_threshold,
     deactivated_at: deactivatedAt(item.deactivated_at, active, now),
     version: item.version + 1,

@@ -6,6 +6,8 @@ export interface Restaurant {
   restaurant_id: string
   name: string
   currency: string
+  /** decimals of all prices of the restaurant; ISO 4217 when the restaurant was created */
+  currency_decimals: number
   /** time since which new orders are refused; null: active */
   deactivated_at: Date | null
   /** number of changes, from 1 */
@@ -49,6 +51,7 @@ export const RestaurantEntity = new EntitySchema<Restaurant>({
     restaurant_id: { type: 'uuid', primary: true },
     name: { type: 'text' },
     currency: { type: 'text' },
+    currency_decimals: { type: 'smallint' },
     deactivated_at: { type: 'timestamptz', nullable: true },
     version: { type: 'integer' },
     created_at: created,

@@ -128,12 +128,12 @@ export function presentRestaurant({
 
 export function presentMenuItem(item: MenuItem & { restaurant: Restaurant }): MenuItemReply {
   const { menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold } = item
-  const { currency } = item.restaurant
+  const { currency, currency_decimals } = item.restaurant
   return {
     menu_item_id,
     restaurant_id,
     name,
-    price: formatMoney(price_minor, currency),
+    price: formatMoney(price_minor, currency_decimals),
     currency,
     available_qty,
     low_stock_threshold,

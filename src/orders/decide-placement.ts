@@ -34,6 +34,7 @@ export interface PlacedOrder {
   customer_id: string | null
   notes: string | null
   currency: string
+  currency_decimals: number
   total_minor: number
   items: { menu_item_id: string; line_no: number; name: string; price_minor: number; quantity: number }[]
   placed_at: Date
@@ -52,11 +53,12 @@ export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at
   const items = new Map<string, PlacedOrder['items'][number]>()
   const errors: FieldError[] = []
   let currency = ''
+  let currency_decimals = 0
   for (const [index, { menu_item_id, quantity }] of request.items.entries()) {
     const entry = menu(restaurant_id, menu_item_id)
-    if (!entry?.currency) return new NotFound('restaurant', restaurant_id)
+    if (!entry?.currency || entry.currency_decimals === null) return new NotFound('restaurant', restaurant_id)
     if (!entry.is_open) return new RestaurantInactive()
-    currency = entry.currency
+    ;({ currency, currency_decimals } = entry)
     const merged = items.get(menu_item_id)
     if (merged) merged.quantity += quantity
     else if (entry.name === null || entry.price_minor === null)
@@ -75,21 +77,31 @@ export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at
   if (errors.length > 0) return new ValidationFailed(errors)
   const lines = [...items.values()]
   const total_minor = lines.reduce((sum, { price_minor, quantity }) => sum + price_minor * quantity, 0)
-  return { order_id, restaurant_id, customer_id, notes, currency, total_minor, items: lines, placed_at }
+  return {
+    order_id,
+    restaurant_id,
+    customer_id,
+    notes,
+    currency,
+    currency_decimals,
+    total_minor,
+    items: lines,
+    placed_at,
+  }
 }
 
 const pointerOf = (index: number) => `/items/${index}/menu_item_id`
 
 /** Returns the `order.placed.v1` of an order. Pure, except that the event gets a new id. */
 export function placedEvent(order: PlacedOrder, trace: TraceContext): EventOf<'order.placed.v1'> {
-  const { order_id, restaurant_id, customer_id, currency } = order
+  const { order_id, restaurant_id, customer_id, currency, currency_decimals } = order
   const items = order.items.map(({ menu_item_id, name, quantity, price_minor }) => ({
     menu_item_id,
     name,
     quantity,
-    price: formatMoney(price_minor, currency),
+    price: formatMoney(price_minor, currency_decimals),
   }))
-  const total_amount = formatMoney(order.total_minor, currency)
+  const total_amount = formatMoney(order.total_minor, currency_decimals)
   const placed_at = order.placed_at.toISOString()
   return newEvent(
     'order.placed.v1',

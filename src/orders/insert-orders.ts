@@ -47,13 +47,14 @@ export async function insertOrders(sql: Sql, placements: readonly Placement[]): 
   return { stale: idsOf('stale'), keyed: idsOf('keyed') }
 }
 
-/** Returns $1 to $8, the columns of `o`. */
+/** Returns $1 to $9, the columns of `o`. */
 function orderColumns(placements: readonly Placement[]): Buffer[] {
   const orders = placements.map(({ order }) => order)
   return [
     uuids(orders.map(order => order.order_id)),
     uuids(orders.map(order => order.restaurant_id)),
     texts(orders.map(order => order.currency)),
+    smallints(orders.map(order => order.currency_decimals)),
     bigints(orders.map(order => order.total_minor)),
     texts(orders.map(order => order.customer_id)),
     texts(orders.map(order => order.notes)),
@@ -62,20 +63,21 @@ function orderColumns(placements: readonly Placement[]): Buffer[] {
   ]
 }
 
-/** Returns $9 to $16, the columns of `item`. */
+/** Returns $10 to $18, the columns of `item`. */
 function itemColumns(placements: readonly Placement[]): Buffer[] {
-  const items = placements.flatMap(({ order: { order_id, restaurant_id, currency, items } }) =>
-    items.map(item => ({ order_id, restaurant_id, currency, ...item })),
+  const items = placements.flatMap(({ order: { items, ...order } }) =>
+    items.map(item => ({ ...item, order })),
   )
   return [
-    uuids(items.map(item => item.order_id)),
-    uuids(items.map(item => item.restaurant_id)),
+    uuids(items.map(item => item.order.order_id)),
+    uuids(items.map(item => item.order.restaurant_id)),
     uuids(items.map(item => item.menu_item_id)),
     smallints(items.map(item => item.line_no)),
     texts(items.map(item => item.name)),
     bigints(items.map(item => item.price_minor)),
     integers(items.map(item => item.quantity)),
-    texts(items.map(item => item.currency)),
+    texts(items.map(item => item.order.currency)),
+    smallints(items.map(item => item.order.currency_decimals)),
   ]
 }
 
@@ -94,8 +96,10 @@ function keyRow(order_id: string, { caller, key, fingerprint }: IdempotentReques
 const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
   with item as (
     select *
-    from unnest($9::uuid[], $10::uuid[], $11::uuid[], $12::smallint[], $13::text[], $14::bigint[], $15::integer[], $16::text[])
-      as item (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity, currency)
+    from unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::smallint[], $14::text[], $15::bigint[], $16::integer[], $17::text[],
+      $18::smallint[])
+      as item (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity, currency,
+        currency_decimals)
   ), stale as (
     select item.order_id
     from item
@@ -107,13 +111,17 @@ const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
     where m.name is distinct from item.name
       or m.price_minor is distinct from item.price_minor
       or r.currency is distinct from item.currency
+      or r.currency_decimals is distinct from item.currency_decimals
       or m.deactivated_at is not null
       or r.deactivated_at is not null
   ), ${keys}placed as (
-    insert into orders (order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, placed_at, updated_at)
-    select order_id, restaurant_id, 'PLACED', 1, currency, total_minor, customer_id, notes, placed_at, placed_at
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[], $8::integer[])
-      as o (order_id, restaurant_id, currency, total_minor, customer_id, notes, placed_at, keyed)
+    insert into orders (order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, customer_id,
+      notes, placed_at, updated_at)
+    select order_id, restaurant_id, 'PLACED', 1, currency, currency_decimals, total_minor, customer_id, notes,
+      placed_at, placed_at
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::bigint[], $6::text[], $7::text[],
+      $8::timestamptz[], $9::integer[])
+      as o (order_id, restaurant_id, currency, currency_decimals, total_minor, customer_id, notes, placed_at, keyed)
     where order_id not in (select order_id from stale)
       and ${condition}
     on conflict do nothing
@@ -128,7 +136,7 @@ const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
     select order_id, restaurant_id, 1, 'PLACED', 'client', placed_at
     from placed
   ), events as (
-    ${appendEventsSql(17, 'null', 'order_id in (select order_id from placed)')}
+    ${appendEventsSql(19, 'null', 'order_id in (select order_id from placed)')}
   )
   select order_id, 'stale' as outcome
   from stale
@@ -141,7 +149,7 @@ const insertSql = insertSqlWith('', 'true', '')
 const insertKeysSql = `keys as (
     insert into idempotency_keys (caller, key, fingerprint, status, headers, body, order_id)
     select caller, key, fingerprint, status, headers, body, order_id
-    from json_to_recordset($23::text::json) as k (caller text, key text, fingerprint text, status smallint,
+    from json_to_recordset($25::text::json) as k (caller text, key text, fingerprint text, status smallint,
       headers json, body json, order_id uuid)
     where order_id not in (select order_id from stale)
     order by caller, key

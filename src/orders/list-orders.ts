@@ -19,6 +19,7 @@ export interface ListedOrder {
   restaurant_id: string
   status: OrderStatus
   currency: string
+  currency_decimals: number
   total_minor: number
   customer_id: string | null
   cancellation_reason: string | null
@@ -55,11 +56,13 @@ export async function listOrders(
 }
 
 const columns = `
-  order_id, restaurant_id, status, currency, total_minor, customer_id, cancellation_reason, placed_at, updated_at,
+  order_id, restaurant_id, status, currency, currency_decimals, total_minor, customer_id, cancellation_reason,
+  placed_at, updated_at,
   to_char(placed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position`
 
 const newest = (condition: string) => `
-  select order_id, restaurant_id, status, currency, total_minor, customer_id, cancellation_reason, placed_at, updated_at
+  select order_id, restaurant_id, status, currency, currency_decimals, total_minor, customer_id, cancellation_reason,
+    placed_at, updated_at
   from orders
   where ${condition}
     and placed_at >= $2::timestamptz

@@ -6,6 +6,8 @@ interface MenuEntry {
   menu_item_id: string
   /** null: the restaurant does not exist */
   currency: string | null
+  /** null when `currency` is null */
+  currency_decimals: number | null
   /** the restaurant takes orders */
   is_open: boolean
   /** null: the item is not on the menu of the restaurant */
@@ -88,7 +90,7 @@ async function readEntries(sql: Sql, pairs: readonly [string, string][]): Promis
 
 const menuSql = `
   select wanted.restaurant_id, wanted.menu_item_id,
-    r.currency, r.deactivated_at is null as is_open,
+    r.currency, r.currency_decimals, r.deactivated_at is null as is_open,
     m.name, m.price_minor, m.deactivated_at is null as is_active
   from unnest($1::uuid[], $2::uuid[]) as wanted (restaurant_id, menu_item_id)
   left join restaurants as r

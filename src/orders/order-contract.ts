@@ -182,14 +182,14 @@ export type ListedOrderReply = z.infer<typeof listedOrderReply>
 export type OrderReply = z.infer<typeof orderReply>
 
 export function presentPlacedOrder(order: PlacedOrder): PlacedOrderReply {
-  const { order_id, restaurant_id, currency, total_minor, items, placed_at } = order
+  const { order_id, restaurant_id, currency, currency_decimals, total_minor, items, placed_at } = order
   return {
     order_id,
     restaurant_id,
     status: 'PLACED',
-    total_amount: formatMoney(total_minor, currency),
+    total_amount: formatMoney(total_minor, currency_decimals),
     currency,
-    items: items.map(item => presentItem(item, currency)),
+    items: items.map(item => presentItem(item, currency_decimals)),
     placed_at: placed_at.toISOString(),
   }
 }
@@ -201,6 +201,7 @@ export function presentOrder(order: OrderRecord): OrderReply {
     status,
     total_minor,
     currency,
+    currency_decimals,
     customer_id,
     notes,
     cancellation_reason,
@@ -210,9 +211,9 @@ export function presentOrder(order: OrderRecord): OrderReply {
     order_id,
     restaurant_id,
     status,
-    total_amount: formatMoney(total_minor, currency),
+    total_amount: formatMoney(total_minor, currency_decimals),
     currency,
-    items: order.items.map(item => presentItem(item, currency)),
+    items: order.items.map(item => presentItem(item, currency_decimals)),
     placed_at: order.placed_at.toISOString(),
     customer_id,
     notes,
@@ -224,12 +225,13 @@ export function presentOrder(order: OrderRecord): OrderReply {
 }
 
 export function presentListedOrder(order: ListedOrder): ListedOrderReply {
-  const { order_id, restaurant_id, status, total_minor, currency, customer_id, cancellation_reason } = order
+  const { order_id, restaurant_id, status, total_minor, currency, currency_decimals } = order
+  const { customer_id, cancellation_reason } = order
   return {
     order_id,
     restaurant_id,
     status,
-    total_amount: formatMoney(total_minor, currency),
+    total_amount: formatMoney(total_minor, currency_decimals),
     currency,
     customer_id,
     cancellation_reason,
@@ -240,8 +242,8 @@ export function presentListedOrder(order: ListedOrder): ListedOrderReply {
 
 function presentItem(
   item: { menu_item_id: string; name: string; price_minor: number; quantity: number },
-  currency: string,
+  decimals: number,
 ) {
   const { menu_item_id, name, price_minor, quantity } = item
-  return { menu_item_id, name, price: formatMoney(price_minor, currency), quantity }
+  return { menu_item_id, name, price: formatMoney(price_minor, decimals), quantity }
 }

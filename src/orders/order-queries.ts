@@ -10,6 +10,7 @@ export interface OrderRecord {
   status: OrderStatus
   version: number
   currency: string
+  currency_decimals: number
   total_minor: number
   customer_id: string | null
   notes: string | null
@@ -44,8 +45,8 @@ export async function readAccessibleOrder(sql: Sql, caller: Caller, orderId: str
 
 /** SQL that selects the columns of an {@link OrderRecord} from `orders as o`. */
 export const orderColumns = `
-    order_id, restaurant_id, status, version, currency, total_minor, customer_id, notes, cancellation_reason, shortages,
-    placed_at, updated_at,
+    order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, customer_id, notes,
+    cancellation_reason, shortages, placed_at, updated_at,
     (
       select json_agg(json_build_object('menu_item_id', menu_item_id, 'name', name, 'price_minor', price_minor,
         'quantity', quantity) order by line_no)

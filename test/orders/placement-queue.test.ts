@@ -228,6 +228,25 @@ describe('the placement queue', () => {
       expect(item).to.deep.equal({ name: 'Pizza Margherita', price_minor: 1100 })
     })
 
+    it('places an order with the current decimals of the restaurant after they were corrected', async () => {
+      expect(await place()).to.include({ currency_decimals: 2, total_minor: 950 })
+      const setDecimals = (decimals: number) =>
+        database.execute('update restaurants set currency_decimals = $2 where restaurant_id = $1', [
+          restaurant_id,
+          decimals,
+        ])
+      await setDecimals(3)
+      const { order_id } = await place()
+      const orders = await database.query(
+        `select currency_decimals, payload->>'total_amount' as total_amount
+        from orders join outbox_events using (order_id)
+        where order_id = $1`,
+        [order_id],
+      )
+      expect(orders).to.deep.equal([{ currency_decimals: 3, total_amount: '0.950' }])
+      await setDecimals(2)
+    })
+
     it('refuses an item or restaurant that was deactivated, and accepts it once it is active again', async () => {
       await place()
       for (const table of ['menu_items', 'restaurants']) {
