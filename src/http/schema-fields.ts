@@ -37,8 +37,8 @@ export const wholeNumber = (min: number, max: number) =>
 const NOT_AN_AMOUNT = `must be an amount like "12.50" or 12.5, not negative, at most ${MAX_PRICE_MINOR} minor units`
 
 /**
- * An amount in a request, within the limits of a currency without decimals, or with 4. The limits of
- * the restaurant's currency are validated later.
+ * An amount in a request, with up to 4 decimals: the widest limits that a currency has. The limits
+ * of the currency of the restaurant are validated later.
  */
 export const moneyInput = z
   .union(
