@@ -23,8 +23,8 @@ const backlogSql = `
     select uuidv7() as order_id, uuidv7() as event_id, clock_timestamp() as at, ($2::uuid[])[1 + n % cardinality($2::uuid[])] as menu_item_id
     from generate_series(1, $3::integer) as n
   ), orders as (
-    insert into orders (order_id, restaurant_id, status, version, currency, total_minor, placed_at, updated_at)
-    select order_id, $1::uuid, 'PLACED', 1, 'EUR', 950, at, at
+    insert into orders (order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, placed_at, updated_at)
+    select order_id, $1::uuid, 'PLACED', 1, 'EUR', 2, 950, at, at
     from placed
   ), items as (
     insert into order_items (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity)

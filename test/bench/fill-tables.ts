@@ -38,8 +38,8 @@ function statements(orders: number): string[] {
       n % ${ITEMS} as item,
       uuidv7() as placed_id, uuidv7() as deducted_id, uuidv7() as preparing_id
     from generate_series(1, ${orders}) as n`,
-    `insert into restaurants (restaurant_id, name, currency)
-    select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'Restaurant ' || n, 'EUR'
+    `insert into restaurants (restaurant_id, name, currency, currency_decimals)
+    select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'Restaurant ' || n, 'EUR', 2
     from generate_series(0, ${RESTAURANTS - 1}) as n`,
     `insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty)
     select ('00000000-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid,
@@ -53,8 +53,8 @@ function statements(orders: number): string[] {
     select uuidv7(interval '-400 days'), restaurant_id, menu_item_id, 'INITIAL', 1000000 + ordered, now() - interval '400 days'
     from dish
     join (select item, count(*) as ordered from filling group by item) as demand using (item)`,
-    `insert into orders (order_id, restaurant_id, status, version, currency, total_minor, placed_at, updated_at)
-    select order_id, restaurant_id, 'PREPARING', 2, 'EUR', 950, at, at
+    `insert into orders (order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, placed_at, updated_at)
+    select order_id, restaurant_id, 'PREPARING', 2, 'EUR', 2, 950, at, at
     from filling join dish using (item)
     order by order_id`,
     `insert into order_items (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity)

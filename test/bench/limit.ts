@@ -71,8 +71,8 @@ export async function limitByPg(url: string, menu: Menu, seconds: number): Promi
 
 function placementSql({ restaurant_id, menu_item_ids: [item = ''] }: Menu): string {
   return `with o as (
-  insert into orders (order_id, restaurant_id, status, version, currency, total_minor, placed_at, updated_at)
-  values (uuidv7(), '${restaurant_id}', 'PLACED', 1, 'EUR', 950, clock_timestamp(), clock_timestamp())
+  insert into orders (order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, placed_at, updated_at)
+  values (uuidv7(), '${restaurant_id}', 'PLACED', 1, 'EUR', 2, 950, clock_timestamp(), clock_timestamp())
   returning order_id, restaurant_id, placed_at
 ), i as (
   insert into order_items (order_id, restaurant_id, menu_item_id, line_no, name, price_minor, quantity)
