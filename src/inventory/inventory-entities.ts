@@ -66,7 +66,7 @@ export const MenuItemEntity = new EntitySchema<MenuItem>({
     restaurant_id: { type: 'uuid', primary: true },
     name: { type: 'text' },
     price_minor: { type: 'bigint' },
-    available_qty: { type: 'integer' },
+    available_qty: { type: 'bigint' },
     low_stock_threshold: { type: 'integer', nullable: true },
     deactivated_at: { type: 'timestamptz', nullable: true },
     version: { type: 'integer' },
@@ -88,7 +88,7 @@ export const StockMovementEntity = new EntitySchema<Movement>({
     order_id: { type: 'uuid', nullable: true },
     event_id: { type: 'uuid', nullable: true },
     kind: { type: 'text' },
-    delta: { type: 'integer' },
+    delta: { type: 'bigint' },
     at: created,
   },
 })

@@ -1,4 +1,4 @@
-import { integers, texts, uuids } from '../db/array-params.ts'
+import { bigints, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import { newId } from '../platform/ids.ts'
 
@@ -32,7 +32,7 @@ async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> 
     uuids(movements.map(movement => movement.order_id)),
     uuids(movements.map(movement => movement.event_id)),
     texts(movements.map(movement => movement.kind)),
-    integers(movements.map(movement => movement.delta)),
+    bigints(movements.map(movement => movement.delta)),
     texts(movements.map(movement => movement.reason)),
   ])
   if (written !== movements.length)
@@ -42,10 +42,10 @@ async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> 
 const moveSql = `
   with line as (
     select *
-    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::integer[], $8::text[])
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[], $8::text[])
       as line (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason)
   ), total as (
-    select menu_item_id, restaurant_id, sum(delta)::integer as delta
+    select menu_item_id, restaurant_id, sum(delta)::bigint as delta
     from line
     group by menu_item_id, restaurant_id
   ), moved as (

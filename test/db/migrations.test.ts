@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { QueryRunner } from 'typeorm'
 import { StoreCurrencyDecimals1796100000000 } from '../../migrations/1796100000000-store-currency-decimals.ts'
+import { WidenStock1796200000000 } from '../../migrations/1796200000000-widen-stock.ts'
 import type { Database } from '../../src/db/database.ts'
 import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
 import { migrate } from '../../src/processes/migrate.ts'
@@ -53,6 +54,37 @@ describe('migrations', () => {
       await database.execute(`delete from schema_migrations where name = 'WidenEventSequences1795827600000'`)
       await migrate(url, quiet)
       expect(await database.query('select 1 from ops.webhooks')).to.deep.equal([])
+    } finally {
+      await database.close()
+      await drop()
+    }
+  })
+
+  it('carry stock and its ledger over when their numbers become 64 bits wide', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    try {
+      await migrateUp(url)
+      const widen = new WidenStock1796200000000()
+      await widen.down(runnerOf(database))
+      const [restaurant_id, menu_item_id] = [randomUUID(), randomUUID()]
+      await insertRestaurant(database, restaurant_id, 'EUR')
+      await database.execute(
+        `insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty)
+        values ($1, $2, 'Pizza', 950, 2147483647)`,
+        [menu_item_id, restaurant_id],
+      )
+      await database.execute(
+        `insert into stock_movements (movement_id, restaurant_id, menu_item_id, kind, delta)
+        values (uuidv7(), $1, $2, 'INITIAL', 2147483647)`,
+        [restaurant_id, menu_item_id],
+      )
+      await widen.up(runnerOf(database))
+      await database.execute('update menu_items set available_qty = available_qty + 1')
+      const stored = await database.query(
+        'select available_qty, delta from menu_items join stock_movements using (menu_item_id)',
+      )
+      expect(stored).to.deep.equal([{ available_qty: 2_147_483_648, delta: 2_147_483_647 }])
     } finally {
       await database.close()
       await drop()

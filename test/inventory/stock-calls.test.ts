@@ -69,6 +69,27 @@ describe('the inventory API', () => {
     ])
   })
 
+  it('restores stock of a cancelled order beyond the range of a 32-bit integer', async () => {
+    const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 4])
+    await system.api.untilStatus(order_id, 'PREPARING')
+    await system.database.execute(
+      `with filled as (
+        update menu_items set available_qty = 2147483647 where menu_item_id = $1
+      )
+      insert into stock_movements (movement_id, restaurant_id, menu_item_id, kind, delta)
+      select uuidv7(), $2, $1, 'ADJUST', 2147483641`,
+      [item.menu_item_id, restaurantId],
+    )
+    await system.api.cancel(order_id)
+    await system.api.untilStock(item.menu_item_id, 2_147_483_651)
+    expect(
+      await system.database.query('select on_hand, ledger_qty from ops.stock where menu_item_id = $1', [
+        item.menu_item_id,
+      ]),
+    ).to.deep.equal([{ on_hand: 2_147_483_651, ledger_qty: 2_147_483_651 }])
+    expect((await restock(1)).status).to.equal(422)
+  })
+
   it('restores stock of a cancelled order beyond the restock maximum', async () => {
     const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 4])
     await system.api.untilStatus(order_id, 'PREPARING')

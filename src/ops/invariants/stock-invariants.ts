@@ -48,7 +48,7 @@ export const stockInvariants: View[] = [
       select menu_item_id, restaurant_id, i.available_qty, coalesce(m.ledger_qty, 0)
       from menu_items as i
       full join (
-        select menu_item_id, restaurant_id, sum(delta) as ledger_qty
+        select menu_item_id, restaurant_id, sum(delta)::bigint as ledger_qty
         from stock_movements
         group by menu_item_id, restaurant_id
       ) as m using (menu_item_id, restaurant_id)
@@ -68,7 +68,7 @@ export const stockInvariants: View[] = [
       select order_id, restaurant_id, o.status, menu_item_id, coalesce(i.quantity, 0), coalesce(m.moved_qty, 0)
       from order_items as i
       full join (
-        select order_id, restaurant_id, menu_item_id, sum(delta) as moved_qty
+        select order_id, restaurant_id, menu_item_id, sum(delta)::bigint as moved_qty
         from stock_movements
         where order_id is not null
         group by order_id, restaurant_id, menu_item_id

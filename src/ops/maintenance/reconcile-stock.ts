@@ -100,7 +100,7 @@ const advanceSql = `
 `
 
 const differingSql = `
-  select menu_item_id, on_hand, ledger_qty::integer
+  select menu_item_id, on_hand, ledger_qty
   from ops.stock
   where on_hand <> ledger_qty
   order by menu_item_id

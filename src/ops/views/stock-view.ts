@@ -24,7 +24,7 @@ export const stockView: View = {
       on c.menu_item_id = i.menu_item_id
       and c.restaurant_id = i.restaurant_id
     cross join lateral (
-      select sum(m.delta) as qty, max(m.at) as last_at
+      select sum(m.delta)::bigint as qty, max(m.at) as last_at
       from stock_movements as m
       where m.menu_item_id = i.menu_item_id
         and m.restaurant_id = i.restaurant_id
