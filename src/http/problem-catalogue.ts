@@ -6,6 +6,7 @@ import {
   RestaurantInactive,
   StaleVersion,
   TooManyFailedLogins,
+  TooManySecrets,
   TooManyStreams,
 } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
@@ -152,6 +153,13 @@ export const problems = {
     'webhook',
     'Check the id. GET /api/v1/webhooks lists the webhooks that you have access to; a deleted one is gone.',
   ),
+  'too-many-secrets': {
+    status: 409,
+    title: 'Too many secrets',
+    meaning: 'The webhook has `limit_count` valid secrets, because it was rotated often within 24 hours.',
+    whatToDo: 'Retry after `expires_at`, when the oldest secret expires.',
+    example: exampleOf(new TooManySecrets(5, new Date('2026-11-23T18:00:00.000Z'))),
+  },
   'delivery-not-found': notFound(
     'delivery',
     "Check both ids against the webhook's `/deliveries`. Deliveries are deleted after 30 days.",

@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'menu-item-not-found'
   | 'order-not-found'
   | 'webhook-not-found'
+  | 'too-many-secrets'
   | 'delivery-not-found'
   | 'restaurant-inactive'
   | 'inventory-pending'
@@ -175,6 +176,23 @@ export class TooManyStreams extends ExpectedError {
     super('too-many-streams', `You have ${open} open streams; the limit is ${limit}; close one first`, {
       limit_count: limit,
     })
+  }
+}
+
+/** The webhook has as many valid secrets as a webhook may have. */
+export class TooManySecrets extends ExpectedError {
+  override name = 'TooManySecrets'
+
+  constructor(limit: number, nextExpiry: Date) {
+    const expires_at = nextExpiry.toISOString()
+    super(
+      'too-many-secrets',
+      `The webhook has ${limit} valid secrets; the oldest is valid until ${expires_at}`,
+      {
+        limit_count: limit,
+        expires_at,
+      },
+    )
   }
 }
 

@@ -21,7 +21,7 @@ const NOT_A_PATTERN =
 
 const url = text(MAX_URL_LENGTH).meta({
   description: 'URL of your endpoint: `https`, on a public host, without credentials',
-  example: 'https://example.com/hooks/comanda',
+  example: 'https://hooks.example/comanda',
 })
 const eventTypes = z
   .array(

@@ -136,7 +136,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       scope: 'webhooks:write',
       summary: 'Rotate the secret of a webhook',
       description:
-        'Creates a new secret. For 24 hours deliveries are signed with both the new and the previous secret; older secrets are invalid at once.',
+        'Creates a new secret. The previous secret stays valid for 24 hours, also after further rotations: deliveries are signed with every valid secret. At most 5 secrets are valid at once.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
@@ -148,7 +148,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
         secret: secretExample,
         previous_secret_until: '2026-11-23T18:00:00.000Z',
       } satisfies RotatedSecretReply,
-      errors: ['webhook-not-found'],
+      errors: ['webhook-not-found', 'too-many-secrets'],
       handle: ({ params: { webhook_id }, caller, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
           const { secret, previous_secret_until } = await rotateSecret(tx, caller, webhook_id)
@@ -190,7 +190,7 @@ const secretExample = 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE='
 
 const webhookExample: WebhookReply = {
   webhook_id: demoIds.webhook,
-  url: 'https://example.com/hooks/comanda',
+  url: 'https://hooks.example/comanda',
   event_types: ['order.*'],
   restaurant_ids: [demoIds.restaurant],
   description: 'the kitchen display',

@@ -4,7 +4,7 @@ import { NotFound, StaleVersion, ValidationFailed } from '../platform/errors.ts'
 import { NIL_UUID, newId } from '../platform/ids.ts'
 import { wakeWorkers } from './deliveries.ts'
 import { likePattern } from './event-pattern.ts'
-import { newSecret, SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
+import { newSecret, replaceSecret } from './webhook-secret.ts'
 import { validateWebhookUrl } from './webhook-url.ts'
 
 /** A webhook: the URL of an endpoint and the events that are sent to it. */
@@ -146,9 +146,9 @@ export async function deleteWebhook(tx: Tx, caller: Caller, webhookId: string): 
 }
 
 /**
- * Creates a new secret. For {@link SECRET_OVERLAP_HOURS} hours deliveries are signed with both, so
- * that endpoints can switch without losing a delivery.
- * @throws NotFound
+ * Creates a new secret. Deliveries are signed with every secret that is still valid, so that
+ * endpoints can switch without losing a delivery.
+ * @throws NotFound; TooManySecrets
  */
 export async function rotateSecret(
   tx: Tx,
@@ -157,9 +157,9 @@ export async function rotateSecret(
 ): Promise<{ secret: string; previous_secret_until: Date }> {
   requireWebhook(await tx.query<Webhook>(`${readSql} for update`, [webhookId]), caller, webhookId)
   const secret = newSecret()
-  const [rotated] = await tx.query<{ previous_secret_until: Date }>(rotateSql, [webhookId, secret])
-  if (!rotated) throw new NotFound('webhook', webhookId)
-  return { secret, ...rotated }
+  const previous_secret_until = await replaceSecret(tx, webhookId, secret)
+  await tx.execute(rotateSql, [webhookId])
+  return { secret, previous_secret_until }
 }
 
 function requireWebhook([webhook]: Webhook[], caller: Caller, webhookId: string): Webhook {
@@ -215,9 +215,17 @@ const columns = `webhook_id, url, description, event_types, restaurant_ids, stat
     failing_since, last_success_at, created_at, updated_at, version`
 
 const addSql = `
-  insert into webhooks (webhook_id, owner, url, description, event_types, type_patterns, restaurant_ids, secret)
-  values ($1, $2, $3, $4, $5, $6, $7, $8)
-  returning ${columns}
+  with added as (
+    insert into webhooks (webhook_id, owner, url, description, event_types, type_patterns, restaurant_ids)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    returning ${columns}
+  ), secret as (
+    insert into webhook_secrets (webhook_id, secret)
+    select webhook_id, $8
+    from added
+  )
+  select ${columns}
+  from added
 `
 
 const readSql = `
@@ -259,19 +267,20 @@ const changeSql = `
 `
 
 const deleteSql = `
+  with erased as (
+    delete from webhook_secrets
+    where webhook_id = $1
+  )
   update webhooks
-  set status = 'DELETED', disabled_reason = null, disabled_at = null, secret = null, previous_secret = null,
-    previous_secret_until = null, updated_at = clock_timestamp(), version = version + 1
+  set status = 'DELETED', disabled_reason = null, disabled_at = null,
+    updated_at = clock_timestamp(), version = version + 1
   where webhook_id = $1
 `
 
 const rotateSql = `
   update webhooks
-  set secret = $2, previous_secret = secret,
-    previous_secret_until = clock_timestamp() + interval '${SECRET_OVERLAP_HOURS} hours',
-    updated_at = clock_timestamp(), version = version + 1
+  set updated_at = clock_timestamp(), version = version + 1
   where webhook_id = $1
-  returning previous_secret_until
 `
 
 const restaurantsSql = `

@@ -67,9 +67,9 @@ const discarded = (n: number, reason: string) =>
   `update webhook_deliveries set state = 'DISCARDED', reason = '${reason}' where webhook_id = ${webhook(String(n))}`
 
 const statements = [
-  `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, restaurant_ids, secret, last_success_at)
+  `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, restaurant_ids, last_success_at)
   select ${webhook('n')}, 'owner ' || n, 'https://receiver-' || n || '.example/hook', '{order.*}', '{order.%}',
-    array_agg(restaurant_id order by restaurant_id), 'whsec_', now()
+    array_agg(restaurant_id order by restaurant_id), now()
   from (
     select restaurant_id, ((row_number() over (order by restaurant_id) - 1) / ${RESTAURANTS_EACH})::integer as n
     from restaurants
@@ -152,6 +152,6 @@ const statements = [
   discarded(3, 'the webhook was disabled'),
   `update webhooks set status = 'DISABLED', disabled_reason = 'GONE', disabled_at = now() where webhook_id = ${webhook('4')}`,
   discarded(4, 'the webhook was disabled'),
-  `update webhooks set status = 'DELETED', secret = null where webhook_id = ${webhook('5')}`,
+  `update webhooks set status = 'DELETED' where webhook_id = ${webhook('5')}`,
   discarded(5, 'the webhook was deleted'),
 ]

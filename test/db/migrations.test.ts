@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
+import pg from 'pg'
 import type { QueryRunner } from 'typeorm'
 import { StoreCurrencyDecimals1796100000000 } from '../../migrations/1796100000000-store-currency-decimals.ts'
 import { WidenStock1796200000000 } from '../../migrations/1796200000000-widen-stock.ts'
+import { KeepWebhookSecrets1796300000000 } from '../../migrations/1796300000000-keep-webhook-secrets.ts'
 import type { Database } from '../../src/db/database.ts'
 import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
 import { migrate } from '../../src/processes/migrate.ts'
@@ -87,6 +89,41 @@ describe('migrations', () => {
       expect(stored).to.deep.equal([{ available_qty: 2_147_483_648, delta: 2_147_483_647 }])
     } finally {
       await database.close()
+      await drop()
+    }
+  })
+
+  it('carry the secrets of existing webhooks over, there and back', async () => {
+    const { url, drop } = await blankDatabase()
+    await migrate(url, quiet)
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      const migration = new KeepWebhookSecrets1796300000000()
+      const runner = client as unknown as QueryRunner
+      await migration.down(runner)
+      await client.query(
+        `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, previous_secret, previous_secret_until, status)
+        values (uuidv7(), 'rotated', 'https://a.example/', '{*}', '{%}', 'new', 'old', '2030-01-01Z', 'ACTIVE'),
+          (uuidv7(), 'once', 'https://b.example/', '{*}', '{%}', 'only', null, null, 'ACTIVE'),
+          (uuidv7(), 'deleted', 'https://c.example/', '{*}', '{%}', null, null, null, 'DELETED')`,
+      )
+      const old = `select owner, secret, previous_secret, previous_secret_until from webhooks order by owner`
+      const before = (await client.query(old)).rows
+      await migration.up(runner)
+      const { rows } = await client.query(
+        `select owner, secret, expires_at from webhook_secrets join webhooks using (webhook_id)
+        order by owner, webhook_secrets.created_at`,
+      )
+      expect(rows).to.deep.equal([
+        { owner: 'once', secret: 'only', expires_at: null },
+        { owner: 'rotated', secret: 'old', expires_at: new Date('2030-01-01Z') },
+        { owner: 'rotated', secret: 'new', expires_at: null },
+      ])
+      await migration.down(runner)
+      expect((await client.query(old)).rows).to.deep.equal(before)
+    } finally {
+      await client.end()
       await drop()
     }
   })

@@ -369,8 +369,12 @@ describe('the runbook in docs/operations.md', function () {
     const boss = await startBoss(database, 'producer', 'test', quiet)
     const receiver = await startReceiver()
     await database.execute(
-      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret)
-      values (uuidv7(), 'ada', $1, '{order.placed.v1}', '{order.placed.v1}', $2)`,
+      `with added as (
+        insert into webhooks (webhook_id, owner, url, event_types, type_patterns)
+        values (uuidv7(), 'ada', $1, '{order.placed.v1}', '{order.placed.v1}')
+        returning webhook_id
+      )
+      insert into webhook_secrets (webhook_id, secret) select webhook_id, $2 from added`,
       [receiver.url, newSecret()],
     )
     const order = await place(database, menu)

@@ -228,6 +228,7 @@ describe('the API compared with its OpenAPI document', () => {
     await call('changeOrderStatus', { id: order_id, body: { status: 'CANCELLED' }, headers: stale })
     await call('cancelOrder', { id: order_id, body: {}, headers: stale })
     await call('changeWebhook', { id: webhook_id, body: { description: 'new' }, headers: stale })
+    for (let count = 0; count < 5; count++) await call('rotateWebhookSecret', { id: webhook_id })
     await call('changeMenuItem', { id: menu_item_id, body: { active: true }, headers: stale })
     await call('changeRestaurant', { id: restaurant_id, body: { active: true }, headers: stale })
     await call('streamOrder', { id: order_id, headers: { 'last-event-id': 'x' } })

@@ -34,6 +34,7 @@ const statuses = {
   'menu-item-not-found': 404,
   'order-not-found': 404,
   'webhook-not-found': 404,
+  'too-many-secrets': 409,
   'delivery-not-found': 404,
   'idempotency-key-missing': 400,
   'idempotency-key-invalid': 400,

@@ -153,8 +153,8 @@ describe('the views ops.check_*', () => {
     ],
     check_deliveries_made: () => [
       [
-        `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, updated_at)
-        values (uuidv7(), 'test', 'https://example.com/', '{*}', '{%}', 'whsec_', now() - interval '1 day')`,
+        `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, updated_at)
+        values (uuidv7(), 'test', 'https://example.com/', '{*}', '{%}', now() - interval '1 day')`,
       ],
     ],
     check_deliveries_accounted: () => [

@@ -85,6 +85,23 @@ describe('prune', () => {
     expect(left).to.deep.equal([{ key: '1' }, { key: '23' }])
   })
 
+  it('deletes expired webhook secrets, and none that the database clock still accepts', async () => {
+    await database.execute(
+      `with added as (
+        insert into webhooks (webhook_id, owner, url, event_types, type_patterns)
+        values (uuidv7(), 'ada', 'https://receiver.example/', '{*}', '{%}')
+        returning webhook_id
+      )
+      insert into webhook_secrets (webhook_id, secret, created_at, expires_at)
+      select webhook_id, age::text, now() - age, now() + interval '1 day' - age
+      from added, unnest('{2 days,1 hour}'::interval[]) as age`,
+    )
+    const fastClock = new Date(Date.now() + 50 * 86_400_000)
+    expect(await prune(database, fastClock, quiet)).to.include({ webhook_secrets: 1 })
+    expect(await database.query('select secret from webhook_secrets')).to.deep.equal([{ secret: '01:00:00' }])
+    await database.execute('delete from webhooks')
+  })
+
   it('deletes nothing when no row has expired', async () => {
     expect(await prune(database, now, quiet)).to.deep.equal({
       outbox_events: 0,
@@ -93,6 +110,7 @@ describe('prune', () => {
       rate_limits: 0,
       webhook_attempts: 0,
       webhook_deliveries: 0,
+      webhook_secrets: 0,
       webhooks: 0,
       idempotency_keys: 0,
     })

@@ -214,8 +214,8 @@ describe('the schema ops', () => {
     const { database } = operated
     const order = await place(database, operated.menu)
     await database.execute(
-      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret)
-      select uuidv7(), 'ada', 'https://' || host || '.example/a-secret', '{order.placed.v1}', '{order.placed.v1}', 'whsec_'
+      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns)
+      select uuidv7(), 'ada', 'https://' || host || '.example/a-secret', '{order.placed.v1}', '{order.placed.v1}'
       from unnest('{well,failing,full}'::text[]) as host`,
     )
     await operated.dispatch()

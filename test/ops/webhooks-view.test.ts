@@ -16,8 +16,8 @@ describe('ops.webhooks', () => {
   const rows = () => database.query<Record<string, unknown>>('select * from ops.webhooks')
   const addWebhooks = (count: number) =>
     database.execute(
-      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret)
-      select uuidv7(), 'ada', 'https://receiver.example:8443/a-secret', '{*}', '{%}', 'whsec_' from generate_series(1, $1)`,
+      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns)
+      select uuidv7(), 'ada', 'https://receiver.example:8443/a-secret', '{*}', '{%}' from generate_series(1, $1)`,
       [count],
     )
   /**

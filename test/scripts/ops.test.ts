@@ -77,8 +77,8 @@ describe('npm run ops', function () {
 
   it('status: reports webhooks that fail, were disabled or are late', async () => {
     await system.database.execute(
-      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, secret, status, failing_since, disabled_reason, disabled_at)
-      select uuidv7(), 'ada', 'https://receiver.example/', '{*}', '{%}', 'whsec_', status, failing_since, reason, disabled_at
+      `insert into webhooks (webhook_id, owner, url, event_types, type_patterns, status, failing_since, disabled_reason, disabled_at)
+      select uuidv7(), 'ada', 'https://receiver.example/', '{*}', '{%}', status, failing_since, reason, disabled_at
       from (values ('ACTIVE', null, null, null), ('ACTIVE', now() - interval '1 hour', null, null),
         ('DISABLED', now(), 'GONE', now()), ('DISABLED', null, 'BY_OWNER', now())) as w (status, failing_since, reason, disabled_at)`,
     )

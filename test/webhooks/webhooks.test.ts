@@ -31,9 +31,7 @@ describe('webhooks', () => {
     receiver = await Receiver.start()
   })
   afterEach(async () => {
-    await system.database.execute(
-      `update webhooks set status = 'DELETED', secret = null, previous_secret = null, previous_secret_until = null`,
-    )
+    await system.database.execute(`update webhooks set status = 'DELETED'`)
     await receiver.stop()
   })
 
@@ -175,6 +173,38 @@ describe('webhooks', () => {
     await until('the webhook receives events again', () => receiver.typesOf(order_id).length === 1)
   })
 
+  it('sign with every secret for 24 hours after its rotation', async () => {
+    const { webhook_id, secret } = await subscribe({ event_types: ['order.placed.v1'] })
+    const rotate = () => system.api.call<RotatedSecretReply>('POST', `${hooks}/${webhook_id}/rotate-secret`)
+    const first = await rotate()
+    const second = await rotate()
+    const order = await prepared()
+    await until('the event has arrived', () => receiver.typesOf(order).length === 1)
+    const [received] = receiver.received
+    if (!received) throw new Error('no event has arrived')
+    for (const each of [secret, first.body.secret, second.body.secret]) verify(each, received)
+    expect(String(received.headers['webhook-signature']).split(' ')).to.have.length(3)
+  })
+
+  it('have at most five valid secrets', async () => {
+    const { webhook_id } = await subscribe()
+    const rotate = () => system.api.call<RotatedSecretReply>('POST', `${hooks}/${webhook_id}/rotate-secret`)
+    const replies = []
+    for (let count = 0; count < 5; count++) replies.push(await rotate())
+    expect(replies.map(({ status }) => status)).to.deep.equal([200, 200, 200, 200, 409])
+    expect(replies.at(-1)?.body).to.include({
+      code: 'too-many-secrets',
+      limit_count: 5,
+      expires_at: replies[0]?.body.previous_secret_until,
+    })
+    await system.database.execute(
+      `update webhook_secrets set expires_at = clock_timestamp() where webhook_id = $1 and created_at = (
+        select min(created_at) from webhook_secrets where webhook_id = $1)`,
+      [webhook_id],
+    )
+    expect((await rotate()).status).to.equal(200)
+  })
+
   it('sign with both secrets after a rotation until the previous one expires', async () => {
     const { webhook_id, secret } = await subscribe({ event_types: ['order.placed.v1'] })
     const rotate = () => system.api.call<RotatedSecretReply>('POST', `${hooks}/${webhook_id}/rotate-secret`)
@@ -185,9 +215,10 @@ describe('webhooks', () => {
       () => receiver.typesOf(one).length === 1 && receiver.received,
     )
     for (const each of [secret, rotated.secret]) if (received) verify(each, received)
-    await system.database.execute('update webhooks set previous_secret_until = now() where webhook_id = $1', [
-      webhook_id,
-    ])
+    await system.database.execute(
+      'update webhook_secrets set expires_at = now() where webhook_id = $1 and expires_at is not null',
+      [webhook_id],
+    )
     const two = await prepared()
     await until('the event has arrived', () => receiver.typesOf(two).length === 1)
     const last = receiver.received.at(-1)
@@ -247,10 +278,8 @@ describe('webhooks', () => {
       return open.length === 0
     })
     expect(
-      await system.database.query('select secret, previous_secret from webhooks where webhook_id = $1', [
-        webhook_id,
-      ]),
-    ).to.deep.equal([{ secret: null, previous_secret: null }])
+      await system.database.query('select secret from webhook_secrets where webhook_id = $1', [webhook_id]),
+    ).to.deep.equal([])
   })
 
   it('are not delayed by an endpoint that does not respond', async () => {

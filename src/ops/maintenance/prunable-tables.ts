@@ -114,6 +114,19 @@ export const prunableTables = [
     bound: firstIdOf,
   },
   {
+    name: 'webhook_secrets',
+    days: 0,
+    sql: `
+      delete from webhook_secrets
+      where ctid = any(array(
+        select ctid
+        from webhook_secrets
+        where expires_at < least($1, clock_timestamp())
+        limit $2
+      ))`,
+    bound: (time: Date) => time,
+  },
+  {
     name: 'webhooks',
     days: DELIVERY_RETENTION_DAYS,
     sql: `

@@ -33,7 +33,8 @@ const grants: Record<ProcessRole, readonly string[]> = {
     `update (${orderProgress}) on orders`,
     'insert, select (event_id, restaurant_id, type, order_id, payload, trace_context, created_at, xid) on outbox_events',
     'select, insert, update, delete on rate_limits',
-    'select, insert, update on webhooks, webhook_deliveries',
+    'select, insert, update on webhooks, webhook_deliveries, webhook_secrets',
+    'delete on webhook_secrets',
     'select on webhook_attempts',
   ],
   comanda_dispatcher: [
@@ -59,6 +60,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, update (status, disabled_reason, disabled_at, failing_since, last_success_at, updated_at, version), delete on webhooks',
     'select, insert, update, delete on webhook_deliveries',
     'select, insert, delete on webhook_attempts',
+    'select, delete on webhook_secrets',
     'select, insert, update, delete, maintain on all tables in schema pgboss',
   ],
   comanda_dashboard: ['usage on schema pgboss', 'select on all tables in schema pgboss'],

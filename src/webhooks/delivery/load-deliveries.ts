@@ -85,7 +85,13 @@ const takeSql = `
   select d.delivery_id, d.webhook_id, d.event_id, d.type, d.restaurant_id, d.order_id, d.state,
     coalesce(d.job_id, d.delivery_id) as job_id, d.requested_at is not null as requested,
     w.url, w.status as webhook_status,
-    array_remove(array[w.secret, case when w.previous_secret_until > now() then w.previous_secret end], null) as secrets,
+    array(
+      select s.secret
+      from webhook_secrets as s
+      where s.webhook_id = w.webhook_id
+        and (s.expires_at is null or s.expires_at > clock_timestamp())
+      order by s.created_at desc
+    ) as secrets,
     o.payload, o.trace_context,
     array(select p.delivery_id ${aheadSql('d')}) as ahead,
     d.order_id is not null and exists (select 1 ${earlyEventsSql('d')}) as is_early
