@@ -1,6 +1,6 @@
 import { runChecks } from '../../scripts/support/run-checks.ts'
 import type { BenchSystem } from './bench-system.ts'
-import type { WebhookReceiver } from './webhook-receiver.ts'
+import type { VerifyingReceiver } from './verifying-receiver.ts'
 
 /** An event in the outbox. */
 export interface CommittedEvent {
@@ -15,7 +15,7 @@ export interface CommittedEvent {
  */
 export async function findWebhookFailures(
   system: BenchSystem,
-  receivers: readonly WebhookReceiver[],
+  receivers: readonly VerifyingReceiver[],
   events: readonly CommittedEvent[],
   expectedCount: number,
 ): Promise<string[]> {

@@ -5,7 +5,7 @@ import { ALL } from './bench.ts'
 import { BenchSystem } from './bench-system.ts'
 import { type CommittedEvent, findWebhookFailures } from './find-webhook-failures.ts'
 import { OrderLoad } from './order-load.ts'
-import { type Behaviour, WebhookReceiver } from './webhook-receiver.ts'
+import { type Behaviour, VerifyingReceiver } from './verifying-receiver.ts'
 
 /** Placed, stock deducted, preparing, out for delivery, delivered. */
 export const EVENTS_PER_ORDER = 5
@@ -32,7 +32,7 @@ export interface WebhookRun {
 }
 
 export interface WebhookResult {
-  receivers: WebhookReceiver[]
+  receivers: VerifyingReceiver[]
   events: CommittedEvent[]
   /** when the failing receivers were fixed, in ms since the epoch */
   fixedAt: number
@@ -59,9 +59,9 @@ export async function measureWebhooks({
   ordersPerSecond,
   onProgress,
 }: WebhookRun): Promise<WebhookResult> {
-  const receivers: WebhookReceiver[] = []
+  const receivers: VerifyingReceiver[] = []
   for (const [behaviour, count] of Object.entries(counts) as [Behaviour, number][])
-    for (let number = 0; number < count; number++) receivers.push(await WebhookReceiver.start(behaviour))
+    for (let number = 0; number < count; number++) receivers.push(await VerifyingReceiver.start(behaviour))
   const of = (...behaviours: Behaviour[]) =>
     receivers.filter(({ behaviour }) => behaviours.includes(behaviour))
   const system = await BenchSystem.create({
@@ -95,7 +95,7 @@ export async function measureWebhooks({
     })
     const placed = load.placeAll(orderCount, ordersPerSecond)
     const eventCount = orderCount * EVENTS_PER_ORDER
-    const haveAll = (wanted: WebhookReceiver[]) => () =>
+    const haveAll = (wanted: VerifyingReceiver[]) => () =>
       wanted.every(({ arrivals }) => arrivals.size >= eventCount)
     const progress = () => receivers.reduce((sum, { arrivals }) => sum + arrivals.size, 0)
     const report = () => onProgress(`${load.placed} orders placed, ${progress()} deliveries received`)
@@ -128,7 +128,7 @@ export async function measureWebhooks({
   }
 }
 
-function fixAll(receivers: readonly WebhookReceiver[]): number {
+function fixAll(receivers: readonly VerifyingReceiver[]): number {
   for (const receiver of receivers) receiver.fix()
   return Date.now()
 }

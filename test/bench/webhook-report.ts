@@ -1,7 +1,7 @@
 import { Latencies } from '../../scripts/support/latencies.ts'
 import { plainTable } from '../../scripts/support/plain-table.ts'
 import type { WebhookResult } from './measure-webhooks.ts'
-import type { WebhookReceiver } from './webhook-receiver.ts'
+import type { VerifyingReceiver } from './verifying-receiver.ts'
 
 /**
  * Time from the commit of an event to its arrival at the good receivers, in one phase of the run.
@@ -54,7 +54,7 @@ export function reportText(result: WebhookResult): string {
     ]),
   )
   const byBehaviour = Map.groupBy(receivers, ({ behaviour }) => behaviour)
-  const sum = (some: readonly WebhookReceiver[], of: (receiver: WebhookReceiver) => number) =>
+  const sum = (some: readonly VerifyingReceiver[], of: (receiver: VerifyingReceiver) => number) =>
     some.reduce((total, each) => total + of(each), 0).toLocaleString('en')
   const counts = plainTable(
     ['left', 'right', 'right', 'right', 'right', 'left'],

@@ -1,25 +1,18 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
+import { type Delivery, verifyDelivery, WebhookReceiver } from '../../scripts/support/webhook-receiver.ts'
 import type { CloudEvent } from '../../src/events/cloud-event.ts'
 
-/**
- * Good: accepts at once. Slow: accepts after 2 s. Failing: responds 503. Gone: has stopped
- * listening.
- */
+/** Good: accepts at once. Slow: after 2 s. Failing: responds 503. Gone: has stopped listening. */
 export type Behaviour = 'good' | 'slow' | 'failing' | 'gone'
 
 const SLOW_MS = 2_000
 
 /** The endpoint of a webhook: verifies each delivery, and records when each event first arrived. */
-export class WebhookReceiver {
+export class VerifyingReceiver {
   readonly behaviour: Behaviour
   url = ''
-  /**
-   * first arrival of each event by id, in ms since the epoch: the clock that the database uses, too
-   */
+  /** first arrival of each event by id, in ms since the epoch, by the clock of the database */
   readonly arrivals = new Map<string, number>()
   /** deliveries that arrived again, with the same `webhook-id` */
   repeated = 0
@@ -31,26 +24,24 @@ export class WebhookReceiver {
   readonly #deliveries = new Set<string>()
   /** highest sequence received per order */
   readonly #sequences = new Map<string, number>()
-  readonly #server: Server
+  #receiver: WebhookReceiver | undefined
   #webhook: Webhook | undefined
   #isFixed = false
 
   private constructor(behaviour: Behaviour) {
     this.behaviour = behaviour
-    this.#server = createServer((request, response) => {
-      void (async () => {
-        const status = this.#receive(request.headers, await text(request))
-        if (this.behaviour === 'slow' && !this.#isFixed) await delay(SLOW_MS)
-        response.writeHead(status).end()
-      })().catch(() => request.destroy())
-    })
   }
 
-  static async start(behaviour: Behaviour): Promise<WebhookReceiver> {
-    const receiver = new WebhookReceiver(behaviour)
-    await new Promise<void>(done => receiver.#server.listen(0, '127.0.0.1', done))
-    receiver.url = `http://127.0.0.1:${(receiver.#server.address() as AddressInfo).port}/hooks`
-    return receiver
+  static async start(behaviour: Behaviour): Promise<VerifyingReceiver> {
+    const verifying = new VerifyingReceiver(behaviour)
+    const receiver = await WebhookReceiver.start(async delivery => {
+      const status = verifying.#receive(delivery)
+      if (behaviour === 'slow' && !verifying.#isFixed) await delay(SLOW_MS)
+      return status
+    })
+    verifying.#receiver = receiver
+    verifying.url = receiver.url
+    return verifying
   }
 
   /** Verifies signatures with this secret of the webhook. */
@@ -65,22 +56,23 @@ export class WebhookReceiver {
 
   /** Stops listening and closes all connections. */
   async stop(): Promise<void> {
-    if (!this.#server.listening) return
-    this.#server.closeAllConnections()
-    await new Promise(done => this.#server.close(done))
+    const stopped = this.#receiver?.stop()
+    this.#receiver?.closeConnections()
+    await stopped
   }
 
   /** @returns the status of the response */
-  #receive(headers: IncomingHttpHeaders, body: string): number {
+  #receive(delivery: Delivery): number {
     if (this.behaviour === 'failing' && !this.#isFixed) {
       this.refused++
       return 503
     }
     const at = Date.now()
-    const id = String(headers['webhook-id'])
+    const { id } = delivery
     let event: CloudEvent
     try {
-      event = this.#webhook?.verify(body, headers as Record<string, string>) as CloudEvent
+      if (!this.#webhook) throw new Error('the secret is not known yet')
+      event = verifyDelivery(this.#webhook, delivery)
     } catch (error) {
       this.failures.push(`${id} has no valid signature: ${String(error)}`)
       return 401
