@@ -43,7 +43,7 @@ await runScript(async () => {
   const config = loadConfig()
   const options = commandLine(
     'npm run simulate --',
-    'Places, delivers and cancels orders like a busy evening, on a running API.\nExits with 1 when a call was answered with 5xx or not at all. Ctrl-C ends it early.',
+    'Places, delivers and cancels orders like a busy evening, on a running API.\nExits with 1 when a call gets 5xx or no response. Ctrl-C ends it early.',
     'npm run simulate -- --rate 50 --for 2m',
   )
     .option('--rate <N>', 'orders per second, on average', decimalNumber(0.1, MAX_RATE), 20)

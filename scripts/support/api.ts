@@ -20,7 +20,7 @@ export class ApiUnreachable extends ScriptError {
 
   constructor(url: string, cause: unknown) {
     const code = networkCode(cause)
-    super(`no answer from ${url} (${code}): is Comanda running there? \`npm start\` starts it`, { cause })
+    super(`no response from ${url} (${code}): is Comanda running there? \`npm start\` starts it`, { cause })
     this.code = code
   }
 }
@@ -34,7 +34,7 @@ export class ApiProblem extends ScriptError {
   readonly detail: string
 
   constructor(call: string, status: number, code: string, detail: string) {
-    super(`${call} was answered with ${status} ${code}: ${detail}`)
+    super(`${call} got ${status} ${code}: ${detail}`)
     this.status = status
     this.code = code
     this.detail = detail
@@ -43,10 +43,10 @@ export class ApiProblem extends ScriptError {
 
 export interface NewMenuItem {
   name: string
-  /** decimal string in the restaurant's currency */
-  price: string
+  /** decimal string, or a number, in the restaurant's currency */
+  price: string | number
   available_qty: number
-  low_stock_threshold: number
+  low_stock_threshold?: number
 }
 
 export interface NewOrder {
@@ -82,46 +82,46 @@ export class Api {
     const { ok, status, text } = await this.#fetch('GET', url)
     if (ok) return
     const detail = (parseJson(text) as { detail?: string } | undefined)?.detail
-    throw new ScriptError(`${url} answers ${status}: ${detail ?? 'that is not Comanda'}`)
+    throw new ScriptError(`${url} returned ${status}: ${detail ?? 'not a response of Comanda'}`)
   }
 
   async addRestaurant(restaurant: { name: string; currency: string }): Promise<RestaurantReply> {
-    return await this.#call('POST', '/inventory/add/restaurant', restaurant)
+    return await this.#call(201, 'POST', '/inventory/add/restaurant', restaurant)
   }
 
   async addMenuItem(restaurantId: string, item: NewMenuItem): Promise<MenuItemReply> {
-    return await this.#call('POST', `/inventory/add/${restaurantId}/item`, item)
+    return await this.#call(201, 'POST', `/inventory/add/${restaurantId}/item`, item)
   }
 
   async readMenuItem(menuItemId: string): Promise<MenuItemReply> {
-    return await this.#call('GET', `/inventory/${menuItemId}`)
+    return await this.#call(200, 'GET', `/inventory/${menuItemId}`)
   }
 
   async addWebhook(webhook: { url: string; description: string }): Promise<AddedWebhookReply> {
-    return await this.#call('POST', '/webhooks', webhook)
+    return await this.#call(201, 'POST', '/webhooks', webhook)
   }
 
   async placeOrder(order: NewOrder): Promise<PlacedOrderReply> {
-    return await this.#call('POST', '/orders', order)
+    return await this.#call(202, 'POST', '/orders', order)
   }
 
   async readOrder(orderId: string): Promise<OrderReply> {
-    return await this.#call('GET', `/orders/${orderId}`)
+    return await this.#call(200, 'GET', `/orders/${orderId}`)
   }
 
   async changeStatus(orderId: string, status: OrderStatus): Promise<OrderReply> {
-    return await this.#call('PATCH', `/orders/${orderId}/status`, { status })
+    return await this.#call(200, 'PATCH', `/orders/${orderId}/status`, { status })
   }
 
-  async cancelOrder(orderId: string, reason: string): Promise<OrderReply> {
-    return await this.#call('POST', `/orders/${orderId}/cancel`, { reason })
+  async cancelOrder(orderId: string, reason?: string): Promise<OrderReply> {
+    return await this.#call(200, 'POST', `/orders/${orderId}/cancel`, reason ? { reason } : undefined)
   }
 
-  async #call<Reply>(method: string, path: string, body?: unknown): Promise<Reply> {
-    const { ok, status, text } = await this.#fetchInTurn(method, `${this.baseUrl}/api/v1${path}`, body)
+  async #call<Reply>(expected: number, method: string, path: string, body?: unknown): Promise<Reply> {
+    const { status, text } = await this.#fetchInTurn(method, `${this.baseUrl}/api/v1${path}`, body)
     const reply = parseJson(text)
-    if (ok && reply !== undefined) return reply as Reply
-    const { code = `http-${status}`, detail = 'the answer is not one of Comanda' } = (reply ?? {}) as Partial<
+    if (status === expected && reply !== undefined) return reply as Reply
+    const { code = `http-${status}`, detail = 'unexpected response' } = (reply ?? {}) as Partial<
       Record<string, string>
     >
     const toDo = ['unauthenticated', 'forbidden'].includes(code)

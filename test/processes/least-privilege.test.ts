@@ -39,7 +39,7 @@ describe('a role with a login of its own', () => {
     services.push(await startDispatcher({ ...config, STATUS_PORT: 0 }, opened.url, log))
     const api = await startApi(config, opened.url, log)
     services.push(api)
-    const client = new BearerClient(api.url, key)
+    const client = new ApiClient(api.url, key)
 
     const receiver = await Receiver.start()
     const hook = await client.call('POST', '/api/v1/webhooks', { url: receiver.url })
@@ -196,22 +196,3 @@ describe('a role with a login of its own', () => {
     })
   }
 })
-
-/** Sends an API key with every request. */
-class BearerClient extends ApiClient {
-  readonly #key: string
-
-  constructor(baseUrl: string, key: string) {
-    super(baseUrl)
-    this.#key = key
-  }
-
-  override async call<Body = Record<string, unknown>>(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-  ) {
-    return await super.call<Body>(method, path, body, { authorization: `Bearer ${this.#key}`, ...headers })
-  }
-}

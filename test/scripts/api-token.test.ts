@@ -45,7 +45,7 @@ describe('scripts that call an API with authentication', () => {
 
   it('name API_TOKEN when the key is missing, invalid or lacks a scope', async () => {
     const toSet =
-      /^comanda: POST .* answered with 40[13] (?:unauthenticated|forbidden): .*; set API_TOKEN to .*inventory:write\n$/m
+      /^comanda: POST .* got 40[13] (?:unauthenticated|forbidden): .*; set API_TOKEN to .*inventory:write\n$/m
     for (const env of [{}, { API_TOKEN: 'wrong' }, { API_TOKEN: await keyFor('orders:read') }]) {
       for (const script of ['seed', 'simulate']) {
         const { status, stdout, stderr } = await run(script, [], env)

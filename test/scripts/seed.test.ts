@@ -146,7 +146,7 @@ describe('npm run seed', () => {
       const { status, stderr } = await spawnScript('seed', ['--url', url]).ended
       expect([status, stderr]).to.deep.equal([
         1,
-        `comanda: no answer from ${url} (ECONNREFUSED): is Comanda running there? \`npm start\` starts it\n`,
+        `comanda: no response from ${url} (ECONNREFUSED): is Comanda running there? \`npm start\` starts it\n`,
       ])
     })
   })
@@ -161,6 +161,6 @@ describe('npm run seed', () => {
   it('calls the API on the configured port', async () => {
     const port = String(await refusingPort())
     const { stderr } = await spawnScript('seed', [], { PORT: port }).ended
-    expect(stderr).to.include(`no answer from http://127.0.0.1:${port} `)
+    expect(stderr).to.include(`no response from http://127.0.0.1:${port} `)
   })
 })

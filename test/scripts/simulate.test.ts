@@ -188,7 +188,7 @@ describe('npm run simulate', function () {
       const url = `http://127.0.0.1:${await refusingPort()}`
       const { status, stdout, stderr } = await spawnScript('simulate', ['--url', url]).ended
       expect([status, stdout]).to.deep.equal([1, ''])
-      expect(stderr).to.match(/^comanda: no answer from .* \(ECONNREFUSED\): .*\n$/)
+      expect(stderr).to.match(/^comanda: no response from .* \(ECONNREFUSED\): .*\n$/)
     })
   })
 

@@ -1,6 +1,7 @@
-import { expect } from 'chai'
+import { Api } from '../../scripts/support/api.ts'
 import { STREAM_TYPE } from '../../src/http/route.ts'
 import type { MenuItemReply, RestaurantReply } from '../../src/inventory/stock-contract.ts'
+import type { OrderStatus } from '../../src/orders/order.ts'
 import type { OrderReply, PlacedOrderReply } from '../../src/orders/order-contract.ts'
 import { until } from './until.ts'
 
@@ -9,6 +10,8 @@ export interface Reply<Body = Record<string, unknown>> {
   headers: Headers
   body: Body
 }
+
+const JSON_TYPE = { 'content-type': 'application/json' }
 
 /** Returns the text of an event stream up to its first event, because streams do not end. */
 async function beginningOf(response: Response): Promise<string> {
@@ -21,12 +24,17 @@ async function beginningOf(response: Response): Promise<string> {
   return text
 }
 
-/** A client of a running API. */
+/** A client of a running API: short forms of the calls of `Api`, and `call` for any request. */
 export class ApiClient {
   readonly baseUrl: string
+  readonly #api: Api
+  readonly #headers: Record<string, string>
 
-  constructor(baseUrl: string) {
+  /** @param key API key of all requests, unless the API does not authenticate */
+  constructor(baseUrl: string, key?: string) {
     this.baseUrl = baseUrl
+    this.#api = new Api(baseUrl, key)
+    this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
   }
 
   /** @param body sent as JSON, unless undefined */
@@ -38,7 +46,7 @@ export class ApiClient {
   ): Promise<Reply<Body>> {
     const response = await fetch(this.baseUrl + path, {
       method,
-      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      headers: { ...(body === undefined ? {} : JSON_TYPE), ...this.#headers, ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const isStream = response.headers.get('content-type')?.startsWith(STREAM_TYPE)
@@ -52,10 +60,7 @@ export class ApiClient {
   }
 
   async addRestaurant(currency = 'EUR'): Promise<RestaurantReply> {
-    return await this.#expect(201, 'POST', '/api/v1/inventory/add/restaurant', {
-      name: 'Trattoria',
-      currency,
-    })
+    return await this.#api.addRestaurant({ name: 'Trattoria', currency })
   }
 
   async addItem(
@@ -63,12 +68,11 @@ export class ApiClient {
     available_qty: number,
     price: string | number = '9.50',
   ): Promise<MenuItemReply> {
-    const path = `/api/v1/inventory/add/${restaurantId}/item`
-    return await this.#expect(201, 'POST', path, { name: 'Pizza', price, available_qty })
+    return await this.#api.addMenuItem(restaurantId, { name: 'Pizza', price, available_qty })
   }
 
   async item(menuItemId: string): Promise<MenuItemReply> {
-    return await this.#expect(200, 'GET', `/api/v1/inventory/${menuItemId}`)
+    return await this.#api.readMenuItem(menuItemId)
   }
 
   async place(
@@ -76,24 +80,19 @@ export class ApiClient {
     ...lines: [menuItemId: string, quantity: number][]
   ): Promise<PlacedOrderReply> {
     const items = lines.map(([menu_item_id, quantity]) => ({ menu_item_id, quantity }))
-    return await this.#expect(202, 'POST', '/api/v1/orders', { restaurant_id, items })
+    return await this.#api.placeOrder({ restaurant_id, items })
   }
 
   async order(orderId: string): Promise<OrderReply> {
-    return await this.#expect(200, 'GET', `/api/v1/orders/${orderId}`)
+    return await this.#api.readOrder(orderId)
   }
 
-  async setStatus(orderId: string, status: string): Promise<OrderReply> {
-    return await this.#expect(200, 'PATCH', `/api/v1/orders/${orderId}/status`, { status })
+  async setStatus(orderId: string, status: OrderStatus): Promise<OrderReply> {
+    return await this.#api.changeStatus(orderId, status)
   }
 
   async cancel(orderId: string, reason?: string): Promise<OrderReply> {
-    return await this.#expect(
-      200,
-      'POST',
-      `/api/v1/orders/${orderId}/cancel`,
-      reason ? { reason } : undefined,
-    )
+    return await this.#api.cancelOrder(orderId, reason)
   }
 
   async untilStatus(orderId: string, status: string): Promise<OrderReply> {
@@ -108,11 +107,5 @@ export class ApiClient {
       `${quantity} of item ${menuItemId} are left`,
       async () => (await this.item(menuItemId)).available_qty === quantity,
     )
-  }
-
-  async #expect<Body>(status: number, method: string, path: string, body?: unknown): Promise<Body> {
-    const reply = await this.call<Body>(method, path, body)
-    expect(reply.status, JSON.stringify(reply.body)).to.equal(status)
-    return reply.body
   }
 }
