@@ -42,8 +42,7 @@ export const problems = {
     status: 422,
     title: 'Validation failed',
     meaning: 'The body is valid JSON, but some of its values are invalid. Nothing was changed.',
-    whatToDo:
-      '`errors` lists every invalid value with a JSON Pointer into the body. Correct them and resend.',
+    whatToDo: '`errors` lists every invalid value with a JSON Pointer into the body. Correct them.',
   },
   'query-invalid': {
     status: 400,
@@ -174,8 +173,7 @@ export const problems = {
   'inventory-pending': {
     status: 409,
     title: 'Stock deduction pending',
-    meaning:
-      'The order is PLACED. The system makes it PREPARING when its stock has been deducted; clients cannot.',
+    meaning: 'The order is PLACED. Only the system makes it PREPARING, when its stock is deducted.',
     whatToDo: 'Fetch the order again shortly. If stock is insufficient, it becomes CANCELLED instead.',
   },
   'idempotency-key-missing': {
@@ -297,8 +295,6 @@ export const problems = {
     title: 'Internal error',
     meaning: 'The request failed because of a bug in this server.',
     whatToDo: 'Send the `request_id` to the operators: it finds the cause in the log.',
-    example: {
-      detail: 'The request failed on an internal error; the log has the cause under the request id',
-    },
+    example: { detail: 'An internal error occurred; the log has the cause under the request id' },
   },
 } as const satisfies Record<ProblemCode, ProblemEntry>
