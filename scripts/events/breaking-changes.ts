@@ -5,16 +5,14 @@ import { excess } from './schema-compatibility.ts'
 export type Catalogue = Readonly<Record<string, JsonSchema>>
 
 /**
- * What in `current` breaks a promise that `released` has made. There are two whom a change can
- * break:
- * - Consumers were told what has been released. An event of today has to be one of then, but for
- * properties that are new;   and what was there has to be there still.
- * - Events that are written already, in the outbox, in jobs and wherever they are sent again from,
- * are held against   today's catalogue, and would be quarantined where it refuses them. So the
- * `data` of then has to be `data` of today.
+ * Returns the changes of `current` that are not compatible with `released`, one line per change
+ * with the type and the place in the event. A change can break two parties:
+ * - Consumers of the released events. A current event must be a valid released event, apart from
+ * new   properties, and no property may be missing.
+ * - Stored events, in the outbox, in jobs and in deliveries. They are validated by the current
+ * catalogue, so released `data` must be valid current `data`.
  *
- * New types and new optional properties break neither. Whatever else changes makes a `v2`.
- * @returns a line for each change, naming the type and the place in the event
+ * New types and new optional properties break neither party. Any other change needs a `v2`.
  */
 export function breakingChanges(released: Catalogue, current: Catalogue): string[] {
   return Object.entries(released).flatMap(([type, then]) => {

@@ -5,10 +5,7 @@ import { TEST_EVENT } from '../../src/webhooks/deliveries.ts'
 import { testEventSchema } from '../../src/webhooks/test-event.ts'
 import type { Catalogue } from './breaking-changes.ts'
 
-/**
- * Whole events, and the test of a webhook, as the catalogue has them now, to be held against those
- * of a release.
- */
+/** Returns the schemas of the current events and of `webhook.test`, to compare with a release. */
 export function currentCatalogue(): Catalogue {
   return Object.fromEntries([
     ...eventTypes.map(type => [type, jsonSchemaOf(cloudEventSchema(type), 'draft-2020-12')]),

@@ -11,10 +11,7 @@ export interface Finding {
 }
 
 export interface ExcessOptions {
-  /**
-   * whether a property that `whole` names and `part` does not is a finding, also where it is
-   * optional
-   */
+  /** reports a property that `whole` has and `part` lacks, also if it is optional */
   missing: 'counts' | 'counts if required'
 }
 
@@ -22,20 +19,20 @@ const ajv = new Ajv2020({ strict: false })
 addFormats.default(ajv)
 
 /**
- * What `part` allows and `whole` does not. A property that a schema does not name is taken for one
- * that never comes: it is an excess only where `whole` is closed to others. A keyword that cannot
- * be compared has to be the same in both.
+ * Returns what `part` allows and `whole` does not. A property that a schema does not name is
+ * assumed to be absent: it is reported only if `whole` forbids other properties. A keyword that
+ * cannot be compared must be equal in both.
  */
 export function excess(part: JsonSchema, whole: JsonSchema, options: ExcessOptions, at = ''): Finding[] {
   const others = alternatives(whole)
   return alternatives(part).flatMap(one => {
     const findings = others.map(other => excessOfOne(one, other, options, at))
-    // The alternative that it comes nearest to tells best what is wrong.
+    // The closest alternative gives the most useful message.
     return findings.reduce((least, its) => (its.length < least.length ? its : least))
   })
 }
 
-/** A schema of several types, or of `anyOf`, as schemas of one type. */
+/** Splits a schema with several types or `anyOf` into schemas of one type. */
 function alternatives(schema: JsonSchema): JsonSchema[] {
   const { anyOf, type, ...rest } = schema
   if (Array.isArray(anyOf) && type === undefined)
@@ -71,7 +68,7 @@ function nameOf(type: JsonSchema['type']): string {
   return `${/^[aio]/.test(String(type)) ? 'an' : 'a'} ${String(type)}`
 }
 
-/** Keywords that say least and most, with what holds where they are left out. */
+/** Keywords of lower and upper bounds, with their defaults. */
 const floors = {
   minimum: -Infinity,
   exclusiveMinimum: -Infinity,
@@ -127,7 +124,7 @@ function beyondLimits(part: JsonSchema, whole: JsonSchema): string[] {
   return [...below, ...above].map(([keyword]) => `may be beyond ${keyword} ${String(whole[keyword])}`)
 }
 
-/** Of whole numbers, what is more than 0 is at least 1. */
+/** For integers, more than 0 means at least 1. */
 function inclusive(schema: JsonSchema): JsonSchema {
   const { exclusiveMinimum, exclusiveMaximum, ...rest } = schema
   if (schema.type !== 'integer') return schema

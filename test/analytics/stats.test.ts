@@ -19,7 +19,7 @@ describe('the statistics of a restaurant', () => {
   })
   after(() => system.stop())
 
-  /** Adds all there is. @returns how many batches that took */
+  /** Projects all waiting events. @returns the number of batches */
   async function project(batchCount?: number): Promise<number> {
     for (let batches = 1; ; batches++)
       if (!(await system.database.transaction(tx => projectStats(tx, batchCount)))) return batches
@@ -44,8 +44,8 @@ describe('the statistics of a restaurant', () => {
   }
 
   /**
-   * One order delivered, one cancelled by its client, one short of stock, one under way: 9.50 each,
-   * or 100 times that.
+   * Places four orders: one delivered, one cancelled by its client, one out of stock, one in
+   * progress. Each is 9.50, or 100 times as much.
    */
   async function aDay(): Promise<string[]> {
     const [delivered, cancelled, open] = [
@@ -84,7 +84,7 @@ describe('the statistics of a restaurant', () => {
     const late = await system.database.beginTransaction()
     await cancelOrder(late.db, { order_id: order, reason: 'test', trace: {} })
     await late.db.flush()
-    // What begins after it is committed and counted before it.
+    // A later transaction is committed and counted first.
     await place(system.database, menu)
     await project()
     expect((await stats()).totals).to.include({ orders: 2, cancellations: 0, revenue: '19.00' })
@@ -155,9 +155,9 @@ describe('the statistics of a restaurant', () => {
     await aDay()
     await project()
     await system.database.execute('update restaurant_hours set order_count = order_count + 7')
-    const nobody = `insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
+    const unknownRestaurant = `insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
       select uuidv7(), hour, ${columnsSql} from restaurant_hours limit 1`
-    await system.database.execute(nobody)
+    await system.database.execute(unknownRestaurant)
     const [, hours] = await Promise.all([aDay(), system.database.transaction(rebuildStats)])
     expect(hours).to.be.above(0)
     await project()
@@ -167,7 +167,7 @@ describe('the statistics of a restaurant', () => {
   it('keep the hours whose events are pruned when they are rebuilt', async () => {
     await aDay()
     await project()
-    // The whole day was 40 days ago.
+    // Everything happened 40 days ago.
     const old = "interval '40 days'"
     for (const [table, column] of [
       ['orders', 'placed_at'],

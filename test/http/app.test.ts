@@ -18,7 +18,7 @@ describe('createApp', () => {
   let server: Server
   let baseUrl: string
   let lines: LogLine[]
-  /** what the one handler does */
+  /** the handler of the only route */
   let handle: () => Promise<Record<string, unknown>>
   let readiness: () => Promise<string>
   let kitchen = async () => 'ok'
@@ -182,12 +182,12 @@ describe('createApp', () => {
     expect(countOf(metrics.text, '/things/:thing_id', 200)).to.be.at.least(2)
     expect(countOf(metrics.text, '/things/:thing_id', 500)).to.be.at.least(1)
     expect(countOf(metrics.text, 'none', 404)).to.be.at.least(1)
-    // A path for each id would be a series for each id.
+    // A label with the path would create one series per id.
     expect(metrics.text).not.to.match(/\/things\/[12]|\/nothing/)
   })
 })
 
-/** How many requests of a route with this status were measured. */
+/** Returns the number of measured requests of a route with this status. */
 function countOf(metrics: string, path: string, status: number): number {
   const line = metrics
     .split('\n')

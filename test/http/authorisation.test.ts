@@ -75,7 +75,7 @@ describe('authorisation by API key', () => {
   it('answers 401 to a missing or an invalid key', async () => {
     const revoked = await createApiKey(system.database, { name: 'test', scopes: [...scopes] })
     await revokeApiKey(system.database, revoked.key_id)
-    const strangers: Record<string, string>[] = [
+    const unauthenticated: Record<string, string>[] = [
       {},
       bearer(''),
       bearer('comanda_'),
@@ -90,7 +90,7 @@ describe('authorisation by API key', () => {
       { cookie: `authorization=Bearer ${admin}` },
     ]
     for (const operation of operations) {
-      for (const headers of strangers) {
+      for (const headers of unauthenticated) {
         const reply = await perform(operation, own, headers)
         expectProblem(reply, { code: 'unauthenticated' })
         expect(reply.headers['www-authenticate']).to.match(/^Bearer/)
@@ -218,7 +218,7 @@ describe('authorisation by API key', () => {
     expect(await authenticate(key, '127.0.0.1')).to.equal(undefined)
   })
 
-  /** What an answer says when ids of things and of the request are taken out. */
+  /** Returns a response without the ids of resources and of the request. */
   function anonymous({ status, headers, text }: RawReply, ids: Ids): object {
     const plain = Object.values(ids)
       .reduce((rest, id) => rest.replaceAll(id, '<id>'), text)

@@ -65,7 +65,7 @@ describe('invalid input over HTTP', () => {
           it(`refuses a body without ${pointer}`, () =>
             refusing.expectRefused([
               {
-                name: 'left out',
+                name: 'missing',
                 request: requestOf(operation, ids, { body: withValue(body(ids), pointer, undefined) }),
                 expected: { code: 'validation-failed', errors: [{ pointer, detail: 'is required' }] },
               },
@@ -229,7 +229,7 @@ const twoMegabytes = `"${'x'.repeat(2_000_000)}"`
 
 const HOLE = 'here goes the value'
 
-/** The body with this JSON as the value at the pointer; undefined leaves it out. */
+/** Returns the body with this JSON at the pointer; undefined removes the value. */
 function withValue(body: object, pointer: string, json: string | undefined): string {
   const path = pointer.split('/').slice(1)
   const last = path.pop() ?? ''
@@ -237,7 +237,7 @@ function withValue(body: object, pointer: string, json: string | undefined): str
   return JSON.stringify(body).replace(`"${HOLE}"`, () => json ?? '')
 }
 
-/** The body with one more property in the object at the pointer. */
+/** Returns the body with an additional property in the object at the pointer. */
 function withProperty(body: object, pointer: string, key: string): string {
   const path = pointer.split('/').slice(1)
   Object.assign(valueAt(body, path), { [HOLE]: 1 })
@@ -248,7 +248,7 @@ function valueAt(body: object, path: string[]): Record<string, unknown> {
   return path.reduce((value, key) => value[key] as Record<string, unknown>, body as Record<string, unknown>)
 }
 
-/** Pointers of the objects that hold these fields. */
+/** Returns the pointers of the objects that contain these fields. */
 function objectsIn(pointers: string[]): string[] {
   return [...new Set(pointers.map(pointer => pointer.slice(0, pointer.lastIndexOf('/'))))]
 }

@@ -100,7 +100,7 @@ describe('requests without an operation', () => {
   })
 })
 
-/** A whole reply, taken apart. */
+/** Parses a complete response. */
 function parseReply(bytes: string): RawReply {
   const [head = '', text = ''] = bytes.split('\r\n\r\n')
   const [statusLine = '', ...fields] = head.split('\r\n')
@@ -131,7 +131,7 @@ const unknownPaths = [
 
 const head = 'POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
 
-/** What a client library would not send, byte for byte, and how it is refused. */
+/** Malformed requests that no client library sends, byte for byte, with their error. */
 const brokenRequests: [bytes: string, code: ProblemCode][] = [
   ['nonsense\r\n\r\n', 'malformed-request'],
   ['GET /docs HTTP/1.1\r\nConnection: close\r\n\r\n', 'malformed-request'],
@@ -139,8 +139,7 @@ const brokenRequests: [bytes: string, code: ProblemCode][] = [
   [`${head}X-Large: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
   [`${head}${'X-Many: 0123456789\r\n'.repeat(1_000)}\r\n`, 'headers-too-large'],
   [`${head}Content-Length: -1\r\n\r\n`, 'malformed-request'],
-  // By which of them the next request begins, a proxy in front may see otherwise (request
-  // smuggling).
+  // A proxy in front may disagree about where the next request begins (request smuggling).
   [`${head}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}`, 'malformed-request'],
   [`${head}Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}`, 'malformed-request'],
   [`${head}Content-Length: 2, 2\r\n\r\n{}`, 'malformed-request'],

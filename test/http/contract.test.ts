@@ -28,14 +28,14 @@ describe('the API compared with its OpenAPI document', () => {
   let validator: ResponseValidator
 
   before(async () => {
-    // The slow path is walked by hand, so that each order is in the status that a call needs.
+    // The test runs the pipeline step by step, so that each order has the status that a call needs.
     system = await startSystem(['api'])
     document = (await system.api.call('GET', '/openapi.json')).body
     validator = new ResponseValidator(document)
   })
   after(() => system.stop())
 
-  /** Calls an operation and holds the answer against the document. */
+  /** Calls an operation and compares the response with the document. */
   async function call(
     operationId: string,
     { id = '', body, headers = json }: { id?: string; body?: unknown; headers?: Record<string, string> } = {},
@@ -262,7 +262,7 @@ describe('the examples in /docs', () => {
 
   it('succeed on the demo menu without a change', async () => {
     const { body: document } = await system.api.call('GET', '/openapi.json')
-    // What deletes comes last.
+    // Operations that delete come last.
     const operations = operationsOf(document)
     const isLast = ({ method }: Operation) => method === 'DELETE'
     operations.sort((a, b) => Number(isLast(a)) - Number(isLast(b)))

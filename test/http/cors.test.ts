@@ -6,9 +6,9 @@ import { type RawReply, send } from './send.ts'
 import { json, operations } from './successful-requests.ts'
 
 const TILL = 'https://till.example'
-/** Those of every operation. */
+/** The methods of every operation. */
 const methods = [...new Set(operations.map(({ method }) => method.toLowerCase()))]
-const strangers = [
+const otherOrigins = [
   'https://evil.example',
   `${TILL}.evil.example`,
   'http://till.example',
@@ -21,7 +21,7 @@ function corsHeaders({ headers }: RawReply): string[] {
   return Object.keys(headers).filter(name => name.startsWith('access-control-'))
 }
 
-/** What a header lists, in lower case: header names have none. */
+/** Returns the names that a header lists, in lower case. */
 function listOf({ headers }: RawReply, name: string): string[] {
   return String(headers[name]).toLowerCase().split(/, ?/)
 }
@@ -42,7 +42,7 @@ describe('CORS', () => {
     after(() => system.stop())
 
     it('sends no CORS header for a call or a preflight', async () => {
-      for (const origin of [TILL, ...strangers]) {
+      for (const origin of [TILL, ...otherOrigins]) {
         for (const [method, headers] of [
           ['GET', { origin }],
           ['OPTIONS', preflight(origin)],
@@ -125,7 +125,7 @@ describe('CORS', () => {
     })
 
     it('sends no CORS header to other origins', async () => {
-      for (const origin of strangers) {
+      for (const origin of otherOrigins) {
         expect(corsHeaders(await call({ origin, authorization })), origin).to.deep.equal([])
         expect(corsHeaders(await call(preflight(origin), 'OPTIONS')), origin).to.deep.equal([])
       }

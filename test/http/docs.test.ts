@@ -40,7 +40,7 @@ describe('/docs', () => {
     expect(page.headers.get('content-type')).to.equal('text/html; charset=utf-8')
     expect(references()).to.have.length.of.at.least(4)
     for (const url of references()) expect(url).to.match(/^\/(?!\/)/)
-    // What is left of remote addresses are the names of XML namespaces.
+    // The only remaining remote addresses are XML namespaces.
     const elsewhere = [...html.matchAll(/https?:\/\/[^"'\s)]+/g)].map(([url]) => url)
     expect(new Set(elsewhere)).to.deep.equal(
       new Set(['http://www.w3.org/2000/svg', 'http://www.w3.org/1999/xlink']),

@@ -19,13 +19,13 @@ describe('event streams', () => {
   let server: Server
   let url = ''
   let streams: EventStreams
-  /** who the caller is, and who it turns out to be later */
+  /** the caller at the start, and at a later check */
   let caller: Caller
   let recheck: () => Promise<Caller>
   let opened: EventStream[]
   let closed: number
 
-  /** Opens a stream for whoever connects; what is refused is told in the body. */
+  /** Opens a stream for each client. The body of a refusal holds the error. */
   async function serve(_: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       await streams.open(

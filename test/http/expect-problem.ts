@@ -4,7 +4,7 @@ import type { ProblemCode } from '../../src/http/problem-entry.ts'
 import type { FieldError } from '../../src/platform/errors.ts'
 import type { RawReply } from './send.ts'
 
-/** What must never get out: statements and errors of the database, stacks, paths of files. */
+/** Internals that no response may contain: SQL, database errors, stacks, file paths. */
 const INTERNALS = [
   /\b(select|insert into|update|delete from)\b.*\b(from|values|set|where)\b/is,
   /violates|constraint|relation "|syntax error|invalid input syntax|byte sequence|out of range/i,
@@ -13,7 +13,7 @@ const INTERNALS = [
   /\b(Type|Range|Syntax|Reference|QueryFailed|Zod)Error\b|ECONN/,
 ]
 
-/** Design §4. */
+/** The status of each code, written down independently of the catalogue. */
 const statuses = {
   'malformed-json': 400,
   'json-too-deep': 422,
@@ -58,11 +58,11 @@ const statuses = {
 
 export interface ExpectedProblem {
   code: ProblemCode
-  /** errors that must be among those named */
+  /** errors that the response must contain */
   errors?: FieldError[]
 }
 
-/** A problem document of this kind, whole, and with nothing in it that is not for the reader. */
+/** Expects a complete problem document with this code and without internals. */
 export function expectProblem(reply: RawReply, { code, errors }: ExpectedProblem): void {
   const { title } = problems[code]
   expect(reply.status, reply.text.slice(0, 500)).to.equal(statuses[code])

@@ -16,9 +16,9 @@ const LIMIT = 3
 const keyed = { AUTH_MODE: 'api-key', FAILED_LOGINS_PER_MINUTE: LIMIT } as const
 
 describe('failed logins', () => {
-  /** behind a proxy that says where requests come from */
+  /** behind a proxy that sets X-Forwarded-For */
   let proxied: TestSystem
-  /** reached by clients themselves */
+  /** without a proxy */
   let direct: TestSystem
   let lines: LogLine[]
   let addressCount = 0

@@ -7,8 +7,8 @@ import { expectProblem } from './expect-problem.ts'
 import { send } from './send.ts'
 import { json } from './successful-requests.ts'
 
-/** Names of a stranger's, which lead to this machine (DNS rebinding), or look like ours. */
-const strangers = [
+/** Foreign names that resolve to this machine (DNS rebinding) or resemble a permitted name. */
+const foreignHosts = [
   'evil.example',
   'evil.example:8000',
   'localhost.evil.example',
@@ -44,7 +44,7 @@ describe('Host headers without authentication on a loopback address', () => {
   })
 
   it('are refused with 421 for any other name, and nothing is changed', async () => {
-    for (const host of strangers) {
+    for (const host of foreignHosts) {
       for (const path of [
         '/api/v1/restaurants',
         '/docs',

@@ -23,7 +23,7 @@ describe('authorisation by JWT', () => {
   let jwks: Server
   let jwksUrl: string
   let jwksStatus = 200
-  /** one API that knows the key, one that fetches it */
+  /** one API with a configured key, one that fetches its keys */
   let systems: TestSystem[]
 
   before(async () => {
@@ -66,7 +66,7 @@ describe('authorisation by JWT', () => {
     return await new SignJWT(all).setProtectedHeader({ alg, kid: 'current', ...header }).sign(key)
   }
 
-  /** A token of these parts, whatever they are, signed as given. */
+  /** Returns a token of arbitrary parts with the given signature. */
   function forged(header: object, payload: object, sign: (input: string) => string = () => ''): string {
     const input = [header, payload].map(part => base64url.encode(JSON.stringify(part))).join('.')
     return `${input}.${sign(input)}`
@@ -103,7 +103,7 @@ describe('authorisation by JWT', () => {
     for (const alg of ['none', 'None', 'NONE', ''])
       await expectRefused(alg, forged({ alg, kid: 'current' }, good()))
     const [header = '', payload = ''] = (await token()).split('.')
-    await expectRefused('signature left out', `${header}.${payload}.`)
+    await expectRefused('without a signature', `${header}.${payload}.`)
     await expectRefused('two parts', `${header}.${payload}`)
   })
 

@@ -119,7 +119,7 @@ describe('the connections of one address', () => {
   }
 
   it('are closed at once beyond the limit, and accepted again when others have ended', async function () {
-    // Others have but one loopback address.
+    // Other systems have only one loopback address.
     if (process.platform !== 'linux') this.skip()
     const opened = []
     for (let count = 0; count < LIMIT + 3; count++) opened.push(await open())
@@ -201,7 +201,7 @@ describe('a server with slow clients', () => {
 })
 
 describe('a server with clients that do not read', () => {
-  /** More than the kernel keeps for a connection at both its ends. */
+  /** More than the kernel buffers at both ends of a connection. */
   const LARGE_BYTES = 64 * 1024 * 1024
   const PIECE_BYTES = 256 * 1024
   const large = Buffer.alloc(LARGE_BYTES)
@@ -213,7 +213,7 @@ describe('a server with clients that do not read', () => {
       (request, response) => {
         if (request.url === '/large') response.end(large)
         else if (request.url === '/piece') response.end(large.subarray(0, PIECE_BYTES))
-        // A handler that takes longer than an answer may: it is told, and goes on.
+        // A handler that takes longer than the timeout of a response.
         else response.once('timeout', () => response.end('late'))
       },
       { ...serverLimits, answerTimeoutMs: 400 },

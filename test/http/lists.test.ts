@@ -36,7 +36,7 @@ describe('lists', () => {
     return new RegExp(`<([^>]+)>; rel="${rel}"`).exec(headers.get('link') ?? '')?.[1]
   }
 
-  /** Every page from this path on. */
+  /** Returns every page, beginning with this path. */
   async function walk<Entry>(path: string): Promise<Entry[][]> {
     const pages: Entry[][] = []
     for (let next: string | undefined = path; next !== undefined; ) {

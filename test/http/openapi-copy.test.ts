@@ -35,5 +35,5 @@ describe('docs/generated/openapi.json', () => {
   }
 })
 
-/** Whoever runs it decides where; and without authentication there is none to describe. */
+/** The servers depend on the installation; without authentication there is no security scheme. */
 const rules = { 'no-server-example.com': 'off', 'security-defined': 'off' } as const

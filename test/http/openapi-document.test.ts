@@ -6,7 +6,7 @@ import { exampleOf, fieldsOf, type OpenApiDocument, operationsOf } from './opera
 import { ResponseValidator } from './response-validator.ts'
 
 describe('the OpenAPI document', () => {
-  // Its routes are described without being called: they need nothing to run on.
+  // The routes are described, not called, so they need no dependencies.
   const routes = apiRoutes({} as never)
   const document: OpenApiDocument = openApiDocument(routes, '1.2.3')
   const operations = operationsOf(document)

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { undocumentedResponses } from '../support/openapi-response-hook.ts'
 import { send } from './send.ts'
 
-/** Every other test relies on it without a word, so it has to be seen to fail. */
+/** Every other test relies on the hook, so this test shows that it can fail. */
 describe('a response that differs from the OpenAPI document', () => {
   let server: Server
   let baseUrl: string

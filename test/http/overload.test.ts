@@ -6,9 +6,9 @@ import { until } from '../support/until.ts'
 import { expectProblem } from './expect-problem.ts'
 import { send } from './send.ts'
 
-/** More than may wait and be under way. */
+/** More than can wait and be in flight. */
 const ORDER_COUNT = 2_400
-/** Orders that are sent down one connection without waiting for answers. */
+/** Orders that are pipelined on one connection. */
 const PIPELINED_COUNT = 100
 const PATH = '/api/v1/orders'
 
@@ -43,7 +43,7 @@ describe('an API with a full placement queue', () => {
     await system.stop()
   })
 
-  /** @returns all answers, in one piece */
+  /** @returns all responses as one text */
   async function pipeline(body: string): Promise<string> {
     const { hostname, port } = new URL(system.api.baseUrl)
     const socket = connect(Number(port), hostname)
@@ -62,7 +62,7 @@ describe('an API with a full placement queue', () => {
       )
       const answer = await new Promise<string>(done => {
         socket.once('data', data => done(data.toString()))
-        // A queue that has room would wait for the body.
+        // A queue with capacity would wait for the body.
         socket.setTimeout(100, () => done(''))
       })
       socket.destroy()

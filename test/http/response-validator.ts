@@ -6,11 +6,11 @@ import { type OpenApiDocument, type Operation, operationsOf } from './operations
 import type { RawReply } from './send.ts'
 
 /**
- * Holds values and answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12.
+ * Validates values and responses against an OpenAPI 3.1 document (JSON Schema 2020-12).
  */
 export class ResponseValidator {
   readonly operations: ReadonlyMap<string, Operation>
-  /** what has been held against the document so far: `<operationId> <status or problem code>` */
+  /** everything validated so far, as `<operationId> <status or problem code>` */
   readonly seen = new Set<string>()
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true })
 
@@ -20,7 +20,7 @@ export class ResponseValidator {
     this.#ajv.addSchema(document, 'document')
   }
 
-  /** @param path where the schema is in the document */
+  /** @param path of the schema in the document */
   expectValid(value: unknown, ...path: string[]): void {
     const pointer = path.map(key => `/${encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))}`)
     const validate = this.#ajv.getSchema(`document#${pointer.join('')}`)
@@ -29,8 +29,7 @@ export class ResponseValidator {
   }
 
   /**
-   * The answer is one that the operation documents: its status, type, headers, body and, of a
-   * refusal, its code.
+   * Expects a documented response: status, content type, headers, body and, for an error, its code.
    */
   expectDocumented(operationId: string, reply: RawReply): void {
     const { path, method, responses } = this.operation(operationId)

@@ -3,15 +3,15 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { STREAM_TYPE } from '../../src/http/route.ts'
 
-/** Sends requests that `fetch` would refuse or tidy up. */
+/** Sends requests that `fetch` would refuse or normalise. */
 
 export interface RawRequest {
   method: string
-  /** sent as it is, not encoded */
+  /** sent without encoding */
   path: string
   headers?: Record<string, string>
   body?: string | Buffer
-  /** sent in chunks, its length unsaid */
+  /** sent in chunks, without Content-Length */
   chunked?: boolean
 }
 
@@ -49,7 +49,7 @@ export async function send(baseUrl: string, sent: RawRequest): Promise<RawReply>
   })
 }
 
-/** A stream up to its first event: it does not end by itself. */
+/** Reads a stream up to its first event, because it does not end by itself. */
 async function beginningOf(response: IncomingMessage): Promise<string> {
   let content = ''
   for await (const chunk of response) {
@@ -60,7 +60,7 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
 }
 
 /**
- * Sends these bytes, whatever they are, and gives all that comes back until the server hangs up.
+ * Sends arbitrary bytes and returns everything until the server closes the connection.
  */
 export async function sendBytes(
   baseUrl: string,

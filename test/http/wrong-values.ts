@@ -1,17 +1,17 @@
-/** What each kind of field must refuse, and how the refusal reads. */
+/** Values that each kind of field must refuse, with the error text. */
 
 export interface WrongValue {
   name: string
-  /** as it stands in the body: some of these values JSON.stringify cannot write */
+  /** JSON text, because JSON.stringify cannot write some of these values */
   json: string
   detail: string
-  /** where the error is, from the field on */
+  /** pointer of the error, relative to the field */
   below?: string
 }
 
 /**
- * Levels that a body may have. Around the value that is deepest in one there are three: a line, its
- * list and the body.
+ * Levels that a body may have. The deepest value of a body is inside three: a line, the list of
+ * lines and the body.
  */
 export const MAX_DEPTH = 32
 const VERY_DEEP = 10_000
@@ -23,8 +23,7 @@ const deepList = listOf(MAX_DEPTH - 3)
 const deepObject = objectOf(MAX_DEPTH - 3)
 
 /**
- * JSON that is deeper than any body may be, by one level and by many, on its own and beside what is
- * not.
+ * JSON beyond the permitted depth, by one level and by many, alone and beside shallow values.
  */
 export const tooDeep: { name: string; json: string }[] = [MAX_DEPTH + 1, VERY_DEEP, 40_000].flatMap(depth => [
   { name: `a list of ${depth} levels`, json: listOf(depth) },
@@ -118,7 +117,7 @@ export function wrongIds(): WrongValue[] {
   ]
 }
 
-/** @param largest what the currency of the restaurant allows, in words */
+/** @param largest error text with the limit of the restaurant's currency */
 export function wrongAmounts(largest: string): WrongValue[] {
   const detail = 'must be an amount like "12.50" or 12.5, not negative, at most 1000000000 minor units'
   return [
@@ -174,7 +173,7 @@ export function wrongChoices(choices: readonly string[]): WrongValue[] {
   ]
 }
 
-/** @param line one that is right, as JSON */
+/** @param line a valid line, as JSON */
 export function wrongLists(maxCount: number, line: string): WrongValue[] {
   const tooMany = `must not have more than ${maxCount} lines`
   return [
@@ -188,7 +187,7 @@ export function wrongLists(maxCount: number, line: string): WrongValue[] {
   ]
 }
 
-/** @param maxCount of ids */
+/** @param maxCount limit of ids */
 export function wrongIdLists(maxCount: number): WrongValue[] {
   const id = '"019a0000-0000-7000-8000-000000000001"'
   return [
@@ -199,7 +198,7 @@ export function wrongIdLists(maxCount: number): WrongValue[] {
   ]
 }
 
-/** Which events: what is none of the catalogue is a mistake in writing. */
+/** Event patterns that match no event of the catalogue. */
 export function wrongPatterns(): WrongValue[] {
   const detail =
     'must be an event type like order.placed.v1, a prefix like order.*, or * for all; /asyncapi.json lists the event types'
@@ -224,7 +223,7 @@ export function wrongPatterns(): WrongValue[] {
   ]
 }
 
-/** Where no webhook may lead, as far as the URL tells. */
+/** URLs that are refused without resolving their host. */
 export function wrongUrls(): WrongValue[] {
   const notPublic = 'must be on a public host'
   return [
@@ -266,12 +265,12 @@ export function wrongUrls(): WrongValue[] {
   ]
 }
 
-/** Bodies that are JSON, but not of an object, or of one that is very deep. */
+/** Bodies that are JSON but no object, or nested very deeply. */
 export function wrongBodies(): WrongValue[] {
   return [...allBut(['object'], 'must be an object'), wrong(deepObject, 'is not a known property', '/a')]
 }
 
-/** Unknown properties, by the way they are written in JSON and by how a JSON Pointer shows them. */
+/** Unknown properties, as written in JSON and as written in a JSON Pointer. */
 export const unknownProperties = [
   ['surprise', 'surprise'],
   ['__proto__', '__proto__'],
@@ -311,7 +310,7 @@ export const notJson = [
   '{"a":'.repeat(VERY_DEEP),
 ]
 
-/** Headers of bodies that are not JSON in UTF-8 as it is. */
+/** Headers of bodies in other types, character sets or encodings. */
 export const unacceptedHeaders: Record<string, string>[] = [
   {},
   { 'content-type': '' },
@@ -331,7 +330,7 @@ export const unacceptedHeaders: Record<string, string>[] = [
   })),
 ]
 
-/** Ids that are none, as they stand in a path; each names nothing, so each is 404. */
+/** Malformed ids in a path. Each is 404. */
 export const wrongPathIds = [
   'x',
   '0',

@@ -26,7 +26,7 @@ describe('a worker that freezes during a batch', () => {
     menu = await addMenu(database, 100)
     services.push(await startDispatcher(testConfig, url, quiet))
     takenByFrozen = await place(database, menu)
-    // It has written its effect, and holds the locks of the order and of the item.
+    // The worker has written its effect and holds the locks of the order and of the item.
     frozen = startRoleProcess('worker', url, {
       FAILPOINTS: 'worker.effect-written=freeze',
     })
@@ -64,7 +64,7 @@ describe('a worker that freezes during a batch', () => {
     frozen.signal('SIGCONT')
     const next = await place(database, menu)
     await until('another order is prepared', async () => (await statusOf(database, next)) === 'PREPARING')
-    // It finishes what it has in hand before it ends.
+    // The worker finishes its batch before it exits.
     frozen.signal('SIGTERM')
     expect(await frozen.ended, frozen.output() + frozen.errors()).to.equal(0)
     expect(await stockOf(database, menu)).to.deep.equal([97])

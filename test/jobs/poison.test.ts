@@ -39,7 +39,7 @@ describe('a poisoned job', () => {
     await close()
   })
 
-  /** Deducts stock as always, but chokes on one order. */
+  /** Deducts stock, but throws for one order. */
   const chokingHandler: EventHandler<'order.placed.v1'> = async (tx, events) => {
     const handled = await stockJobs['inventory.deduct'](tx, events)
     if (events.some(event => event.order_id === poison)) throw new Error('cannot stomach this order')
@@ -107,7 +107,7 @@ describe('a poisoned job', () => {
     let worked = 0
     const handler: EventHandler<'order.placed.v1'> = async (tx, events) => {
       const handled = await stockJobs['inventory.deduct'](tx, events)
-      // As when this worker was frozen, and its job was given to another one meanwhile.
+      // As if this worker was frozen while its job was given to another worker.
       await database.execute(
         `update pgboss.job set retry_count = retry_count + 1 where data ->> 'order_id' = $1 and retry_count = 0`,
         [poison],
@@ -162,8 +162,7 @@ describe('a poisoned job', () => {
   it('that crashes its worker becomes a dead letter while its neighbours are completed', async function () {
     this.timeout(90_000)
     await boss.stop({ graceful: false })
-    // A dead worker is noticed after a heartbeat; the catalogue's ten seconds would make this test
-    // a long one.
+    // A crashed worker is detected by its missing heartbeat. Ten seconds would make this test slow.
     await database.execute('update pgboss.queue set heartbeat_seconds = 4')
     await database.execute(
       `update pgboss.job set heartbeat_seconds = 4, retry_limit = 3, retry_delay = 0, retry_backoff = false

@@ -45,7 +45,7 @@ describe('the life of a simulated order', () => {
    */
   async function live(fate: OrderPlan['fate'], answers: Partial<Api>): Promise<SimulationStats> {
     const unexpected = async () => {
-      throw new Error('nobody should ask for this')
+      throw new Error('this must not be called')
     }
     const api = Object.assign(
       new Api('http://nowhere'),

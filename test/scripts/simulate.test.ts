@@ -133,7 +133,7 @@ describe('npm run simulate', function () {
       server = undefined
     })
 
-    /** An API that has one item, and does with orders as it is told. */
+    /** An API with one item that answers orders as configured. */
     async function serve(onOrder: (response: ServerResponse) => void): Promise<string> {
       server = createServer((request, response) => {
         request.resume()
