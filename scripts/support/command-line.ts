@@ -49,10 +49,11 @@ export function duration(minMs: number, maxMs: number): (value: string) => numbe
   }
 }
 
-/** Parses an http or https address without a path, and removes a slash at its end. */
+/** Parses an http or https address, which may have a path, and removes slashes at its end. */
 export function baseUrl(value: string): string {
   const url = URL.parse(value)
-  if (url && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search) return url.origin
+  if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash)
+    return url.origin + url.pathname.replace(/\/+$/, '')
   throw new InvalidArgumentError('Expected an address like http://127.0.0.1:8000.')
 }
 

@@ -57,15 +57,24 @@ export type Problem = z.infer<typeof problemSchema>
 
 /**
  * Returns the body of an error response. `detail` and `fields` are sent to the client: they must
- * not
- * contain SQL, stack traces or file paths.
+ * not contain SQL, stack traces or file paths.
+ * @param basePath path of the public URL
  */
 export function problemOf(
   code: ProblemCode,
   detail: string,
   requestId: string,
   fields: Readonly<Record<string, unknown>> = {},
+  basePath = '',
 ): Problem {
   const { status, title } = problems[code]
-  return { type: `/problems/${code}`, title, status, detail, code, request_id: requestId, ...fields }
+  return {
+    type: `${basePath}/problems/${code}`,
+    title,
+    status,
+    detail,
+    code,
+    request_id: requestId,
+    ...fields,
+  }
 }

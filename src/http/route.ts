@@ -36,7 +36,7 @@ interface RequestTrace {
 interface RouteRequest<Params, Query, Body> {
   params: Params
   query: Query
-  /** as sent, with the ids filled in */
+  /** as the client sees it: with the path of the public URL and with the ids filled in */
   path: string
   body: Body
   trace: RequestTrace

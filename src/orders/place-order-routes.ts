@@ -26,12 +26,12 @@ interface PlaceOrderRoutesOptions {
 
 export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceOrderRoutesOptions): Route[] {
   /** Places an order, or returns the stored reply of an earlier request with the same key. */
-  async function place(request: PlaceOrder): Promise<RouteReply<PlacedOrderReply>> {
+  async function place(request: PlaceOrder, path: string): Promise<RouteReply<PlacedOrderReply>> {
     const { idempotency } = request
     try {
       const order = await placement.place(request)
       wakeDispatcher()
-      return replyOf(order)
+      return replyOf(order, path)
     } catch (error) {
       const storedReply =
         idempotency && error instanceof IdempotencyKeyInFlight
@@ -69,23 +69,28 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
         'restaurant-inactive',
         'restaurant-not-found',
       ],
-      handle: ({ body, trace, caller, idempotency }) => {
+      handle: ({ body, path, trace, caller, idempotency }) => {
         assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
-        return place({
-          ...body,
-          order_id: newId(),
-          trace,
-          ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReplyOf } } : {}),
+        const storedReply = (order: PlacedOrder): StoredReply => ({
+          status: 202,
+          headers: {},
+          ...replyOf(order, path),
         })
+        return place(
+          {
+            ...body,
+            order_id: newId(),
+            trace,
+            ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReply } } : {}),
+          },
+          path,
+        )
       },
     }),
   ]
 }
 
-function replyOf(order: PlacedOrder): RouteReply<PlacedOrderReply> {
-  return { body: presentPlacedOrder(order), headers: { Location: `/api/v1/orders/${order.order_id}` } }
-}
-
-function storedReplyOf(order: PlacedOrder): StoredReply {
-  return { status: 202, headers: {}, ...replyOf(order) }
+/** @param path of the list of orders */
+function replyOf(order: PlacedOrder, path: string): RouteReply<PlacedOrderReply> {
+  return { body: presentPlacedOrder(order), headers: { Location: `${path}/${order.order_id}` } }
 }

@@ -13,6 +13,15 @@ export const text = () => z.string().min(1)
 
 export const httpUrl = () => z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
 
+/** An http(s) URL that paths are appended to; without a slash at its end in the result. */
+export const baseUrl = () =>
+  httpUrl()
+    .refine(
+      url => /^[^?#@]*$/.test(url),
+      'must be an http(s) URL without user, query or fragment, e.g. https://shop.example/comanda',
+    )
+    .transform(url => url.replace(/\/+$/, ''))
+
 /** The path of a file that holds the value of the variable `name`. */
 export const fileOf = (name: string) =>
   text()

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  baseUrl,
   count,
   fileOf,
   flag,
@@ -18,13 +19,11 @@ const server = {
   HOST: text()
     .default('127.0.0.1')
     .describe('Address that the API and the status server listen on. The container image sets `0.0.0.0`.'),
-  PUBLIC_URL: httpUrl()
-    .transform(url => url.replace(/\/+$/, ''))
-    .default('http://localhost:8000')
-    .meta({
-      values: 'http(s) URL',
-      description: 'URL at which clients reach the API. Event sources and schema URLs are built from it.',
-    }),
+  PUBLIC_URL: baseUrl().optional().meta({
+    values: 'http(s) URL',
+    description:
+      'URL at which clients reach the API, with the path if a proxy serves the API under one. Event sources, schema URLs, `Location`, `Link` and problem types are built from it. Default: `http://`, `HOST` and `PORT`, with `localhost` for `127.0.0.1`, `0.0.0.0` and `::`.',
+  }),
   STATUS_PORT: count(0, 65_535)
     .optional()
     .describe(
@@ -223,15 +222,24 @@ export const configGroups = {
 }
 
 /** The whole environment. Unknown variables are ignored. */
-export const environment = z.object({
-  ...server,
-  ...database,
-  ...roles,
-  ...authentication,
-  ...limits,
-  ...network,
-  ...webhooks,
-  ...streams,
-  ...tracing,
-  ...tools,
-})
+export const environment = z
+  .object({
+    ...server,
+    ...database,
+    ...roles,
+    ...authentication,
+    ...limits,
+    ...network,
+    ...webhooks,
+    ...streams,
+    ...tracing,
+    ...tools,
+  })
+  .transform(({ PUBLIC_URL, ...config }) => ({ ...config, PUBLIC_URL: PUBLIC_URL ?? localUrl(config) }))
+
+/** Returns the URL of an API that no proxy serves. */
+function localUrl({ HOST, PORT }: { HOST: string; PORT: number }): string {
+  const isLocal = ['127.0.0.1', '0.0.0.0', '::'].includes(HOST)
+  const host = HOST.includes(':') ? `[${HOST}]` : HOST
+  return new URL(`http://${isLocal ? 'localhost' : host}:${PORT}`).origin
+}

@@ -39,6 +39,14 @@ export function connectionLimitOf(
   return limit === 0 ? undefined : limit
 }
 
+/**
+ * Returns the path of `PUBLIC_URL`, e.g. `/comanda`, or an empty string. A proxy removes it from
+ * requests, so that only paths in responses begin with it.
+ */
+export function basePathOf({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string {
+  return new URL(PUBLIC_URL).pathname.replace(/\/$/, '')
+}
+
 /** Returns the accepted values of the Host header, without a port; undefined means any. */
 export function allowedHostsOf(
   config: Pick<Config, 'AUTH_MODE' | 'HOST' | 'PUBLIC_URL' | 'ALLOWED_HOSTS'>,

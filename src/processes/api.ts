@@ -26,7 +26,13 @@ import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { type WakeDispatcher, wakeByNotify } from '../outbox/notify-channels.ts'
-import { allowedHostsOf, type Config, connectionLimitOf, rateLimitOf } from '../platform/config.ts'
+import {
+  allowedHostsOf,
+  basePathOf,
+  type Config,
+  connectionLimitOf,
+  rateLimitOf,
+} from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { EventTailer } from '../streams/event-tailer.ts'
 import type { RestaurantStreamOptions } from '../streams/restaurant-stream.ts'
@@ -88,6 +94,7 @@ export async function startApi(
   const reader = new EventTailer(database, log)
   const wakeDispatcher = wake ?? wakeByNotify(database, log)
   const placement = new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT)
+  const basePath = basePathOf(config)
   const routes = apiRoutes({
     database,
     cursors: await Cursors.open(database),
@@ -132,6 +139,7 @@ export async function startApi(
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
     trustedProxyCount: config.TRUSTED_PROXY_COUNT,
     allowedHosts: allowedHostsOf(config),
+    basePath,
     corsOrigins: config.CORS_ORIGINS,
     log,
   })
@@ -142,11 +150,11 @@ export async function startApi(
     isFull: () => placement.isFull,
   }
   const answer = app.callback()
-  const serve = shedLoad((request, response) => void answer(request, response), placing, metrics)
+  const serve = shedLoad((request, response) => void answer(request, response), placing, metrics, basePath)
   const server = createHttpServer((request, response) => {
     if (state.draining) response.setHeader('Connection', 'close')
     serve(request, response)
-  })
+  }, basePath)
   const perAddress = connectionLimitOf(config)
   if (perAddress !== undefined) limitConnections(server, perAddress, log)
   const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)

@@ -14,8 +14,8 @@ describe('/docs', () => {
   })
   after(() => system.stop())
 
-  async function get(path: string): Promise<Response> {
-    return await fetch(system.api.baseUrl + path, { redirect: 'manual' })
+  async function get(reference: string): Promise<Response> {
+    return await fetch(new URL(reference, system.api.baseUrl), { redirect: 'manual' })
   }
 
   /** Each directive of the page's Content-Security-Policy with its sources. */
@@ -35,11 +35,11 @@ describe('/docs', () => {
     )
   }
 
-  it('is a page that loads nothing from another host', () => {
+  it('is a page that loads nothing from another host, by relative URLs', () => {
     expect(page.status).to.equal(200)
     expect(page.headers.get('content-type')).to.equal('text/html; charset=utf-8')
     expect(references()).to.have.length.of.at.least(4)
-    for (const url of references()) expect(url).to.match(/^\/(?!\/)/)
+    for (const url of references()) expect(url).to.match(/^docs\/assets\/[\w.-]+$/)
     // The only remaining remote addresses are XML namespaces.
     const elsewhere = [...html.matchAll(/https?:\/\/[^"'\s)]+/g)].map(([url]) => url)
     expect(new Set(elsewhere)).to.deep.equal(
@@ -62,7 +62,7 @@ describe('/docs', () => {
 
   it('loads the document of this server and no external validator', async () => {
     const options = JSON.parse(/const options = (\{.*\});/.exec(html)?.[1] ?? '{}') as Record<string, unknown>
-    expect(options).to.include({ url: '/openapi.json', validatorUrl: 'none' })
+    expect(options).to.include({ url: 'openapi.json', validatorUrl: 'none' })
     const document = await get('/openapi.json')
     expect(document.status).to.equal(200)
     expect(document.headers.get('content-type')).to.match(/^application\/json\b/)
@@ -90,7 +90,8 @@ describe('/docs', () => {
     expect(again.headers.get('content-security-policy')).to.equal(page.headers.get('content-security-policy'))
     const root = await get('/')
     expect(root.status).to.equal(302)
-    expect(root.headers.get('location')).to.equal('/docs')
+    expect(root.headers.get('location')).to.equal('docs')
+    expect((await get('/docs/')).headers.get('location')).to.equal('../docs')
   })
 
   it('is not served at other paths that end in /docs', async () => {

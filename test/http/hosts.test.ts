@@ -26,7 +26,7 @@ describe('Host headers without authentication on a loopback address', () => {
 
   before(async () => {
     const config = parseConfig({
-      PUBLIC_URL: 'https://Orders.example:8443/x',
+      PUBLIC_URL: 'https://Orders.example:8443',
       ALLOWED_HOSTS: ' Till.example,[::2] ',
     })
     const { PUBLIC_URL, ALLOWED_HOSTS } = config

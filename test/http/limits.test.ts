@@ -160,9 +160,13 @@ describe('a server with slow clients', () => {
 
   before(async () => {
     const limits = { ...serverLimits, headersTimeoutMs: 200, requestTimeoutMs: 300, checkIntervalMs: 50 }
-    server = createHttpServer((request, response) => {
-      request.resume().on('end', () => response.end('served'))
-    }, limits)
+    server = createHttpServer(
+      (request, response) => {
+        request.resume().on('end', () => response.end('served'))
+      },
+      '',
+      limits,
+    )
     await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
     ;({ port } = server.address() as AddressInfo)
   })
@@ -216,6 +220,7 @@ describe('a server with clients that do not read', () => {
         // A handler that takes longer than the timeout of a response.
         else response.once('timeout', () => response.end('late'))
       },
+      '',
       { ...serverLimits, answerTimeoutMs: 400 },
     )
     await new Promise<void>(done => server.listen(0, '127.0.0.1', done))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { z } from 'zod'
 import { configurationPage } from '../../scripts/configuration/configuration-page.ts'
-import { ConfigurationError, parseConfig } from '../../src/platform/config.ts'
+import { basePathOf, ConfigurationError, parseConfig } from '../../src/platform/config.ts'
 import { configGroups } from '../../src/platform/config-variables.ts'
 
 describe('configuration', () => {
@@ -16,6 +16,25 @@ describe('configuration', () => {
       LOG_LEVEL: 'info',
     })
     expect(parseConfig({}).DATABASE_URL).to.equal(undefined)
+  })
+
+  it('derives PUBLIC_URL from HOST and PORT unless it is set', () => {
+    const urls: [env: Record<string, string>, url: string][] = [
+      [{}, 'http://localhost:8000'],
+      [{ PORT: '8501' }, 'http://localhost:8501'],
+      [{ PORT: '80' }, 'http://localhost'],
+      [{ HOST: '0.0.0.0', PORT: '8501' }, 'http://localhost:8501'],
+      [{ HOST: '::' }, 'http://localhost:8000'],
+      [{ HOST: '::1' }, 'http://[::1]:8000'],
+      [{ HOST: 'orders.internal', PORT: '8501' }, 'http://orders.internal:8501'],
+      [{ PORT: '8501', PUBLIC_URL: 'https://shop.example/comanda/' }, 'https://shop.example/comanda'],
+    ]
+    for (const [env, url] of urls) expect(parseConfig(env).PUBLIC_URL).to.equal(url)
+  })
+
+  it('returns the path of PUBLIC_URL', () => {
+    expect(basePathOf({ PUBLIC_URL: 'https://shop.example' })).to.equal('')
+    expect(basePathOf({ PUBLIC_URL: 'https://shop.example/comanda' })).to.equal('/comanda')
   })
 
   it('splits CORS_ORIGINS at commas', () => {
@@ -39,6 +58,10 @@ describe('configuration', () => {
     ['PORT', '80.5'],
     ['PORT', '-1'],
     ['LOG_LEVEL', 'loud'],
+    ['PUBLIC_URL', 'shop.example'],
+    ['PUBLIC_URL', 'https://shop.example/?table=4'],
+    ['PUBLIC_URL', 'https://shop.example/#menu'],
+    ['PUBLIC_URL', 'https://me:secret@shop.example'],
     ['DATABASE_URL', 'mysql://localhost/x'],
     ['DATABASE_URL', 'not a url'],
     ['API_POOL_COUNT', '0'],

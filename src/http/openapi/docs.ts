@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import Router, { type RouterContext } from '@koa/router'
+import { serveHtml } from './serve-html.ts'
 
 /** Files of swagger-ui-dist by the name under which the page of koa2-swagger-ui loads them. */
 const assets = {
@@ -12,7 +13,8 @@ const assets = {
   'favicon-32x32.png': ['favicon-32x32.png', 'image/png'],
 } as const
 
-const ASSETS_PATH = '/docs/assets'
+/** relative to the page */
+const ASSETS_PATH = 'docs/assets'
 const CACHE_SECONDS = 3_600
 
 /**
@@ -23,7 +25,7 @@ export function documentationPages(openApi: object, asyncApi: object): Router {
   const router = new Router()
   serveDocument(router, '/openapi.json', openApi)
   serveDocument(router, '/asyncapi.json', asyncApi)
-  router.get('/', ctx => ctx.redirect('/docs'))
+  router.get('/', ctx => ctx.redirect('docs'))
   serveAssets(router)
   servePage(router)
   return router
@@ -40,7 +42,7 @@ function serveDocument(router: Router, path: string, document: object): void {
 function serveAssets(router: Router): void {
   const folder = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..')
   for (const [name, [file, type]] of Object.entries(assets)) {
-    router.get(`${ASSETS_PATH}/${name}`, async ctx => {
+    router.get(`/${ASSETS_PATH}/${name}`, async ctx => {
       ctx.body = await readFile(join(folder, file))
       ctx.type = type
       ctx.set('Cache-Control', `public, max-age=${CACHE_SECONDS}`)
@@ -55,11 +57,10 @@ interface Page {
 
 function servePage(router: Router): void {
   let page: Page | undefined
-  router.get('/docs', async ctx => {
+  serveHtml(router, '/docs', async ctx => {
     page ??= await renderPage(ctx)
     ctx.set('Content-Security-Policy', page.policy)
-    ctx.type = 'html'
-    ctx.body = page.html
+    return page.html
   })
 }
 
@@ -78,7 +79,8 @@ async function renderPage(ctx: RouterContext): Promise<Page> {
     favicon: `${ASSETS_PATH}/favicon-32x32.png`,
     hideTopbar: true,
     swaggerOptions: {
-      url: '/openapi.json',
+      url: 'openapi.json',
+      plugins: useThisServer.toString(),
       layout: 'StandaloneLayout',
       // By default, Swagger UI on any host but localhost sends the document to swagger.io.
       validatorUrl: 'none',
@@ -89,6 +91,21 @@ async function renderPage(ctx: RouterContext): Promise<Page> {
   await render(ctx, async () => undefined)
   const html = withoutRemoteFonts(String(ctx.body)).replaceAll(`${ASSETS_PATH}//`, `${ASSETS_PATH}/`)
   return { html, policy: contentSecurityPolicy(html) }
+}
+
+/** of the browser */
+declare const document: { baseURI: string }
+
+/**
+ * A plugin of Swagger UI, which runs in the browser. It sends requests to the server that the page
+ * comes from: the page's content policy permits no other one, and the public URL may name the same
+ * server differently.
+ */
+function useThisServer() {
+  const url = new URL('.', document.baseURI).href.slice(0, -1)
+  const useIt = (update: (document: object) => unknown) => (loaded: object) =>
+    update({ ...loaded, servers: [{ url }] })
+  return { statePlugins: { spec: { wrapActions: { updateJsonSpec: useIt } } } }
 }
 
 function withoutRemoteFonts(html: string): string {

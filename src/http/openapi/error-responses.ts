@@ -1,4 +1,4 @@
-import { type Config, rateLimitOf } from '../../platform/config.ts'
+import { basePathOf, type Config, rateLimitOf } from '../../platform/config.ts'
 import { type ExpectedError, MissingScope } from '../../platform/errors.ts'
 import { problemOf, problemSchema } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
@@ -10,12 +10,13 @@ const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
 
 /** The settings that the API's contract depends on. */
 export type DocumentOptions = Partial<
-  Pick<Config, 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE'>
+  Pick<Config, 'PUBLIC_URL' | 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE'>
 >
 
 /** Returns the error responses of an operation by status, each with one example per problem. */
 export function errorResponses(route: Route, options: DocumentOptions) {
-  const examples = documentedErrors(route, options).map(exampleOf)
+  const basePath = options.PUBLIC_URL ? basePathOf({ PUBLIC_URL: options.PUBLIC_URL }) : ''
+  const examples = documentedErrors(route, options).map(error => exampleOf(error, basePath))
   const byStatus = Map.groupBy(examples, ({ status }) => status)
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [
@@ -70,10 +71,11 @@ interface ErrorExample {
   value: object
 }
 
-function exampleOf(error: DocumentedError): ErrorExample {
+function exampleOf(error: DocumentedError, basePath: string): ErrorExample {
   const { code, detail, fields } = typeof error === 'string' ? fromCatalogue(error) : fromError(error)
   const { status, title, retryAfter }: ProblemEntry = problems[code]
-  return { code, status, title, retryAfter, value: problemOf(code, detail, EXAMPLE_REQUEST_ID, fields) }
+  const value = problemOf(code, detail, EXAMPLE_REQUEST_ID, fields, basePath)
+  return { code, status, title, retryAfter, value }
 }
 
 function fromCatalogue(code: Exclude<DocumentedError, ExpectedError>) {

@@ -7,6 +7,8 @@ import { header, requestIdHeader } from './response-headers.ts'
 
 export type { DocumentOptions } from './error-responses.ts'
 
+const DEFAULT_PUBLIC_URL = 'http://localhost:8000'
+
 /** Returns the OpenAPI 3.1 document, made from the schemas that validate the requests. */
 export function openApiDocument(routes: readonly Route[], version: string, options: DocumentOptions = {}) {
   const paths: Record<string, Record<string, object>> = {}
@@ -22,7 +24,7 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
         'Order management for restaurants. Orders are accepted in milliseconds; stock is deducted and restored asynchronously.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: '/', description: 'This server' }],
+    servers: [{ url: options.PUBLIC_URL ?? DEFAULT_PUBLIC_URL, description: 'Public URL' }],
     tags: [
       { name: 'Orders', description: 'Place, track, update and cancel orders' },
       { name: 'Restaurants', description: 'Restaurants, their menus, statistics and event streams' },

@@ -18,11 +18,13 @@ export interface ApiOptions {
   streams?: EventStreams
   /** Requests that change something require an `Idempotency-Key`. */
   requireIdempotencyKey?: boolean
+  /** path of the public URL, which a proxy has removed from the paths of requests */
+  basePath?: string
 }
 
 /** Returns a router that serves the routes: authentication, rate limit, body, then the handler. */
 export function apiRouter(options: ApiOptions): Router {
-  const { routes, authenticator, rateLimit, streams, requireIdempotencyKey = false } = options
+  const { routes, authenticator, rateLimit, streams, requireIdempotencyKey = false, basePath = '' } = options
   const router = new Router()
   const readBody = jsonBody()
   for (const route of routes) {
@@ -30,7 +32,7 @@ export function apiRouter(options: ApiOptions): Router {
     const handle = (ctx: Context) =>
       route.serve({
         params: ctx['params'],
-        path: ctx.path,
+        path: basePath + ctx.path.replace(/\/$/, ''),
         query: route.query ? ctx.query : {},
         body: bodyOf(ctx, route),
         trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },

@@ -39,6 +39,7 @@ export function createApp(options: AppOptions): Koa {
     corsOrigins = [],
     trustedProxyCount = 0,
     allowedHosts,
+    basePath = '',
     log,
   } = options
   // Only the last addresses of the header come from trusted proxies; clients can forge the others.
@@ -48,7 +49,7 @@ export function createApp(options: AppOptions): Koa {
   app.use(setCommonHeaders())
   if (isTracing()) app.use(traceRequests())
   app.use(metrics.middleware())
-  app.use(renderErrors(log))
+  app.use(renderErrors(log, basePath))
   if (log.isLevelEnabled('debug')) app.use(logRequests(log))
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(requireHost(allowedHosts))
@@ -58,7 +59,7 @@ export function createApp(options: AppOptions): Koa {
   for (const router of pages.open) app.use(router.routes())
   for (const router of pages.callers) app.use(guarded(router, authorize(authenticator)))
   for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, 'ops')))
-  app.use(rejectUnrouted(routers))
+  app.use(rejectUnrouted(routers, basePath))
   // Errors that get here occurred while a response was being sent.
   app.on('error', (error: Error) => log.warn({ error: error.message }, 'response aborted'))
   return app
@@ -87,17 +88,17 @@ function setCommonHeaders(): Middleware {
   }
 }
 
-function renderErrors(log: Logger): Middleware {
+function renderErrors(log: Logger, basePath: string): Middleware {
   return async (ctx, next) => {
     try {
       await next()
     } catch (error) {
-      renderError(ctx, error, log)
+      renderError(ctx, error, log, basePath)
     }
   }
 }
 
-function renderError(ctx: Context, error: unknown, log: Logger): void {
+function renderError(ctx: Context, error: unknown, log: Logger, basePath: string): void {
   const requestId: string = ctx.state['requestId']
   const expected = error instanceof ExpectedError ? error : undefined
   if (!expected)
@@ -105,8 +106,8 @@ function renderError(ctx: Context, error: unknown, log: Logger): void {
   else if (expected.cause instanceof Error)
     log.warn({ code: expected.code, cause: expected.cause.message }, expected.message)
   const problem = expected
-    ? problemOf(expected.code, expected.message, requestId, expected.fields)
-    : problemOf('internal', problems.internal.example.detail, requestId)
+    ? problemOf(expected.code, expected.message, requestId, expected.fields, basePath)
+    : problemOf('internal', problems.internal.example.detail, requestId, {}, basePath)
   ctx.status = problem.status
   const retryAfter =
     expected instanceof TooManyRequests ? expected.seconds : retryAfterSeconds(problem.code as ProblemCode)
@@ -147,20 +148,24 @@ function logRequests(log: Logger): Middleware {
 }
 
 /** Responds to requests that no router has served: OPTIONS, 404 and 405. */
-function rejectUnrouted(routers: readonly Router[]): Middleware {
+function rejectUnrouted(routers: readonly Router[], basePath: string): Middleware {
   return ctx => {
+    const path = basePath + ctx.path
     const methods = new Set(
       routers.flatMap(router => router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods)),
     )
     if (methods.size === 0)
-      throw new ExpectedError('route-not-found', `The API has no path ${ctx.path}; /docs lists all paths`)
+      throw new ExpectedError(
+        'route-not-found',
+        `The API has no path ${path}; ${basePath}/docs lists all paths`,
+      )
     const allow = [...methods, 'OPTIONS'].join(', ')
     ctx.set('Allow', allow)
     if (ctx.method === 'OPTIONS') {
       ctx.status = 204
       return
     }
-    throw new ExpectedError('method-not-allowed', `${ctx.path} supports ${allow}, not ${ctx.method}`, {
+    throw new ExpectedError('method-not-allowed', `${path} supports ${allow}, not ${ctx.method}`, {
       allowed_methods: [...methods],
     })
   }

@@ -30,13 +30,13 @@ function rejection(code: ExemplifiedCode): Rejection {
  * Answers a request that Node's HTTP parser rejected with a problem document, and closes the
  * connection.
  */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, basePath: string): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
   const { code, detail } = rejections[error.code ?? ''] ?? notHttp
-  const problem = problemOf(code, detail, newId())
+  const problem = problemOf(code, detail, newId(), {}, basePath)
   const body = JSON.stringify(problem)
   socket.end(
     [

@@ -37,8 +37,13 @@ export const serverLimits: ServerLimits = {
 /**
  * Creates an HTTP server with limits against slow clients. Unparsable requests get a problem
  * document.
+ * @param basePath path of the public URL, by default none
  */
-export function createHttpServer(serve: RequestListener, limits: ServerLimits = serverLimits): Server {
+export function createHttpServer(
+  serve: RequestListener,
+  basePath = '',
+  limits: ServerLimits = serverLimits,
+): Server {
   const server = createServer(
     {
       headersTimeout: limits.headersTimeoutMs,
@@ -55,7 +60,7 @@ export function createHttpServer(serve: RequestListener, limits: ServerLimits = 
     },
   )
   server.maxConnections = limits.maxConnectionCount
-  server.on('clientError', answerClientError)
+  server.on('clientError', (error, socket) => answerClientError(error, socket, basePath))
   return server
 }
 

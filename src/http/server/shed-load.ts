@@ -21,6 +21,7 @@ export function shedLoad(
   serve: RequestListener,
   operation: Sheddable,
   metrics: HttpMetrics,
+  basePath: string,
 ): RequestListener {
   const { code, message } = new Overloaded(operation.queue)
   const headers = {
@@ -39,7 +40,7 @@ export function shedLoad(
       !operation.isFull()
     )
       return serve(request, response)
-    const problem = problemOf(code, message, requestIdOf(received['x-request-id']))
+    const problem = problemOf(code, message, requestIdOf(received['x-request-id']), {}, basePath)
     const body = JSON.stringify(problem)
     response.writeHead(problem.status, {
       ...headers,

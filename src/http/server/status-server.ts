@@ -1,4 +1,4 @@
-import { allowedHostsOf, type Config } from '../../platform/config.ts'
+import { allowedHostsOf, basePathOf, type Config } from '../../platform/config.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
 import { createApp } from './app.ts'
@@ -25,16 +25,18 @@ export async function startStatusServer(
   log: Logger,
 ): Promise<StatusServer> {
   const metrics = createMetrics()
+  const basePath = basePathOf(config)
   const app = createApp({
     routes: [],
     authenticator,
     pages: { open: [healthPages(checks)], callers: [], operators: [metrics.page] },
     metrics,
     allowedHosts: allowedHostsOf(config),
+    basePath,
     log,
   })
   const serve = app.callback()
-  const server = createHttpServer((request, response) => void serve(request, response))
+  const server = createHttpServer((request, response) => void serve(request, response), basePath)
   const url = await listen(server, config.HOST, port, 'STATUS_PORT')
   return {
     url,

@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { temporaryFolder } from './temporary-folder.ts'
+import { until } from './until.ts'
+
+/** Debian has nginx in the package nginx-light; .ci/run installs it. */
+const programs = ['nginx', '/usr/sbin/nginx']
+const program = programs.find(name => spawnSync(name, ['-v']).error === undefined)
+
+export const hasNginx = program !== undefined
+
+export interface Nginx {
+  stop: () => Promise<void>
+}
+
+/**
+ * Starts nginx as a reverse proxy.
+ * @param locations the content of its only `server` block, besides `listen`
+ */
+export async function startNginx(port: number, locations: string): Promise<Nginx> {
+  const folder = temporaryFolder('nginx')
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    name => `${name}_temp_path ${join(folder, name)};`,
+  )
+  // Without a master process, nginx keeps its account and ends with its only process.
+  const config = `
+daemon off;
+master_process off;
+pid ${join(folder, 'nginx.pid')};
+error_log stderr;
+events {}
+http {
+  access_log off;
+  ${paths.join('\n  ')}
+  server {
+    listen 127.0.0.1:${port};
+    ${locations}
+  }
+}
+`
+  const file = join(folder, 'nginx.conf')
+  writeFileSync(file, config)
+  const child = spawn(program ?? '', ['-p', folder, '-e', 'stderr', '-c', file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let errors = ''
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  await until('nginx listens', async () => {
+    if (child.exitCode !== null) throw new Error(`nginx ended: ${errors}`)
+    return await isListening(port)
+  })
+  return { stop: () => stop(child, folder) }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function stop(child: ChildProcess, folder: string): Promise<void> {
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+  rmSync(folder, { recursive: true, force: true })
+}
