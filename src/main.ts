@@ -1,5 +1,5 @@
 import { constants, getPriority, setPriority } from 'node:os'
-import { type Config, ConfigurationError, loadConfig } from './platform/config.ts'
+import { type Config, ConfigurationError, loadConfig, logFormatOf } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
 import { armFailpoints } from './platform/failpoints.ts'
 import { createLogger, type Logger } from './platform/log.ts'
@@ -75,7 +75,7 @@ function tracedUntilStopped(service: Service, tracing: Tracing): Service {
 
 async function main(role: string): Promise<void> {
   const config = loadConfig()
-  const root = await createLogger(config.LOG_LEVEL)
+  const root = await createLogger(config.LOG_LEVEL, logFormatOf(config, role, process.stdout.isTTY))
   const log = role === 'all' ? root : root.child({ role })
   if (config.FAILPOINTS !== '') {
     armFailpoints(config.FAILPOINTS)

@@ -110,7 +110,7 @@ async function failureOf(work: () => Promise<void>): Promise<string | undefined>
 function logQuarantined(log: Logger, invalid: readonly InvalidOutboxEvent[]): void {
   for (const { event, error } of invalid) {
     const { event_id, order_id, trace_context, type } = event
-    log.error({ event_id, order_id, ...traceFields(trace_context), error }, `quarantined ${type}`)
+    log.error({ event_id, order_id, ...traceFields(trace_context), error }, `${type}: quarantined`)
   }
 }
 

@@ -74,7 +74,7 @@ export function logDispatched(log: Logger, events: readonly EventOf[]): void {
   if (!log.isLevelEnabled('info')) return
   for (const { event_id, type, order_id, trace_context } of events) {
     const jobs = isEventType(type) ? queuesOf(type) : []
-    log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `dispatched ${type}`)
+    log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `${type}: dispatched`)
   }
 }
 

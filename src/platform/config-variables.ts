@@ -33,6 +33,12 @@ const server = {
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('Lowest severity that is logged.'),
+  LOG_FORMAT: z
+    .enum(['auto', 'pretty', 'json'])
+    .default('auto')
+    .describe(
+      'Log lines: `pretty` for people, `json` for machines. `auto` is pretty for `npm start` and on a terminal, and JSON for a single role without a terminal.',
+    ),
   SHUTDOWN_TIMEOUT_MS: count(100, 600_000)
     .default(10_000)
     .describe('Maximum duration of a graceful shutdown.'),

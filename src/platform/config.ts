@@ -39,6 +39,17 @@ export function connectionLimitOf(
   return limit === 0 ? undefined : limit
 }
 
+/** Returns the format of the log lines of a process. */
+export function logFormatOf(
+  { LOG_FORMAT }: Pick<Config, 'LOG_FORMAT'>,
+  role: string,
+  isTerminal: boolean,
+): 'pretty' | 'json' {
+  if (LOG_FORMAT !== 'auto') return LOG_FORMAT
+  // `npm start` also prints a banner, so its output is for people in any case.
+  return isTerminal || role === 'all' ? 'pretty' : 'json'
+}
+
 /**
  * Returns the path of `PUBLIC_URL`, e.g. `/comanda`, or an empty string. A proxy removes it from
  * requests, so that only paths in responses begin with it.

@@ -22,8 +22,26 @@ function errorWithoutValues(error: Error): object {
   return Object.fromEntries(fields.filter(([name]) => !VALUE_FIELDS.includes(name)))
 }
 
-/** Returns a logger that writes JSON lines to stdout, or readable lines if stdout is a terminal. */
-export async function createLogger(level: string): Promise<Logger> {
+const TIME_LENGTH = '"time":"2026-11-28T04:51:40.715Z"'.length
+/** The end of a line of pino, whose message is last. */
+const MESSAGE = /^,"msg":"(?:[^"\\]|\\.)*"\}\n$/s
+
+/**
+ * Moves time, level and message to the beginning of a line, where a reader sees them. Slices,
+ * because a regular expression over the line took a microsecond.
+ */
+export function withMessageFirst(line: string): string {
+  const timeAt = line.indexOf('"time":')
+  const fieldsAt = timeAt + TIME_LENGTH
+  const messageAt = line.lastIndexOf(',"msg":"')
+  const message = line.slice(messageAt)
+  if (messageAt < fieldsAt || !MESSAGE.test(message)) return line
+  const [level, time] = [line.slice(1, timeAt - 1), line.slice(timeAt, fieldsAt)]
+  return `{${time},${level}${message.slice(0, -2)}${line.slice(fieldsAt, messageAt)}}\n`
+}
+
+/** Returns a logger that writes to stdout, in JSON lines or in lines for people. */
+export async function createLogger(level: string, format: 'json' | 'pretty'): Promise<Logger> {
   const options = {
     level,
     base: {},
@@ -32,16 +50,20 @@ export async function createLogger(level: string): Promise<Logger> {
     serializers: { err: errorWithoutValues },
     mixin: () => context.getStore() ?? {},
   }
-  if (!process.stdout.isTTY) return pino(options)
-  const { default: pretty } = await import('pino-pretty')
+  if (format === 'json') return pino({ ...options, hooks: { streamWrite: withMessageFirst } })
+  const [{ default: pretty }, { logLine }] = await Promise.all([
+    import('pino-pretty'),
+    import('./log-line.ts'),
+  ])
   return pino(
     options,
     pretty({
       sync: true,
-      colorize: true,
-      translateTime: 'HH:MM:ss.l',
-      singleLine: true,
-      ignore: 'pid,hostname',
+      colorize: process.stdout.isTTY,
+      // The line has all that is shown.
+      ignore: 'time,level,pid',
+      hideObject: true,
+      messageFormat: (fields, _key, _level, { colors }) => logLine(fields, colors),
     }),
   )
 }

@@ -108,11 +108,15 @@ describe('role processes', () => {
     await client.untilStatus(placed.body.order_id, 'PREPARING')
 
     const step = (line: string) =>
-      new RegExp(`"order_id":"${placed.body.order_id}".*"request_id":"dinner-1".*${line}`)
-    await dispatcher.untilOutput(step('dispatched order.placed.v1'))
+      new RegExp(`"msg":"${line}.*"order_id":"${placed.body.order_id}".*"request_id":"dinner-1"`)
+    await dispatcher.untilOutput(step('order.placed.v1: dispatched'))
     await worker.untilOutput(step('inventory.deduct: stock deducted'))
-    await worker.untilOutput(step('dispatched inventory.deducted.success.v1'))
+    await worker.untilOutput(step('inventory.deducted.success.v1: dispatched'))
     await worker.untilOutput(step('order.prepare: PLACED → PREPARING'))
-    for (const child of [api, dispatcher, worker]) await stop(child)
+    for (const child of [api, dispatcher, worker]) {
+      await stop(child)
+      for (const line of child.output().trimEnd().split('\n'))
+        expect(line).to.match(/^\{"time":"[^"]+","level":"\w+","msg":"/)
+    }
   })
 })

@@ -48,6 +48,7 @@ describe('npm start', () => {
     expect(running.child.output()).to.contain('/docs').and.contain('curl -s').and.contain('npm run sql')
     const { status } = await running.api.order(demoIds.order)
     expect(status).to.be.oneOf(['PLACED', 'PREPARING'])
+    await running.child.untilOutput(/^\d\d:\d\d:\d\d worker {5}\S{4} order\.prepare +PLACED → PREPARING$/m)
 
     const urlFile = join(folder, 'database.url')
     expect(statSync(urlFile).mode & 0o777).to.equal(0o600)

@@ -104,7 +104,7 @@ describe('the trace of an order', () => {
       lines.filter(line => line['trace_id'] === TRACE && pattern.test(line.msg)).length
     for (const message of [
       /^request$/,
-      /^dispatched order\.placed/,
+      /^order\.placed\.v1: dispatched/,
       /^inventory\.deduct: /,
       /^order\.prepare: /,
     ])
@@ -171,7 +171,7 @@ describe('the trace of an order', () => {
       }
       const delivered = lines.filter(
         line =>
-          line['trace_id'] === trace && line['order_id'] === orderId && line.msg.startsWith('delivered '),
+          line['trace_id'] === trace && line['order_id'] === orderId && line.msg.endsWith(': delivered'),
       )
       expect(delivered.length).to.equal(3)
     })

@@ -21,10 +21,10 @@ export function logAttempt(
   if (state === 'DELIVERED') {
     countAttempt('delivered', ms / 1_000)
     recordLag((Date.now() - timeOfId(event_id).getTime()) / 1_000)
-    log.info(fields, `delivered ${type}`)
+    log.info(fields, `${type}: delivered`)
   } else {
     countAttempt(state === 'RETRY' ? 'retry' : state === 'DEAD' ? 'dead' : 'discarded', ms / 1_000)
     if (state !== 'DISCARDED') countFailure(DELIVERY_QUEUE)
-    log.warn({ ...fields, retry_count: job.retryCount }, `not delivered ${type}`)
+    log.warn({ ...fields, retry_count: job.retryCount }, `${type}: not delivered`)
   }
 }
