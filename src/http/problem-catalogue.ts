@@ -1,6 +1,5 @@
 import {
-  DatabaseUnavailable,
-  Overloaded,
+  PreconditionFailed,
   QueryInvalid,
   RateLimited,
   RestaurantInactive,
@@ -10,11 +9,9 @@ import {
   TooManyStreams,
 } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
-import { MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_JSON_DEPTH, MAX_KEY_LENGTH, MAX_URL_LENGTH } from './limits.ts'
-import { exampleOf, notFound, type ProblemCode, type ProblemEntry } from './problem-entry.ts'
-
-const soon = { retryAfter: 1 } as const
-const WAIT = 'Wait for the seconds in `Retry-After`, then retry'
+import { MAX_BODY_BYTES, MAX_JSON_DEPTH, MAX_KEY_LENGTH, MAX_URL_LENGTH } from './limits.ts'
+import { exampleOf, notFound, type ProblemCode, type ProblemEntry, soon, WAIT } from './problem-entry.ts'
+import { serverProblems } from './server-problems.ts'
 
 /**
  * Every problem of the API (RFC 9457). The problem bodies, the error responses of the OpenAPI
@@ -215,12 +212,26 @@ export const problems = {
     meaning: 'The order cannot change from its current status to the requested one.',
     whatToDo: '`allowed_statuses` lists the possible next statuses. DELIVERED and CANCELLED are final.',
   },
+  'precondition-invalid': {
+    status: 400,
+    title: 'Invalid precondition',
+    meaning: '`If-Match` or `If-None-Match` is neither `*` nor a list of entity tags.',
+    whatToDo: 'Send the value of `ETag` unchanged, with its quotes.',
+    example: { detail: 'If-Match must be * or a list of entity tags in quotes, like "3" or "3", "4"' },
+  },
   'stale-version': {
     status: 412,
     title: 'Stale version',
     meaning: 'The resource has changed: its current version is not one of those in `If-Match`.',
     whatToDo: 'Fetch it again, decide again, and send the request with the new `ETag`.',
-    example: exampleOf(new StaleVersion('order', 3)),
+    example: exampleOf(new StaleVersion('order', '"3"')),
+  },
+  'precondition-failed': {
+    status: 412,
+    title: 'Precondition failed',
+    meaning: '`If-None-Match` of a change names the current version, or is `*`. Nothing was changed.',
+    whatToDo: 'Send the change without `If-None-Match`. To change only a known version, send `If-Match`.',
+    example: exampleOf(new PreconditionFailed('order', '"3"')),
   },
   'resume-point-invalid': {
     status: 400,
@@ -239,62 +250,5 @@ export const problems = {
     whatToDo: 'Close some. One restaurant stream carries the events of all its orders.',
     example: exampleOf(new TooManyStreams(500, 500)),
   },
-  overloaded: {
-    status: 503,
-    title: 'Overloaded',
-    meaning: 'A queue is full. The request was rejected at once; nothing was changed.',
-    whatToDo: `${WAIT} with exponential backoff.`,
-    ...soon,
-    example: exampleOf(new Overloaded('The queue for new orders')),
-  },
-  'not-ready': {
-    status: 503,
-    title: 'Not ready',
-    meaning: 'This process is starting, stopping, or fails a readiness check; see `checks`.',
-    whatToDo: 'Send the request to another process, or retry later.',
-    ...soon,
-  },
-  'database-unavailable': {
-    status: 503,
-    title: 'Database unavailable',
-    meaning: 'The database is unreachable or did not answer in time. The request may have been committed.',
-    whatToDo: `${WAIT}. A retry with the same Idempotency-Key is always safe.`,
-    ...soon,
-    example: exampleOf(new DatabaseUnavailable()),
-  },
-  'host-not-allowed': {
-    status: 421,
-    title: 'Host not allowed',
-    meaning:
-      'The `Host` header names a host that this API does not serve. Without authentication the API checks it, so that web pages cannot reach it by DNS rebinding.',
-    whatToDo: 'Use localhost or the host in PUBLIC_URL. An operator can add hosts with ALLOWED_HOSTS.',
-  },
-  'malformed-request': {
-    status: 400,
-    title: 'Malformed HTTP request',
-    meaning: 'The request is not valid HTTP/1.1, or has no Host header.',
-    whatToDo: 'Check the client and the proxies between it and this server.',
-    example: { detail: 'The request is not valid HTTP/1.1' },
-  },
-  'request-timeout': {
-    status: 408,
-    title: 'Request timeout',
-    meaning: 'The request did not arrive completely in time. The connection was closed.',
-    whatToDo: 'Send it faster, or send less.',
-    example: { detail: 'The request did not arrive completely in time' },
-  },
-  'headers-too-large': {
-    status: 431,
-    title: 'Headers too large',
-    meaning: 'The request line and the headers together have too many bytes.',
-    whatToDo: 'Send fewer or shorter headers. The API ignores cookies.',
-    example: { detail: `The headers may have at most ${MAX_HEADER_BYTES} bytes` },
-  },
-  internal: {
-    status: 500,
-    title: 'Internal error',
-    meaning: 'The request failed because of a bug in this server.',
-    whatToDo: 'Send the `request_id` to the operators: it finds the cause in the log.',
-    example: { detail: 'An internal error occurred; the log has the cause under the request id' },
-  },
+  ...serverProblems,
 } as const satisfies Record<ProblemCode, ProblemEntry>

@@ -42,3 +42,8 @@ export function notFound(kind: ResourceKind, whatToDo: string) {
 export function exampleOf({ message, fields }: ExpectedError): ProblemExample {
   return { detail: message, fields }
 }
+
+/** `Retry-After` of problems that pass within a second. */
+export const soon = { retryAfter: 1 } as const
+
+export const WAIT = 'Wait for the seconds in `Retry-After`, then retry'

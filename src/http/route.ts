@@ -10,7 +10,8 @@ import {
   ValidationFailed,
 } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
-import { acceptedVersions } from './etag.ts'
+import type { Precondition } from '../platform/precondition.ts'
+import { type Conditions, requireConditions } from './conditions.ts'
 import { fingerprintOf } from './idempotency.ts'
 import type { ExemplifiedCode } from './problem.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
@@ -41,8 +42,8 @@ interface RouteRequest<Params, Query, Body> {
   body: Body
   trace: RequestTrace
   caller: Caller
-  /** versions accepted by `If-Match`; undefined accepts any */
-  versions: number[] | undefined
+  /** from `If-Match` and `If-None-Match`; accepts any version without them */
+  precondition: Precondition
   /** id of the last event that the client received from the stream */
   lastEventId: string | undefined
   /** present when the request carries an idempotency key: its effect happens once */
@@ -83,7 +84,10 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   replyHeaders?: Record<string, string>
   /** headers that only some of these responses have */
   optionalReplyHeaders?: Record<string, string>
-  /** The operation supports `If-Match`. */
+  /**
+   * The resource has an entity tag: the operation supports `If-Match` and `If-None-Match`, and its
+   * success to a GET has an `ETag`.
+   */
   conditional?: boolean
   /** The response is a stream of server-sent events that resumes after `Last-Event-ID`. */
   isStream?: boolean
@@ -103,7 +107,7 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown
     trace: RequestTrace
     caller: Caller
     idempotencyKey: string | undefined
-    ifMatch: string | undefined
+    conditions: Conditions
     lastEventId: string | undefined
   }): Promise<RouteReply<unknown> | StreamReply>
 }
@@ -120,7 +124,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       trace,
       caller,
       idempotencyKey,
-      ifMatch,
+      conditions,
       lastEventId,
     }) => {
       const params = parseParams(spec.params, spec.resource, rawParams)
@@ -137,7 +141,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
         caller,
         idempotency,
         lastEventId,
-        versions: acceptedVersions(ifMatch),
+        precondition: (resource, etag) => requireConditions(conditions, resource, etag),
       })
     },
   }

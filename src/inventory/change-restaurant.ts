@@ -1,5 +1,7 @@
 import type { Tx } from '../db/transaction.ts'
-import { NotFound, StaleVersion } from '../platform/errors.ts'
+import { NotFound } from '../platform/errors.ts'
+import { isChange } from '../platform/is-change.ts'
+import { etagOf, type Precondition } from '../platform/precondition.ts'
 import { deactivatedAt } from './change-menu-item.ts'
 import { type Restaurant, RestaurantEntity } from './inventory-entities.ts'
 
@@ -9,30 +11,30 @@ export interface ChangeRestaurant {
   name?: string | undefined
   /** false: new orders are refused */
   active?: boolean | undefined
-  /** acceptable current versions (`If-Match`); optional, default any */
-  versions?: readonly number[] | undefined
+  precondition?: Precondition | undefined
 }
 
 /**
- * Changes a restaurant, under its lock. Placed orders are not affected.
- * @throws NotFound; StaleVersion
+ * Changes a restaurant, under its lock. Placed orders are not affected. A change to the same
+ * values keeps the version.
+ * @throws NotFound, and the errors of the precondition
  */
 export async function changeRestaurant(
   tx: Tx,
-  { restaurant_id, name, active, versions }: ChangeRestaurant,
+  { restaurant_id, name, active, precondition }: ChangeRestaurant,
 ): Promise<Restaurant> {
   await tx.execute(lockSql, [restaurant_id])
   const restaurant = await tx.entities.findOneBy(RestaurantEntity, { restaurant_id })
   if (!restaurant) throw new NotFound('restaurant', restaurant_id)
-  if (versions && !versions.includes(restaurant.version))
-    throw new StaleVersion('restaurant', restaurant.version)
+  precondition?.('restaurant', etagOf(restaurant.version))
   const changes = {
     name: name ?? restaurant.name,
     deactivated_at: deactivatedAt(restaurant.deactivated_at, active, new Date()),
-    version: restaurant.version + 1,
   }
-  await tx.entities.update(RestaurantEntity, { restaurant_id }, changes)
-  return { ...restaurant, ...changes }
+  if (!isChange(restaurant, changes)) return restaurant
+  const version = restaurant.version + 1
+  await tx.entities.update(RestaurantEntity, { restaurant_id }, { ...changes, version })
+  return { ...restaurant, ...changes, version }
 }
 
 const lockSql = `

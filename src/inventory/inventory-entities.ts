@@ -31,6 +31,13 @@ export interface MenuItem {
   restaurant?: Restaurant
 }
 
+/** A menu item as it was read, with its restaurant. */
+export interface StoredMenuItem extends MenuItem {
+  /** `updated_at` in microseconds since 1970 */
+  updated_us: number
+  restaurant: Restaurant
+}
+
 interface Movement {
   movement_id: string
   restaurant_id: string
@@ -41,6 +48,12 @@ interface Movement {
   delta: number
   at: Date
 }
+
+/**
+ * SQL for the `updated_at` of a changed item. It rises with each change, even when the clock is set
+ * back, because the entity tag of the item has it.
+ */
+export const itemChangedAt = `greatest(clock_timestamp(), menu_items.updated_at + interval '1 microsecond')`
 
 const created = { type: 'timestamptz', default: () => 'clock_timestamp()' } as const
 
@@ -58,7 +71,7 @@ export const RestaurantEntity = new EntitySchema<Restaurant>({
   },
 })
 
-export const MenuItemEntity = new EntitySchema<MenuItem>({
+export const MenuItemEntity = new EntitySchema<StoredMenuItem>({
   name: 'MenuItem',
   tableName: 'menu_items',
   columns: {
@@ -72,6 +85,11 @@ export const MenuItemEntity = new EntitySchema<MenuItem>({
     version: { type: 'integer' },
     created_at: created,
     updated_at: created,
+    updated_us: {
+      type: 'bigint',
+      virtualProperty: true,
+      query: alias => `(extract(epoch from ${alias}.updated_at) * 1000000)::bigint`,
+    },
   },
   relations: {
     restaurant: { type: 'many-to-one', target: 'Restaurant', joinColumn: { name: 'restaurant_id' } },

@@ -1,6 +1,7 @@
 import { bigints, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import { newId } from '../platform/ids.ts'
+import { itemChangedAt } from './inventory-entities.ts'
 
 /** One row of the ledger: a change of `delta` units of an item. */
 export interface StockMovement {
@@ -50,7 +51,7 @@ const moveSql = `
     group by menu_item_id, restaurant_id
   ), moved as (
     update menu_items
-    set available_qty = menu_items.available_qty + total.delta, updated_at = clock_timestamp()
+    set available_qty = menu_items.available_qty + total.delta, updated_at = ${itemChangedAt}
     from total
     where menu_items.menu_item_id = any(array(select menu_item_id from total))
       and menu_items.menu_item_id = total.menu_item_id

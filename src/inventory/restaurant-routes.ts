@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts'
 import type { Cursors } from '../http/cursor.ts'
-import { etagOf } from '../http/etag.ts'
 import { withIdempotency } from '../http/idempotency.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { ValidationFailed } from '../platform/errors.ts'
+import { etagOf } from '../platform/precondition.ts'
 import { changeRestaurant } from './change-restaurant.ts'
 import type { Restaurant } from './inventory-entities.ts'
 import {
@@ -18,7 +18,7 @@ import {
   restaurantParams,
   restaurantReply,
 } from './stock-contract.ts'
-import { menuItemExample, restaurantExample, versionHeader } from './stock-examples.ts'
+import { menuItemExample, restaurantExample, restaurantTag } from './stock-examples.ts'
 import { listMenu, listRestaurants, readRestaurant } from './stock-queries.ts'
 
 /** Operations on restaurants and their menus. */
@@ -59,7 +59,8 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       statusDescription: 'The restaurant',
       replySchema: restaurantReply,
       replyExample: restaurantExample,
-      replyHeaders: versionHeader,
+      replyHeaders: restaurantTag,
+      conditional: true,
       errors: ['restaurant-not-found'],
       handle: async ({ params: { restaurant_id }, caller }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
@@ -82,16 +83,16 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       statusDescription: 'The restaurant after the change',
       replySchema: restaurantReply,
       replyExample: restaurantExample,
-      replyHeaders: versionHeader,
+      replyHeaders: restaurantTag,
       conditional: true,
       errors: [
         new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
         'restaurant-not-found',
       ],
-      handle: ({ params, body, caller, versions, idempotency }) => {
+      handle: ({ params, body, caller, precondition, idempotency }) => {
         assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
         return withIdempotency(database, idempotency, 200, async tx =>
-          restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, versions })),
+          restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, precondition })),
         )
       },
     }),

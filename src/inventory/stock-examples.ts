@@ -3,8 +3,10 @@ import type { MenuItemReply, RestaurantReply } from './stock-contract.ts'
 
 /** Examples in the OpenAPI document, taken from the demo menu. */
 
-export const versionHeader = {
-  ETag: 'Version for `If-Match`; stock movements do not change it',
+export const restaurantTag = { ETag: 'Version of the restaurant, for `If-Match` and `If-None-Match`' }
+
+export const menuItemTag = {
+  ETag: 'Version and time of the last change. `If-Match` compares only the version, which stock movements do not change; `If-None-Match` compares both',
 }
 
 export const restaurantExample: RestaurantReply = {

@@ -1,19 +1,25 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import { NIL_UUID } from '../platform/ids.ts'
-import { type MenuItem, MenuItemEntity, type Restaurant } from './inventory-entities.ts'
+import { etagOf } from '../platform/precondition.ts'
+import { type MenuItem, MenuItemEntity, type Restaurant, type StoredMenuItem } from './inventory-entities.ts'
 
 /** Reads one menu item with its restaurant. @throws NotFound */
-export async function readMenuItem(
-  tx: Tx,
-  menuItemId: string,
-): Promise<MenuItem & { restaurant: Restaurant }> {
+export async function readMenuItem(tx: Tx, menuItemId: string): Promise<StoredMenuItem> {
   const item = await tx.entities.findOne(MenuItemEntity, {
     where: { menu_item_id: menuItemId },
     relations: { restaurant: true },
   })
-  if (!item?.restaurant) throw new NotFound('menu-item', menuItemId)
-  return { ...item, restaurant: item.restaurant }
+  if (!item) throw new NotFound('menu-item', menuItemId)
+  return item
+}
+
+/**
+ * Returns the entity tag of an item. It also has the time, because stock movements keep the
+ * version.
+ */
+export function menuItemTagOf({ version, updated_us }: StoredMenuItem): string {
+  return etagOf(version, updated_us)
 }
 
 /** @throws NotFound */

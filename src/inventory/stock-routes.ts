@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
-import { etagOf } from '../http/etag.ts'
 import { withIdempotency } from '../http/idempotency.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
@@ -9,7 +8,7 @@ import { ValidationFailed } from '../platform/errors.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
 import { changeMenuItem } from './change-menu-item.ts'
-import type { MenuItem, Restaurant } from './inventory-entities.ts'
+import type { StoredMenuItem } from './inventory-entities.ts'
 import { restock } from './restock.ts'
 import {
   addMenuItemBody,
@@ -24,8 +23,8 @@ import {
   restaurantReply,
   restockBody,
 } from './stock-contract.ts'
-import { menuItemExample, restaurantExample, versionHeader } from './stock-examples.ts'
-import { readMenuItem } from './stock-queries.ts'
+import { menuItemExample, menuItemTag, restaurantExample } from './stock-examples.ts'
+import { menuItemTagOf, readMenuItem } from './stock-queries.ts'
 
 /** Operations that add restaurants and menu items and change stock. */
 export function stockRoutes({ database }: { database: Database }): Route[] {
@@ -94,7 +93,8 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'The menu item',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      replyHeaders: versionHeader,
+      replyHeaders: menuItemTag,
+      conditional: true,
       errors: ['menu-item-not-found'],
       handle: async ({ params: { menu_item_id }, caller }) => {
         const item = await database.transaction(tx => readMenuItem(tx, menu_item_id))
@@ -118,16 +118,16 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'The menu item after the change',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      replyHeaders: versionHeader,
+      replyHeaders: menuItemTag,
       conditional: true,
       errors: [
         new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
         'menu-item-not-found',
       ],
-      handle: ({ params, body, caller, versions, idempotency }) =>
+      handle: ({ params, body, caller, precondition, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
           if (caller.restaurants) await assertItemAccess(tx, caller, params.menu_item_id)
-          return menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, versions }))
+          return menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, precondition }))
         }),
     }),
     route({
@@ -146,15 +146,16 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       statusDescription: 'The menu item after the change',
       replySchema: menuItemReply,
       replyExample: menuItemExample,
-      replyHeaders: versionHeader,
+      replyHeaders: menuItemTag,
+      conditional: true,
       errors: [
         new ValidationFailed([{ pointer: '/quantity', detail: 'must not be less than 1' }]),
         'menu-item-not-found',
       ],
-      handle: ({ params, body, caller, idempotency }) =>
+      handle: ({ params, body, caller, precondition, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
           if (caller.restaurants) await assertItemAccess(tx, caller, params.menu_item_id)
-          return menuItemReplyOf(await restock(tx, { ...params, ...body }))
+          return menuItemReplyOf(await restock(tx, { ...params, ...body, precondition }))
         }),
     }),
   ]
@@ -166,6 +167,6 @@ async function assertItemAccess(tx: Tx, caller: Caller, menuItemId: string): Pro
   assertCanAccess(caller, restaurant_id, 'menu-item', menuItemId)
 }
 
-function menuItemReplyOf(item: MenuItem & { restaurant: Restaurant }): RouteReply<MenuItemReply> {
-  return { body: presentMenuItem(item), headers: { ETag: etagOf(item.version) } }
+function menuItemReplyOf(item: StoredMenuItem): RouteReply<MenuItemReply> {
+  return { body: presentMenuItem(item), headers: { ETag: menuItemTagOf(item) } }
 }

@@ -63,8 +63,8 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
         illegalTransition,
         inventoryPending,
       ],
-      handle: ({ params: { order_id }, body: { status }, trace, caller, versions, idempotency }) => {
-        const request = { order_id, versions, trace }
+      handle: ({ params: { order_id }, body: { status }, trace, caller, precondition, idempotency }) => {
+        const request = { order_id, precondition, trace }
         return change(order_id, caller, idempotency, tx =>
           status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
         )
@@ -93,8 +93,10 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
         'order-not-found',
         illegalTransition,
       ],
-      handle: ({ params: { order_id }, body: { reason }, trace, caller, versions, idempotency }) =>
-        change(order_id, caller, idempotency, tx => cancelOrder(tx, { order_id, reason, versions, trace })),
+      handle: ({ params: { order_id }, body: { reason }, trace, caller, precondition, idempotency }) =>
+        change(order_id, caller, idempotency, tx =>
+          cancelOrder(tx, { order_id, reason, precondition, trace }),
+        ),
     }),
   ]
 }

@@ -1,7 +1,7 @@
 import type { Tx } from '../db/transaction.ts'
 import type { TraceContext } from '../events/event.ts'
 import { appendEvents } from '../outbox/append-event.ts'
-import { StaleVersion } from '../platform/errors.ts'
+import { etagOf, type Precondition } from '../platform/precondition.ts'
 import { lockOrder } from './lock-orders.ts'
 import { decideTransition, type OrderStatus } from './order.ts'
 import { saveTransitions } from './save-transitions.ts'
@@ -10,8 +10,7 @@ export interface ChangeStatus {
   order_id: string
   to: OrderStatus
   reason?: string | undefined
-  /** acceptable current versions (`If-Match`); optional, default any */
-  versions?: readonly number[] | undefined
+  precondition?: Precondition | undefined
   trace: TraceContext
 }
 
@@ -20,12 +19,12 @@ export interface ChangeStatus {
  * transition and appends its event, in one transaction. Idempotent: an order that has the status
  * already stays unchanged and gets no second event.
  * @returns whether the order changed
- * @throws NotFound, StaleVersion, IllegalTransition, InventoryPending
+ * @throws NotFound, IllegalTransition, InventoryPending, and the errors of the precondition
  */
 export async function changeStatus(tx: Tx, request: ChangeStatus): Promise<boolean> {
-  const { order_id, to, reason, versions, trace } = request
+  const { order_id, to, reason, precondition, trace } = request
   const order = await lockOrder(tx, order_id)
-  if (versions && !versions.includes(order.version)) throw new StaleVersion('order', order.version)
+  precondition?.('order', etagOf(order.version))
   const transition = decideTransition(order, { to, actor: 'client', reason })
   if (!transition) return false
   appendEvents(tx, saveTransitions(tx, [{ transition, trace }], new Date()))

@@ -1,5 +1,5 @@
-import { etagOf } from '../http/etag.ts'
 import type { RouteReply } from '../http/route-reply.ts'
+import { etagOf } from '../platform/precondition.ts'
 import { type OrderReply, orderParams, presentOrder } from './order-contract.ts'
 import type { OrderRecord } from './order-queries.ts'
 
@@ -14,7 +14,7 @@ export const orderRouteDefaults = {
   errors: ['order-not-found'],
 } as const
 
-export const versionHeader = { ETag: 'Version of the order, for `If-Match`' }
+export const versionHeader = { ETag: 'Version of the order, for `If-Match` and `If-None-Match`' }
 
 export function orderReplyOf(order: OrderRecord): RouteReply<OrderReply> {
   return { body: presentOrder(order), headers: { ETag: etagOf(order.version) } }

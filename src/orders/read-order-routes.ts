@@ -60,6 +60,7 @@ export function readOrderRoutes({ database, cursors }: { database: Database; cur
       replySchema: orderReply,
       replyExample: orderExample,
       replyHeaders: versionHeader,
+      conditional: true,
       handle: async ({ params: { order_id }, caller }) =>
         orderReplyOf(await readAccessibleOrder(database, caller, order_id)),
     }),

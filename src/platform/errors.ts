@@ -34,7 +34,9 @@ export type ErrorCode =
   | 'idempotency-key-in-flight'
   | 'idempotency-key-reused'
   | 'illegal-transition'
+  | 'precondition-invalid'
   | 'stale-version'
+  | 'precondition-failed'
   | 'resume-point-invalid'
   | 'too-many-streams'
   | 'overloaded'
@@ -111,15 +113,28 @@ export class RestaurantInactive extends ExpectedError {
   }
 }
 
-/** The version in `If-Match` is not the current one. */
+/** `If-Match` does not name the current version. @param etag the current entity tag */
 export class StaleVersion extends ExpectedError {
   override name = 'StaleVersion'
 
-  constructor(resource: string, version: number) {
+  constructor(resource: string, etag: string) {
     super(
       'stale-version',
-      `The ${resource} has changed: its current version is "${version}"; fetch it again before you change it`,
-      { current_etag: `"${version}"` },
+      `The ${resource} has changed: its current version is ${etag}; fetch it again before you change it`,
+      { current_etag: etag },
+    )
+  }
+}
+
+/** `If-None-Match` excludes the current version. @param etag the current entity tag */
+export class PreconditionFailed extends ExpectedError {
+  override name = 'PreconditionFailed'
+
+  constructor(resource: string, etag: string) {
+    super(
+      'precondition-failed',
+      `The ${resource} exists, and If-None-Match excludes its current version ${etag}`,
+      { current_etag: etag },
     )
   }
 }

@@ -15,7 +15,7 @@ import {
   presentDelivery,
   webhookParams,
 } from './webhook-contract.ts'
-import { readWebhook } from './webhooks.ts'
+import { readWebhook } from './webhook-queries.ts'
 
 /** Operations on the deliveries of a webhook. */
 export function deliveryRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {

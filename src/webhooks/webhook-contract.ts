@@ -3,9 +3,9 @@ import { id, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { Delivery, DeliveryState } from './deliveries.ts'
 import { EVERY_EVENT, isEventPattern } from './event-pattern.ts'
+import type { Webhook } from './webhook-queries.ts'
 import { SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
 import { MAX_URL_LENGTH } from './webhook-url.ts'
-import type { Webhook } from './webhooks.ts'
 
 /** Request and response schemas of webhooks and their deliveries. */
 

@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts'
 import type { Cursors } from '../http/cursor.ts'
-import { etagOf } from '../http/etag.ts'
 import { withIdempotency } from '../http/idempotency.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
@@ -19,16 +18,9 @@ import {
   webhookParams,
   webhookReply,
 } from './webhook-contract.ts'
+import { listWebhooks, readWebhook, type Webhook, webhookTagOf } from './webhook-queries.ts'
 import { NOT_PUBLIC } from './webhook-url.ts'
-import {
-  addWebhook,
-  changeWebhook,
-  deleteWebhook,
-  listWebhooks,
-  readWebhook,
-  rotateSecret,
-  type Webhook,
-} from './webhooks.ts'
+import { addWebhook, changeWebhook, deleteWebhook, rotateSecret } from './webhooks.ts'
 
 export interface WebhookRoutesOptions {
   database: Database
@@ -101,6 +93,7 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       replySchema: webhookReply,
       replyExample: webhookExample,
       replyHeaders: versionHeader,
+      conditional: true,
       errors: ['webhook-not-found'],
       handle: async ({ params: { webhook_id }, caller }) =>
         webhookReplyOf(await readWebhook(database, caller, webhook_id)),
@@ -124,9 +117,9 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       replyHeaders: versionHeader,
       conditional: true,
       errors: [invalidUrl, 'webhook-not-found'],
-      handle: ({ params: { webhook_id }, body, caller, versions, idempotency }) =>
+      handle: ({ params: { webhook_id }, body, caller, precondition, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx =>
-          webhookReplyOf(await changeWebhook(tx, caller, webhook_id, body, versions, options)),
+          webhookReplyOf(await changeWebhook(tx, caller, webhook_id, body, precondition, options)),
         ),
     }),
     route({
@@ -148,10 +141,11 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
         secret: secretExample,
         previous_secret_until: '2026-11-23T18:00:00.000Z',
       } satisfies RotatedSecretReply,
+      conditional: true,
       errors: ['webhook-not-found', 'too-many-secrets'],
-      handle: ({ params: { webhook_id }, caller, idempotency }) =>
+      handle: ({ params: { webhook_id }, caller, precondition, idempotency }) =>
         withIdempotency(database, idempotency, 200, async tx => {
-          const { secret, previous_secret_until } = await rotateSecret(tx, caller, webhook_id)
+          const { secret, previous_secret_until } = await rotateSecret(tx, caller, webhook_id, precondition)
           const until = previous_secret_until.toISOString()
           return { body: { webhook_id, secret, previous_secret_until: until } }
         }),
@@ -168,10 +162,11 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       resource: 'webhook',
       status: 204,
       statusDescription: 'Deleted',
+      conditional: true,
       errors: ['webhook-not-found'],
-      handle: ({ params: { webhook_id }, caller, idempotency }) =>
+      handle: ({ params: { webhook_id }, caller, precondition, idempotency }) =>
         withIdempotency(database, idempotency, 204, async tx => {
-          await deleteWebhook(tx, caller, webhook_id)
+          await deleteWebhook(tx, caller, webhook_id, precondition)
           return { body: null }
         }),
     }),
@@ -179,10 +174,12 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
 }
 
 function webhookReplyOf(webhook: Webhook): RouteReply<WebhookReply> {
-  return { body: presentWebhook(webhook), headers: { ETag: etagOf(webhook.version) } }
+  return { body: presentWebhook(webhook), headers: { ETag: webhookTagOf(webhook) } }
 }
 
-const versionHeader = { ETag: 'Version for `If-Match`; deliveries do not change it' }
+const versionHeader = {
+  ETag: 'Version and time of the last change or delivery. `If-Match` compares only the version, which deliveries do not change; `If-None-Match` compares both',
+}
 
 const invalidUrl = new ValidationFailed([{ pointer: '/url', detail: NOT_PUBLIC }])
 

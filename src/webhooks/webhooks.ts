@@ -1,29 +1,14 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { type Caller, canAccess } from '../platform/caller.ts'
-import { NotFound, StaleVersion, ValidationFailed } from '../platform/errors.ts'
-import { NIL_UUID, newId } from '../platform/ids.ts'
+import { NotFound, ValidationFailed } from '../platform/errors.ts'
+import { newId } from '../platform/ids.ts'
+import { isChange } from '../platform/is-change.ts'
+import type { Precondition } from '../platform/precondition.ts'
 import { wakeWorkers } from './deliveries.ts'
 import { likePattern } from './event-pattern.ts'
+import { lockWebhook, type Webhook, webhookColumns, webhookTagOf } from './webhook-queries.ts'
 import { newSecret, replaceSecret } from './webhook-secret.ts'
 import { validateWebhookUrl } from './webhook-url.ts'
-
-/** A webhook: the URL of an endpoint and the events that are sent to it. */
-export interface Webhook {
-  webhook_id: string
-  url: string
-  description: string | null
-  event_types: string[]
-  /** restaurants whose events are delivered; null: all */
-  restaurant_ids: string[] | null
-  status: 'ACTIVE' | 'DISABLED'
-  disabled_reason: 'BY_OWNER' | 'FAILING' | 'GONE' | null
-  disabled_at: Date | null
-  failing_since: Date | null
-  last_success_at: Date | null
-  created_at: Date
-  updated_at: Date
-  version: number
-}
 
 export interface AddWebhook {
   /** optional, default a new id */
@@ -78,52 +63,29 @@ export async function addWebhook(
   return { webhook, secret }
 }
 
-/** Reads one webhook. @throws NotFound when it does not exist, or the caller cannot access it */
-export async function readWebhook(sql: Sql, caller: Caller, webhookId: string): Promise<Webhook> {
-  return requireWebhook(await sql.query<Webhook>(readSql, [webhookId]), caller, webhookId)
-}
-
-/**
- * Returns the webhooks that the caller can access, in the order in which they were added.
- * @param after id of the last webhook of the previous page
- */
-export async function listWebhooks(
-  sql: Sql,
-  caller: Caller,
-  after: string | undefined,
-  count: number,
-): Promise<Webhook[]> {
-  const bounds = [after ?? NIL_UUID, count]
-  return caller.restaurants
-    ? await sql.query<Webhook>(listBoundSql, [...bounds, [...caller.restaurants]])
-    : await sql.query<Webhook>(listSql, bounds)
-}
-
 /**
  * Changes a webhook. Events that commit after this transaction match the new event types and
  * restaurants; pending deliveries go to the new URL. Disabling discards pending deliveries. After
  * enabling, events that commit from then on are delivered.
- * @param versions acceptable current versions (`If-Match`); undefined: any
- * @throws NotFound; StaleVersion; ValidationFailed
+ * A change to the same values keeps the version.
+ * @throws NotFound; ValidationFailed; the errors of the precondition
  */
 export async function changeWebhook(
   tx: Tx,
   caller: Caller,
   webhookId: string,
   change: ChangeWebhook,
-  versions: readonly number[] | undefined,
+  precondition: Precondition | undefined,
   options: WebhookOptions,
 ): Promise<Webhook> {
   if (change.url !== undefined) checkUrl(change.url, options)
   await waitForInFlightFanOut(tx)
-  const webhook = requireWebhook(
-    await tx.query<Webhook>(`${readSql} for update`, [webhookId]),
-    caller,
-    webhookId,
-  )
-  if (versions && !versions.includes(webhook.version)) throw new StaleVersion('webhook', webhook.version)
+  const webhook = await lockWebhook(tx, caller, webhookId)
+  precondition?.('webhook', webhookTagOf(webhook))
   if (change.restaurant_ids) await assertRestaurantAccess(tx, caller, change.restaurant_ids)
-  const { url, event_types, restaurant_ids, description, status } = { ...webhook, ...defined(change) }
+  const changes = defined(change)
+  if (!isChange(webhook, changes)) return webhook
+  const { url, event_types, restaurant_ids, description, status } = { ...webhook, ...changes }
   const [updated] = await tx.query<Webhook>(changeSql, [
     webhookId,
     url,
@@ -138,9 +100,18 @@ export async function changeWebhook(
   return updated
 }
 
-/** Deletes a webhook with its secrets, and discards its pending deliveries. @throws NotFound */
-export async function deleteWebhook(tx: Tx, caller: Caller, webhookId: string): Promise<void> {
-  requireWebhook(await tx.query<Webhook>(`${readSql} for update`, [webhookId]), caller, webhookId)
+/**
+ * Deletes a webhook with its secrets, and discards its pending deliveries.
+ * @throws NotFound, and the errors of the precondition
+ */
+export async function deleteWebhook(
+  tx: Tx,
+  caller: Caller,
+  webhookId: string,
+  precondition?: Precondition,
+): Promise<void> {
+  const webhook = await lockWebhook(tx, caller, webhookId)
+  precondition?.('webhook', webhookTagOf(webhook))
   await tx.execute(deleteSql, [webhookId])
   await wakeWorkers(tx)
 }
@@ -148,27 +119,20 @@ export async function deleteWebhook(tx: Tx, caller: Caller, webhookId: string): 
 /**
  * Creates a new secret. Deliveries are signed with every secret that is still valid, so that
  * endpoints can switch without losing a delivery.
- * @throws NotFound; TooManySecrets
+ * @throws NotFound; TooManySecrets; the errors of the precondition
  */
 export async function rotateSecret(
   tx: Tx,
   caller: Caller,
   webhookId: string,
+  precondition?: Precondition,
 ): Promise<{ secret: string; previous_secret_until: Date }> {
-  requireWebhook(await tx.query<Webhook>(`${readSql} for update`, [webhookId]), caller, webhookId)
+  const webhook = await lockWebhook(tx, caller, webhookId)
+  precondition?.('webhook', webhookTagOf(webhook))
   const secret = newSecret()
   const previous_secret_until = await replaceSecret(tx, webhookId, secret)
   await tx.execute(rotateSql, [webhookId])
   return { secret, previous_secret_until }
-}
-
-function requireWebhook([webhook]: Webhook[], caller: Caller, webhookId: string): Webhook {
-  const isAccessible =
-    webhook &&
-    (caller.restaurants === undefined ||
-      webhook.restaurant_ids?.every(each => canAccess(caller, each)) === true)
-  if (!isAccessible) throw new NotFound('webhook', webhookId)
-  return webhook
 }
 
 function checkUrl(url: string, { allowPrivate }: WebhookOptions): void {
@@ -211,47 +175,18 @@ function defined(change: ChangeWebhook): Partial<Webhook> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
 }
 
-const columns = `webhook_id, url, description, event_types, restaurant_ids, status, disabled_reason, disabled_at,
-    failing_since, last_success_at, created_at, updated_at, version`
-
 const addSql = `
   with added as (
     insert into webhooks (webhook_id, owner, url, description, event_types, type_patterns, restaurant_ids)
     values ($1, $2, $3, $4, $5, $6, $7)
-    returning ${columns}
+    returning ${webhookColumns}
   ), secret as (
     insert into webhook_secrets (webhook_id, secret)
     select webhook_id, $8
     from added
   )
-  select ${columns}
+  select ${webhookColumns}
   from added
-`
-
-const readSql = `
-  select ${columns}
-  from webhooks
-  where webhook_id = $1
-    and status <> 'DELETED'
-`
-
-const listSql = `
-  select ${columns}
-  from webhooks
-  where webhook_id > $1
-    and status <> 'DELETED'
-  order by webhook_id
-  limit $2
-`
-
-const listBoundSql = `
-  select ${columns}
-  from webhooks
-  where webhook_id > $1
-    and status <> 'DELETED'
-    and restaurant_ids <@ $3::uuid[]
-  order by webhook_id
-  limit $2
 `
 
 /** Enabling clears the failure state; disabling keeps an earlier reason and time. */
@@ -263,7 +198,7 @@ const changeSql = `
     failing_since = case when $7 = status then failing_since end,
     updated_at = clock_timestamp(), version = version + 1
   where webhook_id = $1
-  returning ${columns}
+  returning ${webhookColumns}
 `
 
 const deleteSql = `

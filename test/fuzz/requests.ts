@@ -54,13 +54,19 @@ function operationArbitrary(document: object, operation: Operation): Arbitrary<F
           fc.stringMatching(/^[!-~]{1,40}$/),
           fc.constantFrom('same', 'not one', '"quoted"'),
         ),
-        'if-match': fc.constantFrom('*', '"1"', '"2"', 'W/"1"', 'nonsense'),
+        'if-match': entityTags,
+        'if-none-match': entityTags,
         'x-request-id': fc.stringMatching(/^[ -~]{0,80}$/),
       },
       { requiredKeys: [] },
     ),
   })
 }
+
+const entityTags = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom('*', '"1"', '"2"', 'W/"1"', '"1", "2.3"', '"x"') },
+  { weight: 1, arbitrary: fc.stringMatching(/^[!-~]{0,20}$/) },
+)
 
 const idChoice: Arbitrary<IdChoice> = fc
   .oneof(

@@ -164,7 +164,7 @@ export const httpSafeguards: Safeguard[] = [
     name: 'if-match',
     about: "the If-Match check of an order's version",
     file: 'src/orders/change-status.ts',
-    edits: [['if (versions && !versions.includes(order.version))', 'if (versions?.length === -1)']],
+    edits: [["  precondition?.('order', etagOf(order.version))\n", '']],
     tests: ['test/http/if-match.test.ts'],
   },
   {

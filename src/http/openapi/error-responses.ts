@@ -49,7 +49,8 @@ function documentedErrors(route: Route, options: DocumentOptions): DocumentedErr
   const implied: [boolean | undefined, DocumentedError[]][] = [
     [body !== undefined, ['malformed-json', 'json-too-deep', 'unsupported-media-type', 'payload-too-large']],
     [isChange, ['idempotency-key-invalid', 'idempotency-key-in-flight', 'idempotency-key-reused']],
-    [conditional, ['stale-version']],
+    [conditional, ['precondition-invalid', 'stale-version']],
+    [conditional && isChange, ['precondition-failed']],
     [query !== undefined, ['query-invalid']],
     [query && 'cursor' in query.shape, ['cursor-invalid']],
     [isStream, ['resume-point-invalid']],

@@ -61,8 +61,16 @@ function bearerScheme(mode: 'jwt' | 'api-key') {
 }
 
 const ifMatchHeader = z.string().meta({
-  description: 'Expected `ETag`. With any other current version, nothing is changed and the response is 412.',
+  description:
+    'Expected `ETag`, several, or `*`. With any other current version, nothing is changed and the response is 412.',
 })
+
+const ifNoneMatchHeader = (isChange: boolean) =>
+  z.string().meta({
+    description: isChange
+      ? 'Unwanted `ETag`, several, or `*`. If one is current, nothing is changed and the response is 412.'
+      : '`ETag` of a stored response, several, or `*`. If one is current, the response is 304 without a body.',
+  })
 
 const lastEventIdHeader = z.string().meta({
   description: '`id` of the last received event; the stream resumes after it',
@@ -75,7 +83,9 @@ function operation(route: Route, options: DocumentOptions) {
     ...(isChange
       ? { 'Idempotency-Key': requireIdempotencyKey ? idempotencyKeyHeader : idempotencyKeyHeader.optional() }
       : {}),
-    ...(route.conditional ? { 'If-Match': ifMatchHeader.optional() } : {}),
+    ...(route.conditional
+      ? { 'If-Match': ifMatchHeader.optional(), 'If-None-Match': ifNoneMatchHeader(isChange).optional() }
+      : {}),
     ...(route.isStream ? { 'Last-Event-ID': lastEventIdHeader.optional() } : {}),
   })
   const { params, query, body, operationId, summary, description, tag } = route
@@ -88,12 +98,16 @@ function operation(route: Route, options: DocumentOptions) {
     requestParams: {
       ...(params ? { path: params } : {}),
       ...(query ? { query } : {}),
-      ...(isChange || route.isStream ? { header: headers } : {}),
+      ...(Object.keys(headers.shape).length > 0 ? { header: headers } : {}),
     },
     ...(body
       ? { requestBody: { required: !route.bodyOptional, content: { 'application/json': { schema: body } } } }
       : {}),
-    responses: { ...success(route, isChange), ...errorResponses(route, options) },
+    responses: {
+      ...success(route, isChange),
+      ...(route.conditional && !isChange ? { 304: notModified(route) } : {}),
+      ...errorResponses(route, options),
+    },
   }
 }
 
@@ -106,6 +120,7 @@ function success(
     replyHeaders = {},
     optionalReplyHeaders = {},
     isStream = false,
+    conditional = false,
   }: Route,
   isChange: boolean,
 ) {
@@ -121,6 +136,7 @@ function success(
         'X-Request-Id': requestIdHeader,
         ...Object.fromEntries(headers),
         ...Object.fromEntries(optional),
+        ...(conditional && !isChange ? { 'Cache-Control': cacheControlHeader } : {}),
         ...(isChange ? { 'Idempotency-Replayed': replayedHeader } : {}),
       },
       ...(replySchema
@@ -133,6 +149,19 @@ function success(
     },
   }
 }
+
+function notModified({ replyHeaders = {} }: Route) {
+  return {
+    description: 'Not modified: `If-None-Match` names the current version',
+    headers: {
+      'X-Request-Id': requestIdHeader,
+      ...Object.fromEntries(Object.entries(replyHeaders).map(([name, text]) => [name, header(text)])),
+      'Cache-Control': cacheControlHeader,
+    },
+  }
+}
+
+const cacheControlHeader = header('`no-cache`: a stored response is used only after a 304')
 
 const replayedHeader = {
   description: '`true` when this is the stored response to an earlier request with the same Idempotency-Key',

@@ -3,6 +3,7 @@ import type { Context } from 'koa'
 import { ExpectedError } from '../../platform/errors.ts'
 import { type Authenticator, authorize, reauthorize } from '../auth/authenticate.ts'
 import { jsonBody } from '../body.ts'
+import { answerConditionally, type Conditions, parseConditions } from '../conditions.ts'
 import { parseIdempotencyKey } from '../idempotency.ts'
 import { type RequestStep, type Route, STREAM_TYPE } from '../route.ts'
 import type { RouteReply, StreamReply } from '../route-reply.ts'
@@ -29,7 +30,8 @@ export function apiRouter(options: ApiOptions): Router {
   const readBody = jsonBody()
   for (const route of routes) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    const handle = (ctx: Context) =>
+    const resource = route.resource?.replace('-', ' ') ?? ''
+    const handle = (ctx: Context, conditions: Conditions = {}) =>
       route.serve({
         params: ctx['params'],
         path: basePath + ctx.path.replace(/\/$/, ''),
@@ -37,7 +39,7 @@ export function apiRouter(options: ApiOptions): Router {
         body: bodyOf(ctx, route),
         trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
         caller: ctx.state['caller'],
-        ifMatch: ctx.req.headers['if-match'],
+        conditions,
         lastEventId: ctx.req.headers['last-event-id'] as string | undefined,
         idempotencyKey:
           route.method === 'get'
@@ -48,10 +50,12 @@ export function apiRouter(options: ApiOptions): Router {
               ),
       })
     const serveOnce: RequestStep = async ctx => {
-      const { body, headers = {} } = (await handle(ctx)) as RouteReply<unknown>
+      const conditions = route.conditional ? parseConditions(ctx.req.headers) : {}
+      const { body, headers = {} } = (await handle(ctx, conditions)) as RouteReply<unknown>
       ctx.status = route.status
       ctx.set(headers)
       ctx.body = route.status === 204 ? null : body
+      if (route.conditional && route.method === 'get') answerConditionally(ctx, conditions, resource)
     }
     const serveStream: RequestStep = async ctx => {
       const prepare = async () => (await handle(ctx)) as StreamReply

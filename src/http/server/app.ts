@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto'
 import Router from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
 import { ExpectedError, TooManyRequests } from '../../platform/errors.ts'
 import { type Logger, withLogContext } from '../../platform/log.ts'
 import { isTracing } from '../../platform/tracing.ts'
 import { authorize } from '../auth/authenticate.ts'
+import { answerConditionally, parseConditions } from '../conditions.ts'
 import { MAX_URL_LENGTH } from '../limits.ts'
 import { expectedError, problemOf, retryAfterSeconds } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
@@ -56,6 +58,7 @@ export function createApp(options: AppOptions): Koa {
   app.use(limitPath())
   // The busiest router comes first, because each router tries all of its routes.
   app.use(api.routes())
+  app.use(tagPages())
   for (const router of pages.open) app.use(router.routes())
   for (const router of pages.callers) app.use(guarded(router, authorize(authenticator)))
   for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, 'ops')))
@@ -114,6 +117,18 @@ function renderError(ctx: Context, error: unknown, log: Logger, basePath: string
   if (retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter))
   ctx.body = problem
   ctx.type = 'application/problem+json'
+}
+
+/** Adds an entity tag to pages and documents, and answers 304 to clients that have them already. */
+function tagPages(): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { body } = ctx
+    const isPage = ctx.status === 200 && (typeof body === 'string' || Buffer.isBuffer(body))
+    if (!isPage) return
+    ctx.set('ETag', `"${createHash('sha256').update(body).digest('base64url')}"`)
+    answerConditionally(ctx, parseConditions(ctx.req.headers), 'page')
+  }
 }
 
 function limitPath(): Middleware {
