@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { currency, id, moneyOutput, timestamp } from '../http/schema-fields.ts'
+import { currency, id, moneyOutput, queryTime, timestamp } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { HourOfStats, Stats } from './read-stats.ts'
@@ -7,13 +7,12 @@ import type { HourOfStats, Stats } from './read-stats.ts'
 const HOUR_MS = 3_600_000
 export const MAX_HOUR_COUNT = 31 * 24
 const DEFAULT_HOUR_COUNT = 24
-const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-22T18:00:00Z' })
 
 export const statsQuery = z.strictObject({
-  from: moment.optional().meta({
+  from: queryTime.optional().meta({
     description: `Start of the range, rounded down to the hour. Default: ${DEFAULT_HOUR_COUNT} hours before the end`,
   }),
-  to: moment.optional().meta({
+  to: queryTime.optional().meta({
     description: 'End of the range, rounded up to the hour. Default: the end of the current hour',
   }),
 })

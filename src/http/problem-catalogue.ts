@@ -44,7 +44,7 @@ export const problems = {
   'query-invalid': {
     status: 400,
     title: 'Invalid query parameters',
-    meaning: 'A query parameter is unknown, repeated, or has an invalid value.',
+    meaning: 'A query parameter is unknown, repeated, not UTF-8, or has an invalid value.',
     whatToDo: '`errors` lists every invalid parameter; /docs describes the parameters of each operation.',
     example: exampleOf(
       new QueryInvalid([{ parameter: 'limit', detail: 'must be a whole number from 1 to 100' }]),

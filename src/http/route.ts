@@ -1,5 +1,5 @@
 import type { Context } from 'koa'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Caller, Scope } from '../platform/caller.ts'
 import {
   type ExpectedError,
@@ -14,6 +14,8 @@ import type { Precondition } from '../platform/precondition.ts'
 import { type Conditions, requireConditions } from './conditions.ts'
 import { fingerprintOf } from './idempotency.ts'
 import type { ExemplifiedCode } from './problem.ts'
+import { parseQueryString } from './query-string.ts'
+import { readable } from './readable.ts'
 import type { RouteReply, StreamReply } from './route-reply.ts'
 
 /** Content type of server-sent events. */
@@ -102,7 +104,8 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown
   serve(request: {
     params: Record<string, string>
     path: string
-    query: Record<string, unknown>
+    /** without `?` */
+    querystring: string
     body: unknown
     trace: RequestTrace
     caller: Caller
@@ -119,7 +122,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
     serve: ({
       params: rawParams,
       path,
-      query: rawQuery,
+      querystring,
       body: rawBody,
       trace,
       caller,
@@ -128,7 +131,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       lastEventId,
     }) => {
       const params = parseParams(spec.params, spec.resource, rawParams)
-      const query = (spec.query ? parseQuery(spec.query, rawQuery) : undefined) as Query
+      const query = parseQuery(spec.query ?? noParameters, parseQueryString(querystring)) as Query
       const body = (spec.body ? parseBody(spec.body, rawBody) : undefined) as Body
       const idempotency =
         idempotencyKey === undefined ? undefined : identify(spec, caller, idempotencyKey, params, body)
@@ -167,11 +170,13 @@ function parseParams<Params>(
   return result?.data as Params
 }
 
+const noParameters = z.strictObject({})
+
 /** @throws QueryInvalid with every invalid parameter */
 function parseQuery<Output>(schema: z.ZodType<Output>, value: Record<string, unknown>): Output {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
-  const errors = result.error.issues.slice(0, MAX_ERROR_COUNT).flatMap(issue =>
+  const errors = result.error.issues.flatMap(issue =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map(parameter => ({
           parameter: readable(parameter),
@@ -180,11 +185,16 @@ function parseQuery<Output>(schema: z.ZodType<Output>, value: Record<string, unk
       : [
           {
             parameter: String(issue.path[0]),
-            detail: Array.isArray(issue.input) ? 'must not be repeated' : detailOf(issue),
+            detail: isRepeated(issue) ? 'must not be repeated' : detailOf(issue),
           },
         ],
   )
-  throw new QueryInvalid(errors)
+  throw new QueryInvalid(errors.slice(0, MAX_ERROR_COUNT))
+}
+
+/** A list is invalid where the parameter has one value. */
+function isRepeated({ code, input }: z.core.$ZodIssue): boolean {
+  return code === 'invalid_type' && Array.isArray(input)
 }
 
 /** Errors that one response lists. */
@@ -216,9 +226,4 @@ function detailOf(issue: z.core.$ZodIssue): string {
 /** Escapes a segment as in RFC 6901, section 3. */
 function escapePointer(segment: string): string {
   return readable(segment).replaceAll('~', '~0').replaceAll('/', '~1')
-}
-
-/** Truncates a name and replaces characters that cannot be printed with U+FFFD. */
-function readable(name: string): string {
-  return name.slice(0, 100).toWellFormed().replaceAll('\u0000', '\uFFFD')
 }

@@ -26,6 +26,18 @@ export const text = (max: number) =>
     )
     .meta({ maxLength: max })
 
+/** The end of a time whose `+` of the offset was read as a space, as a form encodes one. */
+const SPACE_BEFORE_OFFSET = / \d{2}:?\d{2}$/
+
+/** A time in a query. */
+export const queryTime = z.iso.datetime({
+  offset: true,
+  error: ({ input }) =>
+    typeof input === 'string' && input.includes('T') && SPACE_BEFORE_OFFSET.test(input)
+      ? 'has a space where "+" is needed: write it as "%2B" in a URL'
+      : 'must be a time like 2026-11-22T18:30:00Z',
+})
+
 /** A whole number from `min` to `max`. */
 export const wholeNumber = (min: number, max: number) =>
   z

@@ -37,7 +37,7 @@ export const serverProblems = {
   'malformed-request': {
     status: 400,
     title: 'Malformed HTTP request',
-    meaning: 'The request is not valid HTTP/1.1, or has no Host header.',
+    meaning: 'The request is not valid HTTP/1.1, has no Host header, or its path is not UTF-8.',
     whatToDo: 'Check the client and the proxies between it and this server.',
     example: { detail: 'The request is not valid HTTP/1.1' },
   },

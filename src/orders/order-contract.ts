@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { paginationFields } from '../http/pagination.ts'
-import { currency, id, moneyOutput, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
+import { currency, id, moneyOutput, queryTime, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { PlacedOrder } from './decide-placement.ts'
@@ -17,7 +17,6 @@ const orderId = id('order', demoIds.order)
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)
 const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Number of portions', example: 1 })
-const moment = z.iso.datetime({ offset: true, error: 'must be a time like 2026-11-22T18:30:00Z' })
 const status = z
   .enum(orderStatuses, { error: `must be one of ${orderStatuses.join(', ')}` })
   .meta({ description: 'Status of the order', example: 'PREPARING' })
@@ -121,26 +120,40 @@ export const placedOrderReply = z
   })
   .meta({ id: 'PlacedOrder' })
 
-export const listOrdersQuery = z.strictObject({
-  restaurant_id: restaurantId.optional(),
-  status: z
-    .string('must be sent only once')
-    .transform(value => value.split(','))
-    .pipe(
-      z.array(status).max(orderStatuses.length, `must not have more than ${orderStatuses.length} statuses`),
-    )
-    .optional()
-    .meta({
-      description: 'One or more statuses, separated by commas',
-      example: ['PLACED', 'PREPARING'],
-      param: { style: 'form', explode: false },
-      override: { type: 'array', items: { type: 'string', enum: [...orderStatuses] }, minItems: 1 },
-    }),
-  customer_id: text(100).optional().meta({ description: 'Id of the customer in your system' }),
-  placed_from: moment.optional().meta({ description: 'Only orders placed at or after this time' }),
-  placed_before: moment.optional().meta({ description: 'Only orders placed before this time' }),
-  ...paginationFields,
-})
+export const listOrdersQuery = z
+  .strictObject({
+    restaurant_id: restaurantId.optional(),
+    status: z
+      .preprocess(
+        value => (Array.isArray(value) ? value.join(',') : value),
+        z
+          .string()
+          .transform(value => value.split(','))
+          .pipe(
+            z
+              .array(status)
+              .max(orderStatuses.length, `must not have more than ${orderStatuses.length} statuses`),
+          ),
+      )
+      .optional()
+      .meta({
+        description: 'One or more statuses, separated by commas or in repeated parameters',
+        example: ['PLACED', 'PREPARING'],
+        param: { style: 'form', explode: false },
+        override: { type: 'array', items: { type: 'string', enum: [...orderStatuses] }, minItems: 1 },
+      }),
+    customer_id: text(100).optional().meta({ description: 'Id of the customer in your system' }),
+    placed_from: queryTime.optional().meta({ description: 'Only orders placed at or after this time' }),
+    placed_before: queryTime.optional().meta({ description: 'Only orders placed before this time' }),
+    ...paginationFields,
+  })
+  .refine(
+    ({ placed_from, placed_before }) =>
+      placed_from === undefined ||
+      placed_before === undefined ||
+      Date.parse(placed_from) <= Date.parse(placed_before),
+    { path: ['placed_before'], error: 'must not be before `placed_from`' },
+  )
 
 export const listedOrderReply = z
   .object({

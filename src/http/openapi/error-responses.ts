@@ -1,5 +1,5 @@
 import { basePathOf, type Config, rateLimitOf } from '../../platform/config.ts'
-import { type ExpectedError, MissingScope } from '../../platform/errors.ts'
+import { type ExpectedError, MissingScope, QueryInvalid } from '../../platform/errors.ts'
 import { problemOf, problemSchema } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
 import type { ProblemCode, ProblemEntry } from '../problem-entry.ts'
@@ -51,7 +51,7 @@ function documentedErrors(route: Route, options: DocumentOptions): DocumentedErr
     [isChange, ['idempotency-key-invalid', 'idempotency-key-in-flight', 'idempotency-key-reused']],
     [conditional, ['precondition-invalid', 'stale-version']],
     [conditional && isChange, ['precondition-failed']],
-    [query !== undefined, ['query-invalid']],
+    [true, [query ? 'query-invalid' : unknownParameter]],
     [query && 'cursor' in query.shape, ['cursor-invalid']],
     [isStream, ['resume-point-invalid']],
     [isStream && isAuthenticated, ['too-many-streams']],
@@ -63,6 +63,9 @@ function documentedErrors(route: Route, options: DocumentOptions): DocumentedErr
   ]
   return [...errors, ...implied.flatMap(([applies, codes]) => (applies ? codes : []))]
 }
+
+/** What an operation without query parameters answers to any. */
+const unknownParameter = new QueryInvalid([{ parameter: 'verbose', detail: 'is not a known parameter' }])
 
 interface ErrorExample {
   code: ProblemCode

@@ -35,7 +35,7 @@ export function apiRouter(options: ApiOptions): Router {
       route.serve({
         params: ctx['params'],
         path: basePath + ctx.path.replace(/\/$/, ''),
-        query: route.query ? ctx.query : {},
+        querystring: ctx.querystring,
         body: bodyOf(ctx, route),
         trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
         caller: ctx.state['caller'],

@@ -10,6 +10,7 @@ import { MAX_URL_LENGTH } from '../limits.ts'
 import { expectedError, problemOf, retryAfterSeconds } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
 import type { ProblemCode } from '../problem-entry.ts'
+import { decodePercent } from '../query-string.ts'
 import type { RequestStep } from '../route.ts'
 import { type ApiOptions, apiRouter } from './api-router.ts'
 import { allowOrigins } from './cors.ts'
@@ -55,7 +56,7 @@ export function createApp(options: AppOptions): Koa {
   if (log.isLevelEnabled('debug')) app.use(logRequests(log))
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins))
   app.use(requireHost(allowedHosts))
-  app.use(limitPath())
+  app.use(checkUrl())
   // The busiest router comes first, because each router tries all of its routes.
   app.use(api.routes())
   app.use(tagPages())
@@ -131,9 +132,11 @@ function tagPages(): Middleware {
   }
 }
 
-function limitPath(): Middleware {
+function checkUrl(): Middleware {
   return (ctx, next) => {
     if (ctx.url.length > MAX_URL_LENGTH) throw expectedError('path-too-long')
+    if (decodePercent(ctx.path) === undefined)
+      throw new ExpectedError('malformed-request', 'The path is not percent-encoded UTF-8')
     return next()
   }
 }
