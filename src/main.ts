@@ -1,4 +1,5 @@
 import { constants, getPriority, setPriority } from 'node:os'
+import { unavailableSentence } from './db/unavailable-reason.ts'
 import { type Config, ConfigurationError, loadConfig, logFormatOf } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
 import { armFailpoints } from './platform/failpoints.ts'
@@ -52,13 +53,12 @@ function databaseUrl({ DATABASE_URL }: Config): string {
   return DATABASE_URL
 }
 
-/** Returns whether the message of an error is enough for the user, without its stack. */
-function isUserFacing(error: unknown): error is Error {
-  return (
-    error instanceof ConfigurationError ||
-    error instanceof NotMigrated ||
-    error instanceof DatabaseUnavailable
-  )
+/** Returns one line for an error that the user can fix, or undefined for a bug. */
+function userMessage(error: unknown): string | undefined {
+  if (error instanceof DatabaseUnavailable) return unavailableSentence(error)
+  if (error instanceof ConfigurationError || error instanceof NotMigrated)
+    return `${error.message}${causeOf(error)}`
+  return undefined
 }
 
 /** Maximum duration of the last export of traces. */
@@ -92,7 +92,8 @@ async function main(role: string): Promise<void> {
 async function start(role: string, config: Config, log: Logger): Promise<Service | undefined> {
   if (role === 'migrate') {
     const { migrate } = await import('./processes/migrate.ts')
-    await migrate(databaseUrl(config), log)
+    const { waitForDatabase } = await import('./processes/wait-for-database.ts')
+    await waitForDatabase(config, log, () => migrate(databaseUrl(config), log))
     return undefined
   }
   if (Object.hasOwn(roles, role)) {
@@ -106,7 +107,8 @@ async function start(role: string, config: Config, log: Logger): Promise<Service
 try {
   await main(process.argv[2] ?? 'all')
 } catch (error) {
-  console.error(isUserFacing(error) ? `comanda: ${error.message}${causeOf(error)}` : error)
+  const message = userMessage(error)
+  console.error(message === undefined ? error : `comanda: ${message}`)
   process.exit(1)
 }
 

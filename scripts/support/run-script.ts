@@ -1,15 +1,11 @@
 import { CommanderError } from 'commander'
+import { errorCode } from '../../src/db/sql-errors.ts'
+import { unavailableSentence } from '../../src/db/unavailable-reason.ts'
 import { ConfigurationError } from '../../src/platform/config.ts'
 import { DatabaseUnavailable } from '../../src/platform/errors.ts'
 import { ScriptError } from './script-error.ts'
 
-/** Errors of Postgres that the configuration causes, by SQLSTATE. */
-const configurationErrors: Record<string, string> = {
-  '28P01': 'Postgres rejected the login in DATABASE_URL',
-  '28000': 'Postgres rejected the login in DATABASE_URL',
-  '3D000': 'the database in DATABASE_URL does not exist',
-  '42501': 'the login in DATABASE_URL lacks a permission',
-}
+const INSUFFICIENT_PRIVILEGE = '42501'
 
 /**
  * Runs a script and sets the exit status that `main` returns. An error that the user can fix is
@@ -45,12 +41,10 @@ function isHelp(error: unknown): error is CommanderError {
 function userMessage(error: unknown): string | undefined {
   if (error instanceof ScriptError || error instanceof ConfigurationError) return error.message
   if (error instanceof CommanderError) return usageMessage(error)
-  if (error instanceof DatabaseUnavailable) {
-    const { message } = error.cause instanceof Error ? error.cause : error
-    return `cannot reach the database in DATABASE_URL: ${message}`
-  }
-  const { code = '', message } = error as NodeJS.ErrnoException
-  return configurationErrors[code] && `${configurationErrors[code]}: ${message}`
+  if (error instanceof DatabaseUnavailable) return unavailableSentence(error)
+  if (errorCode(error) === INSUFFICIENT_PRIVILEGE)
+    return `the login in DATABASE_URL lacks a permission: ${(error as Error).message}`
+  return undefined
 }
 
 function usageMessage({ code, message }: CommanderError): string {

@@ -4,6 +4,7 @@ import { DataSource, type EntitySchema } from 'typeorm'
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
 import { Overloaded } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import { Connection } from './connection.ts'
 import { type Listener, listen } from './listener.ts'
 import { isRetryable, translateSqlError } from './sql-errors.ts'
 import { namedStatement, OpenTransaction, type Sql, type Tx } from './transaction.ts'
@@ -78,7 +79,7 @@ export class Database implements Sql {
       entities: options.entities ?? [],
       poolErrorHandler: (error: Error) =>
         options.log.warn({ error: error.message }, 'idle database connection lost'),
-      extra: connectionSettings(options.timeoutMs),
+      extra: { ...connectionSettings(options.timeoutMs), Client: Connection },
     })
     try {
       await source.initialize()

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import { DataSource, type MigrationInterface } from 'typeorm'
+import { Connection } from './connection.ts'
 import { translateSqlError } from './sql-errors.ts'
 import type { Sql } from './transaction.ts'
 
@@ -12,9 +12,12 @@ const MIGRATION_LOCK = 7_226_632
 
 type MigrationClass = new () => MigrationInterface
 
-/** Runs `work` while holding the migration lock of the database. */
+/**
+ * Runs `work` while holding the migration lock of the database.
+ * @throws DatabaseUnavailable
+ */
 export async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, application_name: 'comanda-migrate-lock' })
+  const client = new Connection({ connectionString: url, application_name: 'comanda-migrate-lock' })
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -59,6 +62,7 @@ async function withSource<T>(url: string, work: (source: DataSource) => Promise<
     migrations: await loadMigrations(),
     migrationsTableName: TABLE,
     poolSize: 2,
+    extra: { Client: Connection },
   })
   await source.initialize()
   try {

@@ -7,18 +7,28 @@ const RETRYABLE = new Set([
   '55P03', // lock_not_available
 ])
 
-/** SQLSTATEs and Node error codes of an unavailable database, as opposed to a wrong statement. */
+/** SQLSTATE classes of an unavailable database, as opposed to a wrong statement. */
+const UNAVAILABLE_CLASSES = new Set([
+  '08', // connection exception
+  '28', // invalid authorization specification: the login was changed while the process runs
+  '53', // insufficient resources: disk full, out of memory, too many connections
+  '57', // operator intervention; 57014 includes the end of a statement by statement_timeout
+  '58', // system error: an I/O error below Postgres
+])
+
+/** SQLSTATEs and Node error codes of an unavailable database. */
 const UNAVAILABLE = new Set([
+  '25006', // read_only_sql_transaction: the connection leads to a standby
   '25P03', // idle_in_transaction_session_timeout
   '25P04', // transaction_timeout
-  '53300', // too_many_connections
-  '57014', // query_canceled, by statement_timeout
-  '57P01', // admin_shutdown
-  '57P02', // crash_shutdown
-  '57P03', // cannot_connect_now
+  '3D000', // invalid_catalog_name: the database was dropped or renamed
+  'EAI_AGAIN',
+  'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
   'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
   'ENOTFOUND',
   'EPIPE',
   'ETIMEDOUT',
@@ -40,14 +50,19 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /**
- * Returns whether the database is unreachable, was too slow or dropped the connection. The outcome
- * of a commit is then unknown.
+ * Returns whether the database is unreachable, was too slow, rejects all writes or dropped the
+ * connection. The outcome of a commit is then unknown. Errors of connecting are already {@link
+ * DatabaseUnavailable}, see `Connection`.
  */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof DatabaseUnavailable) return true
   const code = errorCode(error)
-  if (code !== undefined) return UNAVAILABLE.has(code) || code.startsWith('08')
+  if (code !== undefined) return UNAVAILABLE.has(code) || isOfUnavailableClass(code)
   return error instanceof Error && CONNECTION_MESSAGE.test(error.message)
+}
+
+function isOfUnavailableClass(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code) && UNAVAILABLE_CLASSES.has(code.slice(0, 2))
 }
 
 /**

@@ -22,7 +22,8 @@ export const serverProblems = {
   'database-unavailable': {
     status: 503,
     title: 'Database unavailable',
-    meaning: 'The database is unreachable or did not answer in time. The request may have been committed.',
+    meaning:
+      'The database is unreachable, did not answer in time, is read-only, or lacks disk space or memory. The request may have been committed.',
     whatToDo: `${WAIT}. A retry with the same Idempotency-Key is always safe.`,
     ...soon,
     example: exampleOf(new DatabaseUnavailable()),

@@ -61,7 +61,7 @@ const database = {
   DATABASE_TIMEOUT_MS: count(100, 600_000).default(5_000).describe('Maximum duration of one SQL statement.'),
   DATABASE_WAIT_MS: count(0, 600_000)
     .default(15_000)
-    .describe('How long a starting process waits for an unreachable database before it exits.'),
+    .describe('How long a starting process waits for an unavailable database before it exits.'),
 }
 
 const roles = {

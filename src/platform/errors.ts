@@ -220,7 +220,7 @@ export class Overloaded extends ExpectedError {
   }
 }
 
-/** The database is unreachable or did not answer in time. */
+/** The database is unreachable, did not answer in time, or accepts no writes. */
 export class DatabaseUnavailable extends ExpectedError {
   override name = 'DatabaseUnavailable'
 

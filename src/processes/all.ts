@@ -10,6 +10,7 @@ import { type ApiService, startApi } from './api.ts'
 import { startDispatcher } from './dispatcher.ts'
 import { migrate } from './migrate.ts'
 import { openDatabase, type Service } from './service.ts'
+import { waitForDatabase } from './wait-for-database.ts'
 import { startWorker } from './worker.ts'
 
 export interface AllService extends Service {
@@ -31,7 +32,7 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
       log.info('the embedded database keeps running: another Comanda process uses it')
   }
   try {
-    await migrate(url, log)
+    await waitForDatabase(config, log, () => migrate(url, log))
     // The port of the API serves the status of all roles.
     const withoutStatus = { ...config, STATUS_PORT: undefined }
     if (embedded) await addDemo(url, config, log)

@@ -42,8 +42,9 @@ import { deliveryRoutes } from '../webhooks/delivery-routes.ts'
 import { type WebhookRoutesOptions, webhookRoutes } from '../webhooks/webhook-routes.ts'
 import { buildAsyncApi } from './asyncapi.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
-import { readinessChecks } from './readiness.ts'
+import { type ReadinessState, readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
+import { waitForDatabase } from './wait-for-database.ts'
 
 export interface ApiService extends Service {
   /** base URL, e.g. `http://127.0.0.1:8000` */
@@ -83,7 +84,7 @@ export async function startApi(
   wake?: WakeDispatcher,
 ): Promise<ApiService> {
   const database = await openDatabase(config, url, 'api', config.API_POOL_COUNT, log)
-  const state = { draining: false }
+  const state: ReadinessState = { draining: false }
   let authenticator: Authenticator | undefined
   try {
     authenticator = await chooseAuthenticator(config, database, log, database)
@@ -157,7 +158,8 @@ export async function startApi(
   }, basePath)
   const perAddress = connectionLimitOf(config)
   if (perAddress !== undefined) limitConnections(server, perAddress, log)
-  const heartbeat = await Heartbeat.start(database, { role: 'api' }, log)
+  const heartbeat = await waitForDatabase(config, log, () => Heartbeat.start(database, { role: 'api' }, log))
+  state.heartbeat = heartbeat
   let listening = ''
   try {
     listening = await listen(server, config.HOST, config.PORT, 'PORT')

@@ -6,6 +6,7 @@ import type { Logger } from '../platform/log.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
+import { waitForDatabase } from './wait-for-database.ts'
 
 export interface DispatcherService extends Service {
   wake(): void
@@ -15,11 +16,14 @@ export interface DispatcherService extends Service {
 export async function startDispatcher(config: Config, url: string, log: Logger): Promise<DispatcherService> {
   const database = await openDatabase(config, url, 'dispatcher', config.DISPATCHER_POOL_COUNT, log)
   const status = await openStatus(config, 'dispatcher', database, log)
-  const boss = await startBoss(database, 'producer', 'dispatcher', log)
+  const boss = await waitForDatabase(config, log, () => startBoss(database, 'producer', 'dispatcher', log))
   const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log })
   await dispatcher.start()
   const dispatchedLastMinute = () => dispatcher.dispatchedLastMinute()
-  const heartbeat = await Heartbeat.start(database, { role: 'dispatcher', dispatchedLastMinute }, log)
+  const heartbeat = await waitForDatabase(config, log, () =>
+    Heartbeat.start(database, { role: 'dispatcher', dispatchedLastMinute }, log),
+  )
+  status.watch(heartbeat)
   return {
     wake: () => dispatcher.wake(),
     stop: async () => {

@@ -2,23 +2,31 @@ import { setTimeout as delay } from 'node:timers/promises'
 import bossPackage from 'pg-boss/package.json' with { type: 'json' }
 import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
+import { unavailableReason } from '../db/unavailable-reason.ts'
 import type { ReadinessChecks } from '../http/server/health.ts'
-import { SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
+import { type Heartbeat, SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 
-/** Returns the checks of `/readyz`. All but `drain` need the database. */
-export function readinessChecks(database: Database, state: { draining: boolean }): ReadinessChecks {
+/** What readiness depends on besides the schema of the database. */
+export interface ReadinessState {
+  draining: boolean
+  /** of this process; undefined until it has been written once */
+  heartbeat?: Heartbeat
+}
+
+/**
+ * Returns the checks of `/readyz`. `database` reports the last heartbeat instead of a query: reads
+ * succeed on a standby and on a full disk, too.
+ */
+export function readinessChecks(database: Database, state: ReadinessState): ReadinessChecks {
   async function reason(check: () => Promise<string>): Promise<string> {
     const timeout = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
-    return await Promise.race([check().catch(() => 'cannot be reached'), timeout])
+    return await Promise.race([check().catch(unavailableReason), timeout])
   }
   return {
     drain: { check: async () => (state.draining ? 'this process is stopping' : 'ok') },
-    database: {
-      check: () =>
-        reason(async () => ((await database.query('select 1')).length === 1 ? 'ok' : 'does not answer')),
-    },
+    database: { check: async () => state.heartbeat?.health() ?? 'no heartbeat has been written yet' },
     migrations: {
       check: () =>
         reason(async () => {

@@ -1,10 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { inventoryEntities } from '../inventory/inventory-entities.ts'
 import type { Config } from '../platform/config.ts'
-import { DatabaseUnavailable } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import { waitForDatabase } from './wait-for-database.ts'
 
 /** A running role. */
 export interface Service {
@@ -17,12 +16,9 @@ export class NotMigrated extends Error {
   override name = 'NotMigrated'
 }
 
-const RECONNECT_MS = 500
-
 /**
- * Opens the pool of one role. Retries for up to `DATABASE_WAIT_MS` while the database is
- * unreachable.
- * @throws DatabaseUnavailable after that
+ * Opens the pool of one role. Waits for the database, see {@link waitForDatabase}.
+ * @throws DatabaseUnavailable
  * @throws NotMigrated naming the missing migrations
  */
 export async function openDatabase(
@@ -32,16 +28,7 @@ export async function openDatabase(
   poolCount: number,
   log: Logger,
 ): Promise<Database> {
-  const deadline = Date.now() + config.DATABASE_WAIT_MS
-  for (;;) {
-    try {
-      return await openMigrated(config, url, role, poolCount, log)
-    } catch (error) {
-      if (!(error instanceof DatabaseUnavailable) || Date.now() > deadline) throw error
-      log.warn({ cause: String(error.cause) }, 'the database cannot be reached yet; waiting for it')
-      await delay(RECONNECT_MS)
-    }
-  }
+  return await waitForDatabase(config, log, () => openMigrated(config, url, role, poolCount, log))
 }
 
 async function openMigrated(

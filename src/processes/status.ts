@@ -1,14 +1,17 @@
 import type { Database } from '../db/database.ts'
 import { measurePool } from '../db/pool-metrics.ts'
 import { type StatusServer, startStatusServer } from '../http/server/status-server.ts'
+import type { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
-import { readinessChecks } from './readiness.ts'
+import { type ReadinessState, readinessChecks } from './readiness.ts'
 
 /** The status of a role without an API. */
 export interface Status {
+  /** makes `/readyz` report whether the heartbeats of this process are written */
+  watch(heartbeat: Heartbeat): void
   /** makes `/readyz` report that this process is stopping */
   drain(): void
   close(): Promise<void>
@@ -25,7 +28,7 @@ export async function openStatus(
   database: Database,
   log: Logger,
 ): Promise<Status> {
-  const state = { draining: false }
+  const state: ReadinessState = { draining: false }
   const { STATUS_PORT } = config
   const stopMeasuring = [measurePool(role, database)]
   // The metrics of the `ops` views are the same in every process, and there are many workers.
@@ -43,6 +46,7 @@ export async function openStatus(
   const server = STATUS_PORT === undefined ? undefined : await serve(STATUS_PORT)
   if (server) log.info({ url: server.url }, 'the status server is listening')
   return {
+    watch: heartbeat => (state.heartbeat = heartbeat),
     drain: () => (state.draining = true),
     close: async () => {
       for (const stop of stopMeasuring) stop()

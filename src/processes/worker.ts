@@ -28,6 +28,7 @@ import { markDeliveriesDead } from '../webhooks/delivery/record-outcomes.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
+import { waitForDatabase } from './wait-for-database.ts'
 
 /** The handler of each queue. A queue without a handler does not compile. */
 const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, EventHandler<never>>
@@ -58,7 +59,7 @@ function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: 
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
-  const boss = await startBoss(database, 'consumer', 'worker', log)
+  const boss = await waitForDatabase(config, log, () => startBoss(database, 'consumer', 'worker', log))
   const deliverer = new DeliveryWorker({
     database,
     boss,
@@ -73,15 +74,18 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     inHand: () => deliverer.inHand(),
   })
   const queues = new QueueRunner(boss, works, log)
-  const heartbeat = await Heartbeat.start(
-    database,
-    {
-      role: 'worker',
-      workingOn: () => workedQueues(queues, deliverer),
-      onBeat: paused => queues.apply(paused),
-    },
-    log,
+  const heartbeat = await waitForDatabase(config, log, () =>
+    Heartbeat.start(
+      database,
+      {
+        role: 'worker',
+        workingOn: () => workedQueues(queues, deliverer),
+        onBeat: paused => queues.apply(paused),
+      },
+      log,
+    ),
   )
+  status.watch(heartbeat)
   const projector = new StatsProjector(database, log)
   projector.start()
   return {

@@ -48,6 +48,7 @@ describe('a failing database', () => {
   })
 
   const order = () => ({ restaurant_id: restaurant, items: [{ menu_item_id: item, quantity: 1 }] })
+  const menuItem = { name: 'Focaccia', available_qty: 5 }
   const place = () => api.call('POST', '/api/v1/orders', order())
 
   function expectComeBackLater({ status, headers, body }: Reply): void {
@@ -85,6 +86,78 @@ describe('a failing database', () => {
     for (let call = 0; call < 3; call++) expectComeBackLater(await place())
     proxy.retarget(port)
   })
+
+  it('causes 503 with Retry-After while Postgres is read-only, and /readyz names the reason', async () => {
+    const name = new URL(test.url).pathname.slice(1)
+    await test.database.execute(`alter database ${name} set default_transaction_read_only = on`)
+    await test.database.execute(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like 'comanda-%'`,
+    )
+    for (let call = 0; call < 3; call++) expectComeBackLater(await place())
+    const notReady = await until('the process is not ready', async () => {
+      const reply = await api.call('GET', '/readyz')
+      return reply.status === 503 && reply
+    })
+    expect(notReady.body['detail']).to.contain(
+      'database: the last heartbeat could not be written: it is read-only (25006)',
+    )
+    expect((await api.call('GET', `/api/v1/inventory/${item}`)).status).to.equal(200)
+    // Read-only connections stay open; each is dropped by its first failed write.
+    await test.database.execute(`alter database ${name} reset default_transaction_read_only`)
+    await until('the process is ready again', async () => (await api.call('GET', '/readyz')).status === 200)
+  })
+
+  it('causes 503 with Retry-After when the disk is full, memory is exhausted or I/O fails', async () => {
+    for (const code of ['53100', '53200', '53400', '58030']) {
+      await whileInsertsFail(code, ['orders', 'menu_items'], async () => {
+        expectComeBackLater(await place())
+        expectComeBackLater(await api.call('POST', `/api/v1/inventory/add/${restaurant}/item`, menuItem))
+      })
+    }
+  })
+
+  it('quarantines no event while the disk is full', async () => {
+    const { database } = test
+    const undispatched = 'select event_id from outbox_events where dispatched_at is null and order_id = $1'
+    const [jobs] = await database.query<{ table_name: string }>(
+      `select format('pgboss.%I', table_name) as table_name from pgboss.queue where name = 'inventory.deduct'`,
+    )
+    const orderId = await whileInsertsFail('53100', [jobs?.table_name ?? ''], async () => {
+      const { order_id } = (await place()).body
+      await until('the dispatcher has failed', async () => {
+        const [row] = await database.query<{ count: number }>(
+          'select last_value as count from failed_inserts',
+        )
+        return (row?.count ?? 0) > 3
+      })
+      expect(await database.query(undispatched, [order_id])).to.have.length(1)
+      return String(order_id)
+    })
+    await api.untilStatus(orderId, 'PREPARING')
+    const quarantined = await database.query(
+      'select error from outbox_events where quarantined_at is not null',
+    )
+    expect(quarantined).to.deep.equal([])
+  })
+
+  /** Runs `work` while inserts into these tables fail with an SQLSTATE. */
+  async function whileInsertsFail<T>(code: string, tables: string[], work: () => Promise<T>): Promise<T> {
+    const { database } = test
+    await database.execute('create sequence failed_inserts')
+    await database.execute(
+      `create function fail() returns trigger language plpgsql security definer
+      as $$ begin perform nextval('failed_inserts'); raise exception using errcode = '${code}'; end $$`,
+    )
+    try {
+      for (const table of tables)
+        await database.execute(`create trigger fail before insert on ${table} execute function fail()`)
+      return await work()
+    } finally {
+      await database.execute('drop function fail() cascade')
+      await database.execute('drop sequence failed_inserts')
+    }
+  }
 
   it('causes no response worse than 503 when every connection is killed repeatedly', async () => {
     const statuses = new Set<number>()

@@ -39,7 +39,7 @@ describe('a process with an OTLP endpoint', () => {
           OTEL_EXPORTER_OTLP_HEADERS_FILE: headers,
           OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'authorization=Bearer%20of-traces',
         })
-        const [, url = ''] = await child.untilOutput(/"url":"(http:[^"]+)"[^\n]*the API is listening/)
+        const [, url = ''] = await child.untilOutput(/the API is listening[^\n]*"url":"(http:[^"]+)"/)
         await new ApiClient(url).call('GET', '/healthz', undefined, {
           traceparent: `00-${TRACE}-${CALLER}-01`,
         })

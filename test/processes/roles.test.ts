@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
-import { blankDatabase, type TestDatabase } from '../support/postgres.ts'
+import { administer, blankDatabase, type TestDatabase } from '../support/postgres.ts'
 import { type Role, roles } from '../support/role-logins.ts'
 import { startRoleProcess } from '../support/start-role.ts'
 
@@ -61,9 +61,38 @@ describe('role processes', () => {
       DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
       DATABASE_WAIT_MS: '800',
     })
-    await child.untilOutput(/the database cannot be reached yet; waiting for it/)
     expect(await child.ended).to.equal(1)
-    expect(child.errors()).to.match(/^comanda: The database is unavailable[^\n]*ECONNREFUSED[^\n]*\n$/)
+    expect(child.output().match(/the database is unavailable; waiting for it/g)).to.have.length(1)
+    expect(child.errors()).to.match(
+      /^comanda: cannot reach the database in DATABASE_URL: [^\n]*ECONNREFUSED[^\n]*\n$/,
+    )
+    const migration = startChild(['src/main.ts', 'migrate'], {
+      DATABASE_URL: 'postgres://nobody@database.invalid/none',
+      DATABASE_WAIT_MS: '800',
+    })
+    await migration.untilOutput(/the database is unavailable; waiting for it/)
+    expect(await migration.ended).to.equal(1)
+    expect(migration.errors()).to.match(/^comanda: cannot reach the database in DATABASE_URL: [^\n]*\n$/)
+  })
+
+  it('exit at once with one line if Postgres rejects the login or has no such database', async () => {
+    const refused: [change: (url: URL) => void, message: RegExp][] = [
+      [url => (url.password = 'wrong'), /^comanda: Postgres rejected the login in DATABASE_URL: [^\n]*\n$/],
+      [url => (url.pathname = '/none'), /^comanda: the database in DATABASE_URL does not exist: [^\n]*\n$/],
+    ]
+    for (const [change, message] of refused) {
+      const url = new URL(database.url)
+      change(url)
+      for (const role of ['api', 'migrate', 'all']) {
+        const child = startChild(['src/main.ts', role], {
+          DATABASE_URL: url.href,
+          DATABASE_WAIT_MS: '600000',
+          PORT: '0',
+        })
+        expect(await child.ended).to.equal(1)
+        expect(child.errors()).to.match(message)
+      }
+    }
   })
 
   it('print one line for an invalid variable and for an unknown role', async () => {
@@ -75,6 +104,20 @@ describe('role processes', () => {
     expect(unknown.errors()).to.match(
       /^comanda: unknown role cook: use all, api, dispatcher, worker or migrate\n$/,
     )
+  })
+
+  it('wait for a read-only database until it accepts writes', async () => {
+    const name = new URL(database.url).pathname.slice(1)
+    const migration = migrate()
+    expect(await migration.ended, migration.errors()).to.equal(0)
+    await administer(`alter database ${name} set default_transaction_read_only = on`)
+    const children = roles.map(role => start(role, { DATABASE_WAIT_MS: '60000' }))
+    for (const child of children) await child.untilOutput(/"reason":"it is read-only \(25006\)"/)
+    await administer(`alter database ${name} reset default_transaction_read_only`)
+    for (const child of children) {
+      await child.untilOutput(/is ready/)
+      await stop(child)
+    }
   })
 
   it('run at a lower priority than the API, and never raise the priority they were started with', async () => {

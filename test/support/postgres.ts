@@ -104,7 +104,8 @@ function urlOf(database: string): string {
   return url.href
 }
 
-async function administer(sql: string): Promise<void> {
+/** Runs one statement on the maintenance database, as its superuser. */
+export async function administer(sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: server?.url })
   await client.connect()
   try {

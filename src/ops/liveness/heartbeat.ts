@@ -1,6 +1,8 @@
 import { hostname } from 'node:os'
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Database } from '../../db/database.ts'
+import { isUnavailable } from '../../db/sql-errors.ts'
+import { unavailableReason } from '../../db/unavailable-reason.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PollLoop } from '../../platform/poll-loop.ts'
@@ -37,6 +39,10 @@ export class Heartbeat {
   readonly #log: Logger
   readonly #processId = newId()
   readonly #loop: PollLoop
+  /** time of the last heartbeat that was written, by `performance.now()` */
+  #writtenAt = performance.now()
+  /** why the last heartbeat was not written; undefined if it was */
+  #failure: string | undefined
 
   private constructor(database: Database, options: HeartbeatOptions, log: Logger) {
     this.#database = database
@@ -64,7 +70,15 @@ export class Heartbeat {
     await this.#database.execute(stopSql, [this.#processId]).catch(() => undefined)
   }
 
+  /** Returns `ok`, or why the database accepts no writes of this process. Asks no database. */
+  health(): string {
+    if (this.#failure !== undefined) return `the last heartbeat could not be written: ${this.#failure}`
+    const age = Math.round((performance.now() - this.#writtenAt) / 1_000)
+    return age <= SILENT_AFTER_SECONDS ? 'ok' : `the last heartbeat was written ${age} s ago`
+  }
+
   #logFailure(error: unknown): void {
+    this.#failure = isUnavailable(error) ? unavailableReason(error) : 'unexpected error, see the log'
     this.#log.warn({ error: String(error) }, 'could not write the heartbeat')
   }
 
@@ -79,15 +93,27 @@ export class Heartbeat {
       JSON.stringify(workingOn?.() ?? []),
       dispatchedLastMinute?.() ?? null,
     ])
+    this.#writtenAt = performance.now()
+    this.#failure = undefined
     if (!(await onBeat?.(new Set(row?.paused)))) return
     // The next heartbeat reports the change, should this one fail.
     await this.#beat().catch((error: unknown) => this.#logFailure(error))
   }
 }
 
+/**
+ * Also writes a temporary file of some 100 kB, which takes less than 1 ms: an update of this row
+ * takes no space, so it would succeed on a full disk.
+ */
 const beatSql = `
+  with disk as (
+    select count(*) as spilled_rows
+    from generate_series(1, 5000)
+    where (select set_config('work_mem', '64kB', true)) is not null
+  )
   insert into process_heartbeats (process_id, role, host, pid, version, working_on, dispatched_last_minute)
-  values ($1, $2, $3, $4, $5, $6, $7)
+  select $1, $2, $3, $4, $5, $6, $7
+  from disk
   on conflict (process_id) do update
   set beat_at = excluded.beat_at,
     working_on = excluded.working_on,
