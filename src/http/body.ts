@@ -7,6 +7,9 @@ import type { RequestStep } from './route.ts'
 
 const JSON_TYPE = 'application/json'
 
+/** A merge patch (RFC 7396) of our bodies means what the same JSON means: null removes a value. */
+export const PATCH_TYPES = [JSON_TYPE, 'application/merge-patch+json']
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -21,7 +24,7 @@ export function jsonBody(): RequestStep {
     urlencoded: false,
     multipart: false,
     text: true,
-    textTypes: [JSON_TYPE],
+    textTypes: PATCH_TYPES,
     textLimit: MAX_BODY_BYTES,
     encoding: 'binary',
     parsedMethods: [HttpMethodEnum.POST, HttpMethodEnum.PATCH],
@@ -54,7 +57,9 @@ function requireSupportedType(ctx: Context): void {
   // Fast path: the header that nearly all clients send.
   if (type === JSON_TYPE && coding === undefined) return
   const charset = ctx.request.charset.toLowerCase()
-  if (!ctx.is(JSON_TYPE) || !['', 'utf-8', 'utf8'].includes(charset)) {
+  const types = ctx.method === 'PATCH' ? PATCH_TYPES : [JSON_TYPE]
+  if (!ctx.is(types) || !['', 'utf-8', 'utf8'].includes(charset)) {
+    if (ctx.method === 'PATCH') ctx.set('Accept-Patch', PATCH_TYPES.join(', '))
     throw expectedError('unsupported-media-type')
   }
   if (!['', 'identity'].includes(ctx.get('content-encoding'))) {

@@ -63,7 +63,8 @@ export const problems = {
     status: 415,
     title: 'Unsupported media type',
     meaning: 'The content type, character set or content encoding of the body is not supported.',
-    whatToDo: 'Send application/json in UTF-8, without a Content-Encoding.',
+    whatToDo:
+      'Send application/json in UTF-8, or for PATCH application/merge-patch+json, without a Content-Encoding.',
     example: { detail: 'Send the body as application/json in UTF-8' },
   },
   'payload-too-large': {

@@ -1,4 +1,4 @@
-import { DatabaseUnavailable, Overloaded } from '../platform/errors.ts'
+import { DatabaseUnavailable, MethodNotImplemented, Overloaded } from '../platform/errors.ts'
 import { MAX_HEADER_BYTES } from './limits.ts'
 import { exampleOf, soon, WAIT } from './problem-entry.ts'
 
@@ -41,6 +41,13 @@ export const serverProblems = {
     meaning: 'The request is not valid HTTP/1.1, has no Host header, or its path is not UTF-8.',
     whatToDo: 'Check the client and the proxies between it and this server.',
     example: { detail: 'The request is not valid HTTP/1.1' },
+  },
+  'method-not-implemented': {
+    status: 501,
+    title: 'Method not implemented',
+    meaning: 'The method is none of HTTP (RFC 9110, RFC 5789), or is CONNECT. No path supports it.',
+    whatToDo: 'Use a method that /docs lists. Methods are case-sensitive: `GET`, not `get`.',
+    example: exampleOf(new MethodNotImplemented('PROPFIND')),
   },
   'request-timeout': {
     status: 408,

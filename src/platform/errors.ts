@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'path-too-long'
   | 'route-not-found'
   | 'method-not-allowed'
+  | 'method-not-implemented'
   | 'restaurant-not-found'
   | 'menu-item-not-found'
   | 'order-not-found'
@@ -58,6 +59,15 @@ export class ExpectedError extends Error {
     super(message, options)
     this.code = code
     this.fields = fields
+  }
+}
+
+/** No path supports the method. */
+export class MethodNotImplemented extends ExpectedError {
+  override name = 'MethodNotImplemented'
+
+  constructor(method: string) {
+    super('method-not-implemented', `The API does not implement the method ${method.slice(0, 100)}`)
   }
 }
 

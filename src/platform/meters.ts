@@ -1,13 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { metrics } from '@opentelemetry/api'
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 
-/** Exports the metrics of this process, pg-boss's included, in Prometheus' text format. */
-export const metricsExporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true })
+const exporter = new PrometheusExporter({ preventServerStart: true })
+const serializer = new PrometheusSerializer('', false, undefined, false, true)
+
+/** Returns the metrics of this process, pg-boss's included, in Prometheus' text format. */
+export async function renderMetrics(): Promise<string> {
+  const { resourceMetrics } = await exporter.collect()
+  return serializer.serialize(resourceMetrics)
+}
 
 // pg-boss uses the global provider.
-metrics.setGlobalMeterProvider(new MeterProvider({ readers: [metricsExporter] }))
+metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }))
 
 /**
  * Labels must have few values: no ids and no client input. Names end in the unit, as Prometheus

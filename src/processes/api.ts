@@ -152,10 +152,13 @@ export async function startApi(
   }
   const answer = app.callback()
   const serve = shedLoad((request, response) => void answer(request, response), placing, metrics, basePath)
-  const server = createHttpServer((request, response) => {
-    if (state.draining) response.setHeader('Connection', 'close')
-    serve(request, response)
-  }, basePath)
+  const server = createHttpServer(
+    (request, response) => {
+      if (state.draining) response.setHeader('Connection', 'close')
+      serve(request, response)
+    },
+    { basePath, corsOrigins: config.CORS_ORIGINS, metrics },
+  )
   const perAddress = connectionLimitOf(config)
   if (perAddress !== undefined) limitConnections(server, perAddress, log)
   const heartbeat = await waitForDatabase(config, log, () => Heartbeat.start(database, { role: 'api' }, log))

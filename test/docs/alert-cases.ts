@@ -170,7 +170,7 @@ export const alertCases: readonly AlertCase[] = [
     alert: 'ComandaApiErrors',
     labels: critical,
     fault: { [answers(503)]: '0+7x60' },
-    tolerated: { [answers(503)]: '0+6x60' },
+    tolerated: { [answers(503)]: '0+6x60', [answers(501)]: '0+60x60' },
     trueAfter: 1,
     holds: 5,
   },

@@ -24,7 +24,7 @@ describe('requests without an operation', () => {
     )
     for (const [path, those] of paths) {
       const allowed = those.flatMap(({ method }) => (method === 'GET' ? ['HEAD', 'GET'] : method))
-      const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'].filter(
+      const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'].filter(
         method => !allowed.includes(method),
       )
       await refusing.expectRefused(
@@ -42,23 +42,106 @@ describe('requests without an operation', () => {
     }
   })
 
-  it('answers HEAD like GET without a body', async () => {
-    const path = `/api/v1/orders/${ids.order_id}`
-    const get = await send(refusing.system.api.baseUrl, { method: 'GET', path })
-    const head = await send(refusing.system.api.baseUrl, { method: 'HEAD', path })
-    expect(head).to.include({ status: 200, text: '' })
-    expect(head.headers['content-length']).to.equal(get.headers['content-length'])
+  it('answers 501 to a method that HTTP does not define, whatever the path', async () => {
+    const { baseUrl } = refusing.system.api
+    for (const path of ['/api/v1/orders', '/docs', '/nothing']) {
+      for (const method of ['PROPFIND', 'M-SEARCH', 'PURGE', 'QUERY']) {
+        const reply = await send(baseUrl, { method, path })
+        expectProblem(reply, { code: 'method-not-implemented' })
+        expect(JSON.parse(reply.text).detail).to.include(method)
+      }
+      // Node's parser rejects methods that it does not know.
+      for (const method of ['FETCH', 'get', 'GETX', 'X'.repeat(300), 'PLAY']) {
+        const bytes = await sendBytes(baseUrl, `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+        expectProblem(parseReply(bytes), { code: 'method-not-implemented' })
+      }
+    }
+    const late = await sendBytes(baseUrl, '\r\n\r\nFETCH / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expectProblem(parseReply(late), { code: 'method-not-implemented' })
+    const tunnel = await sendBytes(baseUrl, 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n')
+    expectProblem(parseReply(tunnel), { code: 'method-not-implemented' })
+  })
 
-    const nothing = await send(refusing.system.api.baseUrl, {
-      method: 'HEAD',
-      path: `/api/v1/orders/${uuidv7()}`,
+  it('counts all methods that HTTP does not define under one label', async () => {
+    const { baseUrl } = refusing.system.api
+    for (let count = 0; count < 20; count++) {
+      await sendBytes(baseUrl, `X${count} / HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await send(baseUrl, { method: count % 2 ? 'PROPFIND' : 'MKCOL', path: '/' })
+    }
+    const { text } = await send(baseUrl, { method: 'GET', path: '/metrics' })
+    const methods = new Set([...text.matchAll(/http_request_method="([^"]*)"/g)].map(([, method]) => method))
+    for (const method of methods)
+      expect(method).to.be.oneOf([
+        '_OTHER',
+        'GET',
+        'HEAD',
+        'POST',
+        'PUT',
+        'PATCH',
+        'DELETE',
+        'OPTIONS',
+        'TRACE',
+      ])
+    const counted =
+      /duration_seconds_count\{http_request_method="_OTHER",http_route="none",http_response_status_code="501"\} (\d+)/
+    expect(Number(counted.exec(text)?.[1])).to.be.at.least(40)
+  })
+
+  it('answers HEAD with the headers of GET, on every operation and page', async () => {
+    const { baseUrl } = refusing.system.api
+    const reads = operations.filter(({ method }) => method === 'GET').map(each => pathOf(each, ids))
+    const pages = ['/docs', '/docs/assets/favicon-32x32.png', '/openapi.json', '/asyncapi.json', '/problems']
+    const others = ['/schemas/order.placed.v1.json', '/healthz', '/readyz', '/metrics', '/']
+    /** Changes from request to request, or belongs to the connection. */
+    const varying = (path: string) => [
+      'date',
+      'x-request-id',
+      'connection',
+      'keep-alive',
+      'transfer-encoding',
+      ...(path === '/metrics' ? ['content-length'] : []),
+    ]
+    for (const path of [...reads, ...pages, ...others]) {
+      const get = await send(baseUrl, { method: 'GET', path })
+      const head = await send(baseUrl, { method: 'HEAD', path })
+      expect(head, path).to.include({ status: get.status, text: '' })
+      const comparable = ({ headers }: RawReply) =>
+        Object.fromEntries(Object.entries(headers).filter(([name]) => !varying(path).includes(name)))
+      expect(comparable(head), path).to.deep.equal(comparable(get))
+      expect(Object.keys(head.headers).includes('content-length'), path).to.equal(!path.endsWith('/stream'))
+    }
+    const nothing = `/api/v1/orders/${uuidv7()}`
+    expect(await send(baseUrl, { method: 'HEAD', path: nothing })).to.include({ status: 404, text: '' })
+    const onPost = '/api/v1/inventory/add/restaurant'
+    expect(await send(baseUrl, { method: 'HEAD', path: onPost })).to.include({ status: 405, text: '' })
+  })
+
+  it('accepts a merge patch for PATCH only', async () => {
+    const { baseUrl } = refusing.system.api
+    const headers = { 'content-type': 'application/merge-patch+json; charset=utf-8' }
+    const path = `/api/v1/inventory/${ids.menu_item_id}`
+    const patched = await send(baseUrl, {
+      method: 'PATCH',
+      path,
+      headers,
+      body: '{"low_stock_threshold":null}',
     })
-    expect(nothing).to.include({ status: 404, text: '' })
-    const onPost = await send(refusing.system.api.baseUrl, {
-      method: 'HEAD',
-      path: '/api/v1/inventory/add/restaurant',
+    expect(patched.status, patched.text).to.equal(200)
+    expect(JSON.parse(patched.text)).to.include({ low_stock_threshold: null, name: 'Pizza' })
+    const body = '{"quantity":1,"reason":"delivery"}'
+    const posted = await send(baseUrl, { method: 'POST', path: `${path}/restock`, headers, body })
+    expectProblem(posted, { code: 'unsupported-media-type' })
+    const refused = await send(baseUrl, {
+      method: 'PATCH',
+      path,
+      headers: { 'content-type': 'text/plain' },
+      body,
     })
-    expect(onPost).to.include({ status: 405, text: '' })
+    expectProblem(refused, { code: 'unsupported-media-type' })
+    const options = await send(baseUrl, { method: 'OPTIONS', path })
+    for (const reply of [refused, options])
+      expect(reply.headers['accept-patch']).to.equal('application/json, application/merge-patch+json')
+    expect(posted.headers).not.to.have.property('accept-patch')
   })
 
   it('answers 404 at unknown paths', () =>

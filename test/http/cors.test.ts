@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { expectProblem } from './expect-problem.ts'
-import { type RawReply, send } from './send.ts'
+import { type RawReply, send, sendBytes } from './send.ts'
 import { json, operations } from './successful-requests.ts'
 
 const TILL = 'https://till.example'
@@ -33,6 +33,24 @@ const preflight = (origin: string) => ({
 })
 
 describe('CORS', () => {
+  describe('with one configured origin', () => {
+    let system: TestSystem
+
+    before(async () => {
+      system = await startSystem(['api'], undefined, { CORS_ORIGINS: [TILL] })
+    })
+    after(() => system.stop())
+
+    it('names it in a response of the HTTP parser that has not seen the Origin header', async () => {
+      // The header may have come in an earlier packet, which the parser no longer has.
+      const bytes = await sendBytes(
+        system.api.baseUrl,
+        'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n',
+      )
+      expect(bytes).to.include(`\r\nAccess-Control-Allow-Origin: ${TILL}\r\n`)
+    })
+  })
+
   describe('without configured origins', () => {
     let system: TestSystem
 
@@ -87,7 +105,12 @@ describe('CORS', () => {
           'content-type',
           'idempotency-key',
           'if-match',
+          'if-none-match',
           'last-event-id',
+          'x-request-id',
+          'traceparent',
+          'tracestate',
+          'baggage',
         ])
       }
     })
@@ -106,6 +129,9 @@ describe('CORS', () => {
         'retry-after',
         'idempotency-replayed',
         'x-request-id',
+        'allow',
+        'accept-patch',
+        'www-authenticate',
       ])
     })
 
@@ -122,6 +148,26 @@ describe('CORS', () => {
       const nowhere = await call({ origin: TILL }, 'GET', '/nothing')
       for (const { headers } of [unknown, forbidden, nowhere])
         expect(headers['access-control-allow-origin']).to.equal(TILL)
+    })
+
+    it('lets pages read the responses of the HTTP parser', async () => {
+      const requests = (origin: string) => [
+        `GET /api/v1/orders HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\nContent-Length: x\r\n\r\n`,
+        `GET /api/v1/orders HTTP/1.1\r\nHost: x\r\norigin:${origin}\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+        `GET /api/v1/orders HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\nOrigin: ${origin} \r\n\r\n`,
+        `FETCH /api/v1/orders HTTP/1.1\r\nHost: x\r\nOrigin: ${origin}\r\n\r\n`,
+      ]
+      const statuses = [400, 431, 431, 501]
+      for (const [index, bytes] of requests(TILL).entries()) {
+        const reply = await sendBytes(system.api.baseUrl, bytes)
+        expect(reply).to.match(new RegExp(`^HTTP/1.1 ${statuses[index]} `))
+        expect(reply).to.include(`\r\nAccess-Control-Allow-Origin: ${TILL}\r\n`)
+        expect(reply).to.match(/\r\nAccess-Control-Expose-Headers: .*X-Request-Id/)
+        expect(reply).to.match(/\r\nVary: Origin\r\n/)
+      }
+      for (const origin of otherOrigins)
+        for (const bytes of requests(origin))
+          expect(await sendBytes(system.api.baseUrl, bytes), origin).not.to.match(/access-control-/i)
     })
 
     it('sends no CORS header to other origins', async () => {

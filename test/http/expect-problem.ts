@@ -30,6 +30,7 @@ const statuses = {
   'path-too-long': 414,
   'route-not-found': 404,
   'method-not-allowed': 405,
+  'method-not-implemented': 501,
   'restaurant-not-found': 404,
   'menu-item-not-found': 404,
   'order-not-found': 404,

@@ -43,6 +43,18 @@ describe('rate limits', () => {
     }
   })
 
+  it('count requests that the scopes of the caller do not permit', async () => {
+    const { key } = await createApiKey(system.database, { name: 'test', scopes: ['ops'] })
+    const statuses: number[] = []
+    for (let count = 0; count < 17; count++) {
+      const headers = { authorization: `Bearer ${key}` }
+      const reply = await system.api.call('GET', '/api/v1/restaurants', undefined, headers)
+      expect(remaining(reply)).to.equal(Math.max(0, 4 - count))
+      statuses.push(reply.status)
+    }
+    expect(statuses).to.deep.equal([...Array<number>(5).fill(403), ...Array<number>(12).fill(429)])
+  })
+
   it('count each caller separately', async () => {
     const [one, other] = [await newCaller(), await newCaller()]
     for (let count = 0; count < 6; count++) await one()
@@ -164,7 +176,7 @@ describe('a server with slow clients', () => {
       (request, response) => {
         request.resume().on('end', () => response.end('served'))
       },
-      '',
+      {},
       limits,
     )
     await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
@@ -220,7 +232,7 @@ describe('a server with clients that do not read', () => {
         // A handler that takes longer than the timeout of a response.
         else response.once('timeout', () => response.end('late'))
       },
-      '',
+      {},
       { ...serverLimits, answerTimeoutMs: 400 },
     )
     await new Promise<void>(done => server.listen(0, '127.0.0.1', done))

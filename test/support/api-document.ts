@@ -11,6 +11,7 @@ import type { RawReply } from '../http/send.ts'
 const beforeRouting: ReadonlySet<ProblemCode> = new Set([
   'route-not-found',
   'method-not-allowed',
+  'method-not-implemented',
   'path-too-long',
   'malformed-request',
   'host-not-allowed',

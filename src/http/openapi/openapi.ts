@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { createDocument } from 'zod-openapi'
+import { PATCH_TYPES } from '../body.ts'
 import { idempotencyKeyHeader } from '../idempotency.ts'
 import { type Route, STREAM_TYPE } from '../route.ts'
 import { type DocumentOptions, errorResponses } from './error-responses.ts'
@@ -101,7 +102,7 @@ function operation(route: Route, options: DocumentOptions) {
       ...(Object.keys(headers.shape).length > 0 ? { header: headers } : {}),
     },
     ...(body
-      ? { requestBody: { required: !route.bodyOptional, content: { 'application/json': { schema: body } } } }
+      ? { requestBody: { required: !route.bodyOptional, content: bodyContent(route.method, body) } }
       : {}),
     responses: {
       ...success(route, isChange),
@@ -109,6 +110,11 @@ function operation(route: Route, options: DocumentOptions) {
       ...errorResponses(route, options),
     },
   }
+}
+
+function bodyContent(method: Route['method'], schema: z.ZodType) {
+  const types = method === 'patch' ? PATCH_TYPES : ['application/json']
+  return Object.fromEntries(types.map(type => [type, { schema }]))
 }
 
 function success(

@@ -1,12 +1,14 @@
 import Router from '@koa/router'
 import type { Context } from 'koa'
+import { requireScope } from '../../platform/caller.ts'
 import { ExpectedError } from '../../platform/errors.ts'
 import { type Authenticator, authorize, reauthorize } from '../auth/authenticate.ts'
 import { jsonBody } from '../body.ts'
 import { answerConditionally, type Conditions, parseConditions } from '../conditions.ts'
 import { parseIdempotencyKey } from '../idempotency.ts'
-import { type RequestStep, type Route, STREAM_TYPE } from '../route.ts'
+import type { RequestStep, Route } from '../route.ts'
 import type { RouteReply, StreamReply } from '../route-reply.ts'
+import { streamHeaders } from '../sse/event-stream.ts'
 import type { EventStreams } from '../sse/event-streams.ts'
 
 export interface ApiOptions {
@@ -61,8 +63,8 @@ export function apiRouter(options: ApiOptions): Router {
       const prepare = async () => (await handle(ctx)) as StreamReply
       if (ctx.method === 'HEAD') {
         await prepare()
-        ctx.type = STREAM_TYPE
-        ctx.body = ''
+        ctx.status = 200
+        ctx.set(streamHeaders)
         return
       }
       await streams?.open(ctx.res, ctx.state['caller'], reauthorize(ctx, authenticator, route.scope), prepare)
@@ -70,8 +72,10 @@ export function apiRouter(options: ApiOptions): Router {
     }
     // Unauthenticated requests are rejected before their body is read.
     const steps = [
-      authorize(authenticator, route.scope),
+      authorize(authenticator),
+      // Forbidden requests count too.
       ...(rateLimit ? [rateLimit] : []),
+      (ctx: Context) => requireScope(ctx.state['caller'], route.scope),
       ...(route.body ? [readBody] : []),
       route.isStream ? serveStream : serveOnce,
     ]

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import Router from '@koa/router'
 import Koa, { type Context, type Middleware } from 'koa'
-import { ExpectedError, TooManyRequests } from '../../platform/errors.ts'
+import { ExpectedError, MethodNotImplemented, TooManyRequests } from '../../platform/errors.ts'
 import { type Logger, withLogContext } from '../../platform/log.ts'
 import { isTracing } from '../../platform/tracing.ts'
 import { authorize } from '../auth/authenticate.ts'
+import { PATCH_TYPES } from '../body.ts'
 import { answerConditionally, parseConditions } from '../conditions.ts'
 import { MAX_URL_LENGTH } from '../limits.ts'
+import { isHttpMethod } from '../methods.ts'
 import { expectedError, problemOf, retryAfterSeconds } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
 import type { ProblemCode } from '../problem-entry.ts'
@@ -59,10 +61,10 @@ export function createApp(options: AppOptions): Koa {
   app.use(checkUrl())
   // The busiest router comes first, because each router tries all of its routes.
   app.use(api.routes())
+  for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, 'ops')))
   app.use(tagPages())
   for (const router of pages.open) app.use(router.routes())
   for (const router of pages.callers) app.use(guarded(router, authorize(authenticator)))
-  for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, 'ops')))
   app.use(rejectUnrouted(routers, basePath))
   // Errors that get here occurred while a response was being sent.
   app.on('error', (error: Error) => log.warn({ error: error.message }, 'response aborted'))
@@ -165,9 +167,10 @@ function logRequests(log: Logger): Middleware {
   }
 }
 
-/** Responds to requests that no router has served: OPTIONS, 404 and 405. */
+/** Responds to requests that no router has served: OPTIONS, 404, 405 and 501. */
 function rejectUnrouted(routers: readonly Router[], basePath: string): Middleware {
   return ctx => {
+    if (!isHttpMethod(ctx.method)) throw new MethodNotImplemented(ctx.method)
     const path = basePath + ctx.path
     const methods = new Set(
       routers.flatMap(router => router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods)),
@@ -179,6 +182,7 @@ function rejectUnrouted(routers: readonly Router[], basePath: string): Middlewar
       )
     const allow = [...methods, 'OPTIONS'].join(', ')
     ctx.set('Allow', allow)
+    if (methods.has('PATCH')) ctx.set('Accept-Patch', PATCH_TYPES.join(', '))
     if (ctx.method === 'OPTIONS') {
       ctx.status = 204
       return

@@ -10,11 +10,13 @@ const EXPOSED = [
   'ETag',
   'Link',
   'Allow',
+  'Accept-Patch',
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
   'Idempotency-Replayed',
   'X-Request-Id',
+  'WWW-Authenticate',
 ]
 
 /** Request headers that pages may send besides the safelisted ones. */
@@ -23,9 +25,12 @@ const ALLOWED = [
   'Content-Type',
   'Idempotency-Key',
   'If-Match',
+  'If-None-Match',
   'Last-Event-ID',
   'X-Request-Id',
   'Traceparent',
+  'Tracestate',
+  'Baggage',
 ]
 
 /**
@@ -48,3 +53,22 @@ export function allowOrigins(origins: readonly string[]): Middleware {
     keepHeadersOnError: false,
   })
 }
+
+/**
+ * Returns the CORS headers of a response to a request that the HTTP parser rejected.
+ * @param origins allowed origins
+ * @param packet the bytes that the parser has rejected, with or without the `Origin` header.
+ *   Without it, the only allowed origin is named, which is right for its pages and useless to any
+ *   other.
+ */
+export function corsHeadersOf(origins: readonly string[], packet: string): string[] {
+  const [, origin = origins.length === 1 ? origins[0] : undefined] = ORIGIN.exec(packet) ?? []
+  if (origin === undefined || !origins.includes(origin)) return []
+  return [
+    `Access-Control-Allow-Origin: ${origin}`,
+    `Access-Control-Expose-Headers: ${EXPOSED.join(',')}`,
+    'Vary: Origin',
+  ]
+}
+
+const ORIGIN = /\norigin:[ \t]*([^\r\n]*?)[ \t]*\r?\n/i

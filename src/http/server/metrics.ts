@@ -1,6 +1,7 @@
 import Router from '@koa/router'
 import type { Middleware } from 'koa'
-import { meter, metricsExporter } from '../../platform/meters.ts'
+import { meter, renderMetrics } from '../../platform/meters.ts'
+import { methodLabel } from '../methods.ts'
 
 export interface HttpMetrics {
   /** measures requests by route and status */
@@ -29,17 +30,16 @@ function record(method: string, route: string, status: number, ms: number): void
 
 export function createMetrics(): HttpMetrics {
   const page = new Router()
-  page.get('/metrics', ctx => {
-    ctx.respond = false
-    ctx.res.statusCode = 200
-    metricsExporter.getMetricsRequestHandler(ctx.req, ctx.res)
+  page.get('/metrics', async ctx => {
+    ctx.body = await renderMetrics()
+    ctx.type = 'text/plain; version=0.0.4; charset=utf-8'
   })
   return {
     page,
     middleware: () => async (ctx, next) => {
       const started = performance.now()
       await next()
-      record(ctx.method, ctx['_matchedRoute'] ?? 'none', ctx.status, performance.now() - started)
+      record(methodLabel(ctx.method), ctx['_matchedRoute'] ?? 'none', ctx.status, performance.now() - started)
     },
     record,
   }

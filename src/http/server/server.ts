@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { MAX_HEADER_BYTES } from '../limits.ts'
-import { answerClientError } from './client-error.ts'
+import { answerClientError, answerConnect, type ClientErrorOptions } from './client-error.ts'
 
 /** Limits on time and size per connection. */
 export interface ServerLimits {
@@ -37,11 +37,10 @@ export const serverLimits: ServerLimits = {
 /**
  * Creates an HTTP server with limits against slow clients. Unparsable requests get a problem
  * document.
- * @param basePath path of the public URL, by default none
  */
 export function createHttpServer(
   serve: RequestListener,
-  basePath = '',
+  options: ClientErrorOptions = {},
   limits: ServerLimits = serverLimits,
 ): Server {
   const server = createServer(
@@ -60,7 +59,8 @@ export function createHttpServer(
     },
   )
   server.maxConnections = limits.maxConnectionCount
-  server.on('clientError', (error, socket) => answerClientError(error, socket, basePath))
+  server.on('clientError', (error, socket) => answerClientError(error, socket, options))
+  server.on('connect', (_, socket) => answerConnect(socket, options))
   return server
 }
 

@@ -36,7 +36,10 @@ export async function startStatusServer(
     log,
   })
   const serve = app.callback()
-  const server = createHttpServer((request, response) => void serve(request, response), basePath)
+  const server = createHttpServer((request, response) => void serve(request, response), {
+    basePath,
+    metrics,
+  })
   const url = await listen(server, config.HOST, port, 'STATUS_PORT')
   return {
     url,

@@ -1,6 +1,7 @@
 import type { Middleware } from 'koa'
 import { withLogContext } from '../../platform/log.ts'
 import { startSpan, traceIdOf } from '../../platform/tracing.ts'
+import { methodLabel, OTHER_METHOD } from '../methods.ts'
 
 /** Lowest status of a server error. */
 const SERVER_ERROR_STATUS = 500
@@ -13,10 +14,16 @@ const SERVER_ERROR_STATUS = 500
 export function traceRequests(): Middleware {
   return async (ctx, next) => {
     const parent = ctx.req.headers['traceparent']
-    const span = startSpan(ctx.method, {
+    const method = methodLabel(ctx.method)
+    const name = method === OTHER_METHOD ? 'HTTP' : method
+    const span = startSpan(name, {
       kind: 'SERVER',
       parent: typeof parent === 'string' ? parent : undefined,
-      attributes: { 'http.request.method': ctx.method, 'url.path': ctx.path },
+      attributes: {
+        'http.request.method': method,
+        ...(method === ctx.method ? {} : { 'http.request.method_original': ctx.method }),
+        'url.path': ctx.path,
+      },
     })
     if (!span) return await next()
     const { requestId } = ctx.state
@@ -25,7 +32,7 @@ export function traceRequests(): Middleware {
     ctx.state['traceId'] = trace_id
     await withLogContext({ trace_id }, next)
     const route = ctx['_matchedRoute'] as string | undefined
-    span.rename(route ? `${ctx.method} ${route}` : ctx.method, {
+    span.rename(route ? `${name} ${route}` : name, {
       ...(route ? { 'http.route': route } : {}),
       'http.response.status_code': ctx.status,
       'comanda.request_id': requestId as string,

@@ -12,6 +12,11 @@ const PIECE_LENGTH = 32 * 1024
 const RETRY_MIN_MS = 500
 const RETRY_SPREAD_MS = 2_000
 
+const { Connection: _, ...headers } = Connection.constants.RESPONSE_HEADERS
+
+/** The headers of a stream. Node sets `Connection`. */
+export const streamHeaders: Readonly<Record<string, string>> = headers
+
 /** Renders an event. @param data one line of JSON */
 export function frameOf(event: string, id: string, data: string): string {
   return createEventBuffer({ serializer: String }).push(data, event, id).read()
@@ -50,10 +55,7 @@ export class SseStream implements EventStream {
   begin(): void {
     // No request can follow on this connection.
     this.#response.shouldKeepAlive = false
-    for (const [name, value] of Object.entries(Connection.constants.RESPONSE_HEADERS)) {
-      if (name !== 'Connection') this.#response.setHeader(name, value)
-    }
-    this.#response.writeHead(200)
+    this.#response.writeHead(200, streamHeaders)
     this.#response.socket?.setNoDelay(true)
     const retry = RETRY_MIN_MS + Math.floor(Math.random() * RETRY_SPREAD_MS)
     this.send(createEventBuffer().retry(retry).dispatch().read())
