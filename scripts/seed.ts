@@ -9,6 +9,7 @@ import type { MenuItemReply } from '../src/inventory/stock-contract.ts'
 import { loadConfig } from '../src/platform/config.ts'
 import { Api, localApiUrl, type NewOrder } from './support/api.ts'
 import { baseUrl, commandLine, wholeNumber } from './support/command-line.ts'
+import { counted } from './support/counted.ts'
 import { MAX_DISH_COUNT } from './support/cuisines.ts'
 import { inventOrder } from './support/invent-order.ts'
 import {
@@ -59,7 +60,7 @@ await runScript(async () => {
   }
   if (orders > 0) {
     steps.add({
-      title: `${orders} orders`,
+      title: counted(orders, 'order'),
       task: (_, step) => placeOrders(api, inventOrders(seeded, orders, seed), step),
     })
   }
@@ -114,7 +115,7 @@ async function addRestaurant(api: Api, restaurant: InventedRestaurant, step: Ste
 
 function describe({ name, cuisine, currency, items }: InventedRestaurant): string {
   const prices = items.map(({ price }) => price).sort((a, b) => Number(a) - Number(b))
-  return `${name} (${cuisine}): ${items.length} dishes from ${prices[0]} to ${prices.at(-1)} ${currency}`
+  return `${name} (${cuisine}): ${counted(items.length, 'dish', 'dishes')} from ${prices[0]} to ${prices.at(-1)} ${currency}`
 }
 
 function inventOrders(seeded: readonly Seeded[], count: number, seed: number): NewOrder[] {
@@ -137,7 +138,7 @@ async function placeOrders(api: Api, orders: readonly NewOrder[], step: Step): P
     }
   }
   await Promise.all(Array.from({ length: ORDER_CONCURRENCY_COUNT }, placeNext))
-  step.title = `${done} orders placed`
+  step.title = `${counted(done, 'order')} placed`
 }
 
 /** Returns shell lines without comments: an interactive zsh runs a pasted `#` as a command. */

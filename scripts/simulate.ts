@@ -5,6 +5,7 @@ import { Api, localApiUrl } from './support/api.ts'
 import { CallLimit } from './support/call-limit.ts'
 import { chooseMenus } from './support/choose-menus.ts'
 import { baseUrl, commandLine, decimalNumber, duration, uuids, wholeNumber } from './support/command-line.ts'
+import { counted } from './support/counted.ts'
 import { LONGEST_STAGE, planOrder } from './support/plan-order.ts'
 import { poissonArrivals, runArrivals } from './support/poisson-arrivals.ts'
 import { runScript } from './support/run-script.ts'
@@ -77,7 +78,7 @@ await runScript(async () => {
     expectedOrderCount: (rate * durationMs) / 1_000,
   })
   console.error(
-    `${rate} orders per second for ${durationMs / 1_000} s at ${menus.length} restaurants of ${url}, seed ${seed}`,
+    `${counted(rate, 'order')} per second for ${durationMs / 1_000} s at ${counted(menus.length, 'restaurant')} of ${url}, seed ${seed}`,
   )
 
   const stop = stopOnSignal()

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { licenceProblems } from './supply/licences.ts'
 import { type Lockfile, lockedPackages, lockfileProblems } from './supply/lockfile.ts'
+import { counted } from './support/counted.ts'
 import { runScript } from './support/run-script.ts'
 
 /** Checks that every package has a version and a hash, and a permitted licence. Works offline. */
@@ -12,6 +13,6 @@ await runScript(async () => {
   const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile
   const problems = [...lockfileProblems(lockfile), ...licenceProblems(lockfile, root)]
   for (const problem of problems) console.error(problem)
-  console.log(`${lockedPackages(lockfile).length} packages, ${problems.length} problems`)
+  console.log(`${lockedPackages(lockfile).length} packages, ${counted(problems.length, 'problem')}`)
   return problems.length === 0 ? 0 : 1
 })

@@ -30,7 +30,7 @@ await runScript(async () => {
         console.log(
           violated === 0
             ? '\nAll invariants hold.'
-            : `\n${violated} of ${results.length} invariants are violated.`,
+            : `\n${violated} of ${results.length} invariants ${violated === 1 ? 'is' : 'are'} violated.`,
         )
         return violated === 0 ? 0 : 1
       }

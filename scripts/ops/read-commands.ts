@@ -44,11 +44,16 @@ export const order = commandLine(
     console.log(json ? JSON.stringify({ timeline, stuck }) : describeOrder(timeline, stuck))
   })
 
+/** Returns a column that shows a value of the column `details`. */
+const detail = (name: string) => (row: Row) => (row['details'] as Row | null)?.[name]
+
 function describeOrder(timeline: readonly Row[], stuck: readonly Row[]): string {
   const columns = {
     at: field('at'),
     kind: field('kind'),
     what: field('what'),
+    by: detail('actor'),
+    reason: detail('reason'),
     attempt: field('attempts'),
     event: field('event_id'),
     error: field('error'),

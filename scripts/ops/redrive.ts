@@ -6,6 +6,7 @@ import {
 } from '../../src/ops/actions/dead-letters.ts'
 import { MAX_REPLAY_DAYS } from '../../src/platform/retention.ts'
 import { commandLine } from '../support/command-line.ts'
+import { counted } from '../support/counted.ts'
 import { ScriptError } from '../support/script-error.ts'
 import {
   deadLetterFilter,
@@ -65,7 +66,7 @@ export function redriveCommand(name: string) {
 
 function report({ done, refused }: Decided, outcome: string): void {
   console.log(describeLetters(done))
-  console.log(`\n${done.length} dead letters ${outcome}.`)
+  console.log(`\n${counted(done.length, 'dead letter')} ${outcome}.`)
   if (refused.length > 0) console.log(`\n${describeLetters(refused)}`)
 }
 
@@ -73,6 +74,6 @@ function report({ done, refused }: Decided, outcome: string): void {
 function assertNoneRefused({ refused }: Decided): void {
   if (refused.length === 0) return
   throw new ScriptError(
-    `${refused.length} dead letters were refused: they have no event, or one older than ${MAX_REPLAY_DAYS} days, for which processed_events no longer prevents a second effect`,
+    `${counted(refused.length, 'dead letter was', 'dead letters were')} refused: without an event, or with one older than ${MAX_REPLAY_DAYS} days, for which processed_events no longer prevents a second effect`,
   )
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Option } from '@commander-js/extra-typings'
 import type { Database } from '../../src/db/database.ts'
 import { commandLine, duration } from '../support/command-line.ts'
+import { counted } from '../support/counted.ts'
 import { jsonOption, withDatabase } from './ops-database.ts'
 import { field, type Row, rowsTable, seconds, shortTime } from './rows-table.ts'
 
@@ -88,14 +89,16 @@ function findTroubles(
   const live = (role: string) => workers.some(row => row['role'] === role && row['state'] === 'LIVE')
   const orders = sum(stuck, 'orders')
   const letters = sum(queues, 'dead_letters')
+  const quarantined = Number(outbox['quarantined'])
   const paused = queues.filter(row => row['paused_at'] !== null).map(row => row['queue'])
   return [
-    orders > 0 && `${orders} orders are stuck: select * from ops.stuck_orders`,
-    letters > 0 && `${letters} dead letters are open: npm run ops -- dead-letters`,
-    Number(outbox['quarantined']) > 0 &&
-      `${String(outbox['quarantined'])} events are quarantined: npm run ops -- quarantine list`,
+    orders > 0 && `${counted(orders, 'order is', 'orders are')} stuck: select * from ops.stuck_orders`,
+    letters > 0 &&
+      `${counted(letters, 'dead letter is', 'dead letters are')} open: npm run ops -- dead-letters`,
+    quarantined > 0 &&
+      `${counted(quarantined, 'event is', 'events are')} quarantined: npm run ops -- quarantine list`,
     differing > 0 &&
-      `${differing} items differ from their ledger: select * from ops.check_stock_is_its_ledger`,
+      `${counted(differing, 'item differs from its', 'items differ from their')} ledger: select * from ops.check_stock_is_its_ledger`,
     paused.length > 0 && `paused queues: ${paused.join(', ')}`,
     !live('dispatcher') && 'no dispatcher is running',
     !live('worker') && 'no worker is running',
@@ -104,8 +107,11 @@ function findTroubles(
 
 /** Reports processes that stopped without notice and were not replaced. */
 function missingProcesses({ missing }: Row): string[] {
-  return Number(missing) > 0
-    ? [`${String(missing)} processes sent no heartbeat for too long and were not replaced`]
+  const count = Number(missing)
+  return count > 0
+    ? [
+        `${counted(count, 'process', 'processes')} sent no heartbeat for too long and ${count === 1 ? 'was' : 'were'} not replaced`,
+      ]
     : []
 }
 
@@ -113,9 +119,11 @@ function missingProcesses({ missing }: Row): string[] {
 function failingWebhooks({ failing, disabled, behind }: Row): string[] {
   return [
     Number(failing) > 0 &&
-      `${String(failing)} webhooks have been failing for more than ${LATE_MINUTES} minutes`,
-    Number(disabled) > 0 && `${String(disabled)} webhooks were disabled in the last day because they failed`,
-    Number(behind) > 0 && `${String(behind)} webhooks are more than ${LATE_MINUTES} minutes behind`,
+      `${counted(Number(failing), 'webhook has', 'webhooks have')} been failing for more than ${LATE_MINUTES} minutes`,
+    Number(disabled) > 0 &&
+      `${counted(Number(disabled), 'webhook was', 'webhooks were')} disabled in the last day after failures`,
+    Number(behind) > 0 &&
+      `${counted(Number(behind), 'webhook is', 'webhooks are')} more than ${LATE_MINUTES} minutes behind`,
   ].flatMap(trouble => (trouble === false ? [] : [`${trouble}: select * from ops.webhooks`]))
 }
 
@@ -152,7 +160,7 @@ function describeStatus({ at, troubles, outbox, queues, workers, stuck_orders }:
   const oldest = outbox['oldest_pending_seconds']
   const well = troubles.length === 0
   return [
-    `${at}  ${well ? 'no problems' : `${troubles.length} problems`}`,
+    `${at}  ${well ? 'no problems' : counted(troubles.length, 'problem')}`,
     ...troubles.map(trouble => `  ! ${trouble}`),
     '',
     `outbox  ${pending} pending${oldest === null ? '' : `, the oldest for ${shortTime(Number(oldest))}`}; in the last minute ${String(outbox['written_last_minute'])} written, ${String(outbox['dispatched_last_minute'])} dispatched; ${String(outbox['quarantined'])} quarantined`,

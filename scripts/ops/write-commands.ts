@@ -7,6 +7,7 @@ import { releaseEvents } from '../../src/ops/actions/release-events.ts'
 import { retryJob } from '../../src/ops/actions/retry-job.ts'
 import { HEARTBEAT_SECONDS } from '../../src/ops/liveness/heartbeat.ts'
 import { commandLine, uuid, uuids, wholeNumber } from '../support/command-line.ts'
+import { counted } from '../support/counted.ts'
 import { ScriptError } from '../support/script-error.ts'
 import { actorOption, jsonOption, requiredReasonOption, withBoss, withDatabase } from './ops-database.ts'
 import { field, type Row, rowsTable } from './rows-table.ts'
@@ -132,7 +133,9 @@ const releaseQuarantined = commandLine(
     const events = await withDatabase(database =>
       database.transaction(tx => releaseEvents(tx, id ?? null, limit, operator)),
     )
-    console.log(json ? JSON.stringify(events) : `${events.length} events returned to the dispatcher.`)
+    console.log(
+      json ? JSON.stringify(events) : `${counted(events.length, 'event')} returned to the dispatcher.`,
+    )
   })
 
 export const quarantine = commandLine(

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg'
 import { checks } from '../../src/ops/invariants/invariants.ts'
+import { counted } from './counted.ts'
 import { plainTable } from './plain-table.ts'
 
 export interface CheckResult {
@@ -41,7 +42,7 @@ export function describeChecks(results: readonly CheckResult[]): string {
       ? ''
       : rows.length === MAX_ROW_COUNT
         ? `${MAX_ROW_COUNT} rows or more`
-        : `${rows.length} rows`,
+        : counted(rows.length, 'row'),
     `${ms.toFixed(0)} ms`,
   ])
   const violated = results.filter(({ rows }) => rows.length > 0)

@@ -1,3 +1,4 @@
+import { counted } from './counted.ts'
 import { plainTable } from './plain-table.ts'
 import { endings, type SimulationStats, timings } from './simulation-stats.ts'
 
@@ -15,7 +16,7 @@ export function describeNow(tally: SimulationStats, elapsedMs: number, durationM
     `${cancelled} cancelled`,
   ]
   const time = elapsedMs < durationMs ? `${seconds(elapsedMs)} of ${seconds(durationMs)}` : 'closing'
-  return `${time} · ${tally.accepted} orders, ${tally.failureCount} failures · ${stages.join(', ')}`
+  return `${time} · ${counted(tally.accepted, 'order')}, ${counted(tally.failureCount, 'failure')} · ${stages.join(', ')}`
 }
 
 /** Returns the summary of the simulation, which counts every customer once. */
@@ -62,7 +63,7 @@ function summarizeTrouble(tally: SimulationStats): string {
   ])
   const verdict =
     failureCount > 0
-      ? `FAILED: ${failureCount} calls got 5xx or no response.`
+      ? `FAILED: ${counted(failureCount, 'call')} got 5xx or no response.`
       : 'No call got 5xx or no response.'
   return [
     ...(rows.length > 0
@@ -70,8 +71,10 @@ function summarizeTrouble(tally: SimulationStats): string {
           `${plainTable(['left', 'right', 'right', 'left'], ['problem', 'status', 'count', 'for example'], rows)}\n`,
         ]
       : []),
-    ...(open > 0 ? [`${open} orders were still open at the end.`] : []),
-    ...(gaveUp > 0 ? [`${gaveUp} orders were still PLACED after the polling timeout.`] : []),
+    ...(open > 0 ? [`${counted(open, 'order was', 'orders were')} still open at the end.`] : []),
+    ...(gaveUp > 0
+      ? [`${counted(gaveUp, 'order was', 'orders were')} still PLACED after the polling timeout.`]
+      : []),
     verdict,
   ].join('\n')
 }

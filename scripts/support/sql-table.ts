@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import type { FieldDef, QueryArrayResult } from 'pg'
+import { counted } from './counted.ts'
 import { isNumberType, sqlCell } from './sql-cell.ts'
 
 /** A result with every value in the text format of Postgres. */
@@ -65,7 +66,7 @@ function records(fields: readonly FieldDef[], cells: readonly string[][], column
 
 function describeEffect({ command, rowCount, rows, fields }: SqlResult): string {
   const count = rowCount ?? rows.length
-  const rowsText = count === 1 ? '1 row' : `${count} rows`
+  const rowsText = counted(count, 'row')
   const change = changes[command]
   if (change) return `${rowsText} ${change}`
   if (fields.length === 0) return command ? `${command.toLowerCase()}: done` : 'nothing to do'

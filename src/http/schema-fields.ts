@@ -10,21 +10,49 @@ export const id = (what: string, example: string) =>
     .toLowerCase()
     .meta({ description: `Id of the ${what}`, example })
 
+/** Characters that no display shows: control, format, space, combining and filler characters. */
+const VISIBLE = /[^\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u
+const CONTROL = {
+  'one line': {
+    pattern: /[\p{Cc}\u2028\u2029]/u,
+    error: 'must not contain control characters such as line breaks',
+  },
+  'several lines': {
+    pattern: /(?![\t\n\r])\p{Cc}/u,
+    error: 'must not contain control characters except line breaks and tabs',
+  },
+} as const
+
 /**
- * Text that Postgres can store: no NUL, no lone surrogate. Surrounding whitespace is removed.
+ * Text that a person writes or reads. Surrounding whitespace is removed. At least one character
+ * must be visible. Control characters garble displays, and Postgres cannot store NUL and lone
+ * surrogates.
  * @param max length in code points, as in JSON Schema
  */
-export const text = (max: number) =>
-  z
+export function text(
+  max: number,
+  { description, example }: { description: string; example: string },
+  lines: keyof typeof CONTROL = 'one line',
+) {
+  const { pattern, error } = CONTROL[lines]
+  return z
     .string({ error: 'must be a string' })
     .trim()
-    .min(1, 'must not be empty')
+    .min(1, { error: 'must not be empty', abort: true })
     .refine(value => Array.from(value).length <= max, `must not be longer than ${max} characters`)
-    .refine(
-      value => value.isWellFormed() && !value.includes('\u0000'),
-      'must not contain NUL or a lone surrogate',
-    )
-    .meta({ maxLength: max })
+    .refine(value => value.isWellFormed(), { error: 'must not contain a lone surrogate', abort: true })
+    .refine(value => !pattern.test(value), { error, abort: true })
+    .refine(value => VISIBLE.test(value), 'must have a visible character')
+    .meta({
+      maxLength: max,
+      description: `${description}. Whitespace at both ends is removed`,
+      example,
+    })
+}
+
+/** A property of a request that may be absent. `null` counts as absent. */
+export const optional = <Schema extends z.ZodType>(schema: Schema) =>
+  schema.nullish().transform(value => value ?? undefined)
 
 /** The end of a time whose `+` of the offset was read as a space, as a form encodes one. */
 const SPACE_BEFORE_OFFSET = / \d{2}:?\d{2}$/

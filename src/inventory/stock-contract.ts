@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { currency, id, moneyInput, moneyOutput, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
+import {
+  currency,
+  id,
+  moneyInput,
+  moneyOutput,
+  optional,
+  text,
+  timestamp,
+  wholeNumber,
+} from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
@@ -11,11 +20,10 @@ const DEFAULT_CURRENCY = 'EUR'
 
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)
-const restaurantName = text(200).meta({
-  description: 'Name of the restaurant',
-  example: 'Trattoria Bella Vista',
-})
-const itemName = text(200).meta({ description: 'Name of the item', example: 'Pizza Margherita' })
+const ofRestaurant = { description: 'Name of the restaurant', example: 'Trattoria Bella Vista' }
+const ofItem = { description: 'Name of the item', example: 'Pizza Margherita' }
+const restaurantName = text(200, ofRestaurant)
+const itemName = text(200, ofItem)
 const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions in stock', example: 10 })
 const threshold = wholeNumber(0, MAX_STOCK).meta({
   description: 'Stock below this emits one `inventory.low_stock.v1`; null: never',
@@ -36,10 +44,12 @@ export const addRestaurantBody = z
     currency: z
       .string({ error: 'must be a string' })
       .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code like EUR')
-      .default(DEFAULT_CURRENCY)
+      .nullish()
+      .transform(value => value ?? DEFAULT_CURRENCY)
       .meta({
         description: `ISO 4217 code of all prices of the restaurant; default ${DEFAULT_CURRENCY}`,
         example: 'EUR',
+        default: DEFAULT_CURRENCY,
       }),
   })
   .meta({ id: 'AddRestaurant' })
@@ -47,9 +57,9 @@ export const addRestaurantBody = z
 export const addMenuItemBody = z
   .strictObject({
     name: itemName,
-    price: moneyInput.optional(),
+    price: optional(moneyInput),
     available_qty: availableQty,
-    low_stock_threshold: threshold.optional(),
+    low_stock_threshold: optional(threshold),
   })
   .meta({ id: 'AddMenuItem' })
 
@@ -77,14 +87,18 @@ export const changeMenuItemBody = z
 export const restockBody = z
   .strictObject({
     quantity: wholeNumber(1, MAX_STOCK).meta({ description: 'Portions to add', example: 20 }),
-    reason: text(200).meta({ description: 'Reason, stored in the ledger', example: 'delivery of Tuesday' }),
+    reason: text(
+      200,
+      { description: 'Reason, stored in the ledger', example: 'delivery of Tuesday' },
+      'several lines',
+    ),
   })
   .meta({ id: 'Restock' })
 
 export const restaurantReply = z
   .object({
     restaurant_id: restaurantId,
-    name: restaurantName,
+    name: z.string().meta(ofRestaurant),
     currency,
     active: active.meta({ description: 'Whether new orders are accepted', example: true }),
     created_at: timestamp('Time of creation'),
@@ -95,7 +109,7 @@ export const menuItemReply = z
   .object({
     menu_item_id: menuItemId,
     restaurant_id: restaurantId,
-    name: itemName,
+    name: z.string().meta(ofItem),
     price: moneyOutput('Price of one portion', '9.50'),
     currency,
     // No maximum: a restock up to MAX_STOCK and a later restore of cancelled orders can exceed it.

@@ -80,7 +80,8 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
       description:
         'Cancels an order that is not DELIVERED. The order is CANCELLED in the response; ' +
         'stock that was deducted for it is restored asynchronously, once. ' +
-        'Idempotent: cancelling again returns the order unchanged.',
+        'Idempotent: cancelling again returns the order unchanged. The reason of the first cancellation stays, also ' +
+        'when the system rejected the order: `cancellation_reason` and `timeline` show whose it is.',
       body: cancelOrderBody,
       bodyOptional: true,
       statusDescription: 'The cancelled order',

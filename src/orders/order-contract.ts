@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { paginationFields } from '../http/pagination.ts'
-import { currency, id, moneyOutput, queryTime, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
+import {
+  currency,
+  id,
+  moneyOutput,
+  optional,
+  queryTime,
+  text,
+  timestamp,
+  wholeNumber,
+} from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import type { PlacedOrder } from './decide-placement.ts'
@@ -17,6 +26,7 @@ const orderId = id('order', demoIds.order)
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)
 const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Number of portions', example: 1 })
+const customerId = text(100, { description: 'Id of the customer in your system', example: 'customer-42' })
 const status = z
   .enum(orderStatuses, { error: `must be one of ${orderStatuses.join(', ')}` })
   .meta({ description: 'Status of the order', example: 'PREPARING' })
@@ -31,10 +41,10 @@ export const placeOrderBody = z
       .min(1, 'must have at least one line')
       .max(MAX_LINE_COUNT, `must not have more than ${MAX_LINE_COUNT} lines`)
       .meta({ description: 'Ordered items; lines with the same item are merged' }),
-    customer_id: text(100)
-      .optional()
-      .meta({ description: 'Id of the customer in your system', example: 'customer-42' }),
-    notes: text(500).optional().meta({ description: 'Notes for the kitchen', example: 'no basil, please' }),
+    customer_id: optional(customerId),
+    notes: optional(
+      text(500, { description: 'Notes for the kitchen', example: 'no basil, please' }, 'several lines'),
+    ),
   })
   .meta({ id: 'PlaceOrder' })
 
@@ -46,16 +56,19 @@ export const changeStatusBody = z
 
 export const cancelOrderBody = z
   .strictObject({
-    reason: text(200)
-      .refine(
+    reason: optional(
+      text(
+        200,
+        {
+          description: `Reason of the cancellation; default ${CLIENT_REQUEST}. The reason of the first cancellation stays`,
+          example: 'ordered by mistake',
+        },
+        'several lines',
+      ).refine(
         reason => reason !== OUT_OF_STOCK,
         `${OUT_OF_STOCK} is reserved for cancellations by the system`,
-      )
-      .optional()
-      .meta({
-        description: `Reason of the cancellation; default ${CLIENT_REQUEST}`,
-        example: 'ordered by mistake',
-      }),
+      ),
+    ),
   })
   .meta({ id: 'CancelOrder' })
 
@@ -71,7 +84,7 @@ const itemReply = z
   })
   .meta({ id: 'OrderItem' })
 
-const customerId = z
+const customerIdReply = z
   .string()
   .nullable()
   .meta({ description: 'Id of the customer in your system', example: 'customer-42' })
@@ -142,7 +155,7 @@ export const listOrdersQuery = z
         param: { style: 'form', explode: false },
         override: { type: 'array', items: { type: 'string', enum: [...orderStatuses] }, minItems: 1 },
       }),
-    customer_id: text(100).optional().meta({ description: 'Id of the customer in your system' }),
+    customer_id: customerId.optional(),
     placed_from: queryTime.optional().meta({ description: 'Only orders placed at or after this time' }),
     placed_before: queryTime.optional().meta({ description: 'Only orders placed before this time' }),
     ...paginationFields,
@@ -162,7 +175,7 @@ export const listedOrderReply = z
     status,
     total_amount: totals.total_amount,
     currency,
-    customer_id: customerId,
+    customer_id: customerIdReply,
     cancellation_reason: cancellationReason,
     placed_at: totals.placed_at,
     updated_at: timestamp('Time of the last status change'),
@@ -175,7 +188,7 @@ export const orderReply = z
     restaurant_id: restaurantId,
     status,
     ...totals,
-    customer_id: customerId,
+    customer_id: customerIdReply,
     notes: z.string().nullable().meta({ description: 'Notes for the kitchen', example: 'no basil, please' }),
     cancellation_reason: cancellationReason,
     shortages: z

@@ -5,6 +5,7 @@ import type { EventOf } from '../events/event.ts'
 import { traceFields } from '../events/trace-events.ts'
 import type { QueueName } from '../jobs/queues.ts'
 import type { Logger } from '../platform/log.ts'
+import type { RollingCounter } from '../platform/rolling-counter.ts'
 import { appendEventsSql, eventColumns } from './append-event.ts'
 import type { FanOut, FanOutTarget } from './fan-out.ts'
 import { countDispatched } from './outbox-metrics.ts'
@@ -15,6 +16,8 @@ export interface Publisher {
   boss: PgBoss
   fanOut: FanOut
   log: Logger
+  /** counts the events that this process publishes */
+  published?: RollingCounter
 }
 
 /**
@@ -31,6 +34,7 @@ export function publishEvents(tx: Tx, publisher: Publisher, events: readonly Eve
   tx.pipeline(insertJobs(tx, boss, events))
   tx.afterCommit(() => {
     countDispatched('worker', events.length)
+    publisher.published?.add(events.length)
     logDispatched(log, events)
   })
 }

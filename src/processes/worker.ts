@@ -23,6 +23,7 @@ import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
 import { announceByNotify } from '../outbox/notify-channels.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { RollingCounter } from '../platform/rolling-counter.ts'
 import { DeliveryWorker } from '../webhooks/delivery/delivery-worker.ts'
 import { markDeliveriesDead } from '../webhooks/delivery/record-outcomes.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
@@ -68,7 +69,8 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     retrySeconds: config.WEBHOOK_RETRY_SECONDS,
     log,
   })
-  const works = queueWorks(database, boss, log).set(DELIVERY_QUEUE, {
+  const published = new RollingCounter()
+  const works = queueWorks(database, boss, published, log).set(DELIVERY_QUEUE, {
     begin: () => deliverer.start(),
     end: async () => void deliverer.stop(PAUSE_TIMEOUT_MS),
     inHand: () => deliverer.inHand(),
@@ -80,6 +82,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
       {
         role: 'worker',
         workingOn: () => workedQueues(queues, deliverer),
+        dispatchedLastMinute: () => published.count(),
         onBeat: paused => queues.apply(paused),
       },
       log,
@@ -101,10 +104,15 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   }
 }
 
-function queueWorks(database: Database, boss: PgBoss, log: Logger): Map<string, QueueWork> {
+function queueWorks(
+  database: Database,
+  boss: PgBoss,
+  published: RollingCounter,
+  log: Logger,
+): Map<string, QueueWork> {
   const maintenance = { pollingIntervalSeconds: MAINTENANCE_POLL_SECONDS } as const
   const announce = announceByNotify(database, log)
-  const publisher = { boss, fanOut: webhookFanOut, log }
+  const publisher = { boss, fanOut: webhookFanOut, published, log }
   return new Map([
     ...Object.entries(handlers).map(([queue, handle]) => {
       const announcingHandler = announcing(handle, announce)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
+import { id, optional, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { Delivery, DeliveryState } from './deliveries.ts'
 import { EVERY_EVENT, isEventPattern } from './event-pattern.ts'
@@ -19,10 +19,11 @@ const restaurantId = id('restaurant', demoIds.restaurant)
 const NOT_A_PATTERN =
   'must be an event type like order.placed.v1, a prefix like order.*, or * for all; /asyncapi.json lists the event types'
 
-const url = text(MAX_URL_LENGTH).meta({
+const ofUrl = {
   description: 'URL of your endpoint: `https`, on a public host, without credentials',
   example: 'https://hooks.example/comanda',
-})
+}
+const url = text(MAX_URL_LENGTH, ofUrl)
 const eventTypes = z
   .array(
     z.string({ error: 'must be a string' }).refine(isEventPattern, NOT_A_PATTERN).meta({
@@ -38,10 +39,8 @@ const restaurantIds = z
   .array(restaurantId, { error: 'must be a list' })
   .min(1, 'must not be empty')
   .max(MAX_RESTAURANT_COUNT, `must not have more than ${MAX_RESTAURANT_COUNT} entries`)
-const description = text(200).meta({
-  description: 'Description for your own use',
-  example: 'the kitchen display',
-})
+const ofDescription = { description: 'Description for your own use', example: 'the kitchen display' }
+const description = text(200, ofDescription)
 
 export const webhookParams = z.strictObject({ webhook_id: webhookId })
 export const deliveryParams = z.strictObject({ webhook_id: webhookId, delivery_id: deliveryId })
@@ -49,11 +48,14 @@ export const deliveryParams = z.strictObject({ webhook_id: webhookId, delivery_i
 export const addWebhookBody = z
   .strictObject({
     url,
-    event_types: eventTypes.default([EVERY_EVENT]),
-    restaurant_ids: restaurantIds
-      .optional()
-      .meta({ description: 'Restaurants whose events are delivered; default all that you can access' }),
-    description: description.optional(),
+    event_types: eventTypes
+      .nullish()
+      .transform(value => value ?? [EVERY_EVENT])
+      .meta({ default: [EVERY_EVENT] }),
+    restaurant_ids: optional(restaurantIds).meta({
+      description: 'Restaurants whose events are delivered; default all that you can access',
+    }),
+    description: optional(description),
   })
   .meta({ id: 'AddWebhook' })
 
@@ -62,10 +64,7 @@ export const changeWebhookBody = z
     url: url.optional(),
     event_types: eventTypes.optional(),
     restaurant_ids: restaurantIds.optional().meta({ description: 'Restaurants whose events are delivered' }),
-    description: description
-      .nullable()
-      .optional()
-      .meta({ description: 'Description for your own use', example: 'the kitchen display' }),
+    description: description.nullable().optional(),
     status: z.enum(['ACTIVE', 'DISABLED'], { error: 'must be one of ACTIVE, DISABLED' }).optional().meta({
       description:
         'DISABLED: nothing is sent, and pending deliveries are discarded; ACTIVE: events from now on are delivered',
@@ -80,13 +79,13 @@ const optionalTimestamp = (meaning: string) => timestamp(meaning).nullable()
 export const webhookReply = z
   .object({
     webhook_id: webhookId,
-    url,
+    url: z.string().meta(ofUrl),
     event_types: eventTypes,
     restaurant_ids: z
       .array(restaurantId)
       .nullable()
       .meta({ description: 'Restaurants whose events are delivered; null: all' }),
-    description: description.nullable(),
+    description: z.string().nullable().meta(ofDescription),
     status: z
       .enum(['ACTIVE', 'DISABLED'])
       .meta({ description: 'DISABLED: nothing is sent', example: 'ACTIVE' }),

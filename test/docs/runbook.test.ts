@@ -177,7 +177,7 @@ describe('the runbook in docs/operations.md', function () {
     expect(await run(causes)).to.contain(ERROR)
     await database.execute('drop trigger fire on stock_movements')
     expect(await run(preview, { ERROR })).to.contain(order)
-    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters redriven')
+    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letter redriven')
     await prepared(order)
 
     await database.execute('create trigger fire before insert on stock_movements execute function burn()')
@@ -185,7 +185,7 @@ describe('the runbook in docs/operations.md', function () {
       'select job_id from ops.dead_letters where order_id = $1',
       [await lost()],
     )
-    expect(await run(discard, { JOB: letter?.job_id ?? '', REASON })).to.contain('1 dead letters discarded')
+    expect(await run(discard, { JOB: letter?.job_id ?? '', REASON })).to.contain('1 dead letter discarded')
     expect(await run(letters)).to.contain('No open dead letter')
   })
 
@@ -219,7 +219,7 @@ describe('the runbook in docs/operations.md', function () {
     const ERROR = 'the receiver answered 503'
     expect(await run(preview, { ERROR })).to.contain(order)
     const before = receiver.received.length
-    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letters redriven')
+    expect(await run(redrive, { ERROR, REASON })).to.contain('1 dead letter redriven')
     await until('it has come', () => receiver.received.length === before + 1)
     expect(new Set(receiver.received.map(({ id }) => id)).size).to.equal(1)
     await until('the webhook is well', async () => {

@@ -18,7 +18,7 @@ export interface IdChoice {
 }
 
 interface JsonSchema extends Schema {
-  type?: string
+  type?: string | string[]
   format?: string
   enum?: unknown[]
   anyOf?: JsonSchema[]
@@ -125,6 +125,8 @@ function mutate(body: unknown, which: number, value: unknown, name: string): unk
 function valueArbitrary(document: object, reference: JsonSchema, name = ''): Arbitrary<unknown> {
   const schema = resolve(document, reference)
   const { type = 'string' } = schema
+  if (Array.isArray(type))
+    return fc.oneof(...type.map(each => valueArbitrary(document, { ...schema, type: each }, name)))
   if (schema.enum) return fc.constantFrom(...schema.enum)
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map(each => valueArbitrary(document, each, name)))
   switch (type) {
@@ -179,7 +181,11 @@ function textArbitrary(
   if (format === 'uuid') return idChoice
   if (name === 'price') return fc.tuple(fc.nat(10_000), fc.nat(99)).map(([whole, part]) => `${whole}.${part}`)
   if (pattern === '^[A-Z]{3}$') return fc.constantFrom('EUR', 'JPY', 'KWD', 'USD', 'ZZZ')
-  const units = fc.constantFrom('grapheme', 'grapheme-ascii', 'binary')
+  // Most binary strings are refused, because they have control characters.
+  const units = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom('grapheme', 'grapheme-ascii') },
+    { weight: 1, arbitrary: fc.constant('binary') },
+  ) as Arbitrary<'grapheme' | 'grapheme-ascii' | 'binary'>
   return units.chain(unit => fc.string({ unit, maxLength: Math.min(maxLength, MAX_TEXT_LENGTH) }))
 }
 

@@ -97,7 +97,7 @@ describe('the API compared with its OpenAPI document', () => {
 
     const { menu_item_id = '' } = item.body
     const items = Array.from({ length: 100 }, () => ({ menu_item_id, quantity: 1_000 }))
-    const texts = { customer_id: '0'.repeat(100), notes: '\u0001 "\\\n🍕'.padEnd(500, 'é') }
+    const texts = { customer_id: '0'.repeat(100), notes: '" \\\n\t🍕'.padEnd(500, 'é') }
     const placed = await call('placeOrder', { body: { restaurant_id, items, ...texts } })
     const { body: order } = await call('getOrder', { id: placed.body['order_id'] ?? '' })
     expect(order).to.deep.include({

@@ -62,18 +62,34 @@ function wrong(json: string, detail: string, below?: string): WrongValue {
   return { name, json, detail, ...(below === undefined ? {} : { below }) }
 }
 
-export function wrongTexts(maxLength: number): WrongValue[] {
-  const unstorable = 'must not contain NUL or a lone surrogate'
+/** The values that an optional property refuses: `null` counts as absent. */
+export const butNull = (values: WrongValue[]) => values.filter(({ json }) => json !== 'null')
+
+/** @param lines whether the text may have line breaks */
+export function wrongTexts(
+  maxLength: number,
+  lines: 'one line' | 'several lines' = 'one line',
+): WrongValue[] {
+  const control = `must not contain control characters ${lines === 'one line' ? 'such as line breaks' : 'except line breaks and tabs'}`
+  const invisible = 'must have a visible character'
+  const surrogate = 'must not contain a lone surrogate'
+  const breaks = [String.raw`"a\nb"`, String.raw`"a\r\nb"`, String.raw`"a\tb"`, String.raw`"a\u2028b"`]
   return [
     ...allBut(['string'], 'must be a string'),
     wrong('""', 'must not be empty'),
     wrong(String.raw`" \t\n\u00a0 "`, 'must not be empty'),
     wrong(`"${'x'.repeat(maxLength + 1)}"`, `must not be longer than ${maxLength} characters`),
     wrong(`"${'x'.repeat(200_000)}"`, `must not be longer than ${maxLength} characters`),
-    wrong(String.raw`"\u0000"`, unstorable),
-    wrong(String.raw`"a\u0000b"`, unstorable),
-    wrong(String.raw`"\ud800"`, unstorable),
-    wrong(String.raw`"\udc00\ud800"`, unstorable),
+    ...[String.raw`"\u0000"`, String.raw`"a\u0000b"`, String.raw`"a\u0007"`, String.raw`"a\u001b[31mb"`].map(
+      json => wrong(json, control),
+    ),
+    ...(lines === 'one line' ? breaks : []).map(json => wrong(json, control)),
+    ...[0x200b, 0x200d, 0x2060, 0xad, 0x202e, 0x0301, 0x3164, 0x115f, 0x2800, 0xfe0f, 0xe0041]
+      .map(code => String.fromCodePoint(code))
+      .flatMap(character => [character, `${character} ${character}`])
+      .map(text => wrong(JSON.stringify(text), invisible)),
+    wrong(String.raw`"\ud800"`, surrogate),
+    wrong(String.raw`"\udc00\ud800"`, surrogate),
   ]
 }
 

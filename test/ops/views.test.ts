@@ -71,10 +71,16 @@ describe('the schema ops', () => {
     const dispatcher = await startDispatcher(testConfig, operated.url, quiet)
     await until('it is dispatched', async () => (await operated.rows('outbox'))[0]?.['pending'] === 0)
     await until(
-      'the dispatcher has said so',
+      'the dispatcher has reported it',
       async () => (await operated.rows('outbox'))[0]?.['dispatched_last_minute'] === 1,
     )
     await dispatcher.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
+    await operated.withWorker(async () => {
+      await until(
+        'the worker has reported the two events that it published with their jobs',
+        async () => (await operated.rows('outbox'))[0]?.['dispatched_last_minute'] === 2,
+      )
+    })
     await quarantine(operated.database, order)
     const [aside] = await operated.rows('outbox')
     expect(aside).to.include({ pending: 0, quarantined: 1 })

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { pauseQueue, resumeQueue, workersFollow } from '../../src/ops/actions/pause-queue.ts'
+import { cancelOrder } from '../../src/orders/cancel-order.ts'
 import { newId } from '../../src/platform/ids.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, type Menu, place, statusOf } from '../support/pipeline.ts'
@@ -90,9 +91,9 @@ describe('npm run ops', function () {
     await system.database.execute('delete from webhook_deliveries')
     await system.database.execute('delete from webhooks')
     expect(troubles).to.deep.equal([
-      '1 webhooks have been failing for more than 10 minutes: select * from ops.webhooks',
-      '1 webhooks were disabled in the last day because they failed: select * from ops.webhooks',
-      '1 webhooks are more than 10 minutes behind: select * from ops.webhooks',
+      '1 webhook has been failing for more than 10 minutes: select * from ops.webhooks',
+      '1 webhook was disabled in the last day after failures: select * from ops.webhooks',
+      '1 webhook is more than 10 minutes behind: select * from ops.webhooks',
     ])
   })
 
@@ -140,6 +141,13 @@ describe('npm run ops', function () {
       .and.contain('DEDUCT -1 Pizza')
     const { timeline } = await json<{ timeline: Json[] }>('order', order)
     expect(timeline.map(({ what }) => what)).to.include('inventory.deduct completed')
+    const trace = { request_id: newId() }
+    await system.database.transaction(tx => cancelOrder(tx, { order_id: order, reason: 'too late', trace }))
+    const history = await done('order', order)
+    expect(history).to.match(/^at +kind +what +by +reason +/)
+    expect(history)
+      .to.match(/PLACED → PREPARING +system$/m)
+      .and.match(/PREPARING → CANCELLED +client +too late/)
     for (const [id, message] of [
       [newId(), 'no order has the id'],
       ['12', "'12' is invalid for argument 'id'. Expected an id (a UUID)."],
@@ -278,7 +286,7 @@ describe('npm run ops', function () {
 
     const another = await failedOrder()
     expect(await done('redrive', '--id', another.order, '--reason', 'fixed')).to.contain(
-      '1 dead letters redriven',
+      '1 dead letter redriven',
     )
     await prepared(another.order)
     expect((await ops('retry', another.job, '--reason', 'x')).stderr).to.contain('was redriven already')
@@ -306,7 +314,7 @@ describe('npm run ops', function () {
       '--reason',
       'it is v1',
     )
-    expect(released).to.contain('1 events returned to the dispatcher')
+    expect(released).to.contain('1 event returned to the dispatcher')
     await until('it is dispatched', async () => {
       const rows = await system.database.query('select 1 from outbox_events where dispatched_at is null')
       return rows.length === 0

@@ -53,8 +53,8 @@ describe('npm run redrive', () => {
   it('redrives with a reason, refuses dead letters that are too old, and writes to ops_audit', async () => {
     const { status, stdout, stderr } = await run('--reason', 'the network is back', '--actor', 'ada')
     expect(status).to.equal(1)
-    expect(stdout).to.contain('1 dead letters redriven')
-    expect(stderr).to.contain('1 dead letters were refused')
+    expect(stdout).to.contain('1 dead letter redriven')
+    expect(stderr).to.contain('1 dead letter was refused')
     expect(await jobs()).to.have.length(1)
     const audits = await system.database.query('select actor, action, reason from ops_audit')
     expect(audits).to.deep.equal([{ actor: 'ada', action: 'redrive', reason: 'the network is back' }])
@@ -63,7 +63,7 @@ describe('npm run redrive', () => {
   it('discards dead letters without running their jobs', async () => {
     const { status, stdout } = await run('--discard', '--reason', 'no longer needed')
     expect(status).to.equal(0)
-    expect(stdout).to.contain('1 dead letters discarded')
+    expect(stdout).to.contain('1 dead letter discarded')
     const fates = await system.database.query<{ fate: string }>('select fate from dead_letters order by fate')
     expect(fates.map(({ fate }) => fate)).to.deep.equal(['DISCARDED', 'REDRIVEN'])
   })

@@ -36,9 +36,9 @@ describe('npm run verify', () => {
       const { status, stdout } = await spawnScript('verify', args, env()).ended
       expect(status).to.equal(1)
       expect(stdout)
-        .to.match(/^1 of \d+ invariants are violated/m)
+        .to.match(/^1 of \d+ invariants is violated/m)
         .and.contain(menu_item_id)
-      expect(stdout).to.match(/VIOLATED +ops\.check_stock_is_its_ledger +1 rows/)
+      expect(stdout).to.match(/VIOLATED +ops\.check_stock_is_its_ledger +1 row /)
     }
   })
 })

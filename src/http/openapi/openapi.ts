@@ -4,6 +4,7 @@ import { PATCH_TYPES } from '../body.ts'
 import { idempotencyKeyHeader } from '../idempotency.ts'
 import { type Route, STREAM_TYPE } from '../route.ts'
 import { type DocumentOptions, errorResponses } from './error-responses.ts'
+import { flattenNullable } from './flatten-nullable.ts'
 import { header, requestIdHeader } from './response-headers.ts'
 
 export type { DocumentOptions } from './error-responses.ts'
@@ -16,7 +17,7 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method]: operation(route, options) }
   }
-  return createDocument({
+  const document: Parameters<typeof createDocument>[0] = {
     openapi: '3.1.0',
     info: {
       title: 'Comanda',
@@ -41,7 +42,8 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
       ? { components: bearerScheme(options.AUTH_MODE) }
       : {}),
     paths,
-  })
+  }
+  return createDocument(document, { override: flattenNullable })
 }
 
 function bearerScheme(mode: 'jwt' | 'api-key') {

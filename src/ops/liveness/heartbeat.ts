@@ -23,7 +23,7 @@ export interface HeartbeatOptions {
   role: 'api' | 'dispatcher' | 'worker'
   /** returns the queues that the process works on now */
   workingOn?: () => WorkedQueue[]
-  /** for dispatchers: returns the events dispatched in the last minute */
+  /** returns the events that the process dispatched in the last minute */
   dispatchedLastMinute?: () => number
   /**
    * Called after each heartbeat with the paused queues.

@@ -13,7 +13,8 @@ export const outboxViews: View[] = [
       oldest_pending_at: 'when the oldest pending event was written; null: no event is pending',
       oldest_pending_seconds: 'age of the oldest pending event',
       written_last_minute: `events written in the last minute; ${MAX_COUNTED} means as many or more`,
-      dispatched_last_minute: 'events dispatched in the last minute, as of the last heartbeats',
+      dispatched_last_minute:
+        'events that dispatchers moved to their queues in the last minute, and that workers published with their jobs, as of the last heartbeats',
       quarantined: 'events that cannot be dispatched; ops.quarantined_events lists them',
       quarantine_reasons: `event type, error and number of quarantined events, for at most ${MAX_REASONS} reasons`,
     },
@@ -50,8 +51,7 @@ export const outboxViews: View[] = [
       cross join (
         select sum(dispatched_last_minute)::integer as events
         from process_heartbeats
-        where role = 'dispatcher'
-          and stopped_at is null
+        where stopped_at is null
           and beat_at > now() - interval '1 minute'
       ) as dispatched
       cross join (

@@ -1,0 +1,16 @@
+import type { z } from 'zod'
+
+/**
+ * Writes a nullable schema as `type: [string, null]` instead of a union, so that description and
+ * example are where generators and Swagger UI read them. A union with a reference keeps its form.
+ */
+export function flattenNullable({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  const [schema, other, ...others] = jsonSchema.anyOf ?? []
+  if (!schema || schema.$ref || other?.type !== 'null' || others.length > 0) return
+  const { anyOf: _, ...rest } = jsonSchema
+  delete jsonSchema.anyOf
+  Object.assign(jsonSchema, schema, rest)
+  if (schema.anyOf) jsonSchema.anyOf = [...schema.anyOf, other]
+  if (schema.type) Object.assign(jsonSchema, { type: [schema.type, 'null'] })
+  if (schema.enum) jsonSchema.enum = [...schema.enum, null]
+}
