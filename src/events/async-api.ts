@@ -194,12 +194,14 @@ const streams = {
     example: demoIds.order,
     path: 'orders',
     snapshot: 'The order as it is, as `GET /api/v1/orders/{order_id}` has it.',
+    end: ' The stream ends after the event that makes the order DELIVERED or CANCELLED; 204 to the id of that event means that no other follows.',
   },
   restaurant: {
     of: 'a restaurant',
     example: demoIds.restaurant,
     path: 'restaurants',
     snapshot: 'The restaurant with its open orders, as they are.',
+    end: ' The stream stays open.',
   },
 } as const satisfies Record<StreamKind, object>
 const streamKinds = ['order', 'restaurant'] as const
@@ -253,7 +255,7 @@ function streamOperation(kind: StreamKind, types: readonly EventType[]) {
     title: `Follow ${streams[kind].of}`,
     description:
       'GET with `Accept: text/event-stream`. Connect again with the `id` that came last as `Last-Event-ID`, as browsers do by ' +
-      'themselves: what has happened meanwhile comes first.',
+      `themselves: what has happened meanwhile comes first.${streams[kind].end}`,
     bindings: { http: { method: 'GET', bindingVersion: HTTP_BINDING } },
     messages: ['snapshot', ...types].map(name => reference('channels', channel, 'messages', name)),
   }

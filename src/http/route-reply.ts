@@ -16,6 +16,7 @@ export interface EventStream {
   send(frames: string): void
   /** Sends rendered events in pieces, each after the client has read the piece before. */
   sendAll(frames: readonly string[]): Promise<void>
+  end(): void
   /** Calls `closed` when the stream ends. */
   onClose(closed: () => void): void
 }
@@ -24,6 +25,10 @@ export interface EventStream {
 export interface StreamReply {
   /** restaurant that the events belong to: a caller who loses access to it is disconnected */
   restaurantId: string
-  /** Starts sending after the headers are out. An error ends the stream; the client reconnects. */
-  start: (stream: EventStream) => Promise<void>
+  /**
+   * Starts sending after the headers are out. An error ends the stream; the client reconnects.
+   * Undefined when the client has received all events that there will be: the response is 204,
+   * after which browsers do not reconnect.
+   */
+  start: ((stream: EventStream) => Promise<void>) | undefined
 }

@@ -83,6 +83,8 @@ export interface RouteSpec<Params, Query, Body, Reply> {
   statusDescription: string
   replySchema?: z.ZodType<Reply>
   replyExample?: Reply
+  /** when the response is 204 instead */
+  emptyDescription?: string
   replyHeaders?: Record<string, string>
   /** headers that only some of these responses have */
   optionalReplyHeaders?: Record<string, string>

@@ -22,6 +22,9 @@ export const openStatuses: readonly OrderStatus[] = orderStatuses.filter(
   status => transitions[status].length > 0,
 )
 
+/** Returns whether an order can never leave the status. No event follows the one that sets it. */
+export const isFinal = (status: string) => !openStatuses.some(open => open === status)
+
 /** Who requests a transition: a client of the API, or the asynchronous pipeline. */
 export type Actor = 'client' | 'system'
 

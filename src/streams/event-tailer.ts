@@ -28,7 +28,8 @@ export interface Subscription {
    * @param events at least one, sorted
    */
   render(events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition): string
-  send(rendered: string): void
+  /** @param events the rendered ones */
+  send(rendered: string, events: readonly NewEvent[]): void
 }
 
 /** The longest delay of a committed event whose wake-up was lost. */
@@ -136,7 +137,7 @@ export class EventTailer {
         const rendered = unseen.length > 0 && subscriptions[0]?.render(unseen, from, to)
         if (!rendered) continue
         const open = subscriptions.filter(subscription => this.#subscriptions.get(name)?.has(subscription))
-        for (const subscription of open) subscription.send(rendered)
+        for (const subscription of open) subscription.send(rendered, unseen)
         countSent(unseen.length * open.length)
       }
     }

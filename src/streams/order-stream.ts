@@ -7,6 +7,7 @@ import { type SnapshotPosition, snapshotPosition } from '../events/snapshot-posi
 import { sortEvents } from '../events/sort-events.ts'
 import type { StreamReply } from '../http/route-reply.ts'
 import { frameOf } from '../http/sse/event-stream.ts'
+import { isFinal } from '../orders/order.ts'
 import { presentOrder } from '../orders/order-contract.ts'
 import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
 import { ExpectedError, NotFound } from '../platform/errors.ts'
@@ -33,7 +34,8 @@ export function parseSequence(lastEventId: string): number {
 /**
  * Returns the stream of an order: first the events after sequence `after`, then new events as they
  * are committed. Without `after`, or when that event no longer exists, the stream starts with a
- * snapshot of the order.
+ * snapshot of the order. The stream ends after the final event: the one that makes the order
+ * DELIVERED or CANCELLED. With `after` at that event there is no stream.
  * @throws NotFound
  */
 export async function orderStream(
@@ -43,6 +45,10 @@ export async function orderStream(
 ): Promise<StreamReply> {
   const { order, events, position } = await readOrderWithEvents(database, orderId)
   const { restaurant_id: restaurantId } = order
+  const isOver = isFinal(order.status)
+  // Every event is written under the lock of its order, so that none commits after the final one.
+  const finalSequence = sequenceAtStep(order.version)
+  if (isOver && after === finalSequence) return { restaurantId, start: undefined }
 
   function render(newEvents: readonly NewEvent[]): string {
     return newEvents.map(event => frameOfEvent(event, publicUrl)).join('')
@@ -55,8 +61,8 @@ export async function orderStream(
   function renderPast(): string {
     const canResume = after !== undefined && events.some(event => sequenceOf(event) === after)
     if (canResume) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))
-    const last = events.at(-1)
-    const sequence = last ? sequenceOf(last) : sequenceAtStep(order.version)
+    const last = isOver ? undefined : events.at(-1)
+    const sequence = last ? sequenceOf(last) : finalSequence
     return frameOf('snapshot', String(sequence), JSON.stringify(presentOrder(order)))
   }
 
@@ -65,10 +71,18 @@ export async function orderStream(
     start: async stream => {
       const past = renderPast()
       if (past !== '') stream.send(past)
-      const send = (rendered: string) => stream.send(rendered)
+      if (isOver) return stream.end()
+      const send = (rendered: string, sent: readonly NewEvent[]) => {
+        stream.send(rendered)
+        if (sent.some(isFinalEvent)) stream.end()
+      }
       stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, position, render, send }))
     },
   }
+}
+
+function isFinalEvent({ payload }: NewEvent): boolean {
+  return 'status' in payload && isFinal(payload.status)
 }
 
 function frameOfEvent(event: NewEvent, publicUrl: string): string {

@@ -7,9 +7,10 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { orderStream, parseSequence } from './order-stream.ts'
 import { type RestaurantStreamOptions, restaurantStream } from './restaurant-stream.ts'
 
+const KEPT_ALIVE = 'A comment at least every 15 s keeps it alive'
+
 const streams = {
   isStream: true,
-  statusDescription: 'Stays open until either side closes it; a comment at least every 15 s keeps it alive',
   replySchema: z.string().meta({ description: 'Server-sent events' }),
 } as const
 
@@ -23,7 +24,10 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       operationId: 'streamOrder',
       summary: 'Follow an order live',
       description:
-        'Server-sent events: a snapshot of the order (`event: snapshot`), then each event of the order as a CloudEvent, exactly once and in order. `id` is the `sequence`; a client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
+        'Server-sent events: a snapshot of the order (`event: snapshot`), then each event of the order as a CloudEvent, exactly once and in order. `id` is the `sequence`; a client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot. The stream ends after the final event, which makes the order DELIVERED or CANCELLED.',
+      statusDescription: `Ends after the final event of the order. ${KEPT_ALIVE}`,
+      emptyDescription:
+        'The order is finished, and `Last-Event-ID` is its final event: browsers stop reconnecting',
       replyExample: orderFrames,
       handle: async ({ params: { order_id }, caller, lastEventId }) => {
         const after = lastEventId === undefined ? undefined : parseSequence(lastEventId)
@@ -40,6 +44,7 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       summary: 'Follow a restaurant live',
       description:
         'Server-sent events: a snapshot of the restaurant and its open orders (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, exactly once, and in order per order. A client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
+      statusDescription: `Stays open until either side closes it. ${KEPT_ALIVE}`,
       replyExample: restaurantFrames,
       handle: async ({ params: { restaurant_id }, caller, lastEventId }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)

@@ -242,6 +242,7 @@ describe('the API compared with its OpenAPI document', () => {
     await system.api.setStatus(id, 'OUT_FOR_DELIVERY')
     await system.api.setStatus(id, 'DELIVERED')
     await call('cancelOrder', { id })
+    await call('streamOrder', { id, headers: { 'last-event-id': '7' } })
   }
 })
 

@@ -74,7 +74,9 @@ function resourceOf(path: string): ResourceKind | undefined {
 }
 
 function successStatusOf(operationId: string, responses: object): number {
-  const [status, ...others] = Object.keys(responses).filter(status => Number(status) < 300)
+  const successes = Object.keys(responses).filter(status => Number(status) < 300)
+  // An operation may have nothing to return, besides its success.
+  const [status, ...others] = successes.length > 1 ? successes.filter(each => each !== '204') : successes
   if (status === undefined || others.length > 0) throw new Error(`${operationId} needs one success status`)
   return Number(status)
 }

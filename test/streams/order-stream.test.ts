@@ -29,6 +29,8 @@ describe('the stream of an order', () => {
     return client
   }
 
+  const untilEnded = (client: StreamClient) => until('the server has ended the stream', () => !client.isOpen)
+
   /** Through every status to DELIVERED: five events. */
   async function deliver(orderId: string): Promise<void> {
     await deduct(system.database, orderId)
@@ -66,10 +68,9 @@ describe('the stream of an order', () => {
     const orderId = await place(system.database, menu)
     await deliver(orderId)
     const all = ['1', '2', '3', '5', '7']
-    for (const [index, last] of all.entries()) {
+    for (const [index, last] of all.slice(0, -1).entries()) {
       const client = await follow(orderId, last)
-      await client.untilEvents(all.length - index - 1)
-      // A heartbeat or a later event would come behind it: nothing else is on its way.
+      await untilEnded(client)
       expect(client.events.map(({ id }) => id)).to.deep.equal(all.slice(index + 1))
     }
   })
@@ -83,6 +84,80 @@ describe('the stream of an order', () => {
     await cancel(system.database, orderId)
     await client.untilEvents(3)
     expect(client.events.map(({ id }) => id)).to.deep.equal(['2', '3', '5'])
+  })
+
+  it('ends after the snapshot of a finished order, and answers 204 to the id of its final event', async () => {
+    const delivered = await place(system.database, menu)
+    await deliver(delivered)
+    const cancelled = await place(system.database, menu)
+    await cancel(system.database, cancelled)
+    for (const [orderId, finalId] of [
+      [delivered, '7'],
+      [cancelled, '3'],
+    ] as const) {
+      const client = await follow(orderId)
+      await untilEnded(client)
+      expect(client.events.map(({ event, id }) => [event, id])).to.deep.equal([['snapshot', finalId]])
+      const path = `/api/v1/orders/${orderId}/stream`
+      for (const method of ['GET', 'HEAD']) {
+        const reply = await system.api.call(method, path, undefined, { 'last-event-id': finalId })
+        expect([reply.status, reply.body['text']], method).to.deep.equal([204, ''])
+        expect(reply.headers.get('cache-control')).to.include('no-store')
+      }
+      await system.database.execute('delete from outbox_events where order_id = $1', [orderId])
+      expect(await follow(orderId, finalId).catch(String)).to.match(/204/)
+    }
+  })
+
+  it('ends after the final event, also when it commits while a client catches up', async () => {
+    const orderId = await place(system.database, menu)
+    const [fresh, resumed] = [await follow(orderId), await follow(orderId, '1')]
+    await deduct(system.database, orderId)
+    await cancel(system.database, orderId)
+    for (const client of [fresh, resumed]) await untilEnded(client)
+    expect(fresh.events.map(({ id }) => id)).to.deep.equal(['1', '2', '3'])
+    expect(fresh.events.at(-1)?.event).to.equal('order.cancelled.v1')
+    expect(resumed.events.at(-1)?.event).to.equal('order.cancelled.v1')
+    const last = fresh.lastId
+    expect(await follow(orderId, last).catch(String)).to.match(/204/)
+  })
+
+  it('does not end a stream of the restaurant, or of another order', async () => {
+    const [one, other] = [await place(system.database, menu), await place(system.database, menu)]
+    const path = `${system.api.baseUrl}/api/v1/restaurants/${menu.restaurant_id}/stream`
+    const restaurant = await StreamClient.open(path)
+    clients.push(restaurant)
+    const neighbour = await follow(other)
+    const client = await follow(one)
+    await cancel(system.database, one)
+    await untilEnded(client)
+    await until('the restaurant has the event', () => restaurant.news.length > 0)
+    expect([restaurant.isOpen, neighbour.isOpen]).to.deep.equal([true, true])
+  })
+
+  it('leaves room for others: 50 readers of finished orders occupy no stream', async () => {
+    const full = await startSystem(['api'], undefined, { STREAM_COUNT: 50 })
+    try {
+      const ownMenu = await addMenu(full.database, 10)
+      const orderId = await place(full.database, ownMenu)
+      await cancel(full.database, orderId)
+      const path = `${full.api.baseUrl}/api/v1/orders/${orderId}/stream`
+      // Readers come again and again, as EventSource did while streams ended without a 204.
+      for (let round = 0; round < 2; round++) {
+        const readers = await Promise.all(Array.from({ length: 50 }, () => StreamClient.open(path)))
+        for (const reader of readers) await untilEnded(reader)
+        const again = readers.map(({ lastId = '' }) =>
+          StreamClient.open(path, { 'last-event-id': lastId }).catch(String),
+        )
+        for (const refusal of await Promise.all(again)) expect(refusal).to.match(/204/)
+      }
+      const live = await place(full.database, ownMenu)
+      const board = await StreamClient.open(`${full.api.baseUrl}/api/v1/orders/${live}/stream`)
+      expect((await board.untilEvents(1))[0]?.event).to.equal('snapshot')
+      board.close()
+    } finally {
+      await full.stop()
+    }
   })
 
   it('starts with a snapshot again when the last event does not exist', async () => {

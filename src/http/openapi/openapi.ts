@@ -108,6 +108,9 @@ function operation(route: Route, options: DocumentOptions) {
       : {}),
     responses: {
       ...success(route, isChange),
+      ...(route.emptyDescription === undefined
+        ? {}
+        : { 204: { description: route.emptyDescription, headers: { 'X-Request-Id': requestIdHeader } } }),
       ...(route.conditional && !isChange ? { 304: notModified(route) } : {}),
       ...errorResponses(route, options),
     },

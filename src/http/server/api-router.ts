@@ -61,14 +61,17 @@ export function apiRouter(options: ApiOptions): Router {
     }
     const serveStream: RequestStep = async ctx => {
       const prepare = async () => (await handle(ctx)) as StreamReply
-      if (ctx.method === 'HEAD') {
-        await prepare()
-        ctx.status = 200
-        ctx.set(streamHeaders)
+      const recheck = reauthorize(ctx, authenticator, route.scope)
+      const isOpen =
+        ctx.method === 'HEAD'
+          ? (await prepare()).start !== undefined
+          : await streams?.open(ctx.res, ctx.state['caller'], recheck, prepare)
+      if (isOpen && ctx.method !== 'HEAD') {
+        ctx.respond = false
         return
       }
-      await streams?.open(ctx.res, ctx.state['caller'], reauthorize(ctx, authenticator, route.scope), prepare)
-      ctx.respond = false
+      ctx.status = isOpen ? 200 : 204
+      ctx.set(isOpen ? streamHeaders : NOT_STORED)
     }
     // Unauthenticated requests are rejected before their body is read.
     const steps = [
@@ -85,6 +88,9 @@ export function apiRouter(options: ApiOptions): Router {
   }
   return router
 }
+
+/** A stored 204 would answer requests without a `Last-Event-ID`, which get a snapshot. */
+const NOT_STORED = { 'Cache-Control': 'no-store' }
 
 function bodyOf(ctx: Context, route: Route): unknown {
   const body: unknown = ctx.request.body

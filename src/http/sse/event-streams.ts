@@ -59,7 +59,7 @@ export class EventStreams {
 
   /**
    * Opens a stream within the limits. `prepare` reads the data for its beginning.
-   * @returns when the headers are sent or the client has disconnected
+   * @returns whether there is a stream: with false, nothing is sent and the response is 204
    * @throws Overloaded, TooManyStreams and the errors of `prepare`
    */
   async open(
@@ -67,7 +67,7 @@ export class EventStreams {
     caller: Caller,
     recheck: Recheck,
     prepare: () => Promise<StreamReply>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const release = this.#reserve(caller)
     let reply: StreamReply
     try {
@@ -76,10 +76,15 @@ export class EventStreams {
       release()
       throw error
     }
+    const { start, restaurantId } = reply
+    if (!start) {
+      release()
+      return false
+    }
     if (response.closed || this.#draining) {
       release()
       response.destroy()
-      return
+      return true
     }
     const stream = new SseStream(response, () => {
       this.#log.info({ caller: caller.id }, 'event stream closed: its client does not read')
@@ -89,7 +94,7 @@ export class EventStreams {
       stream,
       caller,
       recheck,
-      restaurantId: reply.restaurantId,
+      restaurantId,
       checkedAt: performance.now(),
       isBeingChecked: false,
     }
@@ -106,7 +111,8 @@ export class EventStreams {
       }
     })
     stream.begin()
-    void this.#start(stream, reply)
+    void this.#start(stream, start)
+    return true
   }
 
   /** Closes all streams and opens no more. Clients resume at another process. */
@@ -115,9 +121,9 @@ export class EventStreams {
     for (const { stream } of this.#open) stream.end()
   }
 
-  async #start(stream: SseStream, reply: StreamReply): Promise<void> {
+  async #start(stream: SseStream, start: NonNullable<StreamReply['start']>): Promise<void> {
     try {
-      await reply.start(stream)
+      await start(stream)
     } catch (error) {
       this.#log.warn({ error: String(error) }, 'event stream failed; its client reconnects')
       stream.end()
