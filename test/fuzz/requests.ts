@@ -185,7 +185,7 @@ function textArbitrary(
   const units = fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom('grapheme', 'grapheme-ascii') },
     { weight: 1, arbitrary: fc.constant('binary') },
-  ) as Arbitrary<'grapheme' | 'grapheme-ascii' | 'binary'>
+  )
   return units.chain(unit => fc.string({ unit, maxLength: Math.min(maxLength, MAX_TEXT_LENGTH) }))
 }
 
