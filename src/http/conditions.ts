@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Context } from 'koa'
 import { ExpectedError, PreconditionFailed, StaleVersion } from '../platform/errors.ts'
+import type { Precondition } from '../platform/precondition.ts'
 
 /** Conditional requests by entity tag (RFC 9110, section 13). Dates are not compared. */
 
@@ -34,15 +35,17 @@ export function parseConditions(headers: IncomingHttpHeaders): Conditions {
 }
 
 /**
- * Compares the current entity tag for a change.
- * @param etag our own tag
- * @throws StaleVersion when `If-Match` names another version. Weak tags match too: a proxy has
- *   weakened them, because we issue none. The time of the last change is not compared.
- * @throws PreconditionFailed when `If-None-Match` names this tag
+ * Returns what a change has to require of the current entity tag, or undefined without conditions.
+ * The precondition throws StaleVersion when `If-Match` names another version, and
+ * PreconditionFailed when `If-None-Match` names this tag. Weak tags match too: a proxy has weakened
+ * them, because we issue none.
  */
-export function requireConditions(conditions: Conditions, resource: string, etag: string): void {
-  requireMatch(conditions, resource, etag)
-  if (isExcluded(conditions, etag)) throw new PreconditionFailed(resource, etag)
+export function preconditionOf(conditions: Conditions): Precondition | undefined {
+  if (conditions.ifMatch === undefined && conditions.ifNoneMatch === undefined) return undefined
+  return (resource, etag) => {
+    requireMatch(conditions, resource, etag)
+    if (isExcluded(conditions, etag)) throw new PreconditionFailed(resource, etag)
+  }
 }
 
 /**
@@ -58,6 +61,7 @@ export function answerConditionally(ctx: Context, conditions: Conditions, resour
   if (isExcluded(conditions, etag)) ctx.status = 304
 }
 
+/** Compares the versions, not the time of the last change. */
 function requireMatch({ ifMatch }: Conditions, resource: string, etag: string): void {
   if (ifMatch === undefined || ifMatch === '*') return
   const current = opaque(etag)

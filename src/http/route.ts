@@ -11,7 +11,7 @@ import {
 } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import type { Precondition } from '../platform/precondition.ts'
-import { type Conditions, requireConditions } from './conditions.ts'
+import { type Conditions, preconditionOf } from './conditions.ts'
 import { fingerprintOf } from './idempotency.ts'
 import type { ExemplifiedCode } from './problem.ts'
 import { parseQueryString } from './query-string.ts'
@@ -44,8 +44,8 @@ interface RouteRequest<Params, Query, Body> {
   body: Body
   trace: RequestTrace
   caller: Caller
-  /** from `If-Match` and `If-None-Match`; accepts any version without them */
-  precondition: Precondition
+  /** from `If-Match` and `If-None-Match`; undefined without them */
+  precondition: Precondition | undefined
   /** id of the last event that the client received from the stream */
   lastEventId: string | undefined
   /** present when the request carries an idempotency key: its effect happens once */
@@ -146,7 +146,7 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
         caller,
         idempotency,
         lastEventId,
-        precondition: (resource, etag) => requireConditions(conditions, resource, etag),
+        precondition: preconditionOf(conditions),
       })
     },
   }

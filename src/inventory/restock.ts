@@ -27,7 +27,7 @@ export async function restock(
   const { restaurant_id } = await readMenuItem(tx, menu_item_id)
   const onHand =
     (await lockStock(tx, [{ menu_item_id, restaurant_id }])).get(menu_item_id)?.available_qty ?? 0
-  precondition?.('menu item', menuItemTagOf(await readMenuItem(tx, menu_item_id)))
+  if (precondition) precondition('menu item', menuItemTagOf(await readMenuItem(tx, menu_item_id)))
   if (onHand + quantity > MAX_STOCK) {
     const capacity = MAX_STOCK - onHand
     const limit = capacity > 0 ? `must not be more than ${capacity}` : 'cannot be added'

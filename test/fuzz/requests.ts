@@ -48,18 +48,21 @@ function operationArbitrary(document: object, operation: Operation): Arbitrary<F
     pathId: idChoice,
     query: queryArbitrary(queryFields.map(({ name, schema }) => [name, schema as JsonSchema])),
     body,
-    headers: fc.record(
-      {
-        'idempotency-key': fc.oneof(
-          fc.stringMatching(/^[!-~]{1,40}$/),
-          fc.constantFrom('same', 'not one', '"quoted"'),
+    headers: fc
+      .tuple(
+        fc.record(
+          {
+            'idempotency-key': fc.oneof(
+              fc.stringMatching(/^[!-~]{1,40}$/),
+              fc.constantFrom('same', 'not one', '"quoted"'),
+            ),
+            'x-request-id': fc.stringMatching(/^[ -~]{0,80}$/),
+          },
+          { requiredKeys: [] },
         ),
-        'if-match': entityTags,
-        'if-none-match': entityTags,
-        'x-request-id': fc.stringMatching(/^[ -~]{0,80}$/),
-      },
-      { requiredKeys: [] },
-    ),
+        fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: conditions }),
+      )
+      .map(([headers, conditional]) => ({ ...headers, ...conditional })),
   })
 }
 
@@ -67,6 +70,8 @@ const entityTags = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('*', '"1"', '"2"', 'W/"1"', '"1", "2.3"', '"x"') },
   { weight: 1, arbitrary: fc.stringMatching(/^[!-~]{0,20}$/) },
 )
+
+const conditions = fc.record({ 'if-match': entityTags, 'if-none-match': entityTags }, { requiredKeys: [] })
 
 const idChoice: Arbitrary<IdChoice> = fc
   .oneof(

@@ -129,7 +129,7 @@ function tagPages(): Middleware {
     const { body } = ctx
     const isPage = ctx.status === 200 && (typeof body === 'string' || Buffer.isBuffer(body))
     if (!isPage) return
-    ctx.set('ETag', `"${createHash('sha256').update(body).digest('base64url')}"`)
+    ctx.set('ETag', `"${createHash('sha256').update(body).digest('hex')}"`)
     answerConditionally(ctx, parseConditions(ctx.req.headers), 'page')
   }
 }
