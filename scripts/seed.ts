@@ -101,8 +101,8 @@ function showProgress(step: Step, what: string, done: number, total: number): vo
 
 /** Adds the dishes one after the other, so that their ids sort in the order of the menu. */
 async function addRestaurant(api: Api, restaurant: InventedRestaurant, step: Step): Promise<Seeded> {
-  const { name, currency, items } = restaurant
-  const { restaurant_id } = await api.addRestaurant({ name, currency })
+  const { name, currency, timeZone, items } = restaurant
+  const { restaurant_id } = await api.addRestaurant({ name, currency, time_zone: timeZone })
   const added: MenuItemReply[] = []
   for (const item of items) {
     step.signal.throwIfAborted()

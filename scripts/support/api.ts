@@ -41,6 +41,13 @@ export class ApiProblem extends ScriptError {
   }
 }
 
+export interface NewRestaurant {
+  name: string
+  currency: string
+  /** IANA name; optional, default UTC */
+  time_zone?: string
+}
+
 export interface NewMenuItem {
   name: string
   /** decimal string, or a number, in the restaurant's currency */
@@ -85,7 +92,7 @@ export class Api {
     throw new ScriptError(`${url} returned ${status}: ${detail ?? 'not a response of Comanda'}`)
   }
 
-  async addRestaurant(restaurant: { name: string; currency: string }): Promise<RestaurantReply> {
+  async addRestaurant(restaurant: NewRestaurant): Promise<RestaurantReply> {
     return await this.#call(201, 'POST', '/inventory/add/restaurant', restaurant)
   }
 

@@ -58,10 +58,10 @@ async function groupByRestaurant(api: Api, menuItemIds: readonly string[]): Prom
 async function addMenu(
   api: Api,
   existingId: string | undefined,
-  { name, currency, items }: InventedRestaurant,
+  { name, currency, timeZone: time_zone, items }: InventedRestaurant,
   orderCount: number,
 ): Promise<Menu> {
-  const restaurant_id = existingId ?? (await api.addRestaurant({ name, currency })).restaurant_id
+  const restaurant_id = existingId ?? (await api.addRestaurant({ name, currency, time_zone })).restaurant_id
   const demand = (orderCount * PORTIONS_PER_ORDER) / items.length
   const menu_item_ids: string[] = []
   for (const [index, item] of items.entries()) {

@@ -2,6 +2,8 @@
 export interface Cuisine {
   cuisine: string
   currency: string
+  /** IANA name */
+  timeZone: string
   /** prices are multiples of this, in minor units */
   priceStepMinor: number
   /** a name combines one of `kinds` with one of `owners`, which replaces `{}` */
@@ -15,6 +17,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'Italian',
     currency: 'EUR',
+    timeZone: 'Europe/Rome',
     priceStepMinor: 50,
     kinds: ['Trattoria {}', 'Osteria {}', 'Pizzeria {}', 'Ristorante {}'],
     owners: ['da Enzo', 'Bella Napoli', 'al Ponte', 'La Lanterna', 'Nonna Rosa', 'del Corso', 'Vesuvio'],
@@ -48,6 +51,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'Japanese',
     currency: 'JPY',
+    timeZone: 'Asia/Tokyo',
     priceStepMinor: 10,
     kinds: ['Sushi {}', 'Izakaya {}', '{} Ramen', '{} Shokudo'],
     owners: ['Sakura', 'Hanamaru', 'Tsukiji', 'Kodama', 'Matsu', 'Fuji', 'Umi'],
@@ -81,6 +85,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'Indian',
     currency: 'GBP',
+    timeZone: 'Europe/London',
     priceStepMinor: 25,
     kinds: ['{} Tandoori', 'The {}', '{} Spice', '{} Kitchen'],
     owners: ['Bombay', 'Jaipur', 'Malabar', 'Taj', 'Punjab', 'Cinnamon', 'Monsoon'],
@@ -114,6 +119,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'American',
     currency: 'USD',
+    timeZone: 'America/New_York',
     priceStepMinor: 25,
     kinds: ['{} Diner', '{} Burgers', '{} Smokehouse', '{} Grill'],
     owners: ['Blue Star', 'Route 9', 'Maple Street', 'Big Al’s', 'Copper Kettle', 'Lakeside', 'Rosie’s'],
@@ -147,6 +153,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'Mexican',
     currency: 'MXN',
+    timeZone: 'America/Mexico_City',
     priceStepMinor: 500,
     kinds: ['Taquería {}', 'Fonda {}', 'Antojitos {}', 'Cantina {}'],
     owners: ['El Güero', 'La Paloma', 'Doña Lupe', 'Los Compadres', 'San Juan', 'El Nopal', 'La Esquina'],
@@ -180,6 +187,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'French',
     currency: 'EUR',
+    timeZone: 'Europe/Paris',
     priceStepMinor: 50,
     kinds: ['Bistrot {}', 'Brasserie {}', 'Chez {}', 'Café {}'],
     owners: ['Margot', 'Lucien', 'Hélène', 'Bertrand', 'Colette', 'Auguste', 'Sylvie'],
@@ -213,6 +221,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'Lebanese',
     currency: 'KWD',
+    timeZone: 'Asia/Kuwait',
     priceStepMinor: 50,
     kinds: ['Beit {}', '{} Grill', 'Mezze {}', '{} Garden'],
     owners: ['Byblos', 'Zahle', 'Al Arz', 'Tripoli', 'Jounieh', 'Fairuz', 'Baalbek'],
@@ -246,6 +255,7 @@ export const cuisines: readonly Cuisine[] = [
   {
     cuisine: 'Thai',
     currency: 'EUR',
+    timeZone: 'Europe/Berlin',
     priceStepMinor: 50,
     kinds: ['Baan {}', '{} Thai', '{} Orchid', 'Krua {}'],
     owners: ['Siam', 'Chiang Mai', 'Lanna', 'Mali', 'Isaan', 'Phuket', 'Ayutthaya'],

@@ -8,6 +8,8 @@ export interface InventedRestaurant {
   name: string
   cuisine: string
   currency: string
+  /** IANA name */
+  timeZone: string
   /** in the order of the menu */
   items: NewMenuItem[]
 }
@@ -39,7 +41,8 @@ export function inventRestaurants(
     const name = names[Math.floor(index / order.length)] as string
     const dishes = random.sample(Object.entries(cuisine.dishes), itemCount)
     const items = dishes.map(([dish, usual]) => inventItem(random, cuisine, dish, usual))
-    return { name, cuisine: cuisine.cuisine, currency: cuisine.currency, items }
+    const { cuisine: kind, currency, timeZone } = cuisine
+    return { name, cuisine: kind, currency, timeZone, items }
   })
 }
 

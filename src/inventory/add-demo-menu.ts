@@ -19,7 +19,12 @@ const items = [
 export async function addDemoMenu(tx: Tx): Promise<boolean> {
   const [restaurant] = await tx.query('select 1 from restaurants limit 1')
   if (restaurant) return false
-  await addRestaurant(tx, { restaurant_id, name: 'Trattoria Bella Vista', currency: 'EUR' })
+  await addRestaurant(tx, {
+    restaurant_id,
+    name: 'Trattoria Bella Vista',
+    currency: 'EUR',
+    time_zone: 'Europe/Rome',
+  })
   for (const item of items) await addMenuItem(tx, { restaurant_id, ...item, low_stock_threshold: 20 })
   return true
 }

@@ -8,6 +8,8 @@ export interface Restaurant {
   currency: string
   /** decimals of all prices of the restaurant; ISO 4217 when the restaurant was created */
   currency_decimals: number
+  /** IANA name */
+  time_zone: string
   /** time since which new orders are refused; null: active */
   deactivated_at: Date | null
   /** number of changes, from 1 */
@@ -65,6 +67,7 @@ export const RestaurantEntity = new EntitySchema<Restaurant>({
     name: { type: 'text' },
     currency: { type: 'text' },
     currency_decimals: { type: 'smallint' },
+    time_zone: { type: 'text' },
     deactivated_at: { type: 'timestamptz', nullable: true },
     version: { type: 'integer' },
     created_at: created,

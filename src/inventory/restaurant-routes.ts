@@ -51,7 +51,8 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       operationId: 'getRestaurant',
       scope: 'inventory:read',
       summary: 'Get a restaurant',
-      description: 'Returns the restaurant. Its currency applies to all prices on its menu.',
+      description:
+        'Returns the restaurant. Its currency applies to all prices on its menu, its time zone to its statistics.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
@@ -74,7 +75,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       scope: 'inventory:write',
       summary: 'Update a restaurant',
       description:
-        'Changes the properties that are sent; all others stay unchanged. With `active: false`, new orders are refused with 409; placed orders continue.',
+        'Changes the properties that are sent; all others stay unchanged. With `active: false`, new orders are refused with 409; placed orders continue. Another `time_zone` regroups the statistics at once.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',

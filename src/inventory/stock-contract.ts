@@ -11,6 +11,7 @@ import {
 } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
+import { DEFAULT_TIME_ZONE } from './assert-time-zone.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
 import { MAX_STOCK } from './stock.ts'
 
@@ -24,6 +25,10 @@ const ofRestaurant = { description: 'Name of the restaurant', example: 'Trattori
 const ofItem = { description: 'Name of the item', example: 'Pizza Margherita' }
 const restaurantName = text(200, ofRestaurant)
 const itemName = text(200, ofItem)
+const timeZone = z
+  .string({ error: 'must be a string' })
+  .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, 'must be an IANA time zone like Europe/Rome')
+  .meta({ description: 'IANA time zone of the periods of its statistics', example: 'Europe/Rome' })
 const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions in stock', example: 10 })
 const threshold = wholeNumber(0, MAX_STOCK).meta({
   description: 'Stock below this emits one `inventory.low_stock.v1`; null: never',
@@ -51,6 +56,11 @@ export const addRestaurantBody = z
         example: 'EUR',
         default: DEFAULT_CURRENCY,
       }),
+    time_zone: optional(timeZone).meta({
+      description: `IANA time zone of the periods of its statistics; default ${DEFAULT_TIME_ZONE}`,
+      example: 'Europe/Rome',
+      default: DEFAULT_TIME_ZONE,
+    }),
   })
   .meta({ id: 'AddRestaurant' })
 
@@ -66,6 +76,7 @@ export const addMenuItemBody = z
 export const changeRestaurantBody = z
   .strictObject({
     name: restaurantName.optional(),
+    time_zone: timeZone.optional(),
     active: active.optional().meta({ description: 'Whether new orders are accepted', example: true }),
   })
   .refine(isNotEmpty, EMPTY)
@@ -100,6 +111,7 @@ export const restaurantReply = z
     restaurant_id: restaurantId,
     name: z.string().meta(ofRestaurant),
     currency,
+    time_zone: timeZone,
     active: active.meta({ description: 'Whether new orders are accepted', example: true }),
     created_at: timestamp('Time of creation'),
   })
@@ -128,6 +140,7 @@ export function presentRestaurant({
   restaurant_id,
   name,
   currency,
+  time_zone,
   deactivated_at,
   created_at,
 }: Restaurant): RestaurantReply {
@@ -135,6 +148,7 @@ export function presentRestaurant({
     restaurant_id,
     name,
     currency,
+    time_zone,
     active: deactivated_at === null,
     created_at: created_at.toISOString(),
   }

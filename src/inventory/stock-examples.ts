@@ -13,6 +13,7 @@ export const restaurantExample: RestaurantReply = {
   restaurant_id: demoIds.restaurant,
   name: 'Trattoria Bella Vista',
   currency: 'EUR',
+  time_zone: 'Europe/Rome',
   active: true,
   created_at: '2026-11-22T18:00:00.000Z',
 }

@@ -61,13 +61,13 @@ export async function listMenu(
 }
 
 const restaurantSql = `
-  select restaurant_id, name, currency, currency_decimals, deactivated_at, version, created_at
+  select restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, version, created_at
   from restaurants
   where restaurant_id = $1
 `
 
 const restaurantsSql = `
-  select restaurant_id, name, currency, currency_decimals, deactivated_at, version, created_at
+  select restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, version, created_at
   from restaurants
   where restaurant_id > $1
   order by restaurant_id
@@ -75,7 +75,7 @@ const restaurantsSql = `
 `
 
 const restaurantsAmongSql = `
-  select restaurant_id, name, currency, currency_decimals, deactivated_at, version, created_at
+  select restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, version, created_at
   from restaurants
   where restaurant_id = any($3::uuid[])
     and restaurant_id > $1

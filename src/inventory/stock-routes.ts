@@ -36,7 +36,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       scope: 'inventory:write',
       summary: 'Add a restaurant',
       description:
-        'Creates a restaurant. Its currency applies to all prices on its menu and cannot be changed.',
+        'Creates a restaurant. Its currency applies to all prices on its menu and cannot be changed. Its time zone applies to its statistics.',
       tag: 'Inventory',
       body: addRestaurantBody,
       status: 201,

@@ -5,6 +5,7 @@ import type { QueryRunner } from 'typeorm'
 import { StoreCurrencyDecimals1796100000000 } from '../../migrations/1796100000000-store-currency-decimals.ts'
 import { WidenStock1796200000000 } from '../../migrations/1796200000000-widen-stock.ts'
 import { KeepWebhookSecrets1796300000000 } from '../../migrations/1796300000000-keep-webhook-secrets.ts'
+import { AddTimeZones1796400000000 } from '../../migrations/1796400000000-add-time-zones.ts'
 import type { Database } from '../../src/db/database.ts'
 import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
 import { migrate } from '../../src/processes/migrate.ts'
@@ -124,6 +125,24 @@ describe('migrations', () => {
       expect((await client.query(old)).rows).to.deep.equal(before)
     } finally {
       await client.end()
+      await drop()
+    }
+  })
+
+  it('set existing restaurants, and those that the previous version adds, to the time zone UTC', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    try {
+      await migrateUp(url)
+      const migration = new AddTimeZones1796400000000()
+      await migration.down(runnerOf(database))
+      await insertRestaurant(database, randomUUID(), 'EUR')
+      await migration.up(runnerOf(database))
+      await insertRestaurant(database, randomUUID(), 'EUR')
+      const zones = await database.query('select time_zone from restaurants')
+      expect(zones).to.deep.equal([{ time_zone: 'UTC' }, { time_zone: 'UTC' }])
+    } finally {
+      await database.close()
       await drop()
     }
   })

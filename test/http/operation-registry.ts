@@ -13,6 +13,7 @@ import {
   wrongLists,
   wrongPatterns,
   wrongTexts,
+  wrongTimeZones,
   wrongUrls,
   wrongWholeNumbers,
 } from './wrong-values.ts'
@@ -69,10 +70,11 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
     fields: { '/reason': { wrong: butNull(wrongTexts(200, 'several lines')) } },
   },
   addRestaurant: {
-    body: () => ({ name: 'Trattoria', currency: 'EUR' }),
+    body: () => ({ name: 'Trattoria', currency: 'EUR', time_zone: 'Europe/Rome' }),
     fields: {
       '/name': { required: true, wrong: wrongTexts(200) },
       '/currency': { wrong: butNull(wrongCurrencies()) },
+      '/time_zone': { wrong: butNull(wrongTimeZones()) },
     },
   },
   addMenuItem: {
@@ -88,8 +90,12 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   },
   getRestaurant: {},
   changeRestaurant: {
-    body: () => ({ name: 'Osteria', active: true }),
-    fields: { '/name': { wrong: wrongTexts(200) }, '/active': { wrong: wrongBooleans() } },
+    body: () => ({ name: 'Osteria', time_zone: 'Europe/Rome', active: true }),
+    fields: {
+      '/name': { wrong: wrongTexts(200) },
+      '/time_zone': { wrong: wrongTimeZones() },
+      '/active': { wrong: wrongBooleans() },
+    },
   },
   changeMenuItem: {
     body: () => ({ name: 'Pizza', price: '9.50', low_stock_threshold: 3, active: true }),

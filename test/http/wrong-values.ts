@@ -176,6 +176,18 @@ export function wrongCurrencies(): WrongValue[] {
   ]
 }
 
+export function wrongTimeZones(): WrongValue[] {
+  const shape = 'must be an IANA time zone like Europe/Rome'
+  return [
+    ...allBut(['string'], 'must be a string'),
+    ...['""', '" UTC"', '"+02:00"', '"Europe Rome"', String.raw`"UT\u0000"`, String.raw`"\ud800TC"`].map(
+      json => wrong(json, shape),
+    ),
+    wrong(`"${'E'.repeat(200_000)}"`, shape),
+    wrong('"Europe/Atlantis"', 'Europe/Atlantis is not a time zone that the database knows'),
+  ]
+}
+
 export function wrongChoices(choices: readonly string[]): WrongValue[] {
   const detail = `must be one of ${choices.join(', ')}`
   return [

@@ -28,7 +28,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     ...everyProcess,
     'select, insert on restaurants, menu_items, orders, order_items, order_transitions, stock_movements, idempotency_keys',
     'select on api_secrets, restaurant_hours, projection_cursors',
-    'update (name, deactivated_at, version) on restaurants',
+    'update (name, time_zone, deactivated_at, version) on restaurants',
     'update (name, price_minor, low_stock_threshold, deactivated_at, version, available_qty, updated_at) on menu_items',
     `update (${orderProgress}) on orders`,
     'insert, select (event_id, restaurant_id, type, order_id, payload, trace_context, created_at, xid) on outbox_events',
