@@ -1,21 +1,42 @@
 import type { Tx } from '../db/transaction.ts'
+import type { Logger } from '../platform/log.ts'
+import { isDataError, setAsideFailing } from './set-aside.ts'
 import { addedByEventsSql, columnsSql, statColumns } from './stats-sql.ts'
 
 /** Approximate number of events per transaction. */
 const BATCH_COUNT = 5_000
+/** Failed restaurants that one transaction looks for; it ends long before its timeout. */
+const MAX_FAILED_COUNT = 10
 
 /**
  * Adds the events that were committed since the cursor to the statistics, each once
  * (src/events/snapshot-position.ts). Atomic with moving the cursor. Does nothing while another
- * process projects.
+ * process projects. When events of some restaurants cannot be added, sets these restaurants aside;
+ * the next call adds the events of all others.
  * @returns whether more events may be waiting
  */
-export async function projectStats(tx: Tx, batchCount = BATCH_COUNT): Promise<boolean> {
+export async function projectStats(tx: Tx, log: Logger, batchCount = BATCH_COUNT): Promise<boolean> {
   const [cursor] = await tx.query<{ next_xid: string; under_way: string[] }>(cursorSql)
   if (!cursor) return false
-  const { next_xid, under_way } = cursor
-  const [moved] = await tx.query<{ is_complete: boolean }>(projectSql, [next_xid, under_way, batchCount])
-  return moved?.is_complete === false
+  const batch = [cursor.next_xid, cursor.under_way, batchCount]
+  try {
+    const [moved] = await tx.savepoint(() => tx.query<{ is_complete: boolean }>(projectSql, [...batch, null]))
+    return moved?.is_complete === false
+  } catch (error) {
+    if (!isDataError(error)) throw error
+    const rows = await tx.query<{ restaurant_id: string }>(restaurantsSql, [...batch, null])
+    const failed = await setAsideFailing(
+      tx,
+      rows.map(({ restaurant_id }) => restaurant_id),
+      restaurants => tx.query(projectSql, [...batch, restaurants]),
+      MAX_FAILED_COUNT,
+    )
+    if (failed.length === 0) throw error
+    tx.afterCommit(() => {
+      for (const each of failed) log.error(each, 'statistics of a restaurant failed and are set aside')
+    })
+    return true
+  }
 }
 
 const cursorSql = `
@@ -25,20 +46,11 @@ const cursorSql = `
   for no key update skip locked
 `
 
-const newEventsSql = `
-      select order_id, restaurant_id, type, payload
-      from outbox_events
-      where xid >= $1::text::xid8
-        and xid < (select next_xid::text::xid8 from bound)
-      union all
-      select order_id, restaurant_id, type, payload
-      from outbox_events
-      where xid = any($2::text[]::xid8[])`
-
 /**
- * A batch ends at the end of a transaction. The cursor becomes the part of the snapshot before it.
+ * The events of a batch, which ends at the end of a transaction. `$4` limits them to some
+ * restaurants.
  */
-const projectSql = `
+const batchSql = `
   with now as materialized (
     select pg_current_snapshot() as snapshot
   ), last as materialized (
@@ -54,12 +66,38 @@ const projectSql = `
       coalesce(last.created_at, statement_timestamp()) as as_of
     from now
     left join last on true
-  ), added as (
-    insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
-    select restaurant_id, hour, ${columnsSql}
-    from (${addedByEventsSql(newEventsSql)}) as added
-    on conflict (restaurant_id, hour) do update
-    set ${statColumns.map(column => `${column} = restaurant_hours.${column} + excluded.${column}`).join(', ')}
+  ), fresh as (
+    select order_id, restaurant_id, type, payload
+    from outbox_events
+    where xid >= $1::text::xid8
+      and xid < (select next_xid::text::xid8 from bound)
+    union all
+    select order_id, restaurant_id, type, payload
+    from outbox_events
+    where xid = any($2::text[]::xid8[])
+  ), events as materialized (
+    select order_id, restaurant_id, type, payload
+    from fresh
+    where ($4::uuid[] is null or restaurant_id = any($4))
+      and not exists (
+        select
+        from failed_statistics as f
+        where f.restaurant_id = fresh.restaurant_id
+      )
+  )`
+
+const restaurantsSql = `${batchSql}
+  select distinct restaurant_id
+  from events
+`
+
+/** The cursor becomes the part of the snapshot before the end of the batch. */
+const projectSql = `${batchSql}, added as (
+    insert into restaurant_quarter_hours (restaurant_id, quarter_hour, ${columnsSql})
+    select restaurant_id, quarter_hour, ${columnsSql}
+    from (${addedByEventsSql('events')}) as added
+    on conflict (restaurant_id, quarter_hour) do update
+    set ${statColumns.map(column => `${column} = restaurant_quarter_hours.${column} + excluded.${column}`).join(', ')}
   )
   update projection_cursors
   set next_xid = bound.next_xid,

@@ -1,8 +1,8 @@
 import type { Tx } from '../db/transaction.ts'
-import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
-import { addedByEventsSql, columnsSql, statColumns } from './stats-sql.ts'
+import { type FailedStatistics, isDataError, setAsideFailing } from './set-aside.ts'
+import { columnsSql, recountSql, statColumns } from './stats-sql.ts'
 
-/** The rebuild reads every event: it needs no index scans, and takes its time. */
+/** The rebuild reads every order: it needs no index scans, and takes its time. */
 const settings = [
   'transaction_timeout = 0',
   'statement_timeout = 0',
@@ -10,43 +10,63 @@ const settings = [
 ]
 
 /**
- * Recounts the statistics from the retained events and moves the cursor to the snapshot that was
- * read. Hours whose events may be pruned stay as they are. Atomic and safe under load: readers see
- * the old figures until the commit, and the projector adds later events afterwards.
- * @returns the number of recounted hours
+ * Recounts the statistics from the orders and their history, which are never deleted, and moves the
+ * cursor to the snapshot that was read. Restaurants that were set aside are counted again. Atomic
+ * and safe under load: readers see the old figures until the commit, and the projector adds later
+ * events afterwards.
+ * @returns the number of recounted quarter hours, and the restaurants whose recount failed
  */
-export async function rebuildStats(tx: Tx): Promise<number> {
+export async function rebuildStats(tx: Tx): Promise<{ quarterHours: number; failed: FailedStatistics[] }> {
   for (const setting of settings) await tx.execute(`set local ${setting}`)
   // Waits for a projector; the next statement's snapshot includes what it added.
   await tx.execute(`select from projection_cursors where projection = 'stats' for update`)
-  const [result] = await tx.query<{ hours: number }>(rebuildSql)
-  return result?.hours ?? 0
+  try {
+    return { quarterHours: await tx.savepoint(() => rebuildWithout(tx, [])), failed: [] }
+  } catch (error) {
+    if (!isDataError(error)) throw error
+    const rows = await tx.query<{ restaurant_id: string }>('select distinct restaurant_id from orders')
+    const failed = await setAsideFailing(
+      tx,
+      rows.map(({ restaurant_id }) => restaurant_id),
+      restaurants => tx.query(countSomeSql, [restaurants]),
+      rows.length,
+    )
+    const ids = failed.map(({ restaurant_id }) => restaurant_id)
+    return { quarterHours: await rebuildWithout(tx, ids), failed }
+  }
 }
 
-/**
- * Pruning may run at the same time, so that only hours are recounted whose events are all younger
- * than the retention, with an hour to spare for clocks that differ.
- */
+/** Rebuilds the statistics of all restaurants but some. @returns the number of quarter hours */
+async function rebuildWithout(tx: Tx, failed: readonly string[]): Promise<number> {
+  const [result] = await tx.query<{ quarter_hours: number }>(rebuildSql, [failed])
+  return result?.quarter_hours ?? 0
+}
+
+/** Counts the orders that fulfil a condition. Quarter hours that have none are not written. */
+const countSql = (condition: string) => `
+    insert into restaurant_quarter_hours (restaurant_id, quarter_hour, ${columnsSql})
+    select restaurant_id, quarter_hour, ${columnsSql}
+    from (${recountSql(condition)}) as recount
+    on conflict (restaurant_id, quarter_hour) do update
+    set ${statColumns.map(column => `${column} = excluded.${column}`).join(', ')}`
+
+const countSomeSql = countSql('o.restaurant_id = any($1::uuid[])')
+
 const rebuildSql = `
-  with retained as materialized (
-    select date_trunc('hour', now() - interval '${OUTBOX_RETENTION_DAYS} days', 'UTC') + interval '2 hours' as since
-  ), recounted as (
-    insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
-    select restaurant_id, hour, ${columnsSql}
-    from (${addedByEventsSql('select order_id, restaurant_id, type, payload from outbox_events')}) as added
-    where hour >= (select since from retained)
-    on conflict (restaurant_id, hour) do update
-    set ${statColumns.map(column => `${column} = excluded.${column}`).join(', ')}
-    returning restaurant_id, hour
+  with recounted as (${countSql('o.restaurant_id <> all($1::uuid[])')}
+    returning restaurant_id, quarter_hour
   ), emptied as (
-    delete from restaurant_hours as h
-    where h.hour >= (select since from retained)
+    delete from restaurant_quarter_hours as q
+    where q.restaurant_id <> all($1::uuid[])
       and not exists (
         select
         from recounted as r
-        where r.restaurant_id = h.restaurant_id
-          and r.hour = h.hour
+        where r.restaurant_id = q.restaurant_id
+          and r.quarter_hour = q.quarter_hour
       )
+  ), repaired as (
+    delete from failed_statistics
+    where restaurant_id <> all($1::uuid[])
   )
   update projection_cursors
   set next_xid = pg_snapshot_xmax(s)::text::bigint,
@@ -54,5 +74,5 @@ const rebuildSql = `
     as_of = statement_timestamp()
   from pg_current_snapshot() as s
   where projection = 'stats'
-  returning (select count(*) from recounted) as hours
+  returning (select count(*) from recounted) as quarter_hours
 `

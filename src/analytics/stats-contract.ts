@@ -1,102 +1,171 @@
 import { z } from 'zod'
 import { currency, id, moneyOutput, queryTime, timestamp } from '../http/schema-fields.ts'
+import { timeZone } from '../inventory/stock-contract.ts'
 import { demoIds } from '../platform/demo-ids.ts'
+import { QueryInvalid } from '../platform/errors.ts'
 import { formatMoney } from '../platform/money.ts'
-import type { HourOfStats, Stats } from './read-stats.ts'
+import { type Granularity, granularities, type PeriodOfStats, type Range, type Stats } from './read-stats.ts'
 
-const HOUR_MS = 3_600_000
-export const MAX_HOUR_COUNT = 31 * 24
-const DEFAULT_HOUR_COUNT = 24
+const QUARTER_HOUR_MS = 900_000
+const DAY_MS = 86_400_000
+/** Days in a range: more than any month, or any year, has in local time. */
+const MAX_DAY_COUNTS: Record<Granularity, number> = { hour: 32, day: 367 }
+/** Years in which local dates and default ranges are dates too. */
+const [MIN_YEAR, MAX_YEAR] = [1970, 9998]
+
+const isValidSoFar = ({ issues }: { issues: readonly unknown[] }) => issues.length === 0
+
+const boundary = queryTime
+  .refine(isQuarterHour, {
+    error: 'must be the beginning of a quarter hour: minute 00, 15, 30 or 45',
+    when: isValidSoFar,
+  })
+  .refine(hasPlausibleYear, {
+    error: `must be in a year from ${MIN_YEAR} to ${MAX_YEAR}`,
+    when: isValidSoFar,
+  })
+
+const granularity = z
+  .enum(granularities, { error: `must be one of ${granularities.join(', ')}` })
+  .meta({ description: 'Length of the periods', example: 'hour' })
 
 export const statsQuery = z.strictObject({
-  from: queryTime.optional().meta({
-    description: `Start of the range, rounded down to the hour. Default: ${DEFAULT_HOUR_COUNT} hours before the end`,
+  granularity: granularity.default('hour').meta({
+    description: 'Length of the periods, in the time zone of the restaurant; default `hour`',
+    example: 'hour',
   }),
-  to: queryTime.optional().meta({
-    description: 'End of the range, rounded up to the hour. Default: the end of the current hour',
+  from: boundary.optional().meta({
+    description:
+      'Start of the range, on a quarter hour. Default: 24 hours, or 31 days of the calendar with `day`, up to the end of the range',
+    example: '2026-11-21T23:00:00Z',
+  }),
+  to: boundary.optional().meta({
+    description: `End of the range, on a quarter hour: at most ${MAX_DAY_COUNTS.hour} days after its start, or ${MAX_DAY_COUNTS.day} with \`day\`. Default: the end of the current period`,
+    example: '2026-11-22T23:00:00Z',
   }),
 })
 
-const stay = z.object({
-  count: z.int().meta({ description: 'Orders that have left the status', example: 41 }),
-  mean_seconds: z
-    .number()
-    .nullable()
-    .meta({ description: 'Mean time in the status; null if no order has left it', example: 0.031 }),
-})
+const stay = z
+  .object({
+    count: z.int().meta({ description: 'Orders that have left the status', example: 41 }),
+    mean_seconds: z
+      .number()
+      .nullable()
+      .meta({ description: 'Mean time in the status; null if no order has left it', example: 0.031 }),
+  })
+  .meta({ id: 'StayInStatus', description: 'How long orders stayed in a status' })
 
 const counts = {
   orders: z.int().meta({ description: 'Orders placed', example: 42 }),
-  revenue: moneyOutput('Revenue of the orders that are not cancelled', '512.50'),
+  revenue: moneyOutput('Revenue of the orders that are not cancelled, exact', '512.50'),
   cancellations: z.int().meta({ description: 'Orders that were cancelled, for any reason', example: 3 }),
   stock_outs: z
     .int()
     .meta({ description: 'Orders that were cancelled because stock was insufficient', example: 1 }),
-  time_in_status: z.object({ PLACED: stay, PREPARING: stay, OUT_FOR_DELIVERY: stay }),
+  time_in_status: z
+    .object({ PLACED: stay, PREPARING: stay, OUT_FOR_DELIVERY: stay })
+    .meta({ id: 'TimeInStatus', description: 'Time that orders spent in each status that ends' }),
 }
+
+const localDate = z.iso
+  .date()
+  .meta({ description: 'Date at the start, in the time zone of the restaurant', example: '2026-11-22' })
+const localTime = z
+  .string()
+  .regex(/^\d\d:\d\d$/)
+  .meta({ description: 'Time of day at the start, in the time zone of the restaurant', example: '19:00' })
+
+const statsTotals = z
+  .object(counts)
+  .meta({ id: 'StatsTotals', description: 'Figures of the orders that were placed in the range' })
+
+const statsPeriod = z
+  .object({
+    start: timestamp('Start of the period'),
+    end: timestamp('End of the period: the start of the next one'),
+    local_date: localDate,
+    local_time: localTime,
+    ...counts,
+  })
+  .meta({ id: 'StatsPeriod', description: 'Figures of the orders that were placed in an hour or a day' })
 
 export const statsReply = z
   .object({
     restaurant_id: id('restaurant', demoIds.restaurant),
     currency,
-    from: timestamp('Start of the first hour'),
-    to: timestamp('End of the last hour'),
-    as_of: timestamp('Time up to which events are counted, usually a few seconds ago'),
-    totals: z.object(counts),
-    hours: z
-      .array(z.object({ hour: timestamp('Start of the hour in which the orders were placed'), ...counts }))
-      .meta({ description: 'Hours with orders, oldest first' }),
+    time_zone: timeZone,
+    granularity,
+    from: timestamp('Start of the range'),
+    to: timestamp('End of the range'),
+    as_of: timestamp(
+      'Time up to which events are counted, usually a few seconds ago. It stays as it is while the statistics of the restaurant are set aside because of a failure',
+    ),
+    totals: statsTotals,
+    periods: z.array(statsPeriod).meta({
+      description:
+        'All hours or days of the range, oldest first, without gaps. `from` and `to` cut the first and the last one',
+    }),
   })
   .meta({ id: 'Stats' })
 
 export type StatsReply = z.infer<typeof statsReply>
 
-/** Returns the range rounded outward to whole hours in UTC. @param now default end of the range */
-export function rangeOf(query: z.infer<typeof statsQuery>, now: Date): { from: Date; to: Date } {
-  const to =
-    Math.ceil((query.to === undefined ? now.getTime() + 1 : Date.parse(query.to)) / HOUR_MS) * HOUR_MS
-  const from =
-    query.from === undefined
-      ? to - DEFAULT_HOUR_COUNT * HOUR_MS
-      : Math.floor(Date.parse(query.from) / HOUR_MS) * HOUR_MS
-  return { from: new Date(from), to: new Date(to) }
+function isQuarterHour(time: string): boolean {
+  return Date.parse(time) % QUARTER_HOUR_MS === 0 && !/\.\d*[1-9]/.test(time)
 }
 
-/** Returns the number of hours in a range. */
-export function hoursBetween({ from, to }: { from: Date; to: Date }): number {
-  return (to.getTime() - from.getTime()) / HOUR_MS
+function hasPlausibleYear(time: string): boolean {
+  const year = new Date(time).getUTCFullYear()
+  return year >= MIN_YEAR && year <= MAX_YEAR
+}
+
+/** @throws QueryInvalid when the range is empty or too long */
+export function assertRange(granularity: Granularity, { from, to }: Range): void {
+  const days = (to.getTime() - from.getTime()) / DAY_MS
+  const max = MAX_DAY_COUNTS[granularity]
+  if (days > 0 && days <= max) return
+  const detail = `must be after \`from\`, by at most ${max} days with granularity=${granularity}`
+  throw new QueryInvalid([{ parameter: 'to', detail }])
 }
 
 export function presentStats(
-  restaurant: { restaurant_id: string; currency: string; currency_decimals: number },
-  { from, to }: { from: Date; to: Date },
-  { hours, asOf }: Stats,
+  restaurant: { restaurant_id: string; currency: string; currency_decimals: number; time_zone: string },
+  granularity: Granularity,
+  { from, to }: Range,
+  { periods, asOf }: Stats,
 ): StatsReply {
-  const { restaurant_id, currency, currency_decimals } = restaurant
+  const { restaurant_id, currency, currency_decimals, time_zone } = restaurant
   return {
     restaurant_id,
     currency,
+    time_zone,
+    granularity,
     from: from.toISOString(),
     to: to.toISOString(),
     as_of: asOf.toISOString(),
-    totals: presentCounts(hours, currency_decimals),
-    hours: hours.map(hour => ({
-      hour: hour.hour.toISOString(),
-      ...presentCounts([hour], currency_decimals),
+    totals: presentCounts(periods, currency_decimals),
+    periods: periods.map(period => ({
+      start: period.start.toISOString(),
+      end: period.end.toISOString(),
+      local_date: period.local_date,
+      local_time: period.local_time,
+      ...presentCounts([period], currency_decimals),
     })),
   }
 }
 
-function presentCounts(hours: readonly HourOfStats[], decimals: number) {
-  const sum = (column: Exclude<keyof HourOfStats, 'hour'>) =>
-    hours.reduce((total, hour) => total + hour[column], 0)
+type Count = Exclude<keyof PeriodOfStats, 'start' | 'end' | 'local_date' | 'local_time' | 'revenue_minor'>
+
+function presentCounts(periods: readonly PeriodOfStats[], decimals: number) {
+  const sum = (column: Count) => periods.reduce((total, period) => total + period[column], 0)
   const stayOf = (count: number, ms: number) => ({
     count,
     mean_seconds: count === 0 ? null : Math.round(ms / count) / 1_000,
   })
+  const revenue = periods.reduce((total, { revenue_minor }) => total + BigInt(revenue_minor), 0n)
   return {
     orders: sum('order_count'),
-    revenue: formatMoney(sum('revenue_minor'), decimals),
+    revenue: formatMoney(revenue, decimals),
     cancellations: sum('cancellation_count'),
     stock_outs: sum('stock_out_count'),
     time_in_status: {

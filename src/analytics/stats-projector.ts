@@ -16,7 +16,7 @@ export class StatsProjector {
 
   constructor(database: Database, log: Logger) {
     this.#loop = new PollLoop({
-      run: () => database.transaction(tx => projectStats(tx)),
+      run: () => database.transaction(tx => projectStats(tx, log)),
       intervalMs: INTERVAL_MS,
       onError: error => log.warn({ error: String(error) }, 'statistics not updated; retrying'),
     })

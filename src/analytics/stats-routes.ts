@@ -4,17 +4,8 @@ import { restaurantRouteDefaults } from '../inventory/restaurant-route-defaults.
 import { readRestaurant } from '../inventory/stock-queries.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { QueryInvalid } from '../platform/errors.ts'
-import { readStats } from './read-stats.ts'
-import {
-  hoursBetween,
-  MAX_HOUR_COUNT,
-  presentStats,
-  rangeOf,
-  type StatsReply,
-  statsQuery,
-  statsReply,
-} from './stats-contract.ts'
+import { completeRange, readStats } from './read-stats.ts'
+import { assertRange, presentStats, type StatsReply, statsQuery, statsReply } from './stats-contract.ts'
 
 export function statsRoutes({ database }: { database: Database }): Route[] {
   return [
@@ -24,22 +15,20 @@ export function statsRoutes({ database }: { database: Database }): Route[] {
       operationId: 'getStats',
       summary: 'Get the statistics of a restaurant',
       description:
-        'Returns orders, revenue, cancellations, stock-outs and the mean time in each status, per hour (UTC) in which the orders were placed. Eventually consistent: `as_of` is a few seconds ago.',
+        'Returns orders, revenue, cancellations, stock-outs and the mean time in each status, by the local hour or day in which the orders were placed. Neighbouring ranges count no order twice. Eventually consistent: `as_of` is a few seconds ago.',
       query: statsQuery,
-      statusDescription: 'The hours with orders, and the totals',
+      statusDescription: 'All periods of the range, and their totals',
       replySchema: statsReply,
       replyExample: example,
       handle: async ({ params: { restaurant_id }, query, caller }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
-        const range = rangeOf(query, new Date())
-        const hours = hoursBetween(range)
-        if (!(hours > 0 && hours <= MAX_HOUR_COUNT)) {
-          const detail = `must be after \`from\`, by at most ${MAX_HOUR_COUNT} hours`
-          throw new QueryInvalid([{ parameter: 'to', detail }])
-        }
         const restaurant = await readRestaurant(database, restaurant_id)
-        const stats = await readStats(database, restaurant_id, range.from, range.to)
-        return { body: presentStats(restaurant, range, stats) }
+        const { granularity, from, to } = query
+        const { time_zone } = restaurant
+        const range = await completeRange(database, granularity, time_zone, { from, to })
+        assertRange(granularity, range)
+        const stats = await readStats(database, restaurant_id, granularity, time_zone, range)
+        return { body: presentStats(restaurant, granularity, range, stats) }
       },
     }),
   ]
@@ -60,9 +49,19 @@ const counts = {
 const example: StatsReply = {
   restaurant_id: demoIds.restaurant,
   currency: 'EUR',
-  from: '2026-11-21T19:00:00.000Z',
+  time_zone: 'Europe/Rome',
+  granularity: 'hour',
+  from: '2026-11-22T18:00:00.000Z',
   to: '2026-11-22T19:00:00.000Z',
   as_of: '2026-11-22T18:59:58.120Z',
   totals: counts,
-  hours: [{ hour: '2026-11-22T18:00:00.000Z', ...counts }],
+  periods: [
+    {
+      start: '2026-11-22T18:00:00.000Z',
+      end: '2026-11-22T19:00:00.000Z',
+      local_date: '2026-11-22',
+      local_time: '19:00',
+      ...counts,
+    },
+  ],
 }

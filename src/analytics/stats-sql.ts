@@ -2,7 +2,8 @@ import { OUT_OF_STOCK, openStatuses } from '../orders/order.ts'
 
 /**
  * The counters, shared by the projection, its rebuild and the invariant. A row covers the orders
- * that were placed at a restaurant in one hour, and their later history. All counters are sums.
+ * that were placed at a restaurant in one quarter hour, and their later history. All counters are
+ * sums. The hours and days of every time zone consist of whole quarter hours.
  */
 export const statColumns = [
   'order_count',
@@ -19,7 +20,10 @@ export const statColumns = [
 
 export const columnsSql = statColumns.join(', ')
 
-const hour = `date_trunc('hour', o.placed_at, 'UTC')`
+/** Returns the beginning of the quarter hour of a time. */
+export const quarterHourSql = (time: string) => `date_bin('15 minutes', ${time}, '1970-01-01T00:00:00Z')`
+
+const quarterHour = quarterHourSql('o.placed_at')
 
 const stays = (ms: string, from: string) =>
   openStatuses
@@ -33,18 +37,19 @@ const stays = (ms: string, from: string) =>
 const msBetween = (begin: string, end: string) => `(extract(epoch from ${end} - ${begin}) * 1000)::bigint`
 
 /**
- * Returns what events add to each hour. A transition ends the time in the previous status, which
- * began with the transition before.
- * @param events SQL of rows with `order_id`, `restaurant_id`, `type` and `payload`
+ * Returns what events add to each quarter hour. A transition ends the time in the previous status,
+ * which began with the transition before.
+ * @param events rows with `order_id`, `restaurant_id`, `type` and `payload`: the name of a
+ *   materialized query, so that nothing reads the payload of rows that it leaves out
  */
 export const addedByEventsSql = (events: string) => `
-    select o.restaurant_id, ${hour} as hour,
+    select o.restaurant_id, ${quarterHour} as quarter_hour,
       count(*) filter (where e.type = 'order.placed.v1') as order_count,
-      sum(case e.type when 'order.placed.v1' then o.total_minor when 'order.cancelled.v1' then -o.total_minor else 0 end)::bigint as revenue_minor,
+      sum(case e.type when 'order.placed.v1' then o.total_minor when 'order.cancelled.v1' then -o.total_minor else 0 end) as revenue_minor,
       count(*) filter (where e.type = 'order.cancelled.v1') as cancellation_count,
       count(*) filter (where e.type = 'order.cancelled.v1' and e.payload ->> 'reason' = '${OUT_OF_STOCK}') as stock_out_count,
       ${stays(msBetween('t.at', `(e.payload ->> 'at')::timestamptz`), 't.to_status')}
-    from (${events}) as e
+    from ${events} as e
     join orders as o
       on o.order_id = e.order_id
       and o.restaurant_id = e.restaurant_id
@@ -54,13 +59,16 @@ export const addedByEventsSql = (events: string) => `
       and t.seq = (e.payload ->> 'seq')::integer - 1
     where e.type in ('order.placed.v1', 'order.cancelled.v1')
       or e.type like 'order.status.%'
-    group by o.restaurant_id, ${hour}`
+    group by o.restaurant_id, ${quarterHour}`
 
-/** Counts the same from the orders and their transitions. The projection must equal this. */
-export const recountSql = `
-    select o.restaurant_id, ${hour} as hour,
+/**
+ * Counts the same from the orders and their transitions. The projection must equal this.
+ * @param condition which orders `o` to count
+ */
+export const recountSql = (condition = 'true') => `
+    select o.restaurant_id, ${quarterHour} as quarter_hour,
       count(*) filter (where t.seq = 1) as order_count,
-      coalesce(sum(o.total_minor) filter (where t.seq = 1 and o.status <> 'CANCELLED'), 0)::bigint as revenue_minor,
+      coalesce(sum(o.total_minor) filter (where t.seq = 1 and o.status <> 'CANCELLED'), 0) as revenue_minor,
       count(*) filter (where t.seq = 1 and o.status = 'CANCELLED') as cancellation_count,
       count(*) filter (where t.seq = 1 and o.cancellation_reason = '${OUT_OF_STOCK}') as stock_out_count,
       ${stays(msBetween('t.at', 'n.at'), `case when n.seq is not null then t.to_status end`)}
@@ -72,4 +80,5 @@ export const recountSql = `
       on n.order_id = t.order_id
       and n.restaurant_id = t.restaurant_id
       and n.seq = t.seq + 1
-    group by o.restaurant_id, ${hour}`
+    where ${condition}
+    group by o.restaurant_id, ${quarterHour}`

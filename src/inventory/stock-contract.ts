@@ -25,7 +25,7 @@ const ofRestaurant = { description: 'Name of the restaurant', example: 'Trattori
 const ofItem = { description: 'Name of the item', example: 'Pizza Margherita' }
 const restaurantName = text(200, ofRestaurant)
 const itemName = text(200, ofItem)
-const timeZone = z
+export const timeZone = z
   .string({ error: 'must be a string' })
   .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, 'must be an IANA time zone like Europe/Rome')
   .meta({ description: 'IANA time zone of the periods of its statistics', example: 'Europe/Rome' })

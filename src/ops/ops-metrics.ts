@@ -28,6 +28,7 @@ const gauges = {
   differing: gauge('stock.differing.items', 'Items whose stock differs from the sum of their ledger'),
   low: gauge('stock.low.items', 'Items at or below their low-stock threshold'),
   behind: gauge('projection.behind.seconds', 'Seconds by which a projection is behind the events'),
+  failed: gauge('projection.failed.restaurants', 'Restaurants whose statistics failed and are set aside'),
   processes: gauge('processes', 'Processes by role and state'),
   webhooks: gauge('webhooks', 'Webhooks by status and by reason for being disabled'),
   disabled: gauge(
@@ -95,8 +96,10 @@ function report(result: BatchObservableResult, figures: Figures): void {
   result.observe(gauges.differing, Number(stock?.['differing']))
   result.observe(gauges.low, Number(stock?.['low']))
   for (const { reason, orders } of stuck) result.observe(gauges.stuck, orders, { reason })
-  for (const { projection, behind_seconds } of projections)
+  for (const { projection, behind_seconds, failed } of projections) {
     result.observe(gauges.behind, Number(behind_seconds), { projection })
+    result.observe(gauges.failed, failed, { projection })
+  }
   for (const { role, state, count } of processes) result.observe(gauges.processes, count, { role, state })
   result.observe(gauges.webhooks, Number(hooks?.['active']), { status: 'ACTIVE' })
   for (const reason of ['BY_OWNER', 'FAILING', 'GONE'])

@@ -32,8 +32,8 @@ export async function readFigures(sql: Sql) {
       'select role, state, count(*)::integer as count from ops.workers group by role, state',
     ),
     sql.query<Counts>(lettersSql),
-    sql.query<{ projection: string; behind_seconds: string }>(
-      'select projection, behind_seconds from ops.projections',
+    sql.query<{ projection: string; behind_seconds: string; failed: number }>(
+      'select projection, behind_seconds, failed from ops.projections',
     ),
     sql.query<Counts>(hooksSql),
   ])

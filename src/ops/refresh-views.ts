@@ -7,7 +7,7 @@ import { orderTimelineView } from './views/order-timeline-view.ts'
 import { outboxViews } from './views/outbox-views.ts'
 import { processViews } from './views/process-views.ts'
 import { queueViews } from './views/queue-views.ts'
-import { projectionsView } from './views/stats-views.ts'
+import { failedStatisticsView, projectionsView } from './views/stats-views.ts'
 import { stockView } from './views/stock-view.ts'
 import { stuckOrdersView } from './views/stuck-orders-view.ts'
 import { createViewSql, type View } from './views/view.ts'
@@ -27,6 +27,7 @@ export const views: readonly View[] = [
   orderTimelineView,
   webhooksView,
   projectionsView,
+  failedStatisticsView,
   ...checks,
 ]
 

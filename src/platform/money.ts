@@ -10,7 +10,7 @@
 export const MAX_PRICE_MINOR = 1_000_000_000
 
 /** Returns an amount as a decimal string: `"12.50"` for `1250` and 2 decimals. */
-export function formatMoney(minor: number, decimals: number): string {
+export function formatMoney(minor: number | bigint, decimals: number): string {
   if (decimals === 0) return String(minor)
   const digits = String(minor).padStart(decimals + 1, '0')
   return `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`

@@ -118,8 +118,8 @@ function statements(orders: number): string[] {
       '{"message":"broken"}', 13, at, at
     from filling where n between ${later} and ${later + 500}`,
     // The statistics include all events; otherwise workers would first process every one of them.
-    `insert into restaurant_hours (restaurant_id, hour, ${columnsSql})
-    select restaurant_id, hour, ${columnsSql} from (${recountSql}) as recounted`,
+    `insert into restaurant_quarter_hours (restaurant_id, quarter_hour, ${columnsSql})
+    select restaurant_id, quarter_hour, ${columnsSql} from (${recountSql()}) as recounted`,
     `update projection_cursors
     set next_xid = pg_snapshot_xmax(s)::text::bigint, under_way = '{}', as_of = now()
     from pg_current_snapshot() as s`,

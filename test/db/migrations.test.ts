@@ -6,12 +6,16 @@ import { StoreCurrencyDecimals1796100000000 } from '../../migrations/17961000000
 import { WidenStock1796200000000 } from '../../migrations/1796200000000-widen-stock.ts'
 import { KeepWebhookSecrets1796300000000 } from '../../migrations/1796300000000-keep-webhook-secrets.ts'
 import { AddTimeZones1796400000000 } from '../../migrations/1796400000000-add-time-zones.ts'
+import { CountQuarterHours1796410000000 } from '../../migrations/1796410000000-count-quarter-hours.ts'
+import { projectStats } from '../../src/analytics/project-stats.ts'
+import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import type { Database } from '../../src/db/database.ts'
 import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
 import { migrate } from '../../src/processes/migrate.ts'
 import { quiet } from '../support/log.ts'
+import { addMenu, cancel, place } from '../support/pipeline.ts'
 import { blankDatabase } from '../support/postgres.ts'
-import { openPool, startSystem } from '../support/system.ts'
+import { openPool, openTestDatabase, startSystem } from '../support/system.ts'
 
 describe('migrations', () => {
   it('produce the same schema when run, reverted and run again', async () => {
@@ -144,6 +148,62 @@ describe('migrations', () => {
     } finally {
       await database.close()
       await drop()
+    }
+  })
+
+  it('count orders by quarter hour whose events are pruned, and later events once', async () => {
+    const { database, close } = await openTestDatabase()
+    try {
+      const menu = await addMenu(database, 20)
+      const migration = new CountQuarterHours1796410000000()
+      await migration.down(runnerOf(database))
+      for (const [time, total] of [
+        ['2026-11-20T10:14:59.999Z', '9223372036854775807'],
+        ['2026-11-20T10:10:00Z', '9223372036854775807'],
+        ['2026-11-20T10:50:00Z', '950'],
+      ]) {
+        const order = await place(database, menu)
+        await database.execute('update orders set placed_at = $2, total_minor = $3 where order_id = $1', [
+          order,
+          time,
+          total,
+        ])
+      }
+      await database.execute('delete from outbox_events')
+      const cancelled = await place(database, menu)
+      await cancel(database, cancelled)
+      await migration.up(runnerOf(database))
+
+      const recounted = await database.query(
+        `select restaurant_id, quarter_hour, ${columnsSql} from (${recountSql()}) as recount order by 2`,
+      )
+      const countedSql = `select restaurant_id, quarter_hour, ${columnsSql} from restaurant_quarter_hours order by 2`
+      expect(await database.query(countedSql)).to.deep.equal(recounted)
+      const [first, second, third] = await database.query<Record<string, unknown>>(countedSql)
+      expect([first, second]).to.containSubset([
+        {
+          quarter_hour: new Date('2026-11-20T10:00Z'),
+          order_count: 2,
+          revenue_minor: '18446744073709551614',
+        },
+        { quarter_hour: new Date('2026-11-20T10:45Z'), order_count: 1, revenue_minor: '950' },
+      ])
+      expect(third).to.include({ order_count: 1, cancellation_count: 1, revenue_minor: '0' })
+
+      await place(database, menu)
+      await database.transaction(tx => projectStats(tx, quiet))
+      const [{ orders } = {}] = await database.query<{ orders: number }>(
+        'select sum(order_count)::integer as orders from restaurant_quarter_hours',
+      )
+      expect(orders).to.equal(5)
+
+      await migration.down(runnerOf(database))
+      const hours = await database.query(
+        'select order_count, revenue_minor::text from restaurant_hours order by hour',
+      )
+      expect(hours[0]).to.deep.equal({ order_count: 3, revenue_minor: '9223372036854775807' })
+    } finally {
+      await close()
     }
   })
 

@@ -74,6 +74,7 @@ export const quiet: Series = {
   [streamLag('+Inf')]: '0+600x60',
   [STREAM_READ_FAILURES]: '0x60',
   'comanda_projection_behind_seconds{instance="api",projection="stats"}': '2x60',
+  'comanda_projection_failed_restaurants{instance="api",projection="stats"}': '0x60',
 }
 
 /** Series of {@link quiet} that a system without webhooks and streams does not have. */
@@ -156,6 +157,12 @@ export const alertCases: readonly AlertCase[] = [
     fault: { 'comanda_projection_behind_seconds{instance="api",projection="stats"}': '121x60' },
     tolerated: { 'comanda_projection_behind_seconds{instance="api",projection="stats"}': '120x60' },
     holds: 5,
+  },
+  {
+    alert: 'ComandaStatisticsFailed',
+    labels: { ...warning, projection: 'stats' },
+    fault: { 'comanda_projection_failed_restaurants{instance="api",projection="stats"}': '1x60' },
+    holds: 0,
   },
   {
     alert: 'ComandaApiSlow',

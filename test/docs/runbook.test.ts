@@ -12,7 +12,7 @@ import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { newSecret } from '../../src/webhooks/webhook-secret.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet, recordingLog } from '../support/log.ts'
-import { addMenu, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
+import { addMenu, cancel, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
 import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
@@ -254,7 +254,7 @@ describe('the runbook in docs/operations.md', function () {
   })
 
   it('brings statistics up to date that had no worker, and rebuilds statistics that were changed by hand', async () => {
-    const [projections, workers, check, rebuild, verify, ...more] = commandsOf(
+    const [projections, workers, failed, check, rebuild, verify, ...more] = commandsOf(
       'Statistics are behind or wrong',
     )
     expect(more).to.deep.equal([])
@@ -262,18 +262,24 @@ describe('the runbook in docs/operations.md', function () {
     const { database } = system
     const order = await place(database, menu)
     expect(await run(projections)).to.match(/pending[^]*│ +1 │/)
+    const other = await addMenu(database, 10)
+    await cancel(database, await place(database, other))
+    await database.execute(
+      `update outbox_events set payload = payload || '{"at":"?"}' where type = 'order.cancelled.v1'`,
+    )
     expect(await run(workers)).not.to.contain('LIVE')
     await start(startWorker)
     expect(await run(workers)).to.contain('LIVE')
     await prepared(order)
     await until(
       'the statistics have it',
-      async () => (await database.query('select from restaurant_hours')).length > 0,
+      async () => (await database.query('select from restaurant_quarter_hours')).length > 0,
     )
+    expect(await run(failed)).to.contain('invalid input syntax')
     expect(await run(check)).not.to.contain('order_count')
-    await database.execute('update restaurant_hours set order_count = 7')
+    await database.execute('update restaurant_quarter_hours set order_count = 7')
     expect(await run(check)).to.contain('order_count')
-    expect(await run(rebuild)).to.contain('1 hours of statistics')
+    expect(await run(rebuild)).to.contain('quarter hours of statistics')
     expect(await run(verify)).to.contain('All invariants hold')
   })
 
@@ -394,7 +400,7 @@ describe('the runbook in docs/operations.md', function () {
     await database.execute(foreign)
     await run(forget)
     expect(await database.query('select from outbox_events where xid is not null')).to.deep.equal([])
-    expect(await run(rebuild)).to.contain('1 hours of statistics')
+    expect(await run(rebuild)).to.contain('1 quarter hours of statistics')
     await start(startDispatcher)
     services.push(await startWorker({ ...testConfig, WEBHOOK_ALLOW_PRIVATE: true }, system.url, quiet))
     await prepared(order)

@@ -59,7 +59,7 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   streamOrder: {},
   streamRestaurant: {},
   getOrderTimeline: {},
-  getStats: {},
+  getStats: { query: () => '?granularity=day' },
   getOrder: {},
   changeOrderStatus: {
     body: () => ({ status: 'CANCELLED' }),

@@ -146,7 +146,7 @@ describe('the views ops.check_*', () => {
     check_history: () => [['delete from order_transitions where order_id = $1 and seq = 2', [delivered]]],
     check_dead_letters: () => [[`update pgboss.job set state = 'failed' where name = 'order.prepare'`]],
     check_statistics_are_a_recount: () => [
-      ['delete from restaurant_hours'],
+      ['delete from restaurant_quarter_hours'],
       [
         `update projection_cursors set next_xid = pg_snapshot_xmax(pg_current_snapshot())::text::bigint, under_way = '{}'`,
       ],

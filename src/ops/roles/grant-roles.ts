@@ -27,7 +27,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
   comanda_api: [
     ...everyProcess,
     'select, insert on restaurants, menu_items, orders, order_items, order_transitions, stock_movements, idempotency_keys',
-    'select on api_secrets, restaurant_hours, projection_cursors',
+    'select on api_secrets, restaurant_quarter_hours, failed_statistics, projection_cursors',
     'update (name, time_zone, deactivated_at, version) on restaurants',
     'update (name, price_minor, low_stock_threshold, deactivated_at, version, available_qty, updated_at) on menu_items',
     `update (${orderProgress}) on orders`,
@@ -54,7 +54,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert on order_transitions, stock_movements, dead_letters',
     'select, insert, delete on outbox_events, processed_events',
     'select, insert, update, delete on job_trials',
-    'select, insert, update on stock_checkpoints, restaurant_hours',
+    'select, insert, update on stock_checkpoints, restaurant_quarter_hours, failed_statistics',
     'select, update on projection_cursors',
     'select, delete on idempotency_keys, rate_limits',
     'select, update (status, disabled_reason, disabled_at, failing_since, last_success_at, updated_at, version), delete on webhooks',
