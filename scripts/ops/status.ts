@@ -67,11 +67,13 @@ async function readStatus(database: Database): Promise<Status> {
       'select count(*)::integer as differing from ops.stock where on_hand <> ledger_qty',
     )
     const [webhooks = {}] = await tx.query<Row>(webhooksSql)
+    const failed = await tx.query<Row>('select restaurant_id from ops.failed_statistics')
     const [gone = {}] = await tx.query<Row>(goneSql)
     const troubles = [
       ...findTroubles(queues, outbox, workers, stuck, Number(stock['differing'])),
       ...missingProcesses(gone),
       ...failingWebhooks(webhooks),
+      ...failedStatistics(failed.length),
     ]
     return { at: new Date().toISOString(), troubles, outbox, queues, workers, stuck_orders: stuck }
   })
@@ -111,6 +113,15 @@ function missingProcesses({ missing }: Row): string[] {
   return count > 0
     ? [
         `${counted(count, 'process', 'processes')} sent no heartbeat for too long and ${count === 1 ? 'was' : 'were'} not replaced`,
+      ]
+    : []
+}
+
+/** Reports restaurants whose events cannot be added to the statistics. */
+function failedStatistics(count: number): string[] {
+  return count > 0
+    ? [
+        `the statistics of ${counted(count, 'restaurant', 'restaurants')} are set aside: select * from ops.failed_statistics`,
       ]
     : []
 }

@@ -97,6 +97,17 @@ describe('npm run ops', function () {
     ])
   })
 
+  it('status: reports restaurants whose statistics are set aside', async () => {
+    await system.database.execute(
+      `insert into failed_statistics (restaurant_id, as_of, error) values (uuidv7(), now(), 'test')`,
+    )
+    const { troubles } = await json<{ troubles: string[] }>('status')
+    await system.database.execute('delete from failed_statistics')
+    expect(troubles).to.deep.equal([
+      'the statistics of 1 restaurant are set aside: select * from ops.failed_statistics',
+    ])
+  })
+
   it('status: reports silent processes until the same number has started in the same role', async () => {
     const { database } = system
     const fallSilent = (minutes: number) =>
