@@ -112,14 +112,17 @@ export const eventCatalogue = {
   'inventory.low_stock.v1': defineEvent({
     title: 'Low stock',
     description:
-      'The stock of a menu item fell below its threshold. The event is sent again only after the stock has recovered.',
+      'A change of stock or threshold made the stock of a menu item low: at or below its threshold. The event is sent again only after the stock was above the threshold.',
     payload: z.object({
       restaurant_id: orderKeys.restaurant_id,
       menu_item_id: menuItemId,
       name: z.string().meta({ description: 'Name of the item' }),
       available_qty: z.int().nonnegative().meta({ description: 'Portions left' }),
-      low_stock_threshold: z.int().nonnegative().meta({ description: 'Stock below this number is low' }),
-      at: time('When the stock fell below the threshold'),
+      low_stock_threshold: z
+        .int()
+        .nonnegative()
+        .meta({ description: 'Stock at or below this number is low' }),
+      at: time('When the stock became low'),
     }),
     sequence: null,
     example: {

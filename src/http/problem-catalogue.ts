@@ -4,6 +4,7 @@ import {
   RateLimited,
   RestaurantInactive,
   StaleVersion,
+  StockShort,
   TooManyFailedLogins,
   TooManySecrets,
   TooManyStreams,
@@ -167,6 +168,13 @@ export const problems = {
     meaning: 'The restaurant is inactive and does not accept orders.',
     whatToDo: 'Retry when it is active. PATCH /api/v1/restaurants/{restaurant_id} activates it.',
     example: exampleOf(new RestaurantInactive()),
+  },
+  'stock-short': {
+    status: 409,
+    title: 'Stock too short',
+    meaning: 'The adjustment removes more portions than the `available_qty` in stock.',
+    whatToDo: 'Adjust by at most the portions in stock. Orders may have taken some since you counted.',
+    example: exampleOf(new StockShort(3, -5)),
   },
   'inventory-pending': {
     status: 409,

@@ -25,6 +25,7 @@ export async function addDemoMenu(tx: Tx): Promise<boolean> {
     currency: 'EUR',
     time_zone: 'Europe/Rome',
   })
-  for (const item of items) await addMenuItem(tx, { restaurant_id, ...item, low_stock_threshold: 20 })
+  for (const item of items)
+    await addMenuItem(tx, { restaurant_id, ...item, low_stock_threshold: 20, trace: {} })
   return true
 }

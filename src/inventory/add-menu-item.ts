@@ -1,14 +1,16 @@
 import type { Tx } from '../db/transaction.ts'
+import type { TraceContext } from '../events/event.ts'
 import { NotFound } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import {
-  type MenuItem,
   MenuItemEntity,
-  type Restaurant,
   RestaurantEntity,
   StockMovementEntity,
+  type StoredMenuItem,
 } from './inventory-entities.ts'
 import { parsePrice } from './parse-price.ts'
+import { reportLowStock } from './report-low-stock.ts'
+import { readMenuItem } from './stock-queries.ts'
 
 export interface AddMenuItem {
   menu_item_id?: string
@@ -18,17 +20,16 @@ export interface AddMenuItem {
   price?: string | number | undefined
   available_qty: number
   low_stock_threshold?: number | undefined
+  trace: TraceContext
 }
 
 /**
- * Adds an item to the menu of a restaurant. Its initial stock is the first row of its ledger.
+ * Adds an item to the menu of a restaurant. Its initial stock is the first row of its ledger,
+ * and the low-stock event is appended if the initial stock is low.
  * @throws NotFound when the restaurant does not exist; ValidationFailed when the price does not fit
  *   its currency
  */
-export async function addMenuItem(
-  tx: Tx,
-  request: AddMenuItem,
-): Promise<MenuItem & { restaurant: Restaurant }> {
+export async function addMenuItem(tx: Tx, request: AddMenuItem): Promise<StoredMenuItem> {
   const {
     menu_item_id = newId(),
     restaurant_id,
@@ -36,11 +37,12 @@ export async function addMenuItem(
     price = 0,
     available_qty,
     low_stock_threshold = null,
+    trace,
   } = request
   const restaurant = await tx.entities.findOneBy(RestaurantEntity, { restaurant_id })
   if (!restaurant) throw new NotFound('restaurant', restaurant_id)
   const now = new Date()
-  const item = {
+  await tx.entities.insert(MenuItemEntity, {
     menu_item_id,
     restaurant_id,
     name,
@@ -51,8 +53,7 @@ export async function addMenuItem(
     version: 1,
     created_at: now,
     updated_at: now,
-  }
-  await tx.entities.insert(MenuItemEntity, item)
+  })
   await tx.entities.insert(StockMovementEntity, {
     movement_id: newId(),
     restaurant_id,
@@ -60,5 +61,7 @@ export async function addMenuItem(
     kind: 'INITIAL',
     delta: available_qty,
   })
-  return { ...item, restaurant }
+  const item = await readMenuItem(tx, menu_item_id)
+  reportLowStock(tx, null, item, trace)
+  return item
 }

@@ -1,9 +1,11 @@
 import type { Tx } from '../db/transaction.ts'
+import type { TraceContext } from '../events/event.ts'
 import { isChange } from '../platform/is-change.ts'
 import type { Precondition } from '../platform/precondition.ts'
 import { itemChangedAt, MenuItemEntity, type StoredMenuItem } from './inventory-entities.ts'
 import { lockStock } from './lock-stock.ts'
 import { parsePrice } from './parse-price.ts'
+import { reportLowStock } from './report-low-stock.ts'
 import { menuItemTagOf, readMenuItem } from './stock-queries.ts'
 
 /** Changes of a menu item. An absent property stays unchanged. */
@@ -11,22 +13,24 @@ export interface ChangeMenuItem {
   menu_item_id: string
   name?: string | undefined
   price?: string | number | undefined
-  /** null: no low-stock events */
+  /** null: stock is never low */
   low_stock_threshold?: number | null | undefined
   /** false: orders with this item are refused */
   active?: boolean | undefined
   precondition?: Precondition | undefined
+  trace: TraceContext
 }
 
 /**
  * Changes a menu item, under its lock. Stock does not change, and neither do placed orders, which
- * have their own copy of name and price. A change to the same values keeps the version.
+ * have their own copy of name and price. A change to the same values keeps the version. Appends the
+ * low-stock event if a new threshold makes the stock low.
  * @throws NotFound; the errors of the precondition; ValidationFailed when the price does not fit
  *   the currency
  */
 export async function changeMenuItem(
   tx: Tx,
-  { menu_item_id, name, price, low_stock_threshold, active, precondition }: ChangeMenuItem,
+  { menu_item_id, name, price, low_stock_threshold, active, precondition, trace }: ChangeMenuItem,
 ): Promise<StoredMenuItem> {
   const { restaurant_id } = await readMenuItem(tx, menu_item_id)
   await lockStock(tx, [{ menu_item_id, restaurant_id }])
@@ -44,7 +48,9 @@ export async function changeMenuItem(
     { menu_item_id, restaurant_id },
     { ...changes, version: item.version + 1, updated_at: () => itemChangedAt },
   )
-  return await readMenuItem(tx, menu_item_id)
+  const changed = await readMenuItem(tx, menu_item_id)
+  reportLowStock(tx, item, changed, trace)
+  return changed
 }
 
 /** Returns the new time of deactivation. Deactivating again keeps the first time. */

@@ -12,8 +12,8 @@ import { allocate, crossings } from './stock.ts'
  * Deducts the stock of placed orders: all items of an order or none, in the order of the events. An
  * order is deducted at most once: the event must be new in `processed_events`, the locked order
  * must still be PLACED, and the unique index of `stock_movements` refuses a second DEDUCT per order
- * and item. Insufficient stock is an outcome with its own event, not an error. An item that falls
- * below its threshold gets one `inventory.low_stock.v1`.
+ * and item. Insufficient stock is an outcome with its own event, not an error. An item whose
+ * stock becomes low gets one `inventory.low_stock.v1`.
  */
 export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]): Promise<Handled> {
   const [orders, claimed] = await Promise.all([

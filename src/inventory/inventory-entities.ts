@@ -24,6 +24,8 @@ export interface MenuItem {
   price_minor: number
   available_qty: number
   low_stock_threshold: number | null
+  /** time since which the stock is at or below the threshold; null: it is not; set by a trigger */
+  low_since: Date | null
   /** time since which orders with this item are refused; null: active */
   deactivated_at: Date | null
   /** number of changes, from 1; stock movements do not count */
@@ -84,6 +86,7 @@ export const MenuItemEntity = new EntitySchema<StoredMenuItem>({
     price_minor: { type: 'bigint' },
     available_qty: { type: 'bigint' },
     low_stock_threshold: { type: 'integer', nullable: true },
+    low_since: { type: 'timestamptz', nullable: true, insert: false, update: false },
     deactivated_at: { type: 'timestamptz', nullable: true },
     version: { type: 'integer' },
     created_at: created,

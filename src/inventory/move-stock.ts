@@ -2,6 +2,7 @@ import { bigints, texts, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import { newId } from '../platform/ids.ts'
 import { itemChangedAt } from './inventory-entities.ts'
+import type { ReasonCode } from './stock.ts'
 
 /** One row of the ledger: a change of `delta` units of an item. */
 export interface StockMovement {
@@ -9,10 +10,12 @@ export interface StockMovement {
   menu_item_id: string
   order_id: string | null
   event_id: string | null
-  kind: 'DEDUCT' | 'RESTORE' | 'RESTOCK'
+  kind: 'DEDUCT' | 'RESTORE' | 'RESTOCK' | 'ADJUST'
   delta: number
-  /** free text of a RESTOCK */
-  reason?: string
+  /** of an ADJUST */
+  reason_code?: ReasonCode | undefined
+  /** free text of a RESTOCK or ADJUST */
+  reason?: string | undefined
 }
 
 /**
@@ -34,6 +37,7 @@ async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> 
     uuids(movements.map(movement => movement.event_id)),
     texts(movements.map(movement => movement.kind)),
     bigints(movements.map(movement => movement.delta)),
+    texts(movements.map(movement => movement.reason_code)),
     texts(movements.map(movement => movement.reason)),
   ])
   if (written !== movements.length)
@@ -43,8 +47,9 @@ async function move(tx: Tx, movements: readonly StockMovement[]): Promise<void> 
 const moveSql = `
   with line as (
     select *
-    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[], $8::text[])
-      as line (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason)
+    from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[], $8::text[],
+      $9::text[])
+      as line (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason_code, reason)
   ), total as (
     select menu_item_id, restaurant_id, sum(delta)::bigint as delta
     from line
@@ -58,8 +63,9 @@ const moveSql = `
       and menu_items.restaurant_id = total.restaurant_id
     returning menu_items.menu_item_id
   )
-  insert into stock_movements (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason)
-  select movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason
+  insert into stock_movements (movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason_code,
+    reason)
+  select movement_id, restaurant_id, menu_item_id, order_id, event_id, kind, delta, reason_code, reason
   from line
   where menu_item_id in (select menu_item_id from moved)
 `

@@ -12,6 +12,7 @@ import type { Restaurant } from './inventory-entities.ts'
 import {
   changeRestaurantBody,
   menuItemReply,
+  menuQuery,
   presentMenuItem,
   presentRestaurant,
   type RestaurantReply,
@@ -104,20 +105,24 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       scope: 'inventory:read',
       summary: 'List the menu of a restaurant',
       description:
-        'Returns menu items with their stock, in the order in which they were added. To read further pages, follow the `Link` header.',
+        'Returns menu items with their stock, in the order in which they were added; with `low_stock=true` only those whose stock is at or below their threshold. To read further pages, follow the `Link` header.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
+      query: menuQuery,
       statusDescription: 'A page of menu items',
       errors: ['restaurant-not-found'],
       handle: async ({ params: { restaurant_id }, path, query, caller }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
         const restaurant = await readRestaurant(database, restaurant_id)
+        const { low_stock } = query
+        const isLow = low_stock === undefined ? undefined : low_stock === 'true'
         return await readPage({
           cursors,
           path,
           query,
-          read: (after, count) => listMenu(database, restaurant, after?.[0], count),
+          filters: { low_stock },
+          read: (after, count) => listMenu(database, restaurant, isLow, after?.[0], count),
           positionOf: ({ menu_item_id }) => [menu_item_id],
           present: presentMenuItem,
         })

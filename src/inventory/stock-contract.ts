@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { paginationFields } from '../http/pagination.ts'
 import {
   currency,
   id,
@@ -13,7 +14,7 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
 import { DEFAULT_TIME_ZONE } from './assert-time-zone.ts'
 import type { MenuItem, Restaurant } from './inventory-entities.ts'
-import { MAX_STOCK } from './stock.ts'
+import { MAX_STOCK, reasonCodes } from './stock.ts'
 
 /** Request and response schemas of restaurants and menu items. */
 
@@ -30,12 +31,15 @@ export const timeZone = z
   .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, 'must be an IANA time zone like Europe/Rome')
   .meta({ description: 'IANA time zone of the periods of its statistics', example: 'Europe/Rome' })
 const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions in stock', example: 10 })
-const threshold = wholeNumber(0, MAX_STOCK).meta({
-  description: 'Stock below this emits one `inventory.low_stock.v1`; null: never',
+const ofThreshold = {
+  description:
+    'Stock at or below this is low. An item that becomes low emits one `inventory.low_stock.v1`; null: never',
   example: 3,
-})
+}
+const threshold = wholeNumber(0, MAX_STOCK).meta(ofThreshold)
 
-const active = z.boolean('must be true or false')
+const NOT_TRUE_OR_FALSE = 'must be true or false'
+const active = z.boolean(NOT_TRUE_OR_FALSE)
 
 const EMPTY = 'must have at least one property'
 const isNotEmpty = (body: object) => Object.keys(body).length > 0
@@ -86,10 +90,7 @@ export const changeMenuItemBody = z
   .strictObject({
     name: itemName.optional(),
     price: moneyInput.optional(),
-    low_stock_threshold: threshold
-      .nullable()
-      .optional()
-      .meta({ description: 'Stock below this emits one `inventory.low_stock.v1`; null: never', example: 3 }),
+    low_stock_threshold: threshold.nullable().optional().meta(ofThreshold),
     active: active.optional().meta({ description: 'Whether the item can be ordered', example: true }),
   })
   .refine(isNotEmpty, EMPTY)
@@ -105,6 +106,32 @@ export const restockBody = z
     ),
   })
   .meta({ id: 'Restock' })
+
+export const adjustmentBody = z
+  .strictObject({
+    quantity: wholeNumber(-MAX_STOCK, MAX_STOCK)
+      .refine(quantity => quantity !== 0, 'must not be 0')
+      .meta({ description: 'Portions to add; negative: portions to remove', example: -2 }),
+    reason_code: z
+      .enum(reasonCodes, { error: `must be one of ${reasonCodes.join(', ')}` })
+      .meta({ description: 'Kind of reason, stored in the ledger', example: 'WASTE' }),
+    reason: optional(
+      text(
+        200,
+        { description: 'Reason in words, stored in the ledger', example: 'dropped a tray' },
+        'several lines',
+      ),
+    ),
+  })
+  .meta({ id: 'AdjustStock' })
+
+export const menuQuery = z.strictObject({
+  ...paginationFields,
+  low_stock: z.enum(['true', 'false'], { error: NOT_TRUE_OR_FALSE }).optional().meta({
+    description: '`true`: only items whose stock is low; `false`: only the others; absent: all items',
+    example: 'true',
+  }),
+})
 
 export const restaurantReply = z
   .object({
@@ -127,6 +154,9 @@ export const menuItemReply = z
     // No maximum: a restock up to MAX_STOCK and a later restore of cancelled orders can exceed it.
     available_qty: z.int().min(0).meta({ description: 'Portions in stock', example: 10 }),
     low_stock_threshold: threshold.nullable(),
+    low_since: timestamp(
+      'Time since which stock is low: at or below the threshold; null: it is not low',
+    ).nullable(),
     active: active.meta({ description: 'Whether the item can be ordered', example: true }),
     created_at: timestamp('Time of creation'),
     updated_at: timestamp('Time of the last change of the item or its stock'),
@@ -155,7 +185,8 @@ export function presentRestaurant({
 }
 
 export function presentMenuItem(item: MenuItem & { restaurant: Restaurant }): MenuItemReply {
-  const { menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold } = item
+  const { menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, low_since } =
+    item
   const { currency, currency_decimals } = item.restaurant
   return {
     menu_item_id,
@@ -165,6 +196,7 @@ export function presentMenuItem(item: MenuItem & { restaurant: Restaurant }): Me
     currency,
     available_qty,
     low_stock_threshold,
+    low_since: low_since?.toISOString() ?? null,
     active: item.deactivated_at === null,
     created_at: item.created_at.toISOString(),
     updated_at: item.updated_at.toISOString(),

@@ -26,6 +26,7 @@ export const menuItemExample: MenuItemReply = {
   currency: 'EUR',
   available_qty: 10,
   low_stock_threshold: 3,
+  low_since: null,
   active: true,
   created_at: '2026-11-22T18:00:00.000Z',
   updated_at: '2026-11-22T18:00:00.000Z',

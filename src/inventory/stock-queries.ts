@@ -48,15 +48,18 @@ export async function listRestaurants(
 
 /**
  * Returns menu items in the order in which they were added.
+ * @param isLow whether to list items whose stock is low, or all others; undefined: both
  * @param after id of the last item of the previous page
  */
 export async function listMenu(
   sql: Sql,
   restaurant: Restaurant,
+  isLow: boolean | undefined,
   after: string | undefined,
   count: number,
 ): Promise<(MenuItem & { restaurant: Restaurant })[]> {
-  const items = await sql.query<MenuItem>(menuSql, [restaurant.restaurant_id, after ?? NIL_UUID, count])
+  const { restaurant_id } = restaurant
+  const items = await sql.query<MenuItem>(menuSql, [restaurant_id, after ?? NIL_UUID, count, isLow])
   return items.map(item => ({ ...item, restaurant }))
 }
 
@@ -84,11 +87,12 @@ const restaurantsAmongSql = `
 `
 
 const menuSql = `
-  select menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, deactivated_at, version,
-    created_at, updated_at
+  select menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, low_since, deactivated_at,
+    version, created_at, updated_at
   from menu_items
   where restaurant_id = $1
     and menu_item_id > $2
+    and ($4::boolean is null or (low_since is not null) = $4)
   order by menu_item_id
   limit $3
 `

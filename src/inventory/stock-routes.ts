@@ -3,16 +3,19 @@ import type { Tx } from '../db/transaction.ts'
 import { withIdempotency } from '../http/idempotency.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
+import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { assertCanAccess, type Caller, requireUnrestricted } from '../platform/caller.ts'
-import { ValidationFailed } from '../platform/errors.ts'
+import { StockShort, ValidationFailed } from '../platform/errors.ts'
+import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
 import { changeMenuItem } from './change-menu-item.ts'
+import { changeStock } from './change-stock.ts'
 import type { StoredMenuItem } from './inventory-entities.ts'
-import { restock } from './restock.ts'
 import {
   addMenuItemBody,
   addRestaurantBody,
+  adjustmentBody,
   changeMenuItemBody,
   type MenuItemReply,
   menuItemParams,
@@ -26,8 +29,27 @@ import {
 import { menuItemExample, menuItemTag, restaurantExample } from './stock-examples.ts'
 import { menuItemTagOf, readMenuItem } from './stock-queries.ts'
 
+interface StockRoutesOptions {
+  database: Database
+  wakeDispatcher: WakeDispatcher
+}
+
 /** Operations that add restaurants and menu items and change stock. */
-export function stockRoutes({ database }: { database: Database }): Route[] {
+export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): Route[] {
+  /** Runs a change of an item that may append a low-stock event. */
+  async function change(
+    menuItemId: string,
+    caller: Caller,
+    idempotency: IdempotentRequest | undefined,
+    work: (tx: Tx) => Promise<StoredMenuItem>,
+  ): Promise<RouteReply<MenuItemReply>> {
+    return await withIdempotency(database, idempotency, 200, async tx => {
+      if (caller.restaurants) await assertItemAccess(tx, caller, menuItemId)
+      tx.afterCommit(wakeDispatcher)
+      return menuItemReplyOf(await work(tx))
+    })
+  }
+
   return [
     route({
       method: 'post',
@@ -71,11 +93,12 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
         new ValidationFailed([{ pointer: '/available_qty', detail: 'must not be less than 0' }]),
         'restaurant-not-found',
       ],
-      handle: ({ params, body, caller, idempotency }) => {
+      handle: ({ params, body, caller, idempotency, trace }) => {
         assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
-        return withIdempotency(database, idempotency, 201, async tx => ({
-          body: presentMenuItem(await addMenuItem(tx, { ...params, ...body })),
-        }))
+        return withIdempotency(database, idempotency, 201, async tx => {
+          tx.afterCommit(wakeDispatcher)
+          return { body: presentMenuItem(await addMenuItem(tx, { ...params, ...body, trace })) }
+        })
       },
     }),
     route({
@@ -109,7 +132,7 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
       scope: 'inventory:write',
       summary: 'Update a menu item',
       description:
-        'Changes the properties that are sent; all others stay unchanged. Placed orders keep their name and price. To change stock, use restock.',
+        'Changes the properties that are sent; all others stay unchanged. Placed orders keep their name and price. To change stock, use restock or adjust.',
       tag: 'Inventory',
       params: menuItemParams,
       resource: 'menu-item',
@@ -124,11 +147,10 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
         new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
         'menu-item-not-found',
       ],
-      handle: ({ params, body, caller, precondition, idempotency }) =>
-        withIdempotency(database, idempotency, 200, async tx => {
-          if (caller.restaurants) await assertItemAccess(tx, caller, params.menu_item_id)
-          return menuItemReplyOf(await changeMenuItem(tx, { ...params, ...body, precondition }))
-        }),
+      handle: ({ params, body, caller, precondition, idempotency, trace }) =>
+        change(params.menu_item_id, caller, idempotency, tx =>
+          changeMenuItem(tx, { ...params, ...body, precondition, trace }),
+        ),
     }),
     route({
       method: 'post',
@@ -152,11 +174,38 @@ export function stockRoutes({ database }: { database: Database }): Route[] {
         new ValidationFailed([{ pointer: '/quantity', detail: 'must not be less than 1' }]),
         'menu-item-not-found',
       ],
-      handle: ({ params, body, caller, precondition, idempotency }) =>
-        withIdempotency(database, idempotency, 200, async tx => {
-          if (caller.restaurants) await assertItemAccess(tx, caller, params.menu_item_id)
-          return menuItemReplyOf(await restock(tx, { ...params, ...body, precondition }))
-        }),
+      handle: ({ params, body, caller, precondition, idempotency, trace }) =>
+        change(params.menu_item_id, caller, idempotency, tx =>
+          changeStock(tx, { kind: 'RESTOCK', ...params, ...body, precondition, trace }),
+        ),
+    }),
+    route({
+      method: 'post',
+      path: '/api/v1/inventory/{menu_item_id}/adjust',
+      operationId: 'adjustStock',
+      scope: 'inventory:write',
+      summary: 'Adjust the stock of a menu item',
+      description:
+        'Adds or removes portions, for example after waste or a count, and records the reason in the ledger. Not idempotent by itself: send an `Idempotency-Key` to retry safely.',
+      tag: 'Inventory',
+      params: menuItemParams,
+      resource: 'menu-item',
+      body: adjustmentBody,
+      status: 200,
+      statusDescription: 'The menu item after the change',
+      replySchema: menuItemReply,
+      replyExample: menuItemExample,
+      replyHeaders: menuItemTag,
+      conditional: true,
+      errors: [
+        new ValidationFailed([{ pointer: '/quantity', detail: 'must not be 0' }]),
+        new StockShort(3, -5),
+        'menu-item-not-found',
+      ],
+      handle: ({ params, body, caller, precondition, idempotency, trace }) =>
+        change(params.menu_item_id, caller, idempotency, tx =>
+          changeStock(tx, { kind: 'ADJUST', ...params, ...body, precondition, trace }),
+        ),
     }),
   ]
 }

@@ -11,15 +11,23 @@ export interface Demand {
   items: { menu_item_id: string; name: string; quantity: number }[]
 }
 
-/** The stock of a locked item. */
-export interface OnHand {
-  name: string
+/** Reasons of an adjustment. */
+export const reasonCodes = ['WASTE', 'CORRECTION', 'THEFT', 'OTHER'] as const
+
+export type ReasonCode = (typeof reasonCodes)[number]
+
+export interface StockLevel {
   available_qty: number
-  /** stock below this is low; null: no threshold */
+  /** stock at or below this is low; null: never */
   low_stock_threshold: number | null
 }
 
-/** An item whose stock has just fallen below its threshold. */
+/** The stock of a locked item. */
+export interface OnHand extends StockLevel {
+  name: string
+}
+
+/** An item whose stock has just become low. */
 export interface LowStock {
   menu_item_id: string
   name: string
@@ -58,7 +66,20 @@ export function allocate(demands: readonly Demand[], available: ReadonlyMap<stri
   })
 }
 
-/** Returns the items whose stock falls below their threshold through `movements`. */
+/**
+ * Returns whether stock is low: at or below its threshold. The check constraint
+ * `items_are_low_at_or_below_their_threshold` has the same definition in SQL.
+ */
+function isLow({ available_qty, low_stock_threshold }: StockLevel): boolean {
+  return low_stock_threshold !== null && available_qty <= low_stock_threshold
+}
+
+/** Returns whether a change made stock low that was not. @param before null: the item is new */
+export function becomesLow(before: StockLevel | null, after: StockLevel): boolean {
+  return isLow(after) && !(before && isLow(before))
+}
+
+/** Returns the items whose stock becomes low through `movements`. */
 export function crossings(
   before: ReadonlyMap<string, OnHand>,
   movements: readonly { menu_item_id: string; delta: number }[],
@@ -69,9 +90,8 @@ export function crossings(
   return [...moved].flatMap(([menu_item_id, delta]) => {
     const item = before.get(menu_item_id)
     if (!item || item.low_stock_threshold === null) return []
-    const { name, low_stock_threshold, available_qty: before_qty } = item
-    const available_qty = before_qty + delta
-    const isCrossed = before_qty >= low_stock_threshold && available_qty < low_stock_threshold
-    return isCrossed ? [{ menu_item_id, name, available_qty, low_stock_threshold }] : []
+    const { name, low_stock_threshold } = item
+    const after = { available_qty: item.available_qty + delta, low_stock_threshold }
+    return becomesLow(item, after) ? [{ menu_item_id, name, ...after }] : []
   })
 }

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'too-many-secrets'
   | 'delivery-not-found'
   | 'restaurant-inactive'
+  | 'stock-short'
   | 'inventory-pending'
   | 'idempotency-key-missing'
   | 'idempotency-key-invalid'
@@ -120,6 +121,15 @@ export class RestaurantInactive extends ExpectedError {
 
   constructor() {
     super('restaurant-inactive', 'The restaurant is inactive and does not accept orders')
+  }
+}
+
+/** An adjustment would make the stock of an item negative. */
+export class StockShort extends ExpectedError {
+  override name = 'StockShort'
+
+  constructor(available_qty: number, quantity: number) {
+    super('stock-short', `${available_qty} are in stock: it cannot change by ${quantity}`, { available_qty })
   }
 }
 

@@ -42,6 +42,7 @@ const statuses = {
   'idempotency-key-in-flight': 409,
   'idempotency-key-reused': 422,
   'restaurant-inactive': 409,
+  'stock-short': 409,
   'inventory-pending': 409,
   'illegal-transition': 409,
   'precondition-invalid': 400,

@@ -113,6 +113,20 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
       '/reason': { required: true, wrong: wrongTexts(200, 'several lines') },
     },
   },
+  adjustStock: {
+    body: () => ({ quantity: -1, reason_code: 'WASTE', reason: 'dropped a plate' }),
+    fields: {
+      '/quantity': {
+        required: true,
+        wrong: [
+          ...wrongWholeNumbers(-MAX_STOCK, MAX_STOCK).filter(({ json }) => json !== '-1'),
+          { name: 'zero', json: '0', detail: 'must not be 0' },
+        ],
+      },
+      '/reason_code': { required: true, wrong: wrongChoices(['WASTE', 'CORRECTION', 'THEFT', 'OTHER']) },
+      '/reason': { wrong: butNull(wrongTexts(200, 'several lines')) },
+    },
+  },
   getMenuItem: {},
   addWebhook: {
     body: ({ restaurant_id }) => ({

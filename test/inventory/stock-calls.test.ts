@@ -27,6 +27,11 @@ describe('the inventory API', () => {
   const restock = (quantity: number): Promise<Reply<MenuItemReply>> =>
     system.api.call('POST', `${path()}/restock`, { quantity, reason: 'delivery' })
 
+  async function adjust(body: object, headers = {}): Promise<Record<string, unknown>> {
+    const reply = await system.api.call('POST', `${path()}/adjust`, body, headers)
+    return { status: reply.status, ...reply.body }
+  }
+
   function order(quantity: number): Promise<Reply> {
     const items = [{ menu_item_id: item.menu_item_id, quantity }]
     return system.api.call('POST', '/api/v1/orders', { restaurant_id: restaurantId, items })
@@ -76,8 +81,8 @@ describe('the inventory API', () => {
       `with filled as (
         update menu_items set available_qty = 2147483647 where menu_item_id = $1
       )
-      insert into stock_movements (movement_id, restaurant_id, menu_item_id, kind, delta)
-      select uuidv7(), $2, $1, 'ADJUST', 2147483641`,
+      insert into stock_movements (movement_id, restaurant_id, menu_item_id, kind, delta, reason_code)
+      select uuidv7(), $2, $1, 'ADJUST', 2147483641, 'CORRECTION'`,
       [item.menu_item_id, restaurantId],
     )
     await system.api.cancel(order_id)
@@ -188,19 +193,165 @@ describe('the inventory API', () => {
       .that.matches(/^"2\.\d{16}"$/)
   })
 
-  it('emits one low-stock event per fall below the threshold', async () => {
+  it('emits one low-stock event when the stock falls to the threshold, and the next one after it rose', async () => {
     await change({ low_stock_threshold: 5 })
-    await deduct(5)
+    await deduct(4)
     expect(await lowStockEvents()).to.deep.equal([])
     await deduct(1)
     await deduct(1)
-    expect(await lowStockEvents()).to.deep.equal([low(4)])
+    expect(await lowStockEvents()).to.deep.equal([low(5)])
     await restock(1)
     await deduct(1)
-    expect(await lowStockEvents()).to.deep.equal([low(4)])
-    await restock(3)
+    expect(await lowStockEvents()).to.deep.equal([low(5)])
+    await restock(2)
     await deduct(3)
-    expect(await lowStockEvents()).to.deep.equal([low(4), low(3)])
+    expect(await lowStockEvents()).to.deep.equal([low(5), low(3)])
+  })
+
+  it('emits a low-stock event at a threshold of 0 when the last portion is deducted', async () => {
+    await change({ low_stock_threshold: 0 })
+    await deduct(9)
+    expect(await lowStockEvents()).to.deep.equal([])
+    await deduct(1)
+    expect(await lowStockEvents()).to.deep.equal([{ ...low(0), low_stock_threshold: 0 }])
+  })
+
+  it('emits a low-stock event when the threshold rises to the stock, and again after it was below', async () => {
+    for (const low_stock_threshold of [9, 10, 12, 9, 11, null, 15]) await change({ low_stock_threshold })
+    expect(await lowStockEvents()).to.deep.equal(
+      [10, 11, 15].map(low_stock_threshold => ({ ...low(10), low_stock_threshold })),
+    )
+  })
+
+  it('emits a low-stock event for an item that is created at or below its threshold', async () => {
+    const create = async (low_stock_threshold: number | null): Promise<MenuItemReply> =>
+      (
+        await system.api.call<MenuItemReply>('POST', `/api/v1/inventory/add/${restaurantId}/item`, {
+          name: 'Pizza',
+          available_qty: 3,
+          low_stock_threshold,
+        })
+      ).body
+    expect(await create(2)).to.include({ low_since: null })
+    expect(await create(null)).to.include({ low_since: null })
+    expect(await lowStockEvents()).to.deep.equal([])
+    const { menu_item_id, low_since } = await create(3)
+    expect(low_since).to.be.a('string')
+    expect(await lowStockEvents()).to.deep.equal([{ ...low(3), menu_item_id, low_stock_threshold: 3 }])
+  })
+
+  it('publishes the low-stock event of a call with the request that caused it', async () => {
+    const { headers } = await change({ low_stock_threshold: 10 })
+    await until('the event is dispatched', async () => {
+      const rows = await system.database.query(
+        `select 1 from outbox_events where type = 'inventory.low_stock.v1' and restaurant_id = $1
+          and dispatched_at is not null and trace_context ->> 'request_id' = $2`,
+        [restaurantId, headers.get('x-request-id')],
+      )
+      return rows.length === 1
+    })
+  })
+
+  it('reports since when the stock is low, until it is above the threshold again', async () => {
+    const lowSince = async () => (await system.api.item(item.menu_item_id)).low_since
+    expect(await lowSince()).to.equal(null)
+    await change({ low_stock_threshold: 9 })
+    await deduct(1)
+    const since = await lowSince()
+    expect(since).to.be.a('string')
+    await deduct(2)
+    await change({ low_stock_threshold: 8 })
+    expect(await lowSince()).to.equal(since)
+    await restock(1)
+    expect(await lowSince(), 'stock 8, threshold 8').to.equal(since)
+    await restock(1)
+    expect(await lowSince()).to.equal(null)
+  })
+
+  it('clears the low stock when a cancelled order is restored', async () => {
+    await change({ low_stock_threshold: 5 })
+    const { order_id } = await system.api.place(restaurantId, [item.menu_item_id, 6])
+    await system.api.untilStatus(order_id, 'PREPARING')
+    expect((await system.api.item(item.menu_item_id)).low_since).to.be.a('string')
+    await system.api.cancel(order_id)
+    await system.api.untilStock(item.menu_item_id, 10)
+    expect((await system.api.item(item.menu_item_id)).low_since).to.equal(null)
+  })
+
+  it('lists the items of a menu with low stock, page by page', async () => {
+    const second = await system.api.addItem(restaurantId, 10)
+    const third = await system.api.addItem(restaurantId, 10)
+    for (const { menu_item_id } of [item, third])
+      await system.api.call('PATCH', `/api/v1/inventory/${menu_item_id}`, { low_stock_threshold: 10 })
+    const menu = `/api/v1/restaurants/${restaurantId}/menu`
+    const list = (query: string) => system.api.call<MenuItemReply[]>('GET', query)
+    const ids = async (query: string) => (await list(query)).body.map(({ menu_item_id }) => menu_item_id)
+    expect(await ids(`${menu}?low_stock=true`)).to.deep.equal([item.menu_item_id, third.menu_item_id])
+    expect(await ids(`${menu}?low_stock=false`)).to.deep.equal([second.menu_item_id])
+    const { headers } = await list(`${menu}?low_stock=true&limit=1`)
+    const next = /<(.*?)>; rel="next"/.exec(String(headers.get('link')))?.[1] ?? ''
+    expect(next).to.include('low_stock=true')
+    expect(await ids(next)).to.deep.equal([third.menu_item_id])
+    expect((await list(`${menu}?low_stock=1`)).status).to.equal(400)
+  })
+
+  it('adjusts the stock up and down through the ledger', async () => {
+    expect(await adjust({ quantity: -4, reason_code: 'WASTE', reason: 'dropped' })).to.deep.include({
+      status: 200,
+      available_qty: 6,
+    })
+    expect(await adjust({ quantity: 2, reason_code: 'CORRECTION' })).to.include({ available_qty: 8 })
+    const ledger = await system.database.query(
+      `select kind, delta, reason_code, reason from stock_movements where menu_item_id = $1
+      order by movement_id`,
+      [item.menu_item_id],
+    )
+    expect(ledger).to.deep.equal([
+      { kind: 'INITIAL', delta: 10, reason_code: null, reason: null },
+      { kind: 'ADJUST', delta: -4, reason_code: 'WASTE', reason: 'dropped' },
+      { kind: 'ADJUST', delta: 2, reason_code: 'CORRECTION', reason: null },
+    ])
+  })
+
+  it('refuses an adjustment below zero with the current stock, and changes nothing', async () => {
+    expect(await adjust({ quantity: -11, reason_code: 'THEFT' })).to.include({
+      status: 409,
+      code: 'stock-short',
+      available_qty: 10,
+    })
+    expect(await system.api.item(item.menu_item_id)).to.include({ available_qty: 10 })
+    expect(await adjust({ quantity: -10, reason_code: 'THEFT' })).to.include({ available_qty: 0 })
+  })
+
+  it('refuses an adjustment that would exceed the maximum stock', async () => {
+    const reply = await adjust({ quantity: 1_000_000_000, reason_code: 'OTHER' })
+    expect(JSON.stringify(reply)).to.include('must not be more than 999999990: 10 are in stock')
+  })
+
+  it('adjusts once when a request is repeated with its key', async () => {
+    const body = { quantity: -1, reason_code: 'WASTE' }
+    const headers = { 'idempotency-key': uuidv7() }
+    for (const replay of [1, 2])
+      expect(await adjust(body, headers), `request ${replay}`).to.include({ available_qty: 9 })
+  })
+
+  it('never adjusts below zero while orders and other adjustments take stock', async () => {
+    const [replies] = await Promise.all([
+      Promise.all(Array.from({ length: 10 }, () => adjust({ quantity: -2, reason_code: 'WASTE' }))),
+      Promise.all(Array.from({ length: 5 }, () => order(1))),
+    ])
+    expect(replies.map(({ status }) => status)).to.include(409)
+    expect((await system.api.item(item.menu_item_id)).available_qty).to.be.at.least(0)
+  })
+
+  it('emits a low-stock event when an adjustment takes the stock to the threshold', async () => {
+    await change({ low_stock_threshold: 5 })
+    await adjust({ quantity: -5, reason_code: 'WASTE' })
+    await adjust({ quantity: -1, reason_code: 'WASTE' })
+    expect(await lowStockEvents()).to.deep.equal([low(5)])
+    await adjust({ quantity: 2, reason_code: 'CORRECTION' })
+    await adjust({ quantity: -2, reason_code: 'CORRECTION' })
+    expect(await lowStockEvents()).to.deep.equal([low(5), low(4)])
   })
 
   it('emits one low-stock event for a batch, and another one after cancellations restored the stock', async () => {

@@ -174,9 +174,17 @@ describe('the schema ops', () => {
     await operated.withWorker(async () => {
       await until('it is deducted', async () => (await operated.rows('stock'))[0]?.['on_hand'] === 9)
     })
-    expect((await operated.rows('stock'))[0]).to.include({ ledger_qty: 9, low: false })
+    expect((await operated.rows('stock'))[0]).to.include({ ledger_qty: 9, low: false, low_since: null })
     await operated.database.execute('update menu_items set low_stock_threshold = 9')
-    expect((await operated.rows('stock'))[0]).to.include({ low: true })
+    expect((await operated.rows('stock'))[0])
+      .to.include({ low: true })
+      .and.have.property('low_since')
+      .that.is.instanceOf(Date)
+  })
+
+  it('stock: counts an empty item without a threshold as not low', async () => {
+    await operated.database.execute('update menu_items set available_qty = 0')
+    expect((await operated.rows('stock'))[0]).to.include({ low: false, low_since: null })
   })
 
   it('order_timeline: lists the history of an order, oldest entry first', async () => {

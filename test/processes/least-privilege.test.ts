@@ -58,6 +58,7 @@ describe('a role with a login of its own', () => {
     for (const [method, path, body, status] of [
       ['POST', '/api/v1/orders', order, 202],
       ['POST', `${item}/restock`, { quantity: 5, reason: 'delivery' }, 200],
+      ['POST', `${item}/adjust`, { quantity: -1, reason_code: 'WASTE' }, 200],
       ['PATCH', item, { price: '7.00', name: 'Calzone', low_stock_threshold: 2, active: false }, 200],
       ['PATCH', `/api/v1/restaurants/${restaurant_id}`, { name: 'Osteria', active: false }, 200],
       ['GET', '/api/v1/orders', undefined, 200],
@@ -85,7 +86,7 @@ describe('a role with a login of its own', () => {
     await receiver.stop()
     const metrics = await client.call<{ text: string }>('GET', '/metrics')
     expect(metrics.body.text).to.match(/^comanda_database_up\S* 1\b/m)
-    await client.untilStock(menu_item_id, 7)
+    await client.untilStock(menu_item_id, 6)
 
     await until('the statistics are up to date', async () => {
       const { body } = await client.call<StatsReply>('GET', `/api/v1/restaurants/${restaurant_id}/stats`)

@@ -9,7 +9,7 @@ export async function createMenu(
   const { restaurant_id } = await api.addRestaurant({ name, currency: 'EUR' })
   const menu_item_ids: string[] = []
   for (let number = 1; number <= itemCount; number++) {
-    const item = { name: `Dish ${number}`, price: '9.50', available_qty: stock, low_stock_threshold: 0 }
+    const item = { name: `Dish ${number}`, price: '9.50', available_qty: stock }
     menu_item_ids.push((await api.addMenuItem(restaurant_id, item)).menu_item_id)
   }
   return { restaurant_id, menu_item_ids }

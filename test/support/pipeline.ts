@@ -34,7 +34,13 @@ export async function addMenu(database: Database, ...stocks: number[]): Promise<
     const { restaurant_id } = await addRestaurant(tx, { name: 'Trattoria', currency: 'EUR' })
     const menu_item_ids: string[] = []
     for (const available_qty of stocks) {
-      const item = await addMenuItem(tx, { restaurant_id, name: 'Pizza', price: 950 / 100, available_qty })
+      const item = await addMenuItem(tx, {
+        restaurant_id,
+        name: 'Pizza',
+        price: 950 / 100,
+        available_qty,
+        trace: {},
+      })
       menu_item_ids.push(item.menu_item_id)
     }
     return { restaurant_id, menu_item_ids }

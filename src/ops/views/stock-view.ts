@@ -13,12 +13,13 @@ export const stockView: View = {
     ledger_qty: 'sum of the stock movements; equals on_hand, see ops.check_stock_is_its_ledger',
     last_movement_at: 'time of the last stock movement',
     low_stock_threshold: 'stock at or below this is low; null: no threshold is set',
-    low: 'whether the stock is at or below the threshold, or 0 without a threshold',
+    low: 'whether the stock is at or below the threshold',
+    low_since: 'time since which the stock is low; null: it is not',
   },
   sql: `
     select i.menu_item_id, i.restaurant_id, i.name, i.available_qty, coalesce(c.ledger_qty, 0) + coalesce(tail.qty, 0),
       coalesce(tail.last_at, c.last_at), i.low_stock_threshold,
-      i.available_qty <= coalesce(i.low_stock_threshold, 0)
+      i.low_since is not null, i.low_since
     from menu_items as i
     left join stock_checkpoints as c
       on c.menu_item_id = i.menu_item_id
