@@ -66,6 +66,7 @@ const LAST_EXPORT_TIMEOUT_MS = 800
 
 function tracedUntilStopped(service: Service, tracing: Tracing): Service {
   return {
+    ...service,
     stop: async timeoutMs => {
       await service.stop(timeoutMs)
       await tracing.stop(LAST_EXPORT_TIMEOUT_MS)
@@ -86,6 +87,7 @@ async function main(role: string): Promise<void> {
   const service = await starting
   if (!service) process.exit(0)
   log.info({ pid: process.pid }, `${role} is ready`)
+  await service.failed
 }
 
 /** Starts a role, or migrates. @returns undefined after a migration, when nothing runs */

@@ -41,7 +41,7 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
     started.push(dispatcher)
     const api = await startApi(config, url, log.child({ role: 'api' }), () => dispatcher.wake())
     started.push(api)
-    return { api, embedded, stop }
+    return { api, embedded, stop, ...(embedded ? { failed: embedded.failed } : {}) }
   } catch (error) {
     await stop(config.SHUTDOWN_TIMEOUT_MS)
     throw error

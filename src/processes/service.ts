@@ -9,6 +9,8 @@ import { waitForDatabase } from './wait-for-database.ts'
 export interface Service {
   /** Finishes the work in progress and releases all resources, within `timeoutMs`. */
   stop(timeoutMs: number): Promise<void>
+  /** rejects when the service cannot go on, with the reason; by default it always can */
+  failed?: Promise<never>
 }
 
 /** The database lacks migrations of this version. */

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -6,6 +16,7 @@ import pg from 'pg'
 import { demoIds } from '../../src/platform/demo-ids.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
+import { canMountDisks, mountDisk } from '../support/limited-disk.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
@@ -155,4 +166,102 @@ describe('npm start', () => {
     expect(await child.ended).to.equal(1)
     expect(child.errors()).to.match(/^comanda: DATA_DIR: [^\n]* holds data of PostgreSQL 15[^\n]*\n$/)
   })
+
+  describe('after a crash', () => {
+    const pidFile = (dataFolder: string) => join(dataFolder, 'postmaster.pid')
+
+    /** Starts and stops once. @returns the data folder, and `postmaster.pid` as it was meanwhile */
+    async function startOnce(): Promise<{ dataFolder: string; content: string }> {
+      const first = await start(folder)
+      const content = readFileSync(pidFile(first.dataFolder), 'utf8')
+      await stop(first)
+      return { dataFolder: first.dataFolder, content }
+    }
+
+    /** Writes a file as the account of the server, as the server itself would have. */
+    function leaveBehind(dataFolder: string, content: string): void {
+      const { uid, gid } = statSync(dataFolder)
+      writeFileSync(pidFile(dataFolder), content, { mode: 0o600 })
+      chownSync(pidFile(dataFolder), uid, gid)
+    }
+
+    it('starts beside a postmaster.pid that names a living process of another program', async () => {
+      const { dataFolder, content } = await startOnce()
+      const { uid, gid } = statSync(dataFolder)
+      const foreign = spawn('sleep', ['600'], { uid, gid, cwd: '/' })
+      try {
+        leaveBehind(dataFolder, content.replace(/^\d+/, String(foreign.pid)))
+        await stop(await start(folder))
+        expect(foreign.exitCode).to.equal(null)
+      } finally {
+        foreign.kill()
+      }
+    })
+
+    it('starts beside an empty postmaster.pid', async () => {
+      const { dataFolder } = await startOnce()
+      leaveBehind(dataFolder, '')
+      await stop(await start(folder))
+    })
+
+    it('prints one line with the file and the process if its server runs but does not answer', async () => {
+      const first = await start(folder)
+      first.child.signal('SIGKILL')
+      await first.child.ended
+      const pid = Number(readFileSync(pidFile(first.dataFolder), 'utf8').split('\n', 1)[0])
+      process.kill(pid, 'SIGSTOP')
+      try {
+        const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })
+        expect(await child.ended).to.equal(1)
+        expect(child.errors()).to.match(
+          new RegExp(`^comanda: DATA_DIR: \\S+/postmaster.pid names process ${pid}, [^\\n]*\\n$`),
+        )
+      } finally {
+        process.kill(pid, 'SIGCONT')
+      }
+      await stop(await start(folder))
+    })
+
+    it('ends with one line when its server is killed, and recovers at the next start', async () => {
+      const { child, api, dataFolder } = await start(folder)
+      const { restaurant_id } = await api.addRestaurant()
+      const { menu_item_id } = await api.addItem(restaurant_id, 5)
+      process.kill(Number(readFileSync(pidFile(dataFolder), 'utf8').split('\n', 1)[0]), 'SIGKILL')
+      expect(await child.ended).to.equal(1)
+      expect(child.errors()).to.match(
+        /^comanda: DATA_DIR: the embedded PostgreSQL in \S+ has ended: [^\n]*\n$/,
+      )
+      const second = await start(folder)
+      expect((await second.api.item(menu_item_id)).available_qty).to.equal(5)
+      await stop(second)
+    })
+  })
+
+  if (canMountDisks()) {
+    it('prints one line while the disk is full, and starts once it has free space', async () => {
+      const disk = mountDisk(folder, 20)
+      async function endsWithOneLine(): Promise<void> {
+        const child = startChild(['src/main.ts', 'all'], {
+          PORT: '0',
+          DATA_DIR: folder,
+          DATABASE_WAIT_MS: '0',
+        })
+        expect(await child.ended, child.output()).to.equal(1)
+        expect(child.errors()).to.match(/^comanda: [^\n]*(disk is full|No space left)[^\n]*\n$/)
+      }
+      try {
+        await endsWithOneLine()
+        disk.fill()
+        await endsWithOneLine()
+        disk.resize(400)
+        await stop(await start(folder))
+        disk.fill()
+        await endsWithOneLine()
+        disk.resize(400)
+        await stop(await start(folder))
+      } finally {
+        disk.unmount()
+      }
+    })
+  }
 })

@@ -7,10 +7,17 @@ import { type EmbeddedPaths, runAsServer } from './paths.ts'
 
 const MAJOR_VERSION = '18'
 
-/** Writes a file that only its owner can read. */
+/** Writes a file that only its owner can read, whole or not at all. */
 export function writePrivate(file: string, text: string): void {
-  writeFileSync(file, text, { mode: 0o600 })
-  chmodSync(file, 0o600)
+  const unfinished = `${file}.unfinished-${process.pid}`
+  try {
+    writeFileSync(unfinished, text, { mode: 0o600 })
+    chmodSync(unfinished, 0o600)
+    renameSync(unfinished, file)
+  } catch (error) {
+    rmSync(unfinished, { force: true })
+    throw error
+  }
 }
 
 export function readOrCreatePassword(file: string): string {

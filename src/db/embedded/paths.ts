@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ConfigurationError } from '../../platform/config.ts'
+import { endReason } from './start-failure.ts'
 
 /** Paths and account of the embedded server. */
 export interface EmbeddedPaths {
@@ -52,7 +53,10 @@ export async function embeddedPaths(home: string): Promise<EmbeddedPaths> {
   }
 }
 
-/** Runs a program with the server's account. @throws with the program's output when it fails */
+/**
+ * Runs a program with the server's account.
+ * @throws ConfigurationError with the reason that the program printed
+ */
 export async function runAsServer(paths: EmbeddedPaths, program: string, args: string[]): Promise<void> {
   const child = spawn(program, args, {
     ...paths.account,
@@ -64,7 +68,10 @@ export async function runAsServer(paths: EmbeddedPaths, program: string, args: s
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stdin.end()
   const code = await new Promise<number | null>((done, fail) => child.on('error', fail).on('close', done))
-  if (code !== 0) throw new Error(`${basename(program)} failed with code ${code}:\n${output.trim()}`)
+  if (code === 0) return
+  throw new ConfigurationError(
+    `DATA_DIR: ${basename(program)} failed: ${endReason(output, dirname(paths.data))}`,
+  )
 }
 
 function makeFolder(home: string): void {
@@ -125,8 +132,8 @@ function copyOf(binaries: { initdb: string; postgres: string }): { initdb: strin
   const target = join(stateFolder('postgres'), digest(version))
   if (!existsSync(target)) {
     const unfinished = `${target}.unfinished-${process.pid}`
-    cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true })
     try {
+      cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true })
       renameSync(unfinished, target)
     } catch (error) {
       rmSync(unfinished, { recursive: true, force: true })

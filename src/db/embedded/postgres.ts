@@ -1,9 +1,12 @@
 import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { ConfigurationError } from '../../platform/config.ts'
 import { createCluster, readOrCreatePassword, writePrivate } from './cluster.ts'
 import { connectionString, createDatabase, DATABASE } from './connection.ts'
-import { embeddedPaths } from './paths.ts'
+import { type EmbeddedPaths, embeddedPaths } from './paths.ts'
+import { isAlive, readPidFile } from './pid-file.ts'
 import { runningServer, startServer, stopServer } from './server-process.ts'
+import { endReason, panicsOf, readLog, startFailure } from './start-failure.ts'
 
 /** The embedded PostgreSQL server. */
 export interface EmbeddedPostgres {
@@ -16,42 +19,79 @@ export interface EmbeddedPostgres {
    * one
    */
   adopted: boolean
+  /** rejects with a ConfigurationError when the server ends without {@link stop} */
+  failed: Promise<never>
   /** Stops the server unless another Comanda process uses it. @returns whether it has stopped */
   stop(): Promise<boolean>
 }
+
+/** How often a process looks whether the server still runs. */
+const WATCH_MS = 1_000
 
 /**
  * Starts PostgreSQL 18 on a free port of 127.0.0.1, or adopts the healthy server that already runs
  * on the data of `dataDir`. Files in `dataDir` with mode 0600 hold the password and, while the
  * server runs, the connection string.
  * @param settings additional server settings, e.g. `{ fsync: 'off' }`
+ * @throws ConfigurationError with one line for the user
  */
 export async function startEmbedded(
   dataDir: string,
   settings: Record<string, string> = {},
 ): Promise<EmbeddedPostgres> {
   const home = resolve(dataDir)
+  try {
+    return await start(home, settings)
+  } catch (error) {
+    throw startFailure(error, home)
+  }
+}
+
+async function start(home: string, settings: Record<string, string>): Promise<EmbeddedPostgres> {
   const paths = await embeddedPaths(home)
   const password = readOrCreatePassword(join(home, 'postgres.password'))
   await createCluster(paths, password)
 
+  const logFile = join(home, 'postgres.log')
   const running = await runningServer(paths, password)
   const { port, adopted } = running
     ? { port: running.port, adopted: true }
-    : await startServer(paths, password, join(home, 'postgres.log'), settings)
+    : await startServer(paths, password, logFile, settings)
 
   const url = connectionString(port, password, DATABASE)
   await createDatabase(port, password)
   const urlFile = join(home, 'database.url')
   writePrivate(urlFile, `${url}\n`)
+  const { failed, endWatch } = watch(paths, logFile)
   return {
     url,
     dataFolder: paths.data,
     adopted,
+    failed,
     stop: async () => {
+      endWatch()
       const stopped = await stopServer(paths, port, password)
       if (stopped) rmSync(urlFile, { force: true })
       return stopped
     },
   }
+}
+
+/** Looks every second whether the server that `postmaster.pid` names now still runs. */
+function watch(paths: EmbeddedPaths, logFile: string): { failed: Promise<never>; endWatch: () => void } {
+  const server = readPidFile(paths)
+  const failure = Promise.withResolvers<never>()
+  // Callers that start the server for a moment only need not handle the failure.
+  failure.promise.catch(() => undefined)
+  const timer = setInterval(() => {
+    if (typeof server === 'object' && isAlive(server.pid)) return
+    clearInterval(timer)
+    failure.reject(
+      new ConfigurationError(
+        `DATA_DIR: the embedded PostgreSQL in ${paths.data} has ended: ${endReason(panicsOf(readLog(logFile)), paths.data)}; its log is ${logFile}; all committed data is on disk, and the next start recovers it`,
+      ),
+    )
+  }, WATCH_MS)
+  timer.unref()
+  return { failed: failure.promise, endWatch: () => clearInterval(timer) }
 }

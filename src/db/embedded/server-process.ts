@@ -1,22 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ConfigurationError } from '../../platform/config.ts'
+import { errorCode } from '../sql-errors.ts'
 import { DATABASE, queryOnce } from './connection.ts'
 import type { EmbeddedPaths } from './paths.ts'
+import { deletePidFile, isAlive, isServerOf, type NamedServer, pidFileOf, readPidFile } from './pid-file.ts'
+import { endReason, readLog } from './start-failure.ts'
 
 /** Crash recovery of a large write-ahead log may take a while. */
 const READY_TIMEOUT_MS = 60_000
+/** A server that starts answers within this time, if only that it is not ready. */
+const SILENT_TIMEOUT_MS = 5_000
+/** A server that starts writes its `postmaster.pid` in one go. */
+const INCOMPLETE_TIMEOUT_MS = 1_000
 const STOP_TIMEOUT_MS = 15_000
 /** For how long a closed connection may still be listed in `pg_stat_activity`. */
 const DRAIN_TIMEOUT_MS = 1_000
 const POLL_MS = 20
 const START_ATTEMPT_COUNT = 3
+/** SQLSTATE cannot_connect_now: the server is starting. */
+const STARTING = '57P03'
 
 /**
  * Starts the server on a free port, or adopts one that another process has started on the same data
  * meanwhile.
+ * @throws ConfigurationError naming the reason and the log
  */
 export async function startServer(
   paths: EmbeddedPaths,
@@ -24,24 +34,29 @@ export async function startServer(
   logFile: string,
   settings: Record<string, string>,
 ) {
-  let failure: unknown
   for (let attempt = 1; attempt <= START_ATTEMPT_COUNT; attempt++) {
     const port = await freePort()
     const server = spawnServer(paths, port, logFile, settings)
     try {
-      await untilReady(port, password, paths, server)
+      await untilReady(port, password, paths, READY_TIMEOUT_MS, () => hasEnded(server))
       return { port, adopted: false }
     } catch (error) {
-      failure = error
+      if (!hasEnded(server)) throw notReady(paths, logFile, error as Error)
     }
     // Another process may have started a server on the same data first.
     const running = await runningServer(paths, password)
     if (running) return { port: running.port, adopted: true }
   }
-  const log = existsSync(logFile) ? readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n') : ''
-  throw new Error(`the embedded PostgreSQL did not start; the last lines of ${logFile}:\n${log}`, {
-    cause: failure,
-  })
+  throw new ConfigurationError(
+    `DATA_DIR: the embedded PostgreSQL in ${paths.data} does not start: ${endReason(readLog(logFile), paths.data)}; its log is ${logFile}`,
+  )
+}
+
+/** The server runs on: after a crash with much to recover, a later start finds it ready. */
+function notReady({ data }: EmbeddedPaths, logFile: string, { message }: Error): ConfigurationError {
+  return new ConfigurationError(
+    `DATA_DIR: the embedded PostgreSQL in ${data} runs, but cannot be used yet: ${message}; its log is ${logFile}`,
+  )
 }
 
 function spawnServer(
@@ -75,57 +90,72 @@ function spawnServer(
 
 /**
  * Polls until the server answers and serves this data.
- * @throws when `server` has exited, or after 60 s
+ * @param silentMs gives up when no server has reported for so long that it is starting
+ * @throws when the server has ended, or after 60 s
  */
 async function untilReady(
   port: number,
   password: string,
   paths: EmbeddedPaths,
-  server?: ChildProcess,
+  silentMs: number,
+  hasEnded: () => boolean,
 ): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS
+  const deadline = performance.now() + READY_TIMEOUT_MS
+  let silentUntil = performance.now() + silentMs
   for (;;) {
     try {
       const [row] = await queryOnce<{ data_directory: string }>(port, password, 'show data_directory')
       if (row?.data_directory === paths.data) return
-      throw new Error(`another server answers on port ${port}`)
+      throw new Error(`the server on port ${port} serves other data`)
     } catch (error) {
-      const gone =
-        server && (server.exitCode !== null || server.signalCode !== null || server.pid === undefined)
-      if (gone || Date.now() > deadline) throw error
+      if (errorCode(error) === STARTING) silentUntil = performance.now() + silentMs
+      if (hasEnded() || performance.now() > Math.min(deadline, silentUntil)) throw error
     }
     await delay(POLL_MS)
   }
 }
 
-/** Returns the server that postmaster.pid names, if it runs and serves this data. */
+function hasEnded({ exitCode, signalCode, pid }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null || pid === undefined
+}
+
+/**
+ * Returns the server of this data that runs already. Deletes a `postmaster.pid` that a crash has
+ * left behind and that would keep a new server from starting.
+ * @throws ConfigurationError naming what to stop or to delete when a process has the id of the
+ *   server but does not answer as the server of this data
+ */
 export async function runningServer(
   paths: EmbeddedPaths,
   password: string,
-): Promise<{ pid: number; port: number } | undefined> {
-  const file = readPidFile(paths)
-  if (!file || !isAlive(file.pid)) return undefined
-  try {
-    await untilReady(file.port, password, paths)
-    return file
-  } catch {
+): Promise<NamedServer | undefined> {
+  const named = await readCompletePidFile(paths)
+  // Postgres itself replaces the file of a process that no longer runs.
+  if (named === undefined || (named !== 'incomplete' && !isAlive(named.pid))) return undefined
+  if (named === 'incomplete' || isServerOf(paths, named.pid) === false) {
+    deletePidFile(paths)
     return undefined
+  }
+  try {
+    await untilReady(named.port, password, paths, SILENT_TIMEOUT_MS, () => !isAlive(named.pid))
+    return named
+  } catch (error) {
+    const { pid, port } = named
+    // It may have been stopping.
+    if (!isAlive(pid)) return undefined
+    throw new ConfigurationError(
+      `DATA_DIR: ${pidFileOf(paths)} names process ${pid}, which does not answer as the embedded PostgreSQL on port ${port}: ${(error as Error).message || errorCode(error)}; if it is PostgreSQL, stop it; if it is another program, delete the file`,
+    )
   }
 }
 
-function readPidFile(paths: EmbeddedPaths): { pid: number; port: number } | undefined {
-  const path = join(paths.data, 'postmaster.pid')
-  if (!existsSync(path)) return undefined
-  const [pid, , , port] = readFileSync(path, 'utf8').split('\n')
-  return pid && port ? { pid: Number(pid), port: Number(port) } : undefined
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+/** Waits for the rest of a file that another process is writing. */
+async function readCompletePidFile(paths: EmbeddedPaths): Promise<ReturnType<typeof readPidFile>> {
+  const deadline = performance.now() + INCOMPLETE_TIMEOUT_MS
+  for (;;) {
+    const named = readPidFile(paths)
+    if (named !== 'incomplete' || performance.now() > deadline) return named
+    await delay(POLL_MS)
   }
 }
 
@@ -135,11 +165,11 @@ function isAlive(pid: number): boolean {
  */
 export async function stopServer(paths: EmbeddedPaths, port: number, password: string): Promise<boolean> {
   const server = readPidFile(paths)
-  if (!server || !isAlive(server.pid)) return true
+  if (server === undefined || server === 'incomplete' || !isAlive(server.pid)) return true
   if (await usedByOthers(port, password)) return false
   process.kill(server.pid, 'SIGINT') // "fast": disconnect, checkpoint, exit
   const deadline = Date.now() + STOP_TIMEOUT_MS
-  while (isAlive(server.pid) && existsSync(join(paths.data, 'postmaster.pid'))) {
+  while (isAlive(server.pid) && existsSync(pidFileOf(paths))) {
     if (Date.now() > deadline)
       throw new Error(
         `the embedded PostgreSQL (pid ${server.pid}) did not stop within ${STOP_TIMEOUT_MS / 1_000} s`,
