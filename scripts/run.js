@@ -12,6 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bin = join(root, 'node_modules', '.bin')
 const isWindows = process.platform === 'win32'
 const MIN_NODE = [22, 22]
+const PARENT_POLL_MS = 200
 
 ensureInstalled()
 assertNodeVersion()
@@ -68,6 +69,13 @@ function run([program, ...args]) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     })
   }
+  // npm sends signals to the shell that runs the script. The shell ends without passing them on.
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    child.kill('SIGTERM')
+  }, PARENT_POLL_MS)
   child.on('error', error => fail(error.message, 1))
   child.on('exit', (code, signal) => {
     if (!signal) process.exit(code ?? 1)

@@ -1,6 +1,6 @@
 import { constants, getPriority, setPriority } from 'node:os'
 import { unavailableSentence } from './db/unavailable-reason.ts'
-import { type Config, ConfigurationError, loadConfig, logFormatOf } from './platform/config.ts'
+import { type Config, ConfigurationError, isRunByNpm, loadConfig, logFormatOf } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
 import { armFailpoints } from './platform/failpoints.ts'
 import { createLogger, type Logger } from './platform/log.ts'
@@ -67,8 +67,8 @@ const LAST_EXPORT_TIMEOUT_MS = 800
 function tracedUntilStopped(service: Service, tracing: Tracing): Service {
   return {
     ...service,
-    stop: async timeoutMs => {
-      await service.stop(timeoutMs)
+    stop: async budgetMs => {
+      await service.stop(budgetMs)
       await tracing.stop(LAST_EXPORT_TIMEOUT_MS)
     },
   }
@@ -83,7 +83,11 @@ async function main(role: string): Promise<void> {
     log.warn({ failpoints: config.FAILPOINTS }, 'failpoints are armed: this process fails on purpose')
   }
   const starting = start(role, config, log)
-  stopOnSignal(starting, config.SHUTDOWN_TIMEOUT_MS, log)
+  stopOnSignal(
+    starting,
+    { drainMs: config.DRAIN_DELAY_MS, budgetMs: config.SHUTDOWN_TIMEOUT_MS, endsWithParent: isRunByNpm() },
+    log,
+  )
   const service = await starting
   if (!service) process.exit(0)
   log.info({ pid: process.pid }, `${role} is ready`)

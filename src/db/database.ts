@@ -56,6 +56,7 @@ export class Database implements Sql {
   readonly #source: DataSource
   readonly #pool: Pool
   readonly #options: DatabaseOptions
+  readonly #inUse = new Set<Connection>()
 
   private constructor(source: DataSource, options: DatabaseOptions) {
     this.#source = source
@@ -65,6 +66,8 @@ export class Database implements Sql {
     this.#pool.on('connect', client =>
       client.on('error', error => options.log.warn({ error: error.message }, 'database connection lost')),
     )
+    this.#pool.on('acquire', client => this.#inUse.add(client as unknown as Connection))
+    this.#pool.on('release', (_error, client) => this.#inUse.delete(client as unknown as Connection))
   }
 
   /** @throws DatabaseUnavailable when no connection can be made */
@@ -165,8 +168,18 @@ export class Database implements Sql {
     return { max: this.#options.poolCount, total: totalCount, idle: idleCount, waiting: waitingCount }
   }
 
-  async close(): Promise<void> {
+  /**
+   * Closes the pool when its connections are idle. After `timeoutMs`, closes connections in use as
+   * well, which rolls back their transactions.
+   */
+  async close(timeoutMs?: number): Promise<void> {
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => this.#disconnect(), timeoutMs)
     await this.#source.destroy()
+    clearTimeout(timer)
+  }
+
+  #disconnect(): void {
+    for (const client of this.#inUse) client.disconnect()
   }
 
   #refuseWhenFull(): void {

@@ -19,6 +19,7 @@ export class QueueRunner {
   readonly #works: QueueWorks
   readonly #log: Logger
   readonly #working = new Set<string>()
+  #isStopping = false
 
   constructor(boss: PgBoss, works: QueueWorks, log: Logger) {
     this.#boss = boss
@@ -33,6 +34,7 @@ export class QueueRunner {
    */
   async apply(paused: ReadonlySet<string>): Promise<boolean> {
     let changed = false
+    if (this.#isStopping) return changed
     for (const [queue, { begin, end }] of this.#works) {
       if (paused.has(queue) && this.#working.delete(queue)) {
         await (end ? end() : this.#boss.offWork(queue, { wait: false }))
@@ -46,6 +48,16 @@ export class QueueRunner {
       }
     }
     return changed
+  }
+
+  /**
+   * Starts no more queues. Resolves when the batches in progress of those that pg-boss works have
+   * ended.
+   */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    const worked = [...this.#working].filter(queue => this.#works.get(queue)?.end === undefined)
+    await Promise.all(worked.map(queue => this.#boss.offWork(queue)))
   }
 
   /**

@@ -41,7 +41,12 @@ const server = {
     ),
   SHUTDOWN_TIMEOUT_MS: count(100, 600_000)
     .default(10_000)
-    .describe('Maximum duration of a graceful shutdown.'),
+    .describe('Maximum duration of a graceful shutdown, after `DRAIN_DELAY_MS`.'),
+  DRAIN_DELAY_MS: count(0, 600_000)
+    .default(0)
+    .describe(
+      'How long a process keeps working after SIGTERM while its `/readyz` already answers 503, so that load balancers stop sending requests before the listening socket closes.',
+    ),
 }
 
 const database = {

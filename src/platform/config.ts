@@ -134,8 +134,13 @@ function readSecret(name: string, env: Record<string, string | undefined>): stri
   return content
 }
 
-/** Reads `.env`, if it exists, and the environment. The only reader of `process.env` in `src`. */
+/** Reads `.env`, if it exists, and the environment. The only module of `src` that reads `process.env`. */
 export function loadConfig(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')
   return parseConfig(process.env)
+}
+
+/** Returns whether an npm script started this process. */
+export function isRunByNpm(): boolean {
+  return process.env['npm_lifecycle_event'] !== undefined
 }

@@ -10,6 +10,7 @@ import { type ApiService, startApi } from './api.ts'
 import { startDispatcher } from './dispatcher.ts'
 import { migrate } from './migrate.ts'
 import { openDatabase, type Service } from './service.ts'
+import { endsWithin } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 import { startWorker } from './worker.ts'
 
@@ -17,6 +18,9 @@ export interface AllService extends Service {
   api: ApiService
   embedded: EmbeddedPostgres | undefined
 }
+
+/** Share of the budget of a stop for the services; the rest is for the embedded database. */
+const SERVICES_SHARE = 0.7
 
 /**
  * Runs everything in one process: migrates the database, embedded unless `DATABASE_URL` is set, and
@@ -26,9 +30,16 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
   const embedded = config.DATABASE_URL ? undefined : await startEmbedded(config.DATA_DIR)
   const url = config.DATABASE_URL ?? embedded?.url ?? ''
   const started: Service[] = []
-  async function stop(timeoutMs: number): Promise<void> {
-    for (const service of started.toReversed()) await service.stop(timeoutMs)
-    if (embedded && !(await embedded.stop()))
+  function drain(): void {
+    for (const service of started) service.drain()
+  }
+  async function stop(budgetMs: number): Promise<void> {
+    const deadline = performance.now() + budgetMs
+    const servicesMs = embedded ? budgetMs * SERVICES_SHARE : budgetMs
+    const stopping = Promise.all(started.map(service => service.stop(servicesMs)))
+    if (!embedded) return void (await stopping)
+    await endsWithin(servicesMs, stopping)
+    if (!(await embedded.stop(deadline - performance.now())))
       log.info('the embedded database keeps running: another Comanda process uses it')
   }
   try {
@@ -41,7 +52,7 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
     started.push(dispatcher)
     const api = await startApi(config, url, log.child({ role: 'api' }), () => dispatcher.wake())
     started.push(api)
-    return { api, embedded, stop, ...(embedded ? { failed: embedded.failed } : {}) }
+    return { api, embedded, drain, stop, ...(embedded ? { failed: embedded.failed } : {}) }
   } catch (error) {
     await stop(config.SHUTDOWN_TIMEOUT_MS)
     throw error

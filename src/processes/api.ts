@@ -1,4 +1,3 @@
-import type { Server } from 'node:http'
 import packageJson from '../../package.json' with { type: 'json' }
 import { statsRoutes } from '../analytics/stats-routes.ts'
 import { measurePool } from '../db/pool-metrics.ts'
@@ -12,6 +11,7 @@ import { problemPages } from '../http/openapi/problem-pages.ts'
 import { schemaPages } from '../http/openapi/schema-pages.ts'
 import type { Route } from '../http/route.ts'
 import { createApp } from '../http/server/app.ts'
+import { Connections } from '../http/server/connections.ts'
 import { healthPages } from '../http/server/health.ts'
 import { limitConnections } from '../http/server/limit-connections.ts'
 import { listen } from '../http/server/listen.ts'
@@ -44,6 +44,7 @@ import { buildAsyncApi } from './asyncapi.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
 import { type ReadinessState, readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
+import { stopInBudget } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 
 export interface ApiService extends Service {
@@ -152,13 +153,8 @@ export async function startApi(
   }
   const answer = app.callback()
   const serve = shedLoad((request, response) => void answer(request, response), placing, metrics, basePath)
-  const server = createHttpServer(
-    (request, response) => {
-      if (state.draining) response.setHeader('Connection', 'close')
-      serve(request, response)
-    },
-    { basePath, corsOrigins: config.CORS_ORIGINS, metrics },
-  )
+  const server = createHttpServer(serve, { basePath, corsOrigins: config.CORS_ORIGINS, metrics })
+  const connections = new Connections(server)
   const perAddress = connectionLimitOf(config)
   if (perAddress !== undefined) limitConnections(server, perAddress, log)
   const heartbeat = await waitForDatabase(config, log, () => Heartbeat.start(database, { role: 'api' }, log))
@@ -172,23 +168,22 @@ export async function startApi(
     throw error
   }
   const stopMeasuring = [measureOps(database, log), measurePool('api', database)]
+  function drain(): void {
+    state.draining = true
+    connections.drain()
+  }
   return {
     url: listening,
-    stop: async timeoutMs => {
-      state.draining = true
+    drain,
+    stop: async budgetMs => {
+      drain()
       for (const stop of stopMeasuring) stop()
       streams.drain()
-      await Promise.all([closeServer(server, timeoutMs), reader.stop(), heartbeat.stop()])
-      await database.close()
+      await stopInBudget(budgetMs, {
+        finish: async graceMs =>
+          void (await Promise.all([connections.close(graceMs), reader.stop(), heartbeat.stop()])),
+        database,
+      })
     },
   }
-}
-
-/** Waits for requests in progress, and closes their connections after `timeoutMs`. */
-async function closeServer(server: Server, timeoutMs: number): Promise<void> {
-  const closed = new Promise<void>(done => server.close(() => done()))
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
-  await closed
-  clearTimeout(timer)
 }

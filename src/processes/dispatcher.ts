@@ -6,6 +6,7 @@ import type { Logger } from '../platform/log.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
+import { stopInBudget } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 
 export interface DispatcherService extends Service {
@@ -26,13 +27,14 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   status.watch(heartbeat)
   return {
     wake: () => dispatcher.wake(),
-    stop: async () => {
+    drain: () => status.drain(),
+    stop: async budgetMs => {
       status.drain()
-      await heartbeat.stop()
-      await dispatcher.stop()
-      await boss.stop()
-      await status.close()
-      await database.close()
+      await stopInBudget(budgetMs, {
+        finish: async () => void (await Promise.all([heartbeat.stop(), dispatcher.stop()])),
+        release: async () => void (await Promise.all([boss.stop({ graceful: false }), status.close()])),
+        database,
+      })
     },
   }
 }

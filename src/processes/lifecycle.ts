@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../platform/log.ts'
 import type { Service } from './service.ts'
 
@@ -6,31 +7,49 @@ import type { Service } from './service.ts'
  * one.
  */
 const REPEAT_MS = 1_000
+const PARENT_POLL_MS = 200
+
+export interface StopOptions {
+  /** readiness is off and work continues: a load balancer notices it in this time */
+  drainMs: number
+  /** maximum duration of the stop after that */
+  budgetMs: number
+  /** also stops when the parent process has ended */
+  endsWithParent: boolean
+}
 
 /**
- * Stops the service on SIGINT or SIGTERM within `timeoutMs`, and exits with 0. A service that is
- * still starting is stopped once started. After a second signal, or after `timeoutMs`, exits at
- * once with 1. Called before the start, because signals have no default action in process 1 of a
- * container.
+ * Stops the service on SIGINT or SIGTERM: turns its readiness off, works on for `drainMs`, stops
+ * within `budgetMs`, and exits with 0. A service that is still starting is stopped once started.
+ * After a second signal, or after the budget, exits at once with 1. Called before the start,
+ * because signals have no default action in process 1 of a container.
  */
-export function stopOnSignal(starting: Promise<Service | undefined>, timeoutMs: number, log: Logger): void {
+export function stopOnSignal(
+  starting: Promise<Service | undefined>,
+  { drainMs, budgetMs, endsWithParent }: StopOptions,
+  log: Logger,
+): void {
   let stoppingSince: number | undefined
 
   function onSignal(signal: NodeJS.Signals): void {
-    if (stoppingSince !== undefined) {
-      if (performance.now() - stoppingSince > REPEAT_MS) abort('aborted by a second signal')
-      return
-    }
+    if (stoppingSince === undefined) begin({ signal }, 'stopping')
+    else if (performance.now() - stoppingSince > REPEAT_MS) abort('aborted by a second signal')
+  }
+
+  function begin(fields: object, message: string): void {
+    if (stoppingSince !== undefined) return
     stoppingSince = performance.now()
-    log.info({ signal }, 'stopping')
-    setTimeout(() => abort('could not stop in time'), timeoutMs + REPEAT_MS).unref()
+    log.info(fields, message)
+    setTimeout(() => abort('could not stop in time'), drainMs + budgetMs + REPEAT_MS).unref()
     void stop()
   }
 
   async function stop(): Promise<void> {
     try {
       const service = await starting
-      await service?.stop(timeoutMs)
+      service?.drain()
+      if (drainMs > 0) await delay(drainMs)
+      await service?.stop(budgetMs)
       log.info('stopped')
       process.exit(0)
     } catch (error) {
@@ -45,4 +64,19 @@ export function stopOnSignal(starting: Promise<Service | undefined>, timeoutMs: 
 
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  if (endsWithParent) onParentEnd(() => begin({}, 'stopping: npm, which started this process, has ended'))
+}
+
+/**
+ * Calls `onEnd` when the parent process has ended. npm passes signals to the shell that runs the
+ * script, and that shell ends without passing them on.
+ */
+function onParentEnd(onEnd: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    onEnd()
+  }, PARENT_POLL_MS)
+  timer.unref()
 }

@@ -25,7 +25,7 @@ export function readinessChecks(database: Database, state: ReadinessState): Read
     return await Promise.race([check().catch(unavailableReason), timeout])
   }
   return {
-    drain: { check: async () => (state.draining ? 'this process is stopping' : 'ok') },
+    drain: { check: async () => (state.draining ? 'this process is draining before it stops' : 'ok') },
     database: { check: async () => state.heartbeat?.health() ?? 'no heartbeat has been written yet' },
     migrations: {
       check: () =>

@@ -7,8 +7,10 @@ import { waitForDatabase } from './wait-for-database.ts'
 
 /** A running role. */
 export interface Service {
-  /** Finishes the work in progress and releases all resources, within `timeoutMs`. */
-  stop(timeoutMs: number): Promise<void>
+  /** Makes `/readyz` answer 503, so that load balancers send no more requests. Work continues. */
+  drain(): void
+  /** Finishes the work in progress and releases all resources, within `budgetMs`. */
+  stop(budgetMs: number): Promise<void>
   /** rejects when the service cannot go on, with the reason; by default it always can */
   failed?: Promise<never>
 }

@@ -29,6 +29,7 @@ import { markDeliveriesDead } from '../webhooks/delivery/record-outcomes.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { openDatabase, type Service } from './service.ts'
 import { openStatus } from './status.ts'
+import { stopInBudget } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 
 /** The handler of each queue. A queue without a handler does not compile. */
@@ -92,14 +93,21 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   const projector = new StatsProjector(database, log)
   projector.start()
   return {
-    stop: async timeoutMs => {
+    drain: () => status.drain(),
+    stop: async budgetMs => {
       status.drain()
-      await projector.stop()
-      await heartbeat.stop()
-      await deliverer.stop(timeoutMs / 2)
-      await boss.stop({ graceful: true, timeout: timeoutMs })
-      await status.close()
-      await database.close()
+      await stopInBudget(budgetMs, {
+        finish: async graceMs =>
+          void (await Promise.all([
+            projector.stop(),
+            heartbeat.stop(),
+            queues.stop(),
+            deliverer.stop(graceMs / 2),
+          ])),
+        // Fails the jobs that are still in progress, so that other workers run them at once.
+        release: async () => void (await Promise.all([boss.stop({ graceful: false }), status.close()])),
+        database,
+      })
     },
   }
 }

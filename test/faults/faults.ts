@@ -9,7 +9,13 @@ import {
 import type { Fault } from './fault.ts'
 import { deadlockPressure, hotItem, idleTransaction } from './lock-faults.ts'
 import { poisonExits, poisonThrows, retryStorm } from './poison-faults.ts'
-import { freezeWorker, kill, killAtFailpoint, rollingRestart } from './process-faults.ts'
+import {
+  freezeWorker,
+  kill,
+  killAtFailpoint,
+  rollingRestart,
+  silentConnectionAtStop,
+} from './process-faults.ts'
 
 /** All faults that the suite injects. */
 export const faults: Fault[] = [
@@ -26,6 +32,7 @@ export const faults: Fault[] = [
   killAtFailpoint('worker', 'worker.after-commit'),
   freezeWorker,
   rollingRestart,
+  silentConnectionAtStop,
   terminateBackends,
   killListeners,
   killPostgres,

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { untilTrue } from '../support/until.ts'
 import type { Member, Role } from './cluster.ts'
@@ -81,6 +82,40 @@ export const rollingRestart: Fault = {
       ),
     ]
   },
+}
+
+/** A stop that waits for silent clients takes at least the 10 s of SHUTDOWN_TIMEOUT_MS. */
+const SILENT_STOP_MS = 8_000
+const SILENT_COUNT = 20
+
+export const silentConnectionAtStop: Fault = {
+  name: 'silent-connection-at-stop',
+  about: `SIGTERM of one API with ${SILENT_COUNT} connections that have sent nothing or half a header`,
+  run: async ({ cluster, random }) => {
+    const member = random.pick(cluster.of('api'))
+    const sockets = await Promise.all(
+      Array.from({ length: SILENT_COUNT }, () =>
+        openSilent(member.port, random.pick(['', 'POST /api/v1/orders HTTP/1.1\r\nHost: loc'])),
+      ),
+    )
+    const began = Date.now()
+    const stopped = new Promise<number>(done => member.child?.once('exit', () => done(Date.now() - began)))
+    const code = await cluster.restart(member)
+    const stopMs = await stopped
+    for (const socket of sockets) socket.destroy()
+    return [
+      ...(code === 0 ? [] : [`${describe(member)} exited with ${code}`]),
+      ...(stopMs < SILENT_STOP_MS ? [] : [`${describe(member)} took ${stopMs} ms to stop`]),
+    ]
+  },
+}
+
+async function openSilent(port: number, sent: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  await new Promise<void>((done, fail) => socket.once('connect', done).once('error', fail))
+  socket.on('error', () => undefined)
+  if (sent !== '') socket.write(sent)
+  return socket
 }
 
 function describe({ role, index }: Member): string {

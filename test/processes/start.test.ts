@@ -84,18 +84,76 @@ describe('npm start', () => {
     await stop(second)
   })
 
-  it('adopts the database that a killed run left behind, and stops it at the end', async () => {
+  it('leaves no database behind when it is killed, and finds its data again', async () => {
     const first = await start(folder)
     const { restaurant_id } = await first.api.addRestaurant()
     const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
     first.child.signal('SIGKILL')
     expect(await first.child.ended).to.equal('SIGKILL')
-    expect(isUp(first.dataFolder)).to.equal(true)
+    await until('the database has stopped', () => !isUp(first.dataFolder))
+    await until('its connection string is deleted', () => !existsSync(join(folder, 'database.url')))
     const second = await start(folder)
-    expect(second.child.output()).to.contain('already running')
     expect((await second.api.item(menu_item_id)).available_qty).to.equal(5)
     await stop(second)
+  })
+
+  it('starts at once after it was killed, while its database may still be stopping', async () => {
+    const first = await start(folder)
+    first.child.signal('SIGKILL')
+    await first.child.ended
+    const second = await start(folder)
+    await second.api.addRestaurant()
+    await stop(second)
     expect(isUp(second.dataFolder)).to.equal(false)
+  })
+
+  it('keeps the database for a second run in the same folder when the first run is killed', async () => {
+    const first = await start(folder)
+    const second = await start(folder)
+    first.child.signal('SIGKILL')
+    await first.child.ended
+    await second.api.addRestaurant()
+    await stop(second)
+    expect(isUp(second.dataFolder)).to.equal(false)
+  })
+
+  it('stops within its budget while a job waits for a lock, and stops the database', async () => {
+    const running = await start(folder, { SHUTDOWN_TIMEOUT_MS: '5000', DATABASE_TIMEOUT_MS: '60000' })
+    const { restaurant_id } = await running.api.addRestaurant()
+    const { menu_item_id } = await running.api.addItem(restaurant_id, 5)
+    const url = readFileSync(join(folder, 'database.url'), 'utf8').trim()
+    const client = new pg.Client({ connectionString: url })
+    client.on('error', () => undefined)
+    await client.connect()
+    await client.query('begin')
+    await client.query('select from menu_items where menu_item_id = $1 for no key update', [menu_item_id])
+    await running.api.place(restaurant_id, [menu_item_id, 1])
+    await until('the job waits for the lock', async () => {
+      const { rows } = await client.query(`select from pg_stat_activity where wait_event_type = 'Lock'`)
+      return rows.length > 0
+    })
+    await stop(running)
+    expect(isUp(running.dataFolder)).to.equal(false)
+  })
+
+  it('stops with its database when npm alone is terminated', async () => {
+    const npm = spawn('npm', ['start'], {
+      cwd: join(import.meta.dirname, '..', '..'),
+      env: { ...process.env, PORT: '0', DATA_DIR: folder, DATABASE_URL: '' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    let output = ''
+    npm.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    await until('it is ready', () => output.includes('all is ready'))
+    const [, dataFolder = ''] = /embedded PostgreSQL 18 in (\S+)/.exec(output) ?? []
+    expect(isUp(dataFolder)).to.equal(true)
+    npm.kill('SIGTERM')
+    // Node holds the standard output until it ends.
+    await new Promise(done => npm.stdout.once('close', done))
+    expect(output)
+      .to.contain('npm, which started this process, has ended')
+      .and.match(/stopped/)
+    expect(isUp(dataFolder)).to.equal(false)
   })
 
   it('stops everything after a signal during the start', async () => {
@@ -206,11 +264,11 @@ describe('npm start', () => {
 
     it('prints one line with the file and the process if its server runs but does not answer', async () => {
       const first = await start(folder)
-      first.child.signal('SIGKILL')
-      await first.child.ended
       const pid = Number(readFileSync(pidFile(first.dataFolder), 'utf8').split('\n', 1)[0])
       process.kill(pid, 'SIGSTOP')
       try {
+        first.child.signal('SIGKILL')
+        await first.child.ended
         const child = startChild(['src/main.ts', 'all'], { PORT: '0', DATA_DIR: folder })
         expect(await child.ended).to.equal(1)
         expect(child.errors()).to.match(

@@ -9,12 +9,12 @@ export interface NamedServer {
 }
 
 /** Returns the path of the file that a running server holds in its data folder. */
-export function pidFileOf({ data }: EmbeddedPaths): string {
+export function pidFileOf({ data }: Pick<EmbeddedPaths, 'data'>): string {
   return join(data, 'postmaster.pid')
 }
 
 /** Returns the content of the file: undefined without a file, `incomplete` while it is written. */
-export function readPidFile(paths: EmbeddedPaths): NamedServer | 'incomplete' | undefined {
+export function readPidFile(paths: Pick<EmbeddedPaths, 'data'>): NamedServer | 'incomplete' | undefined {
   try {
     const [pid, , , port] = readFileSync(pidFileOf(paths), 'utf8').split('\n')
     return pid && port ? { pid: Number(pid), port: Number(port) } : 'incomplete'

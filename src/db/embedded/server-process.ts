@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError } from '../../platform/config.ts'
 import { errorCode } from '../sql-errors.ts'
-import { DATABASE, queryOnce } from './connection.ts'
+import { queryOnce } from './connection.ts'
 import type { EmbeddedPaths } from './paths.ts'
 import { deletePidFile, isAlive, isServerOf, type NamedServer, pidFileOf, readPidFile } from './pid-file.ts'
 import { endReason, readLog } from './start-failure.ts'
@@ -15,9 +15,6 @@ const READY_TIMEOUT_MS = 60_000
 const SILENT_TIMEOUT_MS = 5_000
 /** A server that starts writes its `postmaster.pid` in one go. */
 const INCOMPLETE_TIMEOUT_MS = 1_000
-const STOP_TIMEOUT_MS = 15_000
-/** For how long a closed connection may still be listed in `pg_stat_activity`. */
-const DRAIN_TIMEOUT_MS = 1_000
 const POLL_MS = 20
 const START_ATTEMPT_COUNT = 3
 /** SQLSTATE cannot_connect_now: the server is starting. */
@@ -155,40 +152,6 @@ async function readCompletePidFile(paths: EmbeddedPaths): Promise<ReturnType<typ
   for (;;) {
     const named = readPidFile(paths)
     if (named !== 'incomplete' || performance.now() > deadline) return named
-    await delay(POLL_MS)
-  }
-}
-
-/**
- * Stops the server unless other Comanda processes are connected.
- * @returns whether it has stopped
- */
-export async function stopServer(paths: EmbeddedPaths, port: number, password: string): Promise<boolean> {
-  const server = readPidFile(paths)
-  if (server === undefined || server === 'incomplete' || !isAlive(server.pid)) return true
-  if (await usedByOthers(port, password)) return false
-  process.kill(server.pid, 'SIGINT') // "fast": disconnect, checkpoint, exit
-  const deadline = Date.now() + STOP_TIMEOUT_MS
-  while (isAlive(server.pid) && existsSync(pidFileOf(paths))) {
-    if (Date.now() > deadline)
-      throw new Error(
-        `the embedded PostgreSQL (pid ${server.pid}) did not stop within ${STOP_TIMEOUT_MS / 1_000} s`,
-      )
-    await delay(POLL_MS)
-  }
-  return true
-}
-
-async function usedByOthers(port: number, password: string): Promise<boolean> {
-  const deadline = Date.now() + DRAIN_TIMEOUT_MS
-  for (;;) {
-    const others = await queryOnce(
-      port,
-      password,
-      `select 1 from pg_stat_activity where datname = '${DATABASE}' and application_name like 'comanda-%' limit 1`,
-    )
-    if (others.length === 0) return false
-    if (Date.now() > deadline) return true
     await delay(POLL_MS)
   }
 }
