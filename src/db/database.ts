@@ -6,6 +6,8 @@ import { Overloaded } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { Connection } from './connection.ts'
 import { type Listener, listen } from './listener.ts'
+import { detectPooling, type Pooling } from './pooling.ts'
+import { applySettings, missingSettings, type SessionSettings, sessionSettings } from './session-settings.ts'
 import { isRetryable, translateSqlError } from './sql-errors.ts'
 import { namedStatement, OpenTransaction, type Sql, type Tx } from './transaction.ts'
 
@@ -17,6 +19,8 @@ export interface DatabaseOptions {
   poolCount: number
   /** longest one statement may take, in ms */
   timeoutMs: number
+  /** the address of Postgres itself for LISTEN; default `url` */
+  listenUrl?: string | undefined
   entities?: EntitySchema[]
   log: Logger
 }
@@ -25,27 +29,9 @@ export interface DatabaseOptions {
 const CONNECT_TIMEOUT_MS = 3_000
 /** Maximum number of callers that wait for a connection. The next one fails with `Overloaded`. */
 const MAX_WAITING_COUNT = 500
-/**
- * The server ends a session after this idle time in a transaction: a frozen process must not hold
- * locks.
- */
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3_000
-/** Far above the duration of any transaction of ours. */
-const TRANSACTION_TIMEOUT_MS = 60_000
 const IDLE_CONNECTION_TIMEOUT_MS = 60_000
 const MAX_ATTEMPT_COUNT = 5
 const RETRY_BASE_MS = 10
-
-/**
- * Forces index scans and generic plans. Every statement on these connections, pg-boss's included,
- * is written for an index and has the same best plan for all values. Without these settings, a plan
- * that was cached while a table was empty (a fresh migration, then an analyze) keeps scanning or
- * sorting it.
- */
-const INDEX_PLANS_ONLY = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort']
-  .map(node => `-c enable_${node}=off`)
-  .concat('-c jit=off', '-c plan_cache_mode=force_generic_plan')
-  .join(' ')
 
 /**
  * A connection pool, owned by TypeORM. Statements are prepared by name. Transactions retry
@@ -56,9 +42,12 @@ export class Database implements Sql {
   readonly #source: DataSource
   readonly #pool: Pool
   readonly #options: DatabaseOptions
+  /** what is between this process and Postgres */
+  readonly pooling: Pooling
   readonly #inUse = new Set<Connection>()
 
-  private constructor(source: DataSource, options: DatabaseOptions) {
+  private constructor(source: DataSource, options: DatabaseOptions, pooling: Pooling) {
+    this.pooling = pooling
     this.#source = source
     this.#options = options
     this.#pool = (source.driver as PostgresDriver).master as Pool
@@ -70,9 +59,13 @@ export class Database implements Sql {
     this.#pool.on('release', (_error, client) => this.#inUse.delete(client as unknown as Connection))
   }
 
-  /** @throws DatabaseUnavailable when no connection can be made */
+  /**
+   * @throws DatabaseUnavailable when no connection can be made
+   * @throws ConfigurationError behind an unsupported connection pooler, see {@link detectPooling}
+   */
   static async open(options: DatabaseOptions): Promise<Database> {
     pg.defaults.parseInt8 = true
+    const pooling = await detectPooling(options.url)
     const source = new DataSource({
       type: 'postgres',
       url: options.url,
@@ -82,14 +75,14 @@ export class Database implements Sql {
       entities: options.entities ?? [],
       poolErrorHandler: (error: Error) =>
         options.log.warn({ error: error.message }, 'idle database connection lost'),
-      extra: { ...connectionSettings(options.timeoutMs), Client: Connection },
+      extra: connectionOptions(options, pooling),
     })
     try {
       await source.initialize()
     } catch (error) {
       throw translateSqlError(error)
     }
-    return new Database(source, options)
+    return new Database(source, options, pooling)
   }
 
   async query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {
@@ -146,15 +139,24 @@ export class Database implements Sql {
     }
   }
 
-  /** Listens on a dedicated connection that reconnects, see {@link listen}. */
+  /** Returns the settings that the sessions of this pool need but do not have. */
+  async missingSettings(): Promise<SessionSettings> {
+    return await missingSettings(this, sessionSettings(this.#options.timeoutMs))
+  }
+
+  /**
+   * Listens on a dedicated connection that reconnects, see {@link listen}. Does nothing where no
+   * notification can arrive: callers poll as well.
+   */
   async listen(
     channel: string,
     onNotification: (payload: string) => void,
     onConnect: () => void,
   ): Promise<Listener> {
-    const { url, applicationName, log } = this.#options
+    const { url, listenUrl, applicationName, log } = this.#options
+    if (listenUrl === undefined && this.pooling === 'transaction') return { close: async () => undefined }
     return await listen({
-      url,
+      url: listenUrl ?? url,
       applicationName: `${applicationName}-listen`,
       log,
       channel,
@@ -200,15 +202,17 @@ async function retrying<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-function connectionSettings(timeoutMs: number) {
+function connectionOptions({ timeoutMs }: DatabaseOptions, pooling: Pooling) {
   return {
-    statement_timeout: timeoutMs,
+    Client: Connection,
     // Later than the server's own timeout: for a server that no longer answers.
     query_timeout: timeoutMs + 1_000,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_CONNECTION_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
-    options: `${INDEX_PLANS_ONLY} -c transaction_timeout=${TRANSACTION_TIMEOUT_MS}`,
+    // In transaction mode, they would apply to the next client of the session.
+    ...(pooling === 'transaction'
+      ? {}
+      : { onConnect: (client: pg.ClientBase) => applySettings(client, sessionSettings(timeoutMs)) }),
   }
 }

@@ -16,6 +16,9 @@ const reasons: Record<string, string> = {
 /** SQLSTATEs of a login that Postgres rejects: waiting does not help. */
 const REJECTED_LOGIN = /^(28...|3D000|42501)$/
 
+/** Of PgBouncer, whose error has the code of a protocol violation. */
+const REJECTED_PARAMETER = /unsupported startup parameter/
+
 /** Returns in a few words why the database is unavailable, e.g. `its disk is full (53100)`. */
 export function unavailableReason(error: unknown): string {
   const code = errorCode(causeOf(error))
@@ -27,7 +30,7 @@ export function unavailableReason(error: unknown): string {
 
 /** Returns whether Postgres rejects the login or has no such database: waiting does not help. */
 export function isLoginRejected(error: DatabaseUnavailable): boolean {
-  return REJECTED_LOGIN.test(errorCode(error.cause) ?? '')
+  return REJECTED_LOGIN.test(errorCode(error.cause) ?? '') || REJECTED_PARAMETER.test(String(error.cause))
 }
 
 /** Returns one sentence for the user who has started a process or a script. */
@@ -36,6 +39,8 @@ export function unavailableSentence(error: DatabaseUnavailable): string {
   const code = errorCode(cause) ?? ''
   // Node's error for a host with several addresses has no message.
   const message = (cause instanceof Error && cause.message.split('\n', 1)[0]) || code || 'no answer'
+  if (REJECTED_PARAMETER.test(message))
+    return `the connection pooler in DATABASE_URL rejects it: ${message}; remove it from the URL, or add it to \`ignore_startup_parameters\` of PgBouncer`
   if (code === '3D000') return `the database in DATABASE_URL does not exist: ${message}`
   if (isLoginRejected(error)) return `Postgres rejected the login in DATABASE_URL: ${message}`
   if (reasons[code]) return `the database is unavailable, ${reasons[code]}: ${message}`

@@ -22,6 +22,9 @@ export const baseUrl = () =>
     )
     .transform(url => url.replace(/\/+$/, ''))
 
+export const postgresUrl = () =>
+  z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
+
 /** The path of a file that holds the value of the variable `name`. */
 export const fileOf = (name: string) =>
   text()

@@ -8,6 +8,7 @@ import {
   httpUrl,
   origins,
   otlpHeaders,
+  postgresUrl,
   retrySchedule,
   text,
 } from './config-formats.ts'
@@ -50,14 +51,17 @@ const server = {
 }
 
 const database = {
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
-    .optional()
-    .meta({
-      values: 'postgres:// URL',
-      description: 'Database to use. Without it, `npm start` runs an embedded PostgreSQL 18.',
-    }),
+  DATABASE_URL: postgresUrl().optional().meta({
+    values: 'postgres:// URL',
+    description: 'Database to use. Without it, `npm start` runs an embedded PostgreSQL 18.',
+  }),
   DATABASE_URL_FILE: fileOf('DATABASE_URL'),
+  DATABASE_LISTEN_URL: postgresUrl().optional().meta({
+    values: 'postgres:// URL',
+    description:
+      'Address of Postgres itself for `LISTEN`, if `DATABASE_URL` leads to PgBouncer in transaction mode.',
+  }),
+  DATABASE_LISTEN_URL_FILE: fileOf('DATABASE_LISTEN_URL'),
   DATA_DIR: text()
     .default('.data')
     .describe(

@@ -82,6 +82,7 @@ export function allowedHostsOf(
  */
 const secrets = [
   'DATABASE_URL',
+  'DATABASE_LISTEN_URL',
   'JWT_PUBLIC_KEY',
   'API_TOKEN',
   'OTEL_EXPORTER_OTLP_HEADERS',
@@ -134,7 +135,7 @@ function readSecret(name: string, env: Record<string, string | undefined>): stri
   return content
 }
 
-/** Reads `.env`, if it exists, and the environment. The only module of `src` that reads `process.env`. */
+/** Reads `.env`, if it exists, and the environment. Only this module of `src` reads them. */
 export function loadConfig(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')
   return parseConfig(process.env)

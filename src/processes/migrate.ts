@@ -1,8 +1,10 @@
 import { Database } from '../db/database.ts'
 import { migrateUp, withMigrationLock } from '../db/migrations.ts'
+import { detectPooling } from '../db/pooling.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
 import { createViews, dropViews } from '../ops/refresh-views.ts'
 import { grantRoles } from '../ops/roles/grant-roles.ts'
+import { ConfigurationError } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** Maximum duration of one statement of pg-boss's own migrations. */
@@ -13,6 +15,10 @@ const MIGRATION_TIMEOUT_MS = 600_000
  * version.
  */
 export async function migrate(url: string, log: Logger): Promise<void> {
+  if ((await detectPooling(url)) === 'transaction')
+    throw new ConfigurationError(
+      'DATABASE_URL: leads to a connection pooler in transaction mode, but migrations hold a lock of their session; use the address of Postgres itself',
+    )
   await withMigrationLock(url, async () => {
     for (const name of await migrateUp(url)) log.info({ migration: name }, 'migrated')
     const database = await Database.open({

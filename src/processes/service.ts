@@ -44,6 +44,7 @@ async function openMigrated(
 ): Promise<Database> {
   const database = await Database.open({
     url,
+    listenUrl: config.DATABASE_LISTEN_URL,
     applicationName: `comanda-${role}`,
     poolCount,
     timeoutMs: config.DATABASE_TIMEOUT_MS,
@@ -52,10 +53,27 @@ async function openMigrated(
   })
   try {
     const missing = await pendingMigrations(database)
-    if (missing.length === 0) return database
+    if (missing.length === 0) {
+      if (database.pooling === 'transaction') await warnOfPooling(config, database, log)
+      return database
+    }
     throw new NotMigrated(`the database lacks ${missing.join(', ')}: run \`npm run migrate\` first`)
   } catch (error) {
     await database.close()
     throw error
   }
+}
+
+/** Logs what is lost behind a connection pooler in transaction mode, and what restores it. */
+async function warnOfPooling(config: Config, database: Database, log: Logger): Promise<void> {
+  if (config.DATABASE_LISTEN_URL === undefined)
+    log.warn(
+      'DATABASE_URL leads to a connection pooler in transaction mode, so that notifications cannot arrive: each step of an order waits up to 1 s for a poll; set DATABASE_LISTEN_URL to the address of Postgres itself, or set `pool_mode = session`',
+    )
+  const missing = Object.entries(await database.missingSettings())
+  if (missing.length > 0)
+    log.warn(
+      { statements: missing.map(([name, value]) => `alter role … set ${name} = '${value}'`) },
+      'DATABASE_URL leads to a connection pooler in transaction mode, which drops the timeouts and planner settings of a session: run these statements for the role of this login',
+    )
 }
