@@ -12,7 +12,7 @@ import { type ReadinessState, readinessChecks } from './readiness.ts'
 export interface Status {
   /** makes `/readyz` report whether the heartbeats of this process are written */
   watch(heartbeat: Heartbeat): void
-  /** makes `/readyz` report that this process is stopping */
+  /** makes `/readyz` report that this process is draining */
   drain(): void
   close(): Promise<void>
 }
