@@ -19,7 +19,7 @@ describe('a short fuzz run from the OpenAPI document', () => {
     this.timeout(TIMEOUT_MS)
     const { statuses, readBackCount, failures } = await fuzzApi({
       baseUrl: system.api.baseUrl,
-      requestCount: 500,
+      requestCount: 1_000,
       seed: 4,
     })
     expect(failures.slice(0, 5)).to.deep.equal([])
