@@ -27,7 +27,7 @@ const boundary = queryTime
 
 const granularity = z
   .enum(granularities, { error: `must be one of ${granularities.join(', ')}` })
-  .meta({ description: 'Length of the periods', example: 'hour' })
+  .meta({ id: 'Granularity', description: 'Length of the periods', example: 'hour' })
 
 export const statsQuery = z.strictObject({
   granularity: granularity.default('hour').meta({
@@ -106,7 +106,7 @@ export const statsReply = z
         'All hours or days of the range, oldest first, without gaps. `from` and `to` cut the first and the last one',
     }),
   })
-  .meta({ id: 'Stats' })
+  .meta({ id: 'Stats', description: 'Statistics of a restaurant' })
 
 export type StatsReply = z.infer<typeof statsReply>
 

@@ -3,7 +3,7 @@ import { demoIds } from '../platform/demo-ids.ts'
 import { type EventType, eventCatalogue, eventTypes, isAboutOrder } from './catalogue.ts'
 import { cloudEventSchema, toCloudEvent } from './cloud-event.ts'
 import { exampleOf } from './event.ts'
-import { type JsonSchema, jsonSchemaOf } from './event-schemas.ts'
+import { envelopeTitle, type JsonSchema, jsonSchemaOf } from './event-schemas.ts'
 
 export interface AsyncApiOptions {
   version: string
@@ -133,35 +133,38 @@ function testMessage({ type, schema, example }: AsyncApiOptions['test']) {
 /** A whole event; its `data` is a schema of its own. */
 function envelope(type: EventType): JsonSchema {
   const { properties, ...rest } = jsonSchemaOf(cloudEventSchema(type), 'draft-7')
-  return { ...rest, properties: { ...properties, data: reference('components', 'schemas', dataName(type)) } }
+  const data = reference('components', 'schemas', dataName(type))
+  return { title: envelopeTitle(type), ...rest, properties: { ...properties, data } }
 }
 
 /** Standard Webhooks, section "Webhook Headers". */
-const webhookHeaders = z.object({
-  'webhook-id': z.string().meta({
-    description: 'Names the delivery: the same each time that it is tried',
-    examples: ['01a20485-b0f0-7000-8000-0000000000d1'],
-  }),
-  'webhook-timestamp': z
-    .string()
-    .regex(/^\d+$/)
-    .meta({
-      description: 'When it was sent, in seconds since 1970: refuse what is old',
-      examples: ['1795372200'],
+const webhookHeaders = z
+  .object({
+    'webhook-id': z.string().meta({
+      description: 'Names the delivery: the same each time that it is tried',
+      examples: ['01a20485-b0f0-7000-8000-0000000000d1'],
     }),
-  'webhook-signature': z.string().meta({
-    description:
-      '`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64; several with blanks between',
-    examples: ['v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4='],
-  }),
-  traceparent: z
-    .string()
-    .optional()
-    .meta({
-      description: 'W3C Trace Context of the attempt, where traces are on: to go on with',
-      examples: ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+    'webhook-timestamp': z
+      .string()
+      .regex(/^\d+$/)
+      .meta({
+        description: 'When it was sent, in seconds since 1970: refuse what is old',
+        examples: ['1795372200'],
+      }),
+    'webhook-signature': z.string().meta({
+      description:
+        '`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64; several with blanks between',
+      examples: ['v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4='],
     }),
-})
+    traceparent: z
+      .string()
+      .optional()
+      .meta({
+        description: 'W3C Trace Context of the attempt, where traces are on: to go on with',
+        examples: ['00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+      }),
+  })
+  .meta({ title: 'Webhook headers' })
 
 function webhookChannel(publicUrl: string, test: AsyncApiOptions['test']) {
   const traits = [reference('components', 'messageTraits', 'webhook')]
@@ -227,7 +230,8 @@ function snapshotSchemas(kind: StreamKind, schema: z.ZodType): Record<string, Js
   const { definitions, ...snapshot } = JSON.parse(
     json.replaceAll('"#/definitions/', '"#/components/schemas/'),
   ) as JsonSchema & { definitions?: Record<string, JsonSchema> }
-  return { ...definitions, [snapshotName(kind)]: snapshot }
+  const named = Object.entries(definitions ?? {}).map(([name, each]) => [name, { title: name, ...each }])
+  return { ...(Object.fromEntries(named) as typeof definitions), [snapshotName(kind)]: snapshot }
 }
 
 function streamChannel(kind: StreamKind, types: readonly EventType[]) {

@@ -40,7 +40,11 @@ export const eventCatalogue = {
         .meta({ description: 'ISO 4217 code of all amounts' }),
       total_amount: amount('Total of all items'),
       items: z
-        .array(z.object({ ...orderedItem, price: amount('Price of one portion') }))
+        .array(
+          z
+            .object({ ...orderedItem, price: amount('Price of one portion') })
+            .meta({ title: 'Item of a placed order' }),
+        )
         .min(1)
         .meta({ description: 'The ordered items, each item once' }),
       placed_at: time('When the order was accepted'),
@@ -67,7 +71,10 @@ export const eventCatalogue = {
     description: 'The stock of all items of an order was deducted. The order becomes PREPARING next.',
     payload: z.object({
       ...orderKeys,
-      items: z.array(z.object(orderedItem)).min(1).meta({ description: 'The items taken from stock' }),
+      items: z
+        .array(z.object(orderedItem).meta({ title: 'Item taken from stock' }))
+        .min(1)
+        .meta({ description: 'The items taken from stock' }),
       deducted_at: time('When the stock was deducted'),
     }),
     sequence: { fixed: 2 },
@@ -86,12 +93,14 @@ export const eventCatalogue = {
       reason: z.literal('OUT_OF_STOCK').meta({ description: 'Why nothing was deducted' }),
       shortages: z
         .array(
-          z.object({
-            menu_item_id: menuItemId,
-            name: itemName,
-            requested_qty: z.int().positive().meta({ description: 'Portions ordered' }),
-            available_qty: z.int().nonnegative().meta({ description: 'Portions in stock' }),
-          }),
+          z
+            .object({
+              menu_item_id: menuItemId,
+              name: itemName,
+              requested_qty: z.int().positive().meta({ description: 'Portions ordered' }),
+              available_qty: z.int().nonnegative().meta({ description: 'Portions in stock' }),
+            })
+            .meta({ title: 'Item with too little stock' }),
         )
         .min(1)
         .meta({ description: 'The items with too little stock' }),

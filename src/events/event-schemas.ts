@@ -64,11 +64,16 @@ function envelopeSchema(type: EventType, publicUrl: string): JsonSchema {
   return {
     $schema: DIALECT,
     $id: `${publicUrl}${envelopePath(type)}`,
-    title: `${eventCatalogue[type].title}, as a CloudEvent`,
+    title: envelopeTitle(type),
     ...rest,
     properties: { ...properties, data: { $ref: `${publicUrl}${schemaPath(type)}` } },
     examples: [toCloudEvent(exampleOf(type), publicUrl)],
   }
+}
+
+/** Returns the title of the schema of a whole CloudEvent, from which generators name its type. */
+export function envelopeTitle(type: EventType): string {
+  return `${eventCatalogue[type].title}, as a CloudEvent`
 }
 
 /** Returns every schema that the API serves, by path. */

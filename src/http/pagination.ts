@@ -19,14 +19,18 @@ export const paginationFields = {
     .default(DEFAULT_PAGE_COUNT)
     .meta({
       description: 'Maximum number of entries per page',
+      example: DEFAULT_PAGE_COUNT,
       override: { type: 'integer', minimum: 1, maximum: MAX_PAGE_COUNT, default: DEFAULT_PAGE_COUNT },
     }),
   cursor: z
     .string('must not be repeated')
     .max(MAX_CURSOR_LENGTH, `must not be longer than ${MAX_CURSOR_LENGTH} characters`)
+    .transform(cursor => cursor || undefined)
     .optional()
     .meta({
-      description: 'Position from the `Link` header of the previous page; valid for the same filters only',
+      description:
+        'Position from the `Link` header of the previous page; valid for the same filters only. Empty: the first page',
+      example: '',
     }),
 }
 

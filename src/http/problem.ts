@@ -36,17 +36,21 @@ export const problemSchema = z
     request_id: z.string().meta({ description: 'Id of the request in the logs' }),
     errors: z
       .array(
-        z.object({
-          pointer: z
-            .string()
-            .optional()
-            .meta({ description: 'JSON Pointer (RFC 6901) into the body', example: '/items/0/quantity' }),
-          parameter: z
-            .string()
-            .optional()
-            .meta({ description: 'Name of the query parameter', example: 'limit' }),
-          detail: z.string().meta({ example: 'must not be less than 1' }),
-        }),
+        z
+          .object({
+            pointer: z
+              .string()
+              .optional()
+              .meta({ description: 'JSON Pointer (RFC 6901) into the body', example: '/items/0/quantity' }),
+            parameter: z
+              .string()
+              .optional()
+              .meta({ description: 'Name of the query parameter', example: 'limit' }),
+            detail: z
+              .string()
+              .meta({ description: 'What is wrong with the value', example: 'must not be less than 1' }),
+          })
+          .meta({ id: 'ProblemError', description: 'Invalid value of a request' }),
       )
       .optional()
       .meta({ description: 'Every invalid value of the body or the query, at most 100' }),

@@ -74,6 +74,8 @@ export const wholeNumber = (min: number, max: number) =>
     .max(max, { error: `must not be more than ${max}`, abort: true })
     .int('must be a whole number')
 
+/** The price of the demo item in the examples, so that the example of a change keeps it. */
+const PRICE_EXAMPLE = '9.50'
 const NOT_AN_AMOUNT = `must be an amount like "12.50" or 12.5, not negative, at most ${MAX_PRICE_MINOR} minor units`
 
 /**
@@ -83,7 +85,10 @@ const NOT_AN_AMOUNT = `must be an amount like "12.50" or 12.5, not negative, at 
 export const moneyInput = z
   .union(
     [
-      z.string().regex(/^\d{1,10}(\.\d{1,4})?$/, NOT_AN_AMOUNT),
+      z
+        .string()
+        .regex(/^\d{1,10}(\.\d{1,4})?$/, NOT_AN_AMOUNT)
+        .meta({ example: PRICE_EXAMPLE }),
       z.number().min(0, NOT_AN_AMOUNT).max(MAX_PRICE_MINOR, NOT_AN_AMOUNT),
     ],
     { error: NOT_AN_AMOUNT },
@@ -91,7 +96,7 @@ export const moneyInput = z
   .meta({
     description:
       'Amount as a decimal string, or a number, with no more decimals than the currency has. The maximum is 1000000000 minor units: 10000000.00 in EUR, 1000000000 in JPY, 1000000.000 in KWD.',
-    example: '12.50',
+    example: PRICE_EXAMPLE,
   })
 
 /** An amount in a response. */

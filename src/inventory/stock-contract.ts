@@ -30,11 +30,11 @@ export const timeZone = z
   .string({ error: 'must be a string' })
   .regex(/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/, 'must be an IANA time zone like Europe/Rome')
   .meta({ description: 'IANA time zone of the periods of its statistics', example: 'Europe/Rome' })
-const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions in stock', example: 10 })
+const availableQty = wholeNumber(0, MAX_STOCK).meta({ description: 'Portions in stock', example: 100 })
 const ofThreshold = {
   description:
     'Stock at or below this is low. An item that becomes low emits one `inventory.low_stock.v1`; null: never',
-  example: 3,
+  example: 20,
 }
 const threshold = wholeNumber(0, MAX_STOCK).meta(ofThreshold)
 
@@ -66,7 +66,7 @@ export const addRestaurantBody = z
       default: DEFAULT_TIME_ZONE,
     }),
   })
-  .meta({ id: 'AddRestaurant' })
+  .meta({ id: 'AddRestaurant', description: 'Restaurant to add' })
 
 export const addMenuItemBody = z
   .strictObject({
@@ -75,7 +75,7 @@ export const addMenuItemBody = z
     available_qty: availableQty,
     low_stock_threshold: optional(threshold),
   })
-  .meta({ id: 'AddMenuItem' })
+  .meta({ id: 'AddMenuItem', description: 'Item to add to a menu' })
 
 export const changeRestaurantBody = z
   .strictObject({
@@ -84,7 +84,7 @@ export const changeRestaurantBody = z
     active: active.optional().meta({ description: 'Whether new orders are accepted', example: true }),
   })
   .refine(isNotEmpty, EMPTY)
-  .meta({ id: 'ChangeRestaurant', minProperties: 1 })
+  .meta({ id: 'ChangeRestaurant', minProperties: 1, description: 'Properties of a restaurant to change' })
 
 export const changeMenuItemBody = z
   .strictObject({
@@ -94,7 +94,7 @@ export const changeMenuItemBody = z
     active: active.optional().meta({ description: 'Whether the item can be ordered', example: true }),
   })
   .refine(isNotEmpty, EMPTY)
-  .meta({ id: 'ChangeMenuItem', minProperties: 1 })
+  .meta({ id: 'ChangeMenuItem', minProperties: 1, description: 'Properties of a menu item to change' })
 
 export const restockBody = z
   .strictObject({
@@ -105,7 +105,7 @@ export const restockBody = z
       'several lines',
     ),
   })
-  .meta({ id: 'Restock' })
+  .meta({ id: 'Restock', description: 'Portions to add to the stock of an item' })
 
 export const adjustmentBody = z
   .strictObject({
@@ -123,7 +123,7 @@ export const adjustmentBody = z
       ),
     ),
   })
-  .meta({ id: 'AdjustStock' })
+  .meta({ id: 'AdjustStock', description: 'Correction of the stock of an item' })
 
 export const menuQuery = z.strictObject({
   ...paginationFields,
@@ -142,7 +142,7 @@ export const restaurantReply = z
     active: active.meta({ description: 'Whether new orders are accepted', example: true }),
     created_at: timestamp('Time of creation'),
   })
-  .meta({ id: 'Restaurant' })
+  .meta({ id: 'Restaurant', description: 'Restaurant' })
 
 export const menuItemReply = z
   .object({
@@ -161,7 +161,7 @@ export const menuItemReply = z
     created_at: timestamp('Time of creation'),
     updated_at: timestamp('Time of the last change of the item or its stock'),
   })
-  .meta({ id: 'MenuItem' })
+  .meta({ id: 'MenuItem', description: 'Item of a menu with its stock' })
 
 export type RestaurantReply = z.infer<typeof restaurantReply>
 export type MenuItemReply = z.infer<typeof menuItemReply>

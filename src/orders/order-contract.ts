@@ -29,15 +29,19 @@ const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Number of por
 const customerId = text(100, { description: 'Id of the customer in your system', example: 'customer-42' })
 const status = z
   .enum(orderStatuses, { error: `must be one of ${orderStatuses.join(', ')}` })
-  .meta({ description: 'Status of the order', example: 'PREPARING' })
+  .meta({ id: 'OrderStatus', description: 'Status of the order', example: 'PREPARING' })
 
 export const orderParams = z.strictObject({ order_id: orderId })
+
+const placeOrderLine = z
+  .strictObject({ menu_item_id: menuItemId, quantity })
+  .meta({ id: 'PlaceOrderLine', description: 'Line of an order to place' })
 
 export const placeOrderBody = z
   .strictObject({
     restaurant_id: restaurantId,
     items: z
-      .array(z.strictObject({ menu_item_id: menuItemId, quantity }), { error: 'must be a list of lines' })
+      .array(placeOrderLine, { error: 'must be a list of lines' })
       .min(1, 'must have at least one line')
       .max(MAX_LINE_COUNT, `must not have more than ${MAX_LINE_COUNT} lines`)
       .meta({ description: 'Ordered items; lines with the same item are merged' }),
@@ -46,13 +50,13 @@ export const placeOrderBody = z
       text(500, { description: 'Notes for the kitchen', example: 'no basil, please' }, 'several lines'),
     ),
   })
-  .meta({ id: 'PlaceOrder' })
+  .meta({ id: 'PlaceOrder', description: 'Order to place' })
 
 export const changeStatusBody = z
   .strictObject({
     status: status.meta({ description: 'Requested status', example: 'OUT_FOR_DELIVERY' }),
   })
-  .meta({ id: 'ChangeStatus' })
+  .meta({ id: 'ChangeStatus', description: 'Status that an order is to have' })
 
 export const cancelOrderBody = z
   .strictObject({
@@ -70,7 +74,7 @@ export const cancelOrderBody = z
       ),
     ),
   })
-  .meta({ id: 'CancelOrder' })
+  .meta({ id: 'CancelOrder', description: 'Reason of a cancellation' })
 
 const itemReply = z
   .object({
@@ -82,7 +86,7 @@ const itemReply = z
       .min(1)
       .meta({ description: 'Number of portions, summed over all lines with this item', example: 1 }),
   })
-  .meta({ id: 'OrderItem' })
+  .meta({ id: 'OrderItem', description: 'Item of an order, as it was on the menu when the order was placed' })
 
 const customerIdReply = z
   .string()
@@ -99,12 +103,14 @@ const transitionReply = z
     from_status: status.nullable().meta({ description: 'Previous status; null for PLACED', example: null }),
     to_status: status.meta({ description: 'New status', example: 'PLACED' }),
     reason: z.string().nullable().meta({ description: 'Reason of a cancellation', example: null }),
-    actor: z
-      .enum(['client', 'system'])
-      .meta({ description: 'client: an API call; system: the asynchronous pipeline', example: 'client' }),
+    actor: z.enum(['client', 'system']).meta({
+      id: 'Actor',
+      description: 'client: an API call; system: the asynchronous pipeline',
+      example: 'client',
+    }),
     at: timestamp('Time of the transition'),
   })
-  .meta({ id: 'Transition' })
+  .meta({ id: 'Transition', description: 'Change of the status of an order' })
 
 const shortageReply = z
   .object({
@@ -113,7 +119,7 @@ const shortageReply = z
     requested_qty: z.int().meta({ description: 'Portions requested', example: 3 }),
     available_qty: z.int().meta({ description: 'Portions available', example: 2 }),
   })
-  .meta({ id: 'Shortage' })
+  .meta({ id: 'Shortage', description: 'Item of which an order requested more than was available' })
 
 const totals = {
   total_amount: moneyOutput('Total over all items', '9.50'),
@@ -131,7 +137,7 @@ export const placedOrderReply = z
       .meta({ description: 'Becomes PREPARING or, with insufficient stock, CANCELLED asynchronously' }),
     ...totals,
   })
-  .meta({ id: 'PlacedOrder' })
+  .meta({ id: 'PlacedOrder', description: 'Order at the time of the response that accepted it' })
 
 export const listOrdersQuery = z
   .strictObject({
@@ -153,11 +159,15 @@ export const listOrdersQuery = z
         description: 'One or more statuses, separated by commas or in repeated parameters',
         example: ['PLACED', 'PREPARING'],
         param: { style: 'form', explode: false },
-        override: { type: 'array', items: { type: 'string', enum: [...orderStatuses] }, minItems: 1 },
+        override: { type: 'array', items: { $ref: '#/components/schemas/OrderStatus' }, minItems: 1 },
       }),
     customer_id: customerId.optional(),
-    placed_from: queryTime.optional().meta({ description: 'Only orders placed at or after this time' }),
-    placed_before: queryTime.optional().meta({ description: 'Only orders placed before this time' }),
+    placed_from: queryTime
+      .optional()
+      .meta({ description: 'Only orders placed at or after this time', example: '2026-11-22T00:00:00Z' }),
+    placed_before: queryTime
+      .optional()
+      .meta({ description: 'Only orders placed before this time', example: '2026-11-23T00:00:00Z' }),
     ...paginationFields,
   })
   .refine(
@@ -180,7 +190,7 @@ export const listedOrderReply = z
     placed_at: totals.placed_at,
     updated_at: timestamp('Time of the last status change'),
   })
-  .meta({ id: 'ListedOrder' })
+  .meta({ id: 'ListedOrder', description: 'Order in a list, without its items' })
 
 export const orderReply = z
   .object({
@@ -201,7 +211,7 @@ export const orderReply = z
     updated_at: timestamp('Time of the last status change'),
     timeline: z.array(transitionReply).meta({ description: 'All transitions so far, oldest first' }),
   })
-  .meta({ id: 'Order' })
+  .meta({ id: 'Order', description: 'Order with its items and all its transitions' })
 
 export type PlacedOrderReply = z.infer<typeof placedOrderReply>
 export type ListedOrderReply = z.infer<typeof listedOrderReply>

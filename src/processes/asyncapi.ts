@@ -18,8 +18,10 @@ export function buildAsyncApi({ PUBLIC_URL, AUTH_MODE }: Pick<Config, 'PUBLIC_UR
   })
 }
 
-const restaurantSnapshot = z.object({
-  restaurant: restaurantReply,
-  open_orders: z.array(orderReply).meta({ description: 'Neither delivered nor cancelled; oldest first' }),
-  has_more_open_orders: z.boolean().meta({ description: 'There are more than are shown' }),
-})
+const restaurantSnapshot = z
+  .object({
+    restaurant: restaurantReply,
+    open_orders: z.array(orderReply).meta({ description: 'Neither delivered nor cancelled; oldest first' }),
+    has_more_open_orders: z.boolean().meta({ description: 'There are more than are shown' }),
+  })
+  .meta({ title: 'Restaurant with its open orders' })

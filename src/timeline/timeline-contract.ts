@@ -27,7 +27,7 @@ const stockReply = z
     restored_at: timestamp('Time of the restoration').nullable(),
     shortages,
   })
-  .meta({ id: 'StockOutcome' })
+  .meta({ id: 'StockOutcome', description: 'What the order did to the stock' })
 
 const eventReply = z
   .object({
@@ -41,7 +41,7 @@ const eventReply = z
       .meta({ description: 'Position among the events of the order; increasing, with gaps', example: 1 }),
     at: timestamp('Time at which the event was written'),
   })
-  .meta({ id: 'TimelineEvent' })
+  .meta({ id: 'TimelineEvent', description: 'Event of an order' })
 
 const { delivery_id, webhook_id, event_id, type, state, reason, ...deliveryFields } = deliveryReply.shape
 const { created_at, settled_at, next_attempt_at, attempt_count } = deliveryFields
@@ -62,7 +62,7 @@ const timelineDelivery = z
       .nullable()
       .meta({ description: 'HTTP status of the last response; null: none was received', example: 204 }),
   })
-  .meta({ id: 'TimelineDelivery' })
+  .meta({ id: 'TimelineDelivery', description: 'Delivery of an event of the order to a webhook' })
 
 export const timelineReply = z
   .object({
@@ -76,7 +76,7 @@ export const timelineReply = z
       description: `Deliveries of these events to webhooks that you can access, oldest first, at most the newest ${MAX_DELIVERY_COUNT}; empty without the scope \`webhooks:read\``,
     }),
   })
-  .meta({ id: 'OrderTimeline' })
+  .meta({ id: 'OrderTimeline', description: 'Everything that happened to an order' })
 
 export type TimelineReply = z.infer<typeof timelineReply>
 

@@ -17,7 +17,7 @@ export const testEventSchema = z
         webhook_id: z.uuid().meta({ description: 'Id of the webhook' }),
         at: z.iso.datetime().meta({ description: 'Time of the test request, in UTC' }),
       })
-      .meta({ description: 'The test' }),
+      .meta({ title: 'Test of a webhook', description: 'The test' }),
   })
   .meta({
     title: 'Webhook tested',

@@ -42,6 +42,17 @@ const restaurantIds = z
 const ofDescription = { description: 'Description for your own use', example: 'the kitchen display' }
 const description = text(200, ofDescription)
 
+const webhookStatus = z
+  .enum(['ACTIVE', 'DISABLED'], { error: 'must be one of ACTIVE, DISABLED' })
+  .meta({ id: 'WebhookStatus', description: 'DISABLED: nothing is sent', example: 'ACTIVE' })
+
+const disabledReason = z.enum(['BY_OWNER', 'FAILING', 'GONE']).meta({
+  id: 'DisabledReason',
+  description:
+    'BY_OWNER: disabled by a request; FAILING: no successful delivery for 5 days; GONE: the endpoint responded 410',
+  example: 'BY_OWNER',
+})
+
 export const webhookParams = z.strictObject({ webhook_id: webhookId })
 export const deliveryParams = z.strictObject({ webhook_id: webhookId, delivery_id: deliveryId })
 
@@ -57,7 +68,7 @@ export const addWebhookBody = z
     }),
     description: optional(description),
   })
-  .meta({ id: 'AddWebhook' })
+  .meta({ id: 'AddWebhook', description: 'Webhook to add' })
 
 export const changeWebhookBody = z
   .strictObject({
@@ -65,14 +76,14 @@ export const changeWebhookBody = z
     event_types: eventTypes.optional(),
     restaurant_ids: restaurantIds.optional().meta({ description: 'Restaurants whose events are delivered' }),
     description: description.nullable().optional(),
-    status: z.enum(['ACTIVE', 'DISABLED'], { error: 'must be one of ACTIVE, DISABLED' }).optional().meta({
+    status: webhookStatus.optional().meta({
       description:
         'DISABLED: nothing is sent, and pending deliveries are discarded; ACTIVE: events from now on are delivered',
       example: 'ACTIVE',
     }),
   })
   .refine(body => Object.keys(body).length > 0, 'must have at least one property')
-  .meta({ id: 'ChangeWebhook', minProperties: 1 })
+  .meta({ id: 'ChangeWebhook', minProperties: 1, description: 'Properties of a webhook to change' })
 
 const optionalTimestamp = (meaning: string) => timestamp(meaning).nullable()
 
@@ -86,20 +97,17 @@ export const webhookReply = z
       .nullable()
       .meta({ description: 'Restaurants whose events are delivered; null: all' }),
     description: z.string().nullable().meta(ofDescription),
-    status: z
-      .enum(['ACTIVE', 'DISABLED'])
-      .meta({ description: 'DISABLED: nothing is sent', example: 'ACTIVE' }),
-    disabled_reason: z.enum(['BY_OWNER', 'FAILING', 'GONE']).nullable().meta({
-      description:
-        'BY_OWNER: disabled by a request; FAILING: no successful delivery for 5 days; GONE: the endpoint responded 410',
-    }),
+    status: webhookStatus,
+    disabled_reason: disabledReason
+      .nullable()
+      .meta({ description: 'Why the webhook is disabled; null: it is not', example: null }),
     disabled_at: optionalTimestamp('Time at which the webhook was disabled'),
     failing_since: optionalTimestamp('Time of the first failure since the last success'),
     last_success_at: optionalTimestamp('Approximate time of the last successful delivery'),
     created_at: timestamp('Time of creation'),
     updated_at: timestamp('Time of the last change'),
   })
-  .meta({ id: 'Webhook' })
+  .meta({ id: 'Webhook', description: 'Subscription of a URL to events' })
 
 const secret = z
   .string()
@@ -110,7 +118,9 @@ const secret = z
     example: 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=',
   })
 
-export const addedWebhookReply = webhookReply.extend({ secret }).meta({ id: 'AddedWebhook' })
+export const addedWebhookReply = webhookReply
+  .extend({ secret })
+  .meta({ id: 'AddedWebhook', description: 'Added webhook with its secret' })
 
 export const rotatedSecretReply = z
   .object({
@@ -120,7 +130,7 @@ export const rotatedSecretReply = z
       `Time until which deliveries are also signed with the previous secret, ${SECRET_OVERLAP_HOURS} hours from now`,
     ),
   })
-  .meta({ id: 'RotatedSecret' })
+  .meta({ id: 'RotatedSecret', description: 'New secret of a webhook' })
 
 const attemptReply = z
   .object({
@@ -139,7 +149,7 @@ const attemptReply = z
       .meta({ description: 'First bytes of the response body', example: 'try later' }),
     error: z.string().nullable().meta({ description: 'Reason why no response was received', example: null }),
   })
-  .meta({ id: 'DeliveryAttempt' })
+  .meta({ id: 'DeliveryAttempt', description: 'One attempt at a delivery' })
 
 export const deliveryReply = z
   .object({
@@ -151,6 +161,7 @@ export const deliveryReply = z
     type: z.string().meta({ description: 'Type of the event', example: 'order.placed.v1' }),
     order_id: id('order of the event', demoIds.order).nullable(),
     state: z.enum(['PENDING', 'DELIVERED', 'DEAD', 'DISCARDED']).meta({
+      id: 'DeliveryState',
       description:
         'PENDING: being sent, or waiting for a retry or for an earlier event of the order; DELIVERED: the endpoint responded 2xx; DEAD: all attempts failed; DISCARDED: no longer sent, see `reason`',
     }),
@@ -161,7 +172,7 @@ export const deliveryReply = z
     attempt_count: wholeNumber(0, 1_000_000).meta({ description: 'Number of attempts so far', example: 2 }),
     attempts: z.array(attemptReply).meta({ description: 'Latest attempts, newest first' }),
   })
-  .meta({ id: 'Delivery' })
+  .meta({ id: 'Delivery', description: 'Delivery of an event to a webhook, with its attempts' })
 
 export type WebhookReply = z.infer<typeof webhookReply>
 export type AddedWebhookReply = z.infer<typeof addedWebhookReply>

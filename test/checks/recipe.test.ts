@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { cpSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
@@ -9,6 +10,19 @@ import { applyStep, readRecipe } from './follow-recipe.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const MAX_FILE_COUNT = 15
 const run = promisify(execFile)
+
+/**
+ * With other packages installed than the lockfile has, `npm run` in the copy would run `npm ci`,
+ * which empties the shared `node_modules` through the link.
+ */
+function assertInstalled(): void {
+  const stamp = join(ROOT, 'node_modules', '.comanda-lock')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex')
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock)
+    throw new Error('node_modules is not what package-lock.json says: run `npm run check` first')
+}
 
 /** Copies the project as git sees it, with uncommitted changes. The copy shares `node_modules`. */
 async function copyProject(folder: string): Promise<void> {
@@ -24,10 +38,11 @@ describe('the recipe "Add an event with its job" of CONTRIBUTING.md', () => {
   let folder: string
 
   before(async () => {
+    assertInstalled()
     folder = temporaryFolder()
     await copyProject(folder)
   })
-  after(() => rmSync(folder, { recursive: true, force: true }))
+  after(() => folder && rmSync(folder, { recursive: true, force: true }))
 
   it(`changes at most ${MAX_FILE_COUNT} files by hand`, () => {
     const files = new Set(steps.map(({ file }) => file))

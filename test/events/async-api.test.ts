@@ -3,6 +3,7 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { expect } from 'chai'
 import { eventTypes } from '../../src/events/catalogue.ts'
+import type { JsonSchema } from '../../src/events/event-schemas.ts'
 import type { Config } from '../../src/platform/config.ts'
 import { buildAsyncApi } from '../../src/processes/asyncapi.ts'
 import { TEST_EVENT } from '../../src/webhooks/deliveries.ts'
@@ -56,6 +57,26 @@ describe('the AsyncAPI document', () => {
       return validate(value) ? 'valid' : ajv.errorsText(validate.errors)
     }
   }
+
+  it('has a title for each model, so that generators name all of them', () => {
+    const { components } = buildAsyncApi({ PUBLIC_URL: 'https://orders.example.com', AUTH_MODE: 'none' })
+    const titles: string[] = []
+    const anonymous: string[] = []
+    const visit = (schema: JsonSchema, at: string) => {
+      if (schema.properties || schema.enum) {
+        if (schema.title) titles.push(schema.title)
+        else anonymous.push(at)
+      }
+      for (const [name, each] of Object.entries(schema.properties ?? {})) visit(each, `${at}.${name}`)
+      for (const each of [schema.items ?? [], schema['anyOf'] ?? []].flat())
+        visit(each as JsonSchema, `${at}[]`)
+    }
+    for (const [name, schema] of Object.entries(components.schemas)) visit(schema as JsonSchema, name)
+    visit(components.messageTraits.webhook.headers, 'headers')
+    expect(anonymous).to.deep.equal([])
+    expect(new Set(titles).size, 'distinct titles').to.equal(titles.length)
+    expect(titles.length).to.be.above(20)
+  })
 
   it('has message examples that match their payload schemas', () => {
     const document = buildAsyncApi({ PUBLIC_URL: 'https://orders.example.com', AUTH_MODE: 'none' })

@@ -7,7 +7,7 @@ import { addDemoWebhook } from '../../src/webhooks/add-demo-webhook.ts'
 import { deduct, prepare } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
-import { exampleOf, type OpenApiDocument, type Operation, operationsOf } from './operations.ts'
+import { type OpenApiDocument, type Operation, operationsOf, type Parameter } from './operations.ts'
 import { ResponseValidator } from './response-validator.ts'
 import { type RawReply, type RawRequest, send } from './send.ts'
 import {
@@ -251,7 +251,7 @@ describe('the API compared with its OpenAPI document', () => {
 describe('the examples in /docs', () => {
   let system: TestSystem
 
-  before(async () => {
+  beforeEach(async () => {
     system = await startSystem(['api'])
     const { database } = system
     await database.transaction(addDemoMenu)
@@ -262,22 +262,38 @@ describe('the examples in /docs', () => {
     await deduct(database, order_id)
     await prepare(database, order_id)
   })
-  after(() => system.stop())
+  afterEach(() => system.stop())
 
-  it('succeed on the demo menu without a change', async () => {
+  /** Sends the examples of every operation. @param isFilled whether a parameter is sent */
+  async function expectSuccesses(isFilled: (parameter: Parameter) => boolean): Promise<void> {
     const { body: document } = await system.api.call('GET', '/openapi.json')
     // Operations that delete come last.
     const operations = operationsOf(document)
     const isLast = ({ method }: Operation) => method === 'DELETE'
     operations.sort((a, b) => Number(isLast(a)) - Number(isLast(b)))
-    for (const { operationId, method, path, parameters, bodySchema } of operations) {
-      const filled = parameters.reduce(
-        (at, { name, schema }) => at.replace(`{${name}}`, String(exampleOf(document, schema))),
-        path,
-      )
-      const body = bodySchema && exampleOf(document, bodySchema)
-      const reply = await system.api.call(method, filled, body)
+    for (const { operationId, method, path, parameters, bodyExample } of operations) {
+      const filled = (place: string) =>
+        parameters
+          .filter(parameter => parameter.in === place && isFilled(parameter))
+          .map(({ name, example }): [string, string] => [name, String(example)])
+      const at = filled('path').reduce((at, [name, value]) => at.replace(`{${name}}`, value), path)
+      const query = String(new URLSearchParams(filled('query')))
+      const headers = Object.fromEntries(filled('header'))
+      const reply = await system.api.call(method, `${at}${query && `?${query}`}`, bodyExample, headers)
       expect(reply.status, `${operationId}: ${JSON.stringify(reply.body)}`).to.be.within(200, 299)
     }
+  }
+
+  it('succeed on the demo menu, as Swagger UI sends them', () =>
+    expectSuccesses(({ required }) => required === true))
+
+  it('succeed on the demo menu with every optional header and parameter, as Postman imports them', () =>
+    expectSuccesses(() => true))
+
+  it('leave the dishes of the demo menu as they are', async () => {
+    const read = () => system.api.item(demoIds.margherita)
+    const { name, price, low_stock_threshold, active } = await read()
+    await expectSuccesses(({ required }) => required === true)
+    expect(await read()).to.include({ name, price, low_stock_threshold, active })
   })
 })

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
+import { swaggerPlugin } from '../../src/http/openapi/swagger-plugin.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { operationsOf } from './operations.ts'
 
 describe('/docs', () => {
   let system: TestSystem
@@ -92,6 +94,60 @@ describe('/docs', () => {
     expect(root.status).to.equal(302)
     expect(root.headers.get('location')).to.equal('docs')
     expect((await get('/docs/')).headers.get('location')).to.equal('../docs')
+  })
+
+  describe('the plugin of Swagger UI', () => {
+    // The plugin runs in the page; here it gets the only thing of a browser that it uses.
+    const plugin = () => {
+      const browser = globalThis as { document?: object }
+      browser.document = { baseURI: 'https://shop.example/comanda/docs' }
+      try {
+        return swaggerPlugin()
+      } finally {
+        delete browser.document
+      }
+    }
+
+    it('is in the page as it is in the source', () => {
+      expect(html).to.include(swaggerPlugin.toString())
+    })
+
+    it('sends requests to the server of the page, without the examples of optional parameters', () => {
+      const example = 'x'
+      const parameters = [{ required: true, example }, { required: false, example }, { example }]
+      const { updateJsonSpec } = plugin().statePlugins.spec.wrapActions
+      const loaded = { paths: { '/a': { get: { parameters } } }, servers: [{ url: 'https://other.example' }] }
+      expect(updateJsonSpec(document => document)(loaded)).to.deep.equal({
+        paths: { '/a': { get: { parameters: [{ required: true, example }, { required: false }, {}] } } },
+        servers: [{ url: 'https://shop.example/comanda' }],
+      })
+    })
+
+    it('has no Execute for streams, which would not end', async () => {
+      const { allowTryItOutFor } = plugin().statePlugins.spec.wrapSelectors
+      const { body } = await system.api.call('GET', '/openapi.json')
+      const denied = operationsOf(body).filter(
+        ({ path, method }) => !allowTryItOutFor(() => true)({}, path, method),
+      )
+      expect(denied.map(({ operationId }) => operationId)).to.deep.equal(['streamOrder', 'streamRestaurant'])
+    })
+
+    it('collapses error responses until they are opened', () => {
+      const opened: boolean[] = []
+      const React = {
+        createElement: (type: unknown, props: object, ...children: unknown[]) => ({ type, props, children }),
+        useState: (initial: unknown) => [initial, (value: boolean) => opened.push(value)] as never,
+      }
+      const show = (code: string) =>
+        plugin().wrapComponents.response(() => 'original', { React })({
+          code,
+          response: { get: name => name },
+        })
+      expect(show('200')).to.have.property('type').that.is.a('function')
+      const collapsed = show('404') as { type: string }
+      expect(collapsed.type).to.equal('tr')
+      expect(JSON.stringify(collapsed)).to.include('404').and.include('description ▸')
+    })
   })
 
   it('is not served at other paths that end in /docs', async () => {

@@ -4,6 +4,7 @@ import type { ResourceKind } from '../../src/platform/errors.ts'
 
 export interface Schema {
   $ref?: string
+  description?: string
   properties?: Record<string, Schema>
   required?: string[]
   items?: Schema
@@ -11,17 +12,31 @@ export interface Schema {
 }
 
 interface Response {
+  /** path of the response in the document: it may be shared by several operations */
+  at: string[]
   description: string
   headers: Record<string, { required?: boolean }>
   content: Record<string, { example?: unknown; examples?: Record<string, { value: unknown }> }>
 }
 
+export interface Parameter {
+  in: string
+  name: string
+  required?: boolean
+  description?: string
+  example?: unknown
+  schema: Schema
+}
+
 export interface Operation {
   operationId: string
+  description: string
   method: string
   path: string
-  parameters: { in: string; name: string; schema: Schema }[]
+  parameters: Parameter[]
   bodySchema: Schema | undefined
+  /** the body that Swagger UI and imports fill in */
+  bodyExample: unknown
   bodyRequired: boolean
   /** Kind of the last id in the path. */
   resource: ResourceKind | undefined
@@ -39,20 +54,23 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
   const { paths = {} } = document as { paths?: object }
   return Object.entries(paths).flatMap(([path, methods]: [string, Record<string, DocumentedOperation>]) =>
     Object.entries(methods).map(
-      ([method, { operationId, parameters = [], requestBody, responses, security }]) => ({
+      ([method, { operationId, description, parameters = [], requestBody, responses, security }]) => ({
         operationId,
+        description,
         method: method.toUpperCase(),
         path,
         parameters,
         bodySchema: requestBody?.content['application/json'].schema,
+        bodyExample: requestBody?.content['application/json'].example,
         bodyRequired: requestBody?.required ?? false,
         resource: resourceOf(path),
         successStatus: successStatusOf(operationId, responses),
         responses: Object.fromEntries(
-          Object.entries(responses).map(([status, response]) => [
-            status,
-            { ...response, content: response.content ?? {} },
-          ]),
+          Object.entries(responses).map(([status, response]) => {
+            const at = response.$ref?.split('/').slice(1) ?? ['paths', path, method, 'responses', status]
+            const resolved = resolve(document, response)
+            return [status, { ...resolved, at, content: resolved.content ?? {} }]
+          }),
         ),
         scope: security?.[0]?.bearer[0],
       }),
@@ -60,12 +78,15 @@ export function operationsOf(document: OpenApiDocument): Operation[] {
   )
 }
 
-interface DocumentedOperation extends Pick<Operation, 'operationId'> {
+type DocumentedResponse = Omit<Response, 'at' | 'content'> &
+  Partial<Pick<Response, 'content'>> & { $ref?: string }
+
+interface DocumentedOperation extends Pick<Operation, 'operationId' | 'description'> {
   /** 204 has no content */
-  responses: Record<string, Omit<Response, 'content'> & Partial<Pick<Response, 'content'>>>
+  responses: Record<string, DocumentedResponse>
   security?: { bearer: [scope: string] }[]
   parameters?: Operation['parameters']
-  requestBody?: { required?: boolean; content: { 'application/json': { schema: Schema } } }
+  requestBody?: { required?: boolean; content: { 'application/json': { schema: Schema; example: unknown } } }
 }
 
 function resourceOf(path: string): ResourceKind | undefined {
@@ -95,22 +116,11 @@ export function fieldsOf(
   ])
 }
 
-/** Returns the example that Swagger UI fills in, composed of the examples of its parts. */
-export function exampleOf(document: OpenApiDocument, schema: Schema): unknown {
-  const { example, properties, items } = resolve(document, schema)
-  if (example !== undefined) return example
-  if (items) return [exampleOf(document, items)]
-  if (!properties) return undefined
-  return Object.fromEntries(
-    Object.entries(properties).map(([name, property]) => [name, exampleOf(document, property)]),
-  )
-}
-
-function resolve(document: OpenApiDocument, schema: Schema): Schema {
+function resolve<Part extends { $ref?: string }>(document: OpenApiDocument, schema: Part): Part {
   if (!schema.$ref) return schema
   const found: unknown = schema.$ref
     .split('/')
     .slice(1)
     .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], document)
-  return resolve(document, found as Schema)
+  return resolve(document, found as Part)
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import Router, { type RouterContext } from '@koa/router'
 import { serveHtml } from './serve-html.ts'
+import { swaggerPlugin } from './swagger-plugin.ts'
 
 /** Files of swagger-ui-dist by the name under which the page of koa2-swagger-ui loads them. */
 const assets = {
@@ -80,7 +81,7 @@ async function renderPage(ctx: RouterContext): Promise<Page> {
     hideTopbar: true,
     swaggerOptions: {
       url: 'openapi.json',
-      plugins: useThisServer.toString(),
+      plugins: swaggerPlugin.toString(),
       layout: 'StandaloneLayout',
       // By default, Swagger UI on any host but localhost sends the document to swagger.io.
       validatorUrl: 'none',
@@ -91,21 +92,6 @@ async function renderPage(ctx: RouterContext): Promise<Page> {
   await render(ctx, async () => undefined)
   const html = withoutRemoteFonts(String(ctx.body)).replaceAll(`${ASSETS_PATH}//`, `${ASSETS_PATH}/`)
   return { html, policy: contentSecurityPolicy(html) }
-}
-
-/** of the browser */
-declare const document: { baseURI: string }
-
-/**
- * A plugin of Swagger UI, which runs in the browser. It sends requests to the server that the page
- * comes from: the page's content policy permits no other one, and the public URL may name the same
- * server differently.
- */
-function useThisServer() {
-  const url = new URL('.', document.baseURI).href.slice(0, -1)
-  const useIt = (update: (document: object) => unknown) => (loaded: object) =>
-    update({ ...loaded, servers: [{ url }] })
-  return { statePlugins: { spec: { wrapActions: { updateJsonSpec: useIt } } } }
 }
 
 function withoutRemoteFonts(html: string): string {

@@ -4,7 +4,9 @@ import { PATCH_TYPES } from '../body.ts'
 import { idempotencyKeyHeader } from '../idempotency.ts'
 import { type Route, STREAM_TYPE } from '../route.ts'
 import { type DocumentOptions, errorResponses } from './error-responses.ts'
-import { flattenNullable } from './flatten-nullable.ts'
+import { finishDocument } from './finish-document.ts'
+import { introduction } from './introduction.ts'
+import { presentSchema } from './present-schema.ts'
 import { header, requestIdHeader } from './response-headers.ts'
 
 export type { DocumentOptions } from './error-responses.ts'
@@ -22,8 +24,7 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
     info: {
       title: 'Comanda',
       version,
-      description:
-        'Order management for restaurants. Orders are accepted in milliseconds; stock is deducted and restored asynchronously.',
+      description: introduction(options.AUTH_MODE ?? 'none'),
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: options.PUBLIC_URL ?? DEFAULT_PUBLIC_URL, description: 'Public URL' }],
@@ -43,7 +44,7 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
       : {}),
     paths,
   }
-  return createDocument(document, { override: flattenNullable })
+  return finishDocument(createDocument(document, { override: presentSchema }))
 }
 
 function bearerScheme(mode: 'jwt' | 'api-key') {
@@ -66,6 +67,7 @@ function bearerScheme(mode: 'jwt' | 'api-key') {
 const ifMatchHeader = z.string().meta({
   description:
     'Expected `ETag`, several, or `*`. With any other current version, nothing is changed and the response is 412.',
+  example: '*',
 })
 
 const ifNoneMatchHeader = (isChange: boolean) =>
@@ -73,19 +75,21 @@ const ifNoneMatchHeader = (isChange: boolean) =>
     description: isChange
       ? 'Unwanted `ETag`, several, or `*`. If one is current, nothing is changed and the response is 412.'
       : '`ETag` of a stored response, several, or `*`. If one is current, the response is 304 without a body.',
+    example: '"0"',
   })
 
 const lastEventIdHeader = z.string().meta({
-  description: '`id` of the last received event; the stream resumes after it',
+  description: '`id` of the last received event; the stream resumes after it. Empty: from the beginning',
+  example: '',
 })
 
 function operation(route: Route, options: DocumentOptions) {
   const { REQUIRE_IDEMPOTENCY_KEY: requireIdempotencyKey = false, AUTH_MODE = 'none' } = options
   const isChange = route.method !== 'get'
+  // A key of its own for each operation, because a key that another request had is refused.
+  const keyHeader = idempotencyKeyHeader.meta({ example: `${route.operationId}-1` })
   const headers = z.object({
-    ...(isChange
-      ? { 'Idempotency-Key': requireIdempotencyKey ? idempotencyKeyHeader : idempotencyKeyHeader.optional() }
-      : {}),
+    ...(isChange ? { 'Idempotency-Key': requireIdempotencyKey ? keyHeader : keyHeader.optional() } : {}),
     ...(route.conditional
       ? { 'If-Match': ifMatchHeader.optional(), 'If-None-Match': ifNoneMatchHeader(isChange).optional() }
       : {}),
@@ -95,7 +99,7 @@ function operation(route: Route, options: DocumentOptions) {
   return {
     operationId,
     summary,
-    description,
+    description: route.isStream ? `${description}\n\n${onCommandLine(route, options)}` : description,
     tags: [tag],
     ...(AUTH_MODE === 'none' ? {} : { security: [{ bearer: [route.scope] }] }),
     requestParams: {
@@ -115,6 +119,16 @@ function operation(route: Route, options: DocumentOptions) {
       ...errorResponses(route, options),
     },
   }
+}
+
+/**
+ * Shows how to read a stream. Swagger UI would wait for its end, so `/docs` does not execute it.
+ */
+function onCommandLine({ path, params }: Route, { PUBLIC_URL, AUTH_MODE = 'none' }: DocumentOptions): string {
+  const { shape = {} } = (params ?? {}) as { shape?: Record<string, z.ZodType> }
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(shape[name]?.meta()?.['example']))
+  const token = AUTH_MODE === 'none' ? '' : '-H "Authorization: Bearer $TOKEN" '
+  return `Read it on the command line:\n\n    curl -N ${token}${PUBLIC_URL ?? DEFAULT_PUBLIC_URL}${filled}`
 }
 
 function bodyContent(method: Route['method'], schema: z.ZodType) {

@@ -42,7 +42,8 @@ export function apiRouter(options: ApiOptions): Router {
         trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
         caller: ctx.state['caller'],
         conditions,
-        lastEventId: ctx.req.headers['last-event-id'] as string | undefined,
+        // An empty id means none, as in browsers.
+        lastEventId: (ctx.req.headers['last-event-id'] as string | undefined) || undefined,
         idempotencyKey:
           route.method === 'get'
             ? undefined
