@@ -1,5 +1,6 @@
 import { rebuildStats } from '../src/analytics/rebuild-stats.ts'
 import { withDatabase } from './ops/ops-database.ts'
+import { counted } from './support/counted.ts'
 import { runScript } from './support/run-script.ts'
 
 /** One statement reads all orders, which may be millions. */
@@ -11,7 +12,7 @@ await runScript(async () => {
     database => database.transaction(rebuildStats),
     TIMEOUT_MS,
   )
-  console.log(`Rebuilt ${quarterHours} quarter hours of statistics from the orders.`)
+  console.log(`Rebuilt ${counted(quarterHours, 'quarter hour')} of statistics from the orders.`)
   for (const { restaurant_id, error } of failed)
     console.error(`Failed for the restaurant ${restaurant_id}: ${error}`)
   return failed.length === 0 ? 0 : 1
