@@ -400,7 +400,7 @@ describe('the runbook in docs/operations.md', function () {
     await database.execute(foreign)
     await run(forget)
     expect(await database.query('select from outbox_events where xid is not null')).to.deep.equal([])
-    expect(await run(rebuild)).to.contain('1 quarter hours of statistics')
+    expect(await run(rebuild)).to.contain('1 quarter hour of statistics')
     await start(startDispatcher)
     services.push(await startWorker({ ...testConfig, WEBHOOK_ALLOW_PRIVATE: true }, system.url, quiet))
     await prepared(order)
