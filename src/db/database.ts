@@ -6,6 +6,7 @@ import { Overloaded } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { Connection } from './connection.ts'
 import { type Listener, listen } from './listener.ts'
+import { measureClock } from './measure-clock.ts'
 import { detectPooling, type Pooling } from './pooling.ts'
 import { applySettings, missingSettings, type SessionSettings, sessionSettings } from './session-settings.ts'
 import { isRetryable, translateSqlError } from './sql-errors.ts'
@@ -60,6 +61,7 @@ export class Database implements Sql {
   }
 
   /**
+   * Connects, and measures the clock of the database before anything is written.
    * @throws DatabaseUnavailable when no connection can be made
    * @throws ConfigurationError behind an unsupported connection pooler, see {@link detectPooling}
    */
@@ -82,7 +84,14 @@ export class Database implements Sql {
     } catch (error) {
       throw translateSqlError(error)
     }
-    return new Database(source, options, pooling)
+    const database = new Database(source, options, pooling)
+    try {
+      await measureClock(database)
+      return database
+    } catch (error) {
+      await database.close()
+      throw error
+    }
   }
 
   async query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]> {

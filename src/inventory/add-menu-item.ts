@@ -41,7 +41,6 @@ export async function addMenuItem(tx: Tx, request: AddMenuItem): Promise<StoredM
   } = request
   const restaurant = await tx.entities.findOneBy(RestaurantEntity, { restaurant_id })
   if (!restaurant) throw new NotFound('restaurant', restaurant_id)
-  const now = new Date()
   await tx.entities.insert(MenuItemEntity, {
     menu_item_id,
     restaurant_id,
@@ -51,8 +50,6 @@ export async function addMenuItem(tx: Tx, request: AddMenuItem): Promise<StoredM
     low_stock_threshold,
     deactivated_at: null,
     version: 1,
-    created_at: now,
-    updated_at: now,
   })
   await tx.entities.insert(StockMovementEntity, {
     movement_id: newId(),

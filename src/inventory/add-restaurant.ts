@@ -29,8 +29,8 @@ export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Res
     time_zone,
     deactivated_at: null,
     version: 1,
-    created_at: new Date(),
   }
-  await tx.entities.insert(RestaurantEntity, restaurant)
-  return restaurant
+  const { generatedMaps } = await tx.entities.insert(RestaurantEntity, restaurant)
+  const [{ created_at }] = generatedMaps as [Pick<Restaurant, 'created_at'>]
+  return { ...restaurant, created_at }
 }

@@ -1,5 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
 import type { TraceContext } from '../events/event.ts'
+import { now } from '../platform/clock.ts'
 import { isChange } from '../platform/is-change.ts'
 import type { Precondition } from '../platform/precondition.ts'
 import { itemChangedAt, MenuItemEntity, type StoredMenuItem } from './inventory-entities.ts'
@@ -40,7 +41,7 @@ export async function changeMenuItem(
     name: name ?? item.name,
     price_minor: price === undefined ? item.price_minor : parsePrice(price, item.restaurant),
     low_stock_threshold: low_stock_threshold === undefined ? item.low_stock_threshold : low_stock_threshold,
-    deactivated_at: deactivatedAt(item.deactivated_at, active, new Date()),
+    deactivated_at: deactivatedAt(item.deactivated_at, active),
   }
   if (!isChange(item, changes)) return item
   await tx.entities.update(
@@ -54,7 +55,7 @@ export async function changeMenuItem(
 }
 
 /** Returns the new time of deactivation. Deactivating again keeps the first time. */
-export function deactivatedAt(before: Date | null, active: boolean | undefined, now: Date): Date | null {
+export function deactivatedAt(before: Date | null, active: boolean | undefined): Date | null {
   if (active === undefined) return before
-  return active ? null : (before ?? now)
+  return active ? null : (before ?? now())
 }

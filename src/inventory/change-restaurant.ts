@@ -35,7 +35,7 @@ export async function changeRestaurant(
   const changes = {
     name: name ?? restaurant.name,
     time_zone: time_zone ?? restaurant.time_zone,
-    deactivated_at: deactivatedAt(restaurant.deactivated_at, active, new Date()),
+    deactivated_at: deactivatedAt(restaurant.deactivated_at, active),
   }
   if (!isChange(restaurant, changes)) return restaurant
   const version = restaurant.version + 1

@@ -4,6 +4,7 @@ import { claimEvents } from '../jobs/inbox.ts'
 import { lockOrders } from '../orders/lock-orders.ts'
 import { OUT_OF_STOCK } from '../orders/order.ts'
 import type { Handled } from '../outbox/consume-events.ts'
+import { now } from '../platform/clock.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
 import { allocate, crossings } from './stock.ts'
@@ -39,7 +40,7 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
     demands,
     new Map(Array.from(onHand, ([id, { available_qty }]) => [id, available_qty])),
   )
-  const deducted_at = new Date().toISOString()
+  const deducted_at = now().toISOString()
 
   const movements = []
   const followUps: EventOf[] = []

@@ -1,5 +1,6 @@
-import { type ConstructorOptions, type Db, PgBoss, type Queue } from 'pg-boss'
+import { type ConstructorOptions, type Db, PgBoss, type Queue, systemClock } from 'pg-boss'
 import type { Database } from '../db/database.ts'
+import { nowMs } from '../platform/clock.ts'
 import type { Logger } from '../platform/log.ts'
 import {
   DEAD_LETTER_QUEUE,
@@ -49,6 +50,7 @@ export async function startBoss(
   const boss = new PgBoss({
     db: bossDb(database),
     instanceName,
+    clock: { ...systemClock, now: nowMs },
     flowIntervalSeconds: NEVER_SECONDS,
     openTelemetry: { propagateContext: true },
     ...roleOptions[role],

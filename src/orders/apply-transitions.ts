@@ -34,5 +34,5 @@ export function applyTransitions<Type extends OrderEvent>(
       outcomes.set(event.event_id, `PLACED → ${transition?.to}`)
     }
   }
-  return { outcomes, events: saveTransitions(tx, saves, new Date()) }
+  return { outcomes, events: saveTransitions(tx, saves) }
 }

@@ -27,6 +27,6 @@ export async function changeStatus(tx: Tx, request: ChangeStatus): Promise<boole
   precondition?.('order', etagOf(order.version))
   const transition = decideTransition(order, { to, actor: 'client', reason })
   if (!transition) return false
-  appendEvents(tx, saveTransitions(tx, [{ transition, trace }], new Date()))
+  appendEvents(tx, saveTransitions(tx, [{ transition, trace }]))
   return true
 }

@@ -4,6 +4,12 @@ import { NotFound } from '../platform/errors.ts'
 import type { OrderState } from './order.ts'
 
 /**
+ * SQL: the time of the lock. The times of an order ascend even when the clock of the database is
+ * set back.
+ */
+const nextMsSql = '(extract(epoch from greatest(clock_timestamp(), updated_at)) * 1000)::bigint as next_ms'
+
+/**
  * Locks one order until the transaction ends, and returns its state. Lock order: every handler
  * locks orders first, then menu items ({@link lockStock}), each sorted by id, so that no two
  * transactions deadlock. `for no key update` instead of `for update`: inserts of rows that
@@ -33,14 +39,14 @@ export async function lockOrders(
 }
 
 const lockOneSql = `
-  select order_id, restaurant_id, status, version
+  select order_id, restaurant_id, status, version, ${nextMsSql}
   from orders
   where order_id = $1
   for no key update
 `
 
 const lockManySql = `
-  select order_id, restaurant_id, status, version
+  select order_id, restaurant_id, status, version, ${nextMsSql}
   from orders
   where order_id = any($1::uuid[])
     and restaurant_id = any($2::uuid[])

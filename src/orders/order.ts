@@ -40,6 +40,8 @@ export interface OrderState {
   status: OrderStatus
   /** number of the last transition, 1 for a new order */
   version: number
+  /** time of the next transition: the database's, in ms since 1970, and not before the last one */
+  next_ms: number
 }
 
 /** An item of which an order requested more than was available. */

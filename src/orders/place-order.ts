@@ -1,4 +1,5 @@
 import type { Sql } from '../db/transaction.ts'
+import { now } from '../platform/clock.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
 import { decidePlacement, type PlacementOutcome, type PlaceOrder } from './decide-placement.ts'
@@ -37,7 +38,7 @@ async function placeOnce(
   outcomes: Map<PlaceOrder, PlacementOutcome>,
 ): Promise<void> {
   const menu = await cache.load(sql, requests)
-  const placed_at = new Date()
+  const placed_at = now()
   const placements: Placement[] = []
   for (const request of requests) {
     const outcome = decidePlacement(request, menu, placed_at)

@@ -1,4 +1,4 @@
-import { integers, jsonbs, texts, uuids } from '../db/array-params.ts'
+import { integers, jsonbs, texts, timestamps, uuids } from '../db/array-params.ts'
 import type { Tx } from '../db/transaction.ts'
 import type { EventType } from '../events/catalogue.ts'
 import { type EventOf, newEvent, type TraceContext } from '../events/event.ts'
@@ -26,18 +26,18 @@ export interface TransitionToSave {
  * transaction fails to commit.
  * @returns one event per transition, for the caller to append
  */
-export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[], at: Date): EventOf[] {
+export function saveTransitions(tx: Tx, saves: readonly TransitionToSave[]): EventOf[] {
   if (saves.length === 0) return []
-  tx.pipeline(save(tx, saves, at))
+  tx.pipeline(save(tx, saves))
   tx.afterCommit(() => {
     for (const [status, group] of Map.groupBy(saves, ({ transition }) => transition.to))
       countTransitions(status, group.length)
     countStockOuts(saves.filter(({ transition }) => transition.shortages !== null).length)
   })
-  return saves.map(({ transition, trace }) => statusEvent(transition, trace, at))
+  return saves.map(({ transition, trace }) => statusEvent(transition, trace))
 }
 
-async function save(tx: Tx, saves: readonly TransitionToSave[], at: Date): Promise<void> {
+async function save(tx: Tx, saves: readonly TransitionToSave[]): Promise<void> {
   const transitions = saves.map(({ transition }) => transition)
   const saved = await tx.execute(saveSql, [
     uuids(transitions.map(({ order }) => order.order_id)),
@@ -48,13 +48,13 @@ async function save(tx: Tx, saves: readonly TransitionToSave[], at: Date): Promi
     texts(transitions.map(({ actor }) => actor)),
     texts(transitions.map(({ reason }) => reason)),
     jsonbs(transitions.map(({ shortages }) => shortages)),
-    at,
+    timestamps(transitions.map(({ order }) => new Date(order.next_ms))),
   ])
   if (saved !== saves.length)
     throw new Error(`saved ${saved} of ${saves.length} transitions: an order was changed without its lock`)
 }
 
-function statusEvent({ order, to, seq, actor, reason }: Transition, trace: TraceContext, at: Date): EventOf {
+function statusEvent({ order, to, seq, actor, reason }: Transition, trace: TraceContext): EventOf {
   if (to === 'PLACED') throw new Error('no transition leads to PLACED')
   const { order_id, restaurant_id, status: previous_status } = order
   const payload = {
@@ -65,7 +65,7 @@ function statusEvent({ order, to, seq, actor, reason }: Transition, trace: Trace
     seq,
     actor,
     reason,
-    at: at.toISOString(),
+    at: new Date(order.next_ms).toISOString(),
   }
   return newEvent(eventOfStatus[to], payload, trace)
 }
@@ -73,15 +73,16 @@ function statusEvent({ order, to, seq, actor, reason }: Transition, trace: Trace
 const saveSql = `
   with step as (
     select *
-    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::jsonb[])
-      as step (order_id, restaurant_id, from_status, to_status, seq, actor, reason, shortages)
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::jsonb[],
+      $9::timestamptz[])
+      as step (order_id, restaurant_id, from_status, to_status, seq, actor, reason, shortages, at)
   ), moved as (
     update orders
     set status = step.to_status,
       version = step.seq,
       cancellation_reason = case step.to_status when 'CANCELLED' then step.reason end,
       shortages = step.shortages,
-      updated_at = $9::timestamptz
+      updated_at = step.at
     from step
     where orders.order_id = any(array(select order_id from step))
       and orders.order_id = step.order_id
@@ -91,6 +92,6 @@ const saveSql = `
     returning step.*
   )
   insert into order_transitions (order_id, restaurant_id, seq, from_status, to_status, reason, actor, at)
-  select order_id, restaurant_id, seq, from_status, to_status, reason, actor, $9::timestamptz
+  select order_id, restaurant_id, seq, from_status, to_status, reason, actor, at
   from moved
 `

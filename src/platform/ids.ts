@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
+import { nowMs } from './clock.ts'
 
 /**
  * The smallest and the largest UUID (RFC 9562, sections 5.9 and 5.10): bounds of a scan over ids.
@@ -20,7 +21,11 @@ const options = { random: new Uint8Array(ID_BYTES), msecs: 0, seq: 0 }
 const bytes = new Uint8Array(ID_BYTES)
 const text = Buffer.alloc(TEXT_LENGTH, '-')
 
-/** Returns a new UUIDv7. Ids of one process ascend (RFC 9562, section 6.2, method 1). */
+/**
+ * Returns a new UUIDv7 of the database's time. Ids of one process ascend (RFC 9562, section 6.2,
+ * method 1), also when its clock is corrected backwards.
+ * @throws ClockUnknown before a database has been opened
+ */
 export function newId(): string {
   if (offset === POOL_BYTES) {
     randomFillSync(pool)
@@ -28,7 +33,7 @@ export function newId(): string {
   }
   const { random } = options
   for (let index = 0; index < ID_BYTES; index++) random[index] = pool[offset++] ?? 0
-  const now = Date.now()
+  const now = nowMs()
   if (now > options.msecs) {
     options.msecs = now
     // The highest bit is zero, so that the counter can grow.

@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import { pendingMigrations } from '../db/migrations.ts'
 import { unavailableReason } from '../db/unavailable-reason.ts'
 import type { ReadinessChecks } from '../http/server/health.ts'
+import { describeClockSkew } from '../ops/liveness/clock-skew.ts'
 import { type Heartbeat, SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
@@ -36,6 +37,7 @@ export function readinessChecks(database: Database, state: ReadinessState): Read
     },
     queue_schema: { check: () => reason(() => queueSchema(database)) },
     dispatcher: { check: () => reason(() => dispatcherHeartbeat(database)), advisory: true },
+    clock: { check: async () => describeClockSkew(), advisory: true },
   }
 }
 

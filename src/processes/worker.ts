@@ -37,7 +37,7 @@ const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, Even
 
 /** The scheduled jobs. The returned object becomes the output of the job. */
 const maintenanceJobs: Record<MaintenanceJobName, (database: Database, log: Logger) => Promise<object>> = {
-  'maintenance.prune': (database, log) => prune(database, new Date(), log),
+  'maintenance.prune': prune,
   'maintenance.reconcile-stock': reconcileStock,
   'maintenance.watch-dead-letters': watchDeadLetters,
 }

@@ -1,6 +1,7 @@
 import type { SnapshotPosition } from '../events/snapshot-position.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { expectedError } from '../http/problem.ts'
+import { nowMs } from '../platform/clock.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
 
@@ -31,7 +32,7 @@ export class ResumeTokens {
   }
 
   issue({ position, part }: ResumePoint): string {
-    const values = [String(Date.now()), format(position)]
+    const values = [String(nowMs()), format(position)]
     return this.#cursors.issue(this.#list, part ? [...values, format(part.to), String(part.count)] : values)
   }
 
@@ -41,7 +42,7 @@ export class ResumeTokens {
    */
   read(lastEventId: string): ResumePoint | undefined {
     const [issuedAt, position = '', to, count] = this.#read(lastEventId)
-    if (Date.now() - Number(issuedAt) > MAX_AGE_MS) return undefined
+    if (nowMs() - Number(issuedAt) > MAX_AGE_MS) return undefined
     return {
       position: parse(position),
       ...(to === undefined ? {} : { part: { to: parse(to), count: Number(count) } }),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Tx } from '../db/transaction.ts'
+import { now } from '../platform/clock.ts'
 import { TooManySecrets } from '../platform/errors.ts'
 
 /** Prefix of symmetric secrets in Standard Webhooks. */
@@ -25,7 +26,7 @@ export function newSecret(): string {
 export async function replaceSecret(tx: Tx, webhookId: string, secret: string): Promise<Date> {
   const [valid] = await tx.query<{ count: number; next_expiry: Date | null }>(countSql, [webhookId])
   if (valid && valid.count >= MAX_SECRET_COUNT)
-    throw new TooManySecrets(MAX_SECRET_COUNT, valid.next_expiry ?? new Date())
+    throw new TooManySecrets(MAX_SECRET_COUNT, valid.next_expiry ?? now())
   const [replaced] = await tx.query<{ expires_at: Date }>(expireSql, [webhookId])
   if (!replaced) throw new Error(`webhook ${webhookId} has no current secret`)
   await tx.execute(insertSecretSql, [webhookId, secret])

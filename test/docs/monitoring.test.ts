@@ -11,6 +11,7 @@ const read = (file: string) => readFileSync(join(ROOT, 'docs', 'monitoring', fil
 function createdMetrics(): Set<string> {
   const files = [
     'src/ops/ops-metrics.ts',
+    'src/ops/liveness/clock-skew.ts',
     'src/db/pool-metrics.ts',
     'src/orders/order-metrics.ts',
     'src/outbox/outbox-metrics.ts',

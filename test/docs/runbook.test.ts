@@ -13,6 +13,7 @@ import { newSecret } from '../../src/webhooks/webhook-secret.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet, recordingLog } from '../support/log.ts'
 import { addMenu, cancel, type Menu, place, statusOf, stockOf } from '../support/pipeline.ts'
+import { withSkewedClock } from '../support/skew-clock.ts'
 import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
@@ -328,6 +329,19 @@ describe('the runbook in docs/operations.md', function () {
     await run(end, { PID })
     expect((await placed).status).to.equal('PLACED')
     expect(await run(waits)).not.to.contain('somebody')
+  })
+
+  it('shows how far the clock of a machine is off', async () => {
+    const [readyz, ...more] = commandsOf('A machine has a wrong clock')
+    expect(more).to.deep.equal([])
+    await begin('api')
+    const API = system.api.baseUrl
+    expect(await run(readyz, { API })).to.contain('"clock":"ok"')
+    await withSkewedClock(600_000, async () =>
+      expect(await run(readyz, { API })).to.match(
+        /"clock":"is 600\.\d s ahead of the clock of the database"/,
+      ),
+    )
   })
 
   it('finds full event streams, and ends the session that blocks their reads', async () => {

@@ -1,14 +1,14 @@
 import { expect } from 'chai'
+import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
 import { type EventOf, newEvent } from '../../src/events/event.ts'
 import { readNewEvents } from '../../src/events/read-new-events.ts'
 import { isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
 import { sortEvents } from '../../src/events/sort-events.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
-import { newId } from '../../src/platform/ids.ts'
 import { openTestDatabase } from '../support/system.ts'
 
-const restaurant_id = newId()
+const restaurant_id = uuidv7()
 const PLENTY = 1_000
 
 function statusEvent(order_id: string, seq: number): EventOf {
@@ -22,7 +22,7 @@ const lowStock = () =>
     'inventory.low_stock.v1',
     {
       restaurant_id,
-      menu_item_id: newId(),
+      menu_item_id: uuidv7(),
       name: 'P',
       available_qty: 1,
       low_stock_threshold: 2,
@@ -76,7 +76,7 @@ describe('readNewEvents', () => {
     await open.rollback()
     expect((await read(begin)).events).to.deep.equal([])
     await append(lowStock())
-    expect((await readNewEvents(database, begin, [newId()], PLENTY)).events).to.deep.equal([])
+    expect((await readNewEvents(database, begin, [uuidv7()], PLENTY)).events).to.deep.equal([])
   })
 
   it('returns each event once while many transactions commit concurrently', async () => {
@@ -141,7 +141,7 @@ describe('readNewEvents', () => {
 
 describe('sortEvents', () => {
   it('sorts events by id, and the events of an order by sequence although clocks differ', () => {
-    const [a, b] = [newId(), newId()]
+    const [a, b] = [uuidv7(), uuidv7()]
     const [other, third, second, first] = [
       statusEvent(b, 2),
       statusEvent(a, 4),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
+import { v7 as uuidv7 } from 'uuid'
 import { errorCode } from '../../src/db/sql-errors.ts'
-import { newId } from '../../src/platform/ids.ts'
 import type { Menu } from '../support/pipeline.ts'
 import { untilTrue } from '../support/until.ts'
 import type { DatabaseUnderTest } from './database-under-test.ts'
@@ -43,7 +43,7 @@ export const hotItem: Fault = {
   name: 'hot-item',
   about: `${HOT_ORDERS} concurrent orders for an item with ${HOT_STOCK} in stock: exactly ${HOT_STOCK} are sold`,
   run: async ({ clients, postgres, menu }) => {
-    const item = newId()
+    const item = uuidv7()
     await postgres.query(
       `with item as (
         insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty) values ($1, $2, 'Hot', 100, $3)

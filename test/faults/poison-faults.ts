@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
+import { v7 as uuidv7 } from 'uuid'
 import { Database } from '../../src/db/database.ts'
 import { placeOrders } from '../../src/orders/place-order.ts'
-import { newId } from '../../src/platform/ids.ts'
 import { untilTrue } from '../support/until.ts'
 import type { DatabaseUnderTest } from './database-under-test.ts'
 import type { Fault, TestBed } from './fault.ts'
@@ -16,7 +16,7 @@ export const poisonThrows: Fault = {
   about: 'one order whose deduction always fails: it becomes a dead letter and all other orders are prepared',
   run: async testBed => {
     const { postgres } = testBed
-    const poison = newId()
+    const poison = uuidv7()
     await postgres.query(
       `create or replace function poison() returns trigger language plpgsql as
       $$ begin if new.order_id = '${poison}' then raise 'poison'; end if; return new; end $$`,
@@ -39,7 +39,7 @@ export const poisonExits: Fault = {
     'one order that kills every worker that handles it: it becomes a dead letter and all other orders are prepared',
   run: async testBed => {
     const { cluster, postgres } = testBed
-    const poison = newId()
+    const poison = uuidv7()
     const failpoints = `worker.effect-written=kill:${poison}`
     for (const member of cluster.of('worker')) await cluster.restart(member, failpoints)
     // A restarted worker needs the failpoint again until the job is a dead letter.

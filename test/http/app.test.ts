@@ -218,6 +218,7 @@ describe('the pages of a running API', () => {
         migrations: 'ok',
         queue_schema: 'ok',
         dispatcher: 'no dispatcher is running: orders are accepted and wait',
+        clock: 'ok',
       },
     })
   })

@@ -200,11 +200,12 @@ describe('interleavings of the pipeline with clients', () => {
       restaurant_id: menu.restaurant_id,
       status: 'PLACED',
       version: 2,
+      next_ms: 0,
     } as const
     const transition = decideTransition(order, { to: 'PREPARING', actor: 'system' })
     if (!transition) throw new Error('no transition was decided')
     const saved = database.transaction(async tx =>
-      saveTransitions(tx, [{ transition, trace: { request_id: 'test' } }], new Date()),
+      saveTransitions(tx, [{ transition, trace: { request_id: 'test' } }]),
     )
     expect(String(await saved.catch((error: unknown) => error))).to.match(/changed without its lock/)
     expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])

@@ -10,7 +10,13 @@ import {
   transitions,
 } from '../../src/orders/order.ts'
 
-const order = (status: OrderStatus): OrderState => ({ order_id: 'o', restaurant_id: 'r', status, version: 3 })
+const order = (status: OrderStatus): OrderState => ({
+  order_id: 'o',
+  restaurant_id: 'r',
+  status,
+  version: 3,
+  next_ms: 0,
+})
 
 /** The allowed transitions, stated independently of the code: from, to, by whom. */
 const legal: [OrderStatus, OrderStatus, Actor[]][] = [

@@ -104,7 +104,7 @@ describe('a role with a login of its own', () => {
     )
 
     const worker = await openPool(asRole('worker', opened.url))
-    await prune(worker, new Date(Date.now() + 90 * 86_400_000), quiet)
+    await prune(worker, quiet)
     expect((await reconcileStock(worker, log)).items).to.equal(1)
     expect((await watchDeadLetters(worker, log)).open).to.equal(0)
     await worker.close()

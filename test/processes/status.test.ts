@@ -43,7 +43,14 @@ describe('the status of a role', () => {
       expect((await client.call('GET', '/healthz')).status).to.equal(200)
       expect(await ready(client)).to.deep.equal({
         status: 'ready',
-        checks: { drain: 'ok', database: 'ok', migrations: 'ok', queue_schema: 'ok', dispatcher: 'ok' },
+        checks: {
+          drain: 'ok',
+          database: 'ok',
+          migrations: 'ok',
+          queue_schema: 'ok',
+          dispatcher: 'ok',
+          clock: 'ok',
+        },
       })
     }
   })
@@ -138,6 +145,7 @@ describe('the status of a role', () => {
       /comanda_streams_open 0/,
       /comanda_streams_max_open 2500/,
       /comanda_database_up 1/,
+      /comanda_clock_skew_seconds -?0/,
       /nodejs_eventloop_delay_p99_seconds \d/,
       /messaging_process_duration_bucket\{/,
     ])

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Database } from '../../db/database.ts'
+import { systemClockSkewMs } from '../../platform/clock.ts'
 
 export const WINDOW_SECONDS = 60
 
@@ -28,7 +29,7 @@ export function countPerMinute(perMinute: number, prefix: string, database?: Dat
   const limiter = database
     ? new RateLimiterPostgres({
         ...limits,
-        storeClient: { query: ({ text, values }: Statement) => database.executeSql(text, values) },
+        storeClient: { query: (statement: Upsert) => upsert(database, statement) },
         storeType: 'client',
         tableName: 'rate_limits',
         tableCreated: true,
@@ -51,9 +52,23 @@ export function countPerMinute(perMinute: number, prefix: string, database?: Dat
   }
 }
 
-interface Statement {
+interface Upsert {
   text: string
-  values: unknown[]
+  values: [key: string, points: number, expireMs: number, nowMs: number]
+}
+
+/**
+ * Runs the statement of the library, which uses the system clock, with times of the database: the
+ * processes that share the row may have different clocks.
+ */
+async function upsert(
+  database: Database,
+  { text, values: [key, points, expireMs, nowMs] }: Upsert,
+): Promise<{ rows: { points: number; expire: number }[] }> {
+  const skewMs = systemClockSkewMs()
+  const values = [key, points, expireMs - skewMs, nowMs - skewMs]
+  const rows = await database.query<{ points: number; expire: number }>(text, values)
+  return { rows: rows.map(({ points, expire }) => ({ points, expire: expire + skewMs })) }
 }
 
 /** The library rejects with the count when the limit is exceeded. */

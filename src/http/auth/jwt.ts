@@ -8,6 +8,7 @@ import {
 } from 'jose'
 import { z } from 'zod'
 import { type Scope, scopes } from '../../platform/caller.ts'
+import { now } from '../../platform/clock.ts'
 import type { Config } from '../../platform/config.ts'
 import { expectedError } from '../problem.ts'
 import type { Authenticator } from './authenticate.ts'
@@ -54,7 +55,7 @@ export async function jwtAuthenticator(options: JwtOptions): Promise<Authenticat
   return async token => {
     let payload: JWTPayload
     try {
-      ;({ payload } = await jwtVerify(token, key, settings))
+      ;({ payload } = await jwtVerify(token, key, { ...settings, currentDate: now() }))
     } catch (error) {
       if (isInvalidToken(error)) return undefined
       throw expectedError('auth-unavailable', { cause: error })

@@ -20,7 +20,7 @@ export function limitFailedLogins(
   authenticate: Authenticator,
   count: Counter,
   log: Logger,
-  clock: () => number = Date.now,
+  clock = () => performance.now(),
 ): Authenticator {
   /** end of the block in ms, by network */
   const blockedUntil = new Map<string, number>()

@@ -1,13 +1,16 @@
 import { hostname } from 'node:os'
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Database } from '../../db/database.ts'
+import { databaseMsSql } from '../../db/measure-clock.ts'
 import { isUnavailable } from '../../db/sql-errors.ts'
 import { unavailableReason } from '../../db/unavailable-reason.ts'
+import { addClockSample } from '../../platform/clock.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PollLoop } from '../../platform/poll-loop.ts'
+import { logClockSkew } from './clock-skew.ts'
 
-/** Seconds between heartbeats; the same statement reads the paused queues. */
+/** Seconds between heartbeats. The statement also reads the paused queues and the time. */
 export const HEARTBEAT_SECONDS = 5
 /** A process counts as silent after three missed heartbeats. */
 export const SILENT_AFTER_SECONDS = 3 * HEARTBEAT_SECONDS
@@ -84,7 +87,8 @@ export class Heartbeat {
 
   async #beat(): Promise<void> {
     const { role, workingOn, dispatchedLastMinute, onBeat } = this.#options
-    const [row] = await this.#database.query<{ paused: string[] }>(beatSql, [
+    const sentAt = performance.now()
+    const [row] = await this.#database.query<{ paused: string[]; database_ms: number }>(beatSql, [
       this.#processId,
       role,
       hostname(),
@@ -95,6 +99,8 @@ export class Heartbeat {
     ])
     this.#writtenAt = performance.now()
     this.#failure = undefined
+    if (row) addClockSample(sentAt, row.database_ms)
+    logClockSkew(this.#log)
     if (!(await onBeat?.(new Set(row?.paused)))) return
     // The next heartbeat reports the change, should this one fail.
     await this.#beat().catch((error: unknown) => this.#logFailure(error))
@@ -118,7 +124,7 @@ const beatSql = `
   set beat_at = excluded.beat_at,
     working_on = excluded.working_on,
     dispatched_last_minute = excluded.dispatched_last_minute
-  returning array(select queue from paused_queues) as paused
+  returning array(select queue from paused_queues) as paused, ${databaseMsSql} as database_ms
 `
 
 const stopSql = `

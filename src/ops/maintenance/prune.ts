@@ -6,21 +6,19 @@ import { prunableTables } from './prunable-tables.ts'
 const BATCH_COUNT = 2_000
 /** Rows per table and run; the next run continues. */
 const MAX_RUN_COUNT = 2_000_000
-const DAY_MS = 86_400_000
 
 /**
  * Deletes expired rows in small batches, each in its own transaction. Never deletes dead letters,
- * undispatched events, or records of processed events that a redrive may need. pg-boss itself
- * deletes completed jobs, after 7 days.
+ * undispatched events, or records of processed events that a redrive may need. Ages are measured by
+ * the clock of the database. pg-boss itself deletes completed jobs, after 7 days.
  * @returns deleted rows by table
  */
-export async function prune(database: Database, now: Date, log: Logger): Promise<Record<string, number>> {
+export async function prune(database: Database, log: Logger): Promise<Record<string, number>> {
   const pruned: Record<string, number> = {}
-  for (const { name, days, sql, bound } of prunableTables) {
-    const before = bound(new Date(now.getTime() - days * DAY_MS))
+  for (const { name, sql } of prunableTables) {
     let count = 0
     for (let batch = BATCH_COUNT; batch === BATCH_COUNT && count < MAX_RUN_COUNT; count += batch) {
-      batch = await database.execute(sql, [before, BATCH_COUNT])
+      batch = await database.execute(sql, [BATCH_COUNT])
     }
     pruned[name] = count
   }

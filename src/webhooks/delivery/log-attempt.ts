@@ -1,6 +1,7 @@
 import { traceFields } from '../../events/trace-events.ts'
 import { countFailure } from '../../jobs/job-metrics.ts'
 import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { nowMs } from '../../platform/clock.ts'
 import { timeOfId } from '../../platform/ids.ts'
 import type { Logger } from '../../platform/log.ts'
 import { countAttempt, recordLag } from './delivery-metrics.ts'
@@ -20,7 +21,7 @@ export function logAttempt(
   const fields = { ...ids, ...traceFields(trace_context ?? {}), status, ms, error }
   if (state === 'DELIVERED') {
     countAttempt('delivered', ms / 1_000)
-    recordLag((Date.now() - timeOfId(event_id).getTime()) / 1_000)
+    recordLag((nowMs() - timeOfId(event_id).getTime()) / 1_000)
     log.info(fields, `${type}: delivered`)
   } else {
     countAttempt(state === 'RETRY' ? 'retry' : state === 'DEAD' ? 'dead' : 'discarded', ms / 1_000)

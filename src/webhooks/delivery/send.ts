@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import { type Agent, request } from 'undici'
+import { now } from '../../platform/clock.ts'
 import { AddressRefused } from './ssrf-guard.ts'
 
 /** What is sent, where to, and how it is signed. */
@@ -30,7 +31,7 @@ export interface Sent {
 
 /** What came of an attempt that was not even begun. */
 export function unsent(error: string): Sent {
-  return { at: new Date(), status: null, duration_ms: 0, answer: null, error, error_type: 'not sent' }
+  return { at: now(), status: null, duration_ms: 0, answer: null, error, error_type: 'not sent' }
 }
 
 /** Why an attempt is none that arrived, for whoever looks after the receiver; undefined: it has arrived. */
@@ -61,7 +62,7 @@ export function signatureHeaders(
  * @param stop ends it early
  */
 export async function sendDelivery(agent: Agent, envelope: Envelope, stop: AbortSignal): Promise<Sent> {
-  const at = new Date()
+  const at = now()
   const started = performance.now()
   const abort = new AbortController()
   const timer = setTimeout(() => abort.abort(new Error('TIMEOUT')), ATTEMPT_TIMEOUT_MS)
