@@ -295,8 +295,9 @@ describe('the runbook in docs/operations.md', function () {
     try {
       await server.query(`alter database ${name} with allow_connections false`)
       await server.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name])
-      await until('the API has noticed', async () => (await fetch(`${API}/readyz`)).status === 503)
-      expect(await run(readyz, { API })).to.match(/"detail":"database: /)
+      await until('a heartbeat of the API has failed', async () =>
+        (await run(readyz, { API })).includes('"detail":"database: '),
+      )
       expect((await attempt(why ?? ''))[1]).to.match(/cannot connect.*not currently accepting connections/)
     } finally {
       await server.query(`alter database ${name} with allow_connections true`)
