@@ -1,5 +1,5 @@
 import { type EventType, eventCatalogue, eventTypes } from '../../src/events/catalogue.ts'
-import { cloudEventSchema, toCloudEvent } from '../../src/events/cloud-event.ts'
+import { cloudEventSchema, publishedData, toCloudEvent } from '../../src/events/cloud-event.ts'
 import { exampleOf } from '../../src/events/event.ts'
 import { type JsonSchema, jsonSchemaOf } from '../../src/events/event-schemas.ts'
 
@@ -81,7 +81,7 @@ function section(type: EventType): string {
 
 ${wrapped(eventCatalogue[type].description)}
 
-${fieldTable(jsonSchemaOf(eventCatalogue[type].payload, 'draft-2020-12'))}
+${fieldTable(jsonSchemaOf(publishedData(type), 'draft-2020-12'))}
 
 ${json(payload)}`
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { demoIds } from '../platform/demo-ids.ts'
 import { type EventType, eventCatalogue, eventTypes, isAboutOrder } from './catalogue.ts'
-import { cloudEventSchema, toCloudEvent } from './cloud-event.ts'
+import { cloudEventSchema, publishedData, toCloudEvent } from './cloud-event.ts'
 import { exampleOf } from './event.ts'
 import { envelopeTitle, type JsonSchema, jsonSchemaOf } from './event-schemas.ts'
 
@@ -63,7 +63,7 @@ export function asyncApiDocument({ version, publicUrl, authMode, test, snapshots
         ...(Object.fromEntries(
           eventTypes.flatMap(type => [
             [type, envelope(type)],
-            [dataName(type), jsonSchemaOf(eventCatalogue[type].payload, 'draft-7')],
+            [dataName(type), jsonSchemaOf(publishedData(type), 'draft-7')],
           ]),
         ) as Record<string, JsonSchema>),
         [test.type]: jsonSchemaOf(test.schema, 'draft-7'),

@@ -16,8 +16,8 @@ import {
 // finds too little stock.
 const { restaurant: restaurant_id, margherita, tiramisu, order: order_id } = demoIds
 const delivered = { order_id, restaurant_id }
-const cancelled = { order_id: '01a20488-6f60-7000-8000-000000000102', restaurant_id }
-const soldOut = { order_id: '01a2048f-c260-7000-8000-000000000103', restaurant_id }
+const cancelled = { order_id: '01a20488-6f60-7000-8000-00001f4a6001', restaurant_id }
+const soldOut = { order_id: '01a2048f-c260-7000-8000-0000b52d9001', restaurant_id }
 const twoPizzas = { menu_item_id: margherita, name: 'Pizza Margherita', quantity: 2 }
 const oneTiramisu = { menu_item_id: tiramisu, name: 'Tiramisù', quantity: 1 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { timeOfId } from '../platform/ids.ts'
+import { ORDER_CODE, orderCode } from '../platform/order-code.ts'
 import { type EventType, eventCatalogue, isAboutOrder } from './catalogue.ts'
 import type { EventOf } from './event.ts'
 import { sequenceOf } from './sequence.ts'
@@ -26,7 +27,8 @@ export interface CloudEvent<Type extends EventType = EventType> {
   sequence?: string
   /** W3C Trace Context, if tracing is on */
   traceparent?: string
-  data: EventOf<Type>['payload']
+  /** the payload; with the code of the order in events about one */
+  data: EventOf<Type>['payload'] & { code?: string }
 }
 
 /**
@@ -37,7 +39,7 @@ export function toCloudEvent<Type extends EventType>(
   event: EventOf<Type>,
   publicUrl: string,
 ): CloudEvent<Type> {
-  const { event_id, type, payload, trace_context } = event
+  const { event_id, type, order_id, payload, trace_context } = event
   const sequence = sequenceOf(event)
   return {
     specversion: '1.0',
@@ -50,7 +52,7 @@ export function toCloudEvent<Type extends EventType>(
     dataschema: `${publicUrl}${schemaPath(type)}`,
     ...(sequence === undefined ? {} : { sequence: String(sequence) }),
     ...(trace_context.traceparent ? { traceparent: trace_context.traceparent } : {}),
-    data: payload,
+    data: { ...payload, ...(order_id === null ? {} : { code: orderCode(order_id) }) },
   }
 }
 
@@ -87,6 +89,20 @@ const sequence = z
       'Place among the events of the order. It rises, with gaps: an event with a lower sequence than one you have processed is older',
   })
 
+/**
+ * Returns the schema of the `data` of a published event: the stored payload, and the code that is
+ * derived from `order_id`.
+ */
+export function publishedData(type: EventType): z.ZodObject {
+  const payload: z.ZodObject = eventCatalogue[type].payload
+  return isAboutOrder(type) ? payload.extend({ code }).meta(payload.meta() ?? {}) : payload
+}
+
+const code = z
+  .string()
+  .regex(ORDER_CODE)
+  .meta({ description: 'Short code of the order, by which people name it; not unique for ever' })
+
 /** Returns the schema of {@link CloudEvent} of a type, for documents and tests. */
 export function cloudEventSchema(type: EventType): z.ZodObject {
   return z.object({
@@ -94,6 +110,6 @@ export function cloudEventSchema(type: EventType): z.ZodObject {
     type: z.literal(type).meta({ description: 'Type of the event' }),
     ...(isAboutOrder(type) ? { sequence } : {}),
     traceparent: z.string().optional().meta({ description: 'W3C Trace Context, if tracing is on' }),
-    data: eventCatalogue[type].payload,
+    data: publishedData(type),
   })
 }

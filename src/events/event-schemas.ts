@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type EventType, eventCatalogue, eventTypes } from './catalogue.ts'
-import { cloudEventSchema, schemaPath, toCloudEvent } from './cloud-event.ts'
+import { cloudEventSchema, publishedData, schemaPath, toCloudEvent } from './cloud-event.ts'
 import { exampleOf } from './event.ts'
 
 /** The keywords of a JSON Schema that this code reads. */
@@ -50,8 +50,8 @@ function dataSchema(type: EventType, publicUrl: string): JsonSchema {
   return {
     $schema: DIALECT,
     $id: `${publicUrl}${schemaPath(type)}`,
-    ...jsonSchemaOf(eventCatalogue[type].payload, 'draft-2020-12'),
-    examples: [exampleOf(type).payload],
+    ...jsonSchemaOf(publishedData(type), 'draft-2020-12'),
+    examples: [toCloudEvent(exampleOf(type), publicUrl).data],
   }
 }
 

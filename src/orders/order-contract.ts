@@ -12,6 +12,7 @@ import {
 } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { formatMoney } from '../platform/money.ts'
+import { ORDER_CODE, orderCode } from '../platform/order-code.ts'
 import type { PlacedOrder } from './decide-placement.ts'
 import type { ListedOrder } from './list-orders.ts'
 import { CLIENT_REQUEST, OUT_OF_STOCK, orderStatuses } from './order.ts'
@@ -25,6 +26,13 @@ const MAX_QUANTITY = 1_000
 const orderId = id('order', demoIds.order)
 const restaurantId = id('restaurant', demoIds.restaurant)
 const menuItemId = id('menu item', demoIds.margherita)
+const orderCodeReply = z
+  .string()
+  .regex(ORDER_CODE)
+  .meta({
+    description: 'Short code of the order, by which people name it; not unique for ever',
+    example: orderCode(demoIds.order),
+  })
 const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Number of portions', example: 1 })
 const customerId = text(100, { description: 'Id of the customer in your system', example: 'customer-42' })
 const status = z
@@ -131,6 +139,7 @@ const totals = {
 export const placedOrderReply = z
   .object({
     order_id: orderId,
+    code: orderCodeReply,
     restaurant_id: restaurantId,
     status: z
       .literal('PLACED')
@@ -181,6 +190,7 @@ export const listOrdersQuery = z
 export const listedOrderReply = z
   .object({
     order_id: orderId,
+    code: orderCodeReply,
     restaurant_id: restaurantId,
     status,
     total_amount: totals.total_amount,
@@ -195,6 +205,7 @@ export const listedOrderReply = z
 export const orderReply = z
   .object({
     order_id: orderId,
+    code: orderCodeReply,
     restaurant_id: restaurantId,
     status,
     ...totals,
@@ -221,6 +232,7 @@ export function presentPlacedOrder(order: PlacedOrder): PlacedOrderReply {
   const { order_id, restaurant_id, currency, currency_decimals, total_minor, items, placed_at } = order
   return {
     order_id,
+    code: orderCode(order_id),
     restaurant_id,
     status: 'PLACED',
     total_amount: formatMoney(total_minor, currency_decimals),
@@ -245,6 +257,7 @@ export function presentOrder(order: OrderRecord): OrderReply {
   } = order
   return {
     order_id,
+    code: orderCode(order_id),
     restaurant_id,
     status,
     total_amount: formatMoney(total_minor, currency_decimals),
@@ -265,6 +278,7 @@ export function presentListedOrder(order: ListedOrder): ListedOrderReply {
   const { customer_id, cancellation_reason } = order
   return {
     order_id,
+    code: orderCode(order_id),
     restaurant_id,
     status,
     total_amount: formatMoney(total_minor, currency_decimals),

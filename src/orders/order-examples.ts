@@ -9,6 +9,7 @@ const preparedAt = '2026-11-22T18:30:00.012Z'
 
 export const placedExample: PlacedOrderReply = {
   order_id: demoIds.order,
+  code: '7K3Q',
   restaurant_id: demoIds.restaurant,
   status: 'PLACED',
   total_amount: '9.50',
@@ -31,9 +32,10 @@ export const orderExample: OrderReply = {
   ],
 }
 
-const { order_id, restaurant_id, status, total_amount, currency, placed_at } = orderExample
+const { order_id, code, restaurant_id, status, total_amount, currency, placed_at } = orderExample
 export const listedExample: ListedOrderReply = {
   order_id,
+  code,
   restaurant_id,
   status,
   total_amount,

@@ -1,3 +1,5 @@
+import { orderCode } from './order-code.ts'
+
 /** Wraps a text in the escape sequences of a color, or returns it where there are no colors. */
 type Colors = Record<'gray' | 'cyan' | 'yellow' | 'red', (text: string) => string>
 
@@ -29,7 +31,7 @@ export function logLine(fields: LogFields, colors: Colors): string {
   return [
     colors.gray(String(time).slice(11, 19)),
     colors.cyan((typeof role === 'string' ? role : 'all').padEnd(ROLE_WIDTH)),
-    (typeof order_id === 'string' ? order_id.slice(-CODE_LENGTH) : '-').padEnd(CODE_LENGTH),
+    (typeof order_id === 'string' ? orderCode(order_id) : '-').padEnd(CODE_LENGTH),
     ...(level === 'info' ? [] : [paint(String(level).toUpperCase())]),
     ...(step && outcome ? [step.padEnd(STEP_WIDTH), outcome] : [oneLine(msg)]),
     ...otherFields(fields).map(([name, value]) => colors.gray(`${name}=${oneLine(value)}`)),

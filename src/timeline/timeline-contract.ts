@@ -11,7 +11,7 @@ import type { OrderHistory } from './read-timeline.ts'
 
 /** Response schema of the timeline of an order. */
 
-const { order_id, restaurant_id, status, timeline, shortages } = orderReply.shape
+const { order_id, code, restaurant_id, status, timeline, shortages } = orderReply.shape
 const eventTypes = Object.keys(eventCatalogue) as [keyof typeof eventCatalogue]
 
 const outcome = z.enum(['PENDING', 'DEDUCTED', 'OUT_OF_STOCK', 'RESTORED', 'UNTOUCHED']).meta({
@@ -67,6 +67,7 @@ const timelineDelivery = z
 export const timelineReply = z
   .object({
     order_id,
+    code,
     restaurant_id,
     status,
     transitions: timeline,
@@ -81,9 +82,10 @@ export const timelineReply = z
 export type TimelineReply = z.infer<typeof timelineReply>
 
 export function presentTimeline(history: OrderHistory): TimelineReply {
-  const { order_id, restaurant_id, status, timeline: transitions } = presentOrder(history.order)
+  const { order_id, code, restaurant_id, status, timeline: transitions } = presentOrder(history.order)
   return {
     order_id,
+    code,
     restaurant_id,
     status,
     transitions,

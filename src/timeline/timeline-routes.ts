@@ -30,6 +30,7 @@ const preparedAt = '2026-11-22T18:30:00.012Z'
 
 const example: TimelineReply = {
   order_id: demoIds.order,
+  code: '7K3Q',
   restaurant_id: demoIds.restaurant,
   status: 'PREPARING',
   transitions: [

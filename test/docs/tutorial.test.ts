@@ -29,6 +29,7 @@ function sectionOf(markdown: string, heading: string): string {
 function normalized(output: string): string {
   return output
     .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, '<id>')
+    .replaceAll(/"code":"[\dA-Z]{4}"/g, '"code":"<code>"')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
 }
 

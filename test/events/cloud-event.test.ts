@@ -6,6 +6,7 @@ import { type EventOf, exampleOf, newEvent } from '../../src/events/event.ts'
 import { sequenceOf, sequenceSql } from '../../src/events/sequence.ts'
 import { type OrderStatus, transitions } from '../../src/orders/order.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
+import { orderCode } from '../../src/platform/order-code.ts'
 import { addMenu, cancel, deduct, place, prepare, reject, setStatus } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 
@@ -46,6 +47,7 @@ describe('published CloudEvents', () => {
       for (const event of events) {
         expect(cloudEventSchema(event.type).strict().parse(event)).to.deep.equal(event)
         expect(event).to.include({ source: PUBLIC_URL, subject: `orders/${orderId}` })
+        expect(event.data).to.have.property('code', orderCode(orderId))
         expect(event.dataschema).to.equal(`${PUBLIC_URL}/schemas/${event.type}.json`)
       }
       sequences.set(

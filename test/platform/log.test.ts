@@ -29,23 +29,23 @@ describe('a log line for people', () => {
   const plain = (text: string) => text
   const colors = { gray: plain, cyan: plain, yellow: plain, red: plain }
   const info = { level: 'info', time: '2026-11-28T04:51:40.715Z', role: 'worker' }
-  const order_id = '019a0000-0000-7000-8000-000000000101'
+  const order_id = '019a0000-0000-7000-8000-00003cc77001'
   const correlation = { event_id: 'e', job_id: 'j', request_id: 'r', trace_id: 't', caused_by: 'c' }
 
   it('shows time, role, code of the order, step and outcome of a job', () => {
     const fields = { ...info, ...correlation, order_id, type: 'order.placed.v1', restaurant_id: 'r' }
     expect(logLine({ ...fields, msg: 'inventory.deduct: stock deducted' }, colors)).to.equal(
-      '04:51:40 worker     0101 inventory.deduct               stock deducted',
+      '04:51:40 worker     7K3Q inventory.deduct               stock deducted',
     )
     expect(logLine({ ...fields, msg: 'order.prepare: PLACED → PREPARING' }, colors)).to.equal(
-      '04:51:40 worker     0101 order.prepare                  PLACED → PREPARING',
+      '04:51:40 worker     7K3Q order.prepare                  PLACED → PREPARING',
     )
   })
 
   it('shows the level of a warning and the remaining fields, on one line', () => {
     const fields = { ...info, level: 'warn', order_id, status: 503, error: 'reset\u001b[31m\nby peer' }
     expect(logLine({ ...fields, msg: 'order.placed.v1: not delivered' }, colors)).to.equal(
-      '04:51:40 worker     0101 WARN order.placed.v1                not delivered status=503 error=reset [31m by peer',
+      '04:51:40 worker     7K3Q WARN order.placed.v1                not delivered status=503 error=reset [31m by peer',
     )
   })
 

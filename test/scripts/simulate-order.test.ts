@@ -8,7 +8,8 @@ import { SimulationStats } from '../../scripts/support/simulation-stats.ts'
 import type { OrderReply } from '../../src/orders/order-contract.ts'
 
 const ids = {
-  order_id: '019a0000-0000-7000-8000-000000000101',
+  order_id: '019a0000-0000-7000-8000-00003cc77001',
+  code: '7K3Q',
   restaurant_id: '019a0000-0000-7000-8000-000000000001',
 }
 const placed = {
