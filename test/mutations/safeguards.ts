@@ -109,8 +109,8 @@ export const pipelineSafeguards: Safeguard[] = [
   {
     name: 'idle-in-transaction-timeout',
     about: 'the timeout of a session that is idle in its transaction',
-    file: 'src/db/database.ts',
-    edits: [['    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,\n', '']],
+    file: 'src/db/session-settings.ts',
+    edits: [['    idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS),\n', '']],
     tests: frozenWorker,
   },
   {
