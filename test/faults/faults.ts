@@ -16,6 +16,7 @@ import {
   rollingRestart,
   silentConnectionAtStop,
 } from './process-faults.ts'
+import { readOnlyWindow } from './unwritable-faults.ts'
 
 /** All faults that the suite injects. */
 export const faults: Fault[] = [
@@ -39,6 +40,7 @@ export const faults: Fault[] = [
   restartPostgres,
   halfOpen,
   latency,
+  readOnlyWindow,
   deadlockPressure,
   hotItem,
   idleTransaction,
