@@ -1,3 +1,4 @@
+import { canMountDisks } from '../support/limited-disk.ts'
 import {
   halfOpen,
   killListeners,
@@ -16,7 +17,7 @@ import {
   rollingRestart,
   silentConnectionAtStop,
 } from './process-faults.ts'
-import { readOnlyWindow } from './unwritable-faults.ts'
+import { diskFull, readOnlyWindow } from './unwritable-faults.ts'
 
 /** All faults that the suite injects. */
 export const faults: Fault[] = [
@@ -41,6 +42,7 @@ export const faults: Fault[] = [
   halfOpen,
   latency,
   readOnlyWindow,
+  ...(canMountDisks() ? [diskFull] : []),
   deadlockPressure,
   hotItem,
   idleTransaction,

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { mountDisk } from '../support/limited-disk.ts'
 import { untilTrue } from '../support/until.ts'
 import type { Fault, TestBed } from './fault.ts'
 
@@ -20,6 +24,52 @@ export const readOnlyWindow: Fault = {
       await postgres.query('select pg_reload_conf()')
     }
   },
+}
+
+const DISK_MB = 1_024
+
+/** Fills only the tables' disk: PostgreSQL ends when it cannot write its log. */
+export const diskFull: Fault = {
+  name: 'disk-full',
+  about: 'no free space for tables until every API is not ready and a client got a 503; then space',
+  run: async testBed => {
+    const { postgres, clients } = testBed
+    const [setting] = await postgres.query<{ folder: string }>(
+      `select current_setting('data_directory') as folder`,
+    )
+    const base = join(setting?.folder ?? '', 'base')
+    const copy = `${base}.copy`
+    await postgres.server.shutDown()
+    copyFolder(base, copy)
+    const disk = mountDisk(base, DISK_MB)
+    try {
+      copyFolder(copy, base)
+      await startAgain(testBed)
+      disk.fill()
+      const failures = await untilNoticed(testBed, clients.attempts.length)
+      disk.resize(DISK_MB)
+      await postgres.server.shutDown()
+      rmSync(copy, { recursive: true })
+      copyFolder(base, copy)
+      return failures
+    } finally {
+      disk.unmount()
+      copyFolder(copy, base)
+      rmSync(copy, { recursive: true })
+      await startAgain(testBed)
+    }
+  },
+}
+
+/** Copies with the owner and the mode of every file. */
+function copyFolder(from: string, to: string): void {
+  mkdirSync(to, { recursive: true })
+  execFileSync('cp', ['-aT', from, to])
+}
+
+async function startAgain({ postgres: { server }, proxy }: TestBed): Promise<void> {
+  await server.startAgain()
+  proxy.retarget(server.port)
 }
 
 /**
