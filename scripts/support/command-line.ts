@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings'
+import { hasSupportedYear } from '../../src/platform/has-supported-year.ts'
 import { ScriptError } from './script-error.ts'
 
 /**
@@ -79,7 +80,7 @@ export function nonEmpty(value: string): string {
 /** Parses a time in RFC 3339 format. */
 export function time(value: string): Date {
   const date = new Date(value)
-  if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(date.getTime())) return date
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(value) && hasSupportedYear(date)) return date
   throw new InvalidArgumentError('Expected a time like 2026-11-22T18:00:00Z.')
 }
 

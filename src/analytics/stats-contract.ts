@@ -15,15 +15,10 @@ const [MIN_YEAR, MAX_YEAR] = [1970, 9998]
 
 const isValidSoFar = ({ issues }: { issues: readonly unknown[] }) => issues.length === 0
 
-const boundary = queryTime
-  .refine(isQuarterHour, {
-    error: 'must be the beginning of a quarter hour: minute 00, 15, 30 or 45',
-    when: isValidSoFar,
-  })
-  .refine(hasPlausibleYear, {
-    error: `must be in a year from ${MIN_YEAR} to ${MAX_YEAR}`,
-    when: isValidSoFar,
-  })
+const boundary = queryTime(MIN_YEAR, MAX_YEAR).refine(isQuarterHour, {
+  error: 'must be the beginning of a quarter hour: minute 00, 15, 30 or 45',
+  when: isValidSoFar,
+})
 
 const granularity = z
   .enum(granularities, { error: `must be one of ${granularities.join(', ')}` })
@@ -112,11 +107,6 @@ export type StatsReply = z.infer<typeof statsReply>
 
 function isQuarterHour(time: string): boolean {
   return Date.parse(time) % QUARTER_HOUR_MS === 0 && !/\.\d*[1-9]/.test(time)
-}
-
-function hasPlausibleYear(time: string): boolean {
-  const year = new Date(time).getUTCFullYear()
-  return year >= MIN_YEAR && year <= MAX_YEAR
 }
 
 /** @throws QueryInvalid when the range is empty or too long */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hasSupportedYear, MAX_YEAR, MIN_YEAR } from '../platform/has-supported-year.ts'
 import { MAX_PRICE_MINOR } from '../platform/money.ts'
 
 /** Fields shared by request and response schemas. */
@@ -57,14 +58,21 @@ export const optional = <Schema extends z.ZodType>(schema: Schema) =>
 /** The end of a time whose `+` of the offset was read as a space, as a form encodes one. */
 const SPACE_BEFORE_OFFSET = / \d{2}:?\d{2}$/
 
-/** A time in a query. */
-export const queryTime = z.iso.datetime({
-  offset: true,
-  error: ({ input }) =>
-    typeof input === 'string' && input.includes('T') && SPACE_BEFORE_OFFSET.test(input)
-      ? 'has a space where "+" is needed: write it as "%2B" in a URL'
-      : 'must be a time like 2026-11-22T18:30:00Z',
-})
+/** A time in a query, from year `min` to year `max` in UTC. */
+export const queryTime = (min = MIN_YEAR, max = MAX_YEAR) =>
+  z.iso
+    .datetime({
+      offset: true,
+      abort: true,
+      error: ({ input }) =>
+        typeof input === 'string' && input.includes('T') && SPACE_BEFORE_OFFSET.test(input)
+          ? 'has a space where "+" is needed: write it as "%2B" in a URL'
+          : 'must be a time like 2026-11-22T18:30:00Z',
+    })
+    .refine(time => hasSupportedYear(new Date(time), min, max), {
+      error: `must be in a year from ${min} to ${max}`,
+      abort: true,
+    })
 
 /** A whole number from `min` to `max`. */
 export const wholeNumber = (min: number, max: number) =>

@@ -171,10 +171,10 @@ export const listOrdersQuery = z
         override: { type: 'array', items: { $ref: '#/components/schemas/OrderStatus' }, minItems: 1 },
       }),
     customer_id: customerId.optional(),
-    placed_from: queryTime
+    placed_from: queryTime()
       .optional()
       .meta({ description: 'Only orders placed at or after this time', example: '2026-11-22T00:00:00Z' }),
-    placed_before: queryTime
+    placed_before: queryTime()
       .optional()
       .meta({ description: 'Only orders placed before this time', example: '2026-11-23T00:00:00Z' }),
     ...paginationFields,

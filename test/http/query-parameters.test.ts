@@ -83,6 +83,23 @@ describe('query parameters', () => {
     expect((await get(`${orders}?placed_from=2026-01-01T00:00:00%2B02:00`)).status).to.equal(200)
   })
 
+  it('with a year outside 1 to 9999 in UTC are refused', async () => {
+    for (const time of [
+      '0000-01-01T00:00:00Z',
+      '0001-01-01T00:59:59+01:00',
+      '9999-12-31T23:00:00-01:00',
+      '9999-12-31T00:01:00-24:00',
+    ])
+      for (const parameter of ['placed_from', 'placed_before'])
+        await expectInvalid(
+          `${parameter}=${encodeURIComponent(time)}`,
+          parameter,
+          /year|^must be a time like/,
+        )
+    for (const time of ['0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z'])
+      expect((await get(`${orders}?placed_from=${time}`)).status, time).to.equal(200)
+  })
+
   it('placed_from after placed_before is refused', async () => {
     const range = (from: string, before: string) =>
       `placed_from=${encodeURIComponent(from)}&placed_before=${encodeURIComponent(before)}`
