@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { mountDisk } from '../support/limited-disk.ts'
 import { untilTrue } from '../support/until.ts'
 import type { Fault, TestBed } from './fault.ts'
+import { untilPrepared } from './until-prepared.ts'
 
 /** Postgres answers and cannot write. */
 
@@ -45,6 +46,8 @@ export const diskFull: Fault = {
     try {
       copyFolder(copy, base)
       await startAgain(testBed)
+      // The 503s that follow are of the full disk, and not of the restart.
+      if (!(await untilWorking(testBed))) return ['the system did not recover from the restart of Postgres']
       disk.fill()
       const failures = await untilNoticed(testBed, clients.attempts.length)
       disk.resize(DISK_MB)
@@ -65,6 +68,14 @@ export const diskFull: Fault = {
 function copyFolder(from: string, to: string): void {
   mkdirSync(to, { recursive: true })
   execFileSync('cp', ['-aT', from, to])
+}
+
+/** Waits until every API is ready and a new order leaves PLACED. */
+async function untilWorking({ cluster, clients, postgres }: TestBed): Promise<boolean> {
+  const areReady = await untilTrue(NOTICED_TIMEOUT_MS, async () =>
+    (await Promise.all(cluster.of('api').map(({ port }) => readiness(port)))).every(status => status === 200),
+  )
+  return areReady && (await untilPrepared(postgres, await clients.place(), NOTICED_TIMEOUT_MS))
 }
 
 async function startAgain({ postgres: { server }, proxy }: TestBed): Promise<void> {
