@@ -101,6 +101,7 @@ export function publishedData(type: EventType): z.ZodObject {
 const code = z
   .string()
   .regex(ORDER_CODE)
+  .optional()
   .meta({ description: 'Short code of the order, by which people name it; not unique for ever' })
 
 /** Returns the schema of {@link CloudEvent} of a type, for documents and tests. */

@@ -76,8 +76,8 @@ describe('the JSON Schemas of events', () => {
     const { data: payload } = toCloudEvent(exampleOf('order.placed.v1'), PUBLIC_URL)
     const validate = await compiled(`${PUBLIC_URL}/schemas/order.placed.v1.json`)
     expect(validate({ ...payload, table: 7 })).to.equal(true)
-    for (const missing of ['order_id', 'code'])
-      expect(validate({ ...payload, [missing]: undefined }), missing).to.equal(false)
+    const { order_id: _, ...rest } = payload
+    expect(validate(rest)).to.equal(false)
     expect(validate({ ...payload, placed_at: '2026-11-22T18:30:00.000+01:00' })).to.equal(false)
     expect(validate({ ...payload, restaurant_id: 'Trattoria' })).to.equal(false)
   })
