@@ -20,14 +20,23 @@ export function canMountDisks(): boolean {
   return isMounted
 }
 
+const MAX_FILL_COUNT = 100
+
 /** Mounts an empty tmpfs over a folder. */
 export function mountDisk(folder: string, megabytes: number): LimitedDisk {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'tmpfs', folder])
   const remount = (size: string) => execFileSync('mount', ['-o', `remount,size=${size}`, folder])
   return {
     fill: () => {
-      const { blocks, bfree, bsize } = statfsSync(folder)
-      remount(String((blocks - bfree) * bsize))
+      for (let attempt = 1; ; attempt++) {
+        const { blocks, bfree, bsize } = statfsSync(folder)
+        try {
+          return void remount(String((blocks - bfree) * bsize))
+        } catch (error) {
+          // A disk that is in use may have grown since it was measured.
+          if (attempt === MAX_FILL_COUNT) throw error
+        }
+      }
     },
     resize: size => remount(`${size}m`),
     unmount: () => execFileSync('umount', ['--lazy', folder]),
