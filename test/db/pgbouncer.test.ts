@@ -70,10 +70,15 @@ describe('PgBouncer', () => {
     it('passes notifications on', async () => {
       const config = parseConfig({})
       const pool = await openDatabase(config, bouncer.through(database.url), 'api', 2, quiet)
-      const received = new Promise<string>(done => {
-        void pool.listen('pooling_test', done, () => void pool.execute(`notify pooling_test, 'arrived'`))
-      })
+      const { promise: received, resolve } = Promise.withResolvers<string>()
+      const listener = await pool.listen(
+        'pooling_test',
+        resolve,
+        () => void pool.execute(`notify pooling_test, 'arrived'`),
+      )
       expect(await received).to.equal('arrived')
+      await listener.close()
+      await pool.close()
     })
 
     it('migrates', async () => {
@@ -119,14 +124,19 @@ describe('PgBouncer', () => {
         2,
         quiet,
       )
-      const received = new Promise<string>(done => {
-        void pool.listen('pooling_test', done, () => void pool.execute(`notify pooling_test, 'arrived'`))
-      })
+      const { promise: received, resolve } = Promise.withResolvers<string>()
+      const listener = await pool.listen(
+        'pooling_test',
+        resolve,
+        () => void pool.execute(`notify pooling_test, 'arrived'`),
+      )
       expect(await received).to.equal('arrived')
       const [session] = await pool.query<{ datname: string }>(
         `select datname from pg_stat_activity where application_name = 'comanda-api-listen'`,
       )
       expect(session?.datname).to.equal(new URL(database.url).pathname.slice(1))
+      await listener.close()
+      await pool.close()
     })
   })
 })
