@@ -13,11 +13,8 @@ const MAX_DAY_COUNTS: Record<Granularity, number> = { hour: 32, day: 367 }
 /** Years in which local dates and default ranges are dates too. */
 const [MIN_YEAR, MAX_YEAR] = [1970, 9998]
 
-const isValidSoFar = ({ issues }: { issues: readonly unknown[] }) => issues.length === 0
-
 const boundary = queryTime(MIN_YEAR, MAX_YEAR).refine(isQuarterHour, {
   error: 'must be the beginning of a quarter hour: minute 00, 15, 30 or 45',
-  when: isValidSoFar,
 })
 
 const granularity = z

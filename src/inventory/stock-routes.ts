@@ -35,6 +35,20 @@ interface StockRoutesOptions {
 }
 
 /** Operations that add restaurants and menu items and change stock. */
+/** Settings shared by the operations that change one menu item. */
+const menuItemChange = {
+  scope: 'inventory:write',
+  tag: 'Inventory',
+  params: menuItemParams,
+  resource: 'menu-item',
+  status: 200,
+  statusDescription: 'The menu item after the change',
+  replySchema: menuItemReply,
+  replyExample: menuItemExample,
+  replyHeaders: menuItemTag,
+  conditional: true,
+} as const
+
 export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): Route[] {
   /** Runs a change of an item that may append a low-stock event. */
   async function change(
@@ -126,23 +140,14 @@ export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): R
       },
     }),
     route({
+      ...menuItemChange,
       method: 'patch',
       path: '/api/v1/inventory/{menu_item_id}',
       operationId: 'changeMenuItem',
-      scope: 'inventory:write',
       summary: 'Update a menu item',
       description:
         'Changes the properties that are sent; all others stay unchanged. Placed orders keep their name and price. To change stock, use restock or adjust.',
-      tag: 'Inventory',
-      params: menuItemParams,
-      resource: 'menu-item',
       body: changeMenuItemBody,
-      status: 200,
-      statusDescription: 'The menu item after the change',
-      replySchema: menuItemReply,
-      replyExample: menuItemExample,
-      replyHeaders: menuItemTag,
-      conditional: true,
       errors: [
         new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
         'menu-item-not-found',
@@ -153,23 +158,14 @@ export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): R
         ),
     }),
     route({
+      ...menuItemChange,
       method: 'post',
       path: '/api/v1/inventory/{menu_item_id}/restock',
       operationId: 'restockItem',
-      scope: 'inventory:write',
       summary: 'Restock a menu item',
       description:
         'Adds portions to the stock and records the reason in the ledger. Not idempotent by itself: send an `Idempotency-Key` to retry safely.',
-      tag: 'Inventory',
-      params: menuItemParams,
-      resource: 'menu-item',
       body: restockBody,
-      status: 200,
-      statusDescription: 'The menu item after the change',
-      replySchema: menuItemReply,
-      replyExample: menuItemExample,
-      replyHeaders: menuItemTag,
-      conditional: true,
       errors: [
         new ValidationFailed([{ pointer: '/quantity', detail: 'must not be less than 1' }]),
         'menu-item-not-found',
@@ -180,23 +176,14 @@ export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): R
         ),
     }),
     route({
+      ...menuItemChange,
       method: 'post',
       path: '/api/v1/inventory/{menu_item_id}/adjust',
       operationId: 'adjustStock',
-      scope: 'inventory:write',
       summary: 'Adjust the stock of a menu item',
       description:
         'Adds or removes portions, for example after waste or a count, and records the reason in the ledger. Not idempotent by itself: send an `Idempotency-Key` to retry safely.',
-      tag: 'Inventory',
-      params: menuItemParams,
-      resource: 'menu-item',
       body: adjustmentBody,
-      status: 200,
-      statusDescription: 'The menu item after the change',
-      replySchema: menuItemReply,
-      replyExample: menuItemExample,
-      replyHeaders: menuItemTag,
-      conditional: true,
       errors: [
         new ValidationFailed([{ pointer: '/quantity', detail: 'must not be 0' }]),
         new StockShort(3, -5),

@@ -1,4 +1,6 @@
 import { expect } from 'chai'
+import type { Database } from '../../src/db/database.ts'
+import type { Listener } from '../../src/db/listener.ts'
 import { detectPooling } from '../../src/db/pooling.ts'
 import { parseConfig } from '../../src/platform/config.ts'
 import { openDatabase, type Service } from '../../src/processes/service.ts'
@@ -70,13 +72,7 @@ describe('PgBouncer', () => {
     it('passes notifications on', async () => {
       const config = parseConfig({})
       const pool = await openDatabase(config, bouncer.through(database.url), 'api', 2, quiet)
-      const { promise: received, resolve } = Promise.withResolvers<string>()
-      const listener = await pool.listen(
-        'pooling_test',
-        resolve,
-        () => void pool.execute(`notify pooling_test, 'arrived'`),
-      )
-      expect(await received).to.equal('arrived')
+      const listener = await expectNotification(pool)
       await listener.close()
       await pool.close()
     })
@@ -124,13 +120,7 @@ describe('PgBouncer', () => {
         2,
         quiet,
       )
-      const { promise: received, resolve } = Promise.withResolvers<string>()
-      const listener = await pool.listen(
-        'pooling_test',
-        resolve,
-        () => void pool.execute(`notify pooling_test, 'arrived'`),
-      )
-      expect(await received).to.equal('arrived')
+      const listener = await expectNotification(pool)
       const [session] = await pool.query<{ datname: string }>(
         `select datname from pg_stat_activity where application_name = 'comanda-api-listen'`,
       )
@@ -140,3 +130,12 @@ describe('PgBouncer', () => {
     })
   })
 })
+
+/** Listens on the pool until a notification has arrived. */
+async function expectNotification(pool: Database): Promise<Listener> {
+  const { promise: received, resolve } = Promise.withResolvers<string>()
+  const notify = () => void pool.execute(`notify pooling_test, 'arrived'`)
+  const listener = await pool.listen('pooling_test', resolve, notify)
+  expect(await received).to.equal('arrived')
+  return listener
+}
