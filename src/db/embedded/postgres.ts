@@ -38,7 +38,7 @@ export interface EmbeddedPostgres {
   stop(timeoutMs?: number): Promise<boolean>
 }
 
-/** How often a process looks whether the server still runs. */
+/** Interval of the check that the server still runs. */
 const WATCH_MS = 1_000
 
 /**
@@ -90,7 +90,7 @@ async function start(home: string, settings: Record<string, string>): Promise<Em
   }
 }
 
-/** Looks every second whether the server that `postmaster.pid` names now still runs. */
+/** Checks every second whether the server that `postmaster.pid` names now still runs. */
 function watch(paths: EmbeddedPaths, logFile: string): { failed: Promise<never>; endWatch: () => void } {
   const server = readPidFile(paths)
   const failure = Promise.withResolvers<never>()
