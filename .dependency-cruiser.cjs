@@ -63,7 +63,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/(orders|inventory|webhooks|timeline|analytics)/',
-        pathNot: '-(routes|contract|examples|route-defaults)\\.ts$',
+        pathNot: '(-(routes|contract|examples|route-defaults)|/present-[a-z-]+)\\.ts$',
       },
       to: {
         path: '^src/(orders|inventory|webhooks|timeline|analytics)/.*-(routes|contract|route-defaults)\\.ts$',

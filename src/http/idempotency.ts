@@ -94,7 +94,12 @@ export async function findStoredReply<Reply>(
   )
   if (!stored) return undefined
   if (stored.fingerprint !== fingerprint) throw expectedError('idempotency-key-reused')
-  return { body: stored.body, headers: { ...stored.headers, 'Idempotency-Replayed': 'true' } }
+  return markAsReplayed(stored)
+}
+
+/** Returns the reply to an earlier request, marked as such. */
+export function markAsReplayed<Reply>({ body, headers }: RouteReply<Reply>): RouteReply<Reply> {
+  return { body, headers: { ...headers, 'Idempotency-Replayed': 'true' } }
 }
 
 const lockSql = `

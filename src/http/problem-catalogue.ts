@@ -1,4 +1,6 @@
+import { demoIds } from '../platform/demo-ids.ts'
 import {
+  ClientReferenceReused,
   PreconditionFailed,
   QueryInvalid,
   RateLimited,
@@ -214,6 +216,13 @@ export const problems = {
     meaning: 'This Idempotency-Key was sent before with another method, path or body. Nothing was changed.',
     whatToDo: 'Use a new key for a new request. To repeat the earlier request, send it unchanged.',
     example: { detail: 'This Idempotency-Key belongs to another request; use a new key for a new request' },
+  },
+  'client-reference-reused': {
+    status: 409,
+    title: 'Client reference reused',
+    meaning: 'The order `order_id` of this restaurant has the `client_reference`, and another body.',
+    whatToDo: 'Use a new reference for a new order. To repeat the earlier request, send its body unchanged.',
+    example: exampleOf(new ClientReferenceReused(demoIds.order)),
   },
   'illegal-transition': {
     status: 409,

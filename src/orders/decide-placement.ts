@@ -17,9 +17,12 @@ export interface PlaceOrder {
   items: { menu_item_id: string; quantity: number }[]
   customer_id?: string | undefined
   notes?: string | undefined
+  client_reference?: string | undefined
   trace: TraceContext
   /** present when the request carries an idempotency key; the reply is stored with the order */
   idempotency?: PlacementKey | undefined
+  /** hash of the body, compared when the client sends its reference again */
+  fingerprint?: string | undefined
 }
 
 interface PlacementKey extends IdempotentRequest {
@@ -32,6 +35,7 @@ export interface PlacedOrder {
   order_id: string
   restaurant_id: string
   customer_id: string | null
+  client_reference: string | null
   notes: string | null
   currency: string
   currency_decimals: number
@@ -49,7 +53,7 @@ export type PlacementOutcome = PlacedOrder | ExpectedError
  *   per line
  */
 export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at: Date): PlacementOutcome {
-  const { order_id, restaurant_id, customer_id = null, notes = null } = request
+  const { order_id, restaurant_id, customer_id = null, client_reference = null, notes = null } = request
   const items = new Map<string, PlacedOrder['items'][number]>()
   const errors: FieldError[] = []
   let currency = ''
@@ -81,6 +85,7 @@ export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at
     order_id,
     restaurant_id,
     customer_id,
+    client_reference,
     notes,
     currency,
     currency_decimals,

@@ -1,7 +1,7 @@
 import { bigints, integers, smallints, texts, timestamps, uuids } from '../db/array-params.ts'
 import type { Sql } from '../db/transaction.ts'
 import { appendEventsSql, eventColumns } from '../outbox/append-event.ts'
-import type { IdempotentRequest, StoredReply } from '../platform/idempotent-request.ts'
+import type { StoredReply } from '../platform/idempotent-request.ts'
 import { type PlacedOrder, type PlaceOrder, placedEvent } from './decide-placement.ts'
 
 /** A decided order, ready to be inserted. */
@@ -15,36 +15,45 @@ export interface Placement {
 interface InsertedOrders {
   /** ids of orders that were not inserted, because their menu changed after it was read */
   stale: Set<string>
-  /** ids of orders whose idempotency key this statement inserted; a missing one was used before */
-  keyed: Set<string>
+  /**
+   * ids of orders with an idempotency key or a client's reference that this statement inserted; of
+   * a missing one, the key or the reference was used before
+   */
+  admitted: Set<string>
 }
 
 interface Row {
   order_id: string
-  outcome: 'stale' | 'keyed'
+  outcome: 'stale' | 'admitted'
 }
 
 /**
- * Inserts orders with their items, first transition, `order.placed.v1` and stored replies. Atomic:
- * it is one statement, which commits by itself. An order whose menu changed, or whose idempotency
- * key was used before, is skipped; the others are inserted. Idempotent by `order_id`: an order that
- * exists keeps its items and its event, and is not inserted again.
+ * Inserts orders with their items, first transition, `order.placed.v1`, client's references and
+ * stored replies. Atomic: it is one statement, which commits by itself. An order whose menu
+ * changed, or whose idempotency key or reference was used before, is skipped; the others are
+ * inserted. Idempotent by `order_id`: an order that exists keeps its items and its event, and is
+ * not inserted again.
+ * @throws an error with the constraint {@link REFERENCE_OF_NO_ORDER} when an idempotency key was
+ * used at the same moment for an order with another reference; nothing is inserted
  */
 export async function insertOrders(sql: Sql, placements: readonly Placement[]): Promise<InsertedOrders> {
-  const keys = placements.flatMap(({ request: { idempotency }, order, storedReply }) =>
-    idempotency && storedReply ? [keyRow(order.order_id, idempotency, storedReply)] : [],
-  )
+  const guards = placements.filter(({ request }) => isGuarded(request)).map(guardRow)
   const values = [
     ...orderColumns(placements),
     ...itemColumns(placements),
     ...eventColumns(placements.map(({ order, request }) => placedEvent(order, request.trace))),
   ]
-  const rows = await (keys.length === 0
+  const rows = await (guards.length === 0
     ? sql.query<Row>(insertSql, values)
-    : sql.query<Row>(insertWithKeysSql, [...values, JSON.stringify(keys)]))
+    : sql.query<Row>(insertGuardedSql, [...values, JSON.stringify(guards)]))
   const idsOf = (outcome: Row['outcome']) =>
     new Set(rows.flatMap(row => (row.outcome === outcome ? [row.order_id] : [])))
-  return { stale: idsOf('stale'), keyed: idsOf('keyed') }
+  return { stale: idsOf('stale'), admitted: idsOf('admitted') }
+}
+
+/** Returns whether an idempotency key or a reference prevents a second order. */
+export function isGuarded({ idempotency, client_reference }: PlaceOrder): boolean {
+  return idempotency !== undefined || client_reference !== undefined
 }
 
 /** Returns $1 to $9, the columns of `o`. */
@@ -59,7 +68,7 @@ function orderColumns(placements: readonly Placement[]): Buffer[] {
     texts(orders.map(order => order.customer_id)),
     texts(orders.map(order => order.notes)),
     timestamps(orders.map(order => order.placed_at)),
-    integers(placements.map(({ request }) => (request.idempotency ? 1 : null))),
+    integers(placements.map(({ request }) => (isGuarded(request) ? 1 : null))),
   ]
 }
 
@@ -81,19 +90,23 @@ function itemColumns(placements: readonly Placement[]): Buffer[] {
   ]
 }
 
-function keyRow(order_id: string, { caller, key, fingerprint }: IdempotentRequest, reply: StoredReply) {
-  return { caller, key, fingerprint, ...reply, order_id }
+function guardRow({ request, order, storedReply }: Placement) {
+  const { restaurant_id, order_id, client_reference } = order
+  const { caller, key, fingerprint } = request.idempotency ?? {}
+  const reference_fingerprint = request.fingerprint
+  const reference = { restaurant_id, order_id, client_reference, reference_fingerprint }
+  return { ...reference, caller, key, fingerprint, ...storedReply }
 }
 
 /**
  * The statement compares every item with the menu in its own snapshot (`stale`), so a cached menu
  * can be out of date without an order ever being sold at an old price or from a closed restaurant.
  * `on conflict do nothing` makes a retry under the same id after an unknown outcome harmless.
- * @param keys a common table expression that inserts idempotency keys, or nothing
+ * @param guards common table expressions that insert keys and references, or nothing
  * @param condition SQL condition on the orders `o`
- * @param keyedRows SQL that adds the rows of `keys` to the result, or nothing
+ * @param admittedRows SQL that adds the rows of `admitted` to the result, or nothing
  */
-const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
+const insertSqlWith = (guards: string, condition: string, admittedRows: string) => `
   with item as (
     select *
     from unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::smallint[], $14::text[], $15::bigint[], $16::integer[], $17::text[],
@@ -114,14 +127,14 @@ const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
       or r.currency_decimals is distinct from item.currency_decimals
       or m.deactivated_at is not null
       or r.deactivated_at is not null
-  ), ${keys}placed as (
+  ), ${guards}placed as (
     insert into orders (order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, customer_id,
       notes, placed_at, updated_at)
     select order_id, restaurant_id, 'PLACED', 1, currency, currency_decimals, total_minor, customer_id, notes,
       placed_at, placed_at
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[], $5::bigint[], $6::text[], $7::text[],
       $8::timestamptz[], $9::integer[])
-      as o (order_id, restaurant_id, currency, currency_decimals, total_minor, customer_id, notes, placed_at, keyed)
+      as o (order_id, restaurant_id, currency, currency_decimals, total_minor, customer_id, notes, placed_at, guarded)
     where order_id not in (select order_id from stale)
       and ${condition}
     on conflict do nothing
@@ -140,27 +153,57 @@ const insertSqlWith = (keys: string, condition: string, keyedRows: string) => `
   )
   select order_id, 'stale' as outcome
   from stale
-  ${keyedRows}
+  ${admittedRows}
 `
 
 const insertSql = insertSqlWith('', 'true', '')
 
-/** Sorted, so that two batches with the same keys cannot deadlock. */
-const insertKeysSql = `keys as (
+export const REFERENCE_OF_NO_ORDER = 'references_belong_to_an_order'
+
+/**
+ * An order is admitted when its key and its reference are both new, and only then are they used.
+ * The reference is inserted first, unless the key exists already. Sorted, so that two batches with
+ * the same keys or references cannot deadlock.
+ */
+const guardsSql = `guard as (
+    select *
+    from json_to_recordset($25::text::json) as g (order_id uuid, restaurant_id uuid, client_reference text,
+      reference_fingerprint text, caller text, key text, fingerprint text, status smallint, headers json, body json)
+    where order_id not in (select order_id from stale)
+  ), new_references as (
+    insert into order_references (restaurant_id, client_reference, order_id, fingerprint)
+    select restaurant_id, client_reference, order_id, reference_fingerprint
+    from guard
+    where client_reference is not null
+      and not exists (
+        select
+        from idempotency_keys as k
+        where k.caller = guard.caller
+          and k.key = guard.key
+      )
+    order by client_reference, restaurant_id
+    on conflict do nothing
+    returning order_id
+  ), new_keys as (
     insert into idempotency_keys (caller, key, fingerprint, status, headers, body, order_id)
     select caller, key, fingerprint, status, headers, body, order_id
-    from json_to_recordset($25::text::json) as k (caller text, key text, fingerprint text, status smallint,
-      headers json, body json, order_id uuid)
-    where order_id not in (select order_id from stale)
+    from guard
+    where key is not null
+      and (client_reference is null or order_id in (select order_id from new_references))
     order by caller, key
     on conflict do nothing
     returning order_id
+  ), admitted as (
+    select order_id
+    from guard
+    where (key is null or order_id in (select order_id from new_keys))
+      and (client_reference is null or order_id in (select order_id from new_references))
   ), `
 
-const insertWithKeysSql = insertSqlWith(
-  insertKeysSql,
-  '(o.keyed is null or o.order_id in (select order_id from keys))',
+const insertGuardedSql = insertSqlWith(
+  guardsSql,
+  '(o.guarded is null or o.order_id in (select order_id from admitted))',
   `union all
-  select order_id, 'keyed'
-  from keys`,
+  select order_id, 'admitted'
+  from admitted`,
 )

@@ -1,12 +1,14 @@
 import type { Sql } from '../db/transaction.ts'
 import { NIL_UUID } from '../platform/ids.ts'
 import { type OrderStatus, orderStatuses } from './order.ts'
+import { clientReferenceSql } from './order-queries.ts'
 
 /** Filters of a list of orders. All are optional; an absent filter matches every order. */
 export interface OrderFilter {
   restaurant_ids?: readonly string[] | undefined
   statuses?: readonly OrderStatus[] | undefined
   customer_id?: string | undefined
+  client_reference?: string | undefined
   /** placed at or after, RFC 3339 */
   placed_from?: string | undefined
   /** placed before */
@@ -22,6 +24,7 @@ export interface ListedOrder {
   currency_decimals: number
   total_minor: number
   customer_id: string | null
+  client_reference: string | null
   cancellation_reason: string | null
   placed_at: Date
   updated_at: Date
@@ -43,11 +46,25 @@ export async function listOrders(
   after: readonly string[] | undefined,
   count: number,
 ): Promise<ListedOrder[]> {
-  const { restaurant_ids, statuses = orderStatuses, customer_id, placed_from, placed_before } = filter
+  const {
+    restaurant_ids,
+    statuses = orderStatuses,
+    customer_id,
+    client_reference,
+    placed_from,
+    placed_before,
+  } = filter
   // Cursor and `placed_before` share one bound: with two, the index scan may start at the wrong one
   // and read every row in between.
   const [position, order_id] = after ?? [placed_before ?? 'infinity', NIL_UUID]
   const bounds = [statuses, placed_from ?? '-infinity', position, order_id, count]
+  if (client_reference !== undefined)
+    return await sql.query<ListedOrder>(byReferenceSql, [
+      ...bounds,
+      client_reference,
+      restaurant_ids ?? null,
+      customer_id ?? null,
+    ])
   if (customer_id !== undefined)
     return await sql.query<ListedOrder>(byCustomerSql, [...bounds, customer_id, restaurant_ids ?? null])
   return restaurant_ids
@@ -57,7 +74,7 @@ export async function listOrders(
 
 const columns = `
   order_id, restaurant_id, status, currency, currency_decimals, total_minor, customer_id, cancellation_reason,
-  placed_at, updated_at,
+  placed_at, updated_at, ${clientReferenceSql('newest')} as client_reference,
   to_char(placed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position`
 
 const newest = (condition: string) => `
@@ -91,6 +108,22 @@ const byCustomerSql = `
   select ${columns}
   from (
     ${newest('customer_id = $6 and status = any($1::text[]) and ($7::uuid[] is null or restaurant_id = any($7))')}
+  ) as newest
+  order by newest.placed_at desc, order_id desc
+`
+
+/** At most one order per restaurant has the reference. */
+const byReferenceSql = `
+  select ${columns}
+  from (
+    ${newest(`order_id = any(array(
+      select order_id
+      from order_references
+      where client_reference = $6
+        and ($7::uuid[] is null or restaurant_id = any($7))
+    ))
+    and status = any($1::text[])
+    and ($8::text is null or customer_id = $8)`)}
   ) as newest
   order by newest.placed_at desc, order_id desc
 `

@@ -11,12 +11,8 @@ import {
   wholeNumber,
 } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { formatMoney } from '../platform/money.ts'
 import { ORDER_CODE, orderCode } from '../platform/order-code.ts'
-import type { PlacedOrder } from './decide-placement.ts'
-import type { ListedOrder } from './list-orders.ts'
 import { CLIENT_REQUEST, OUT_OF_STOCK, orderStatuses } from './order.ts'
-import type { OrderRecord } from './order-queries.ts'
 
 /** Request and response schemas of orders. */
 
@@ -35,6 +31,15 @@ const orderCodeReply = z
   })
 const quantity = wholeNumber(1, MAX_QUANTITY).meta({ description: 'Number of portions', example: 1 })
 const customerId = text(100, { description: 'Id of the customer in your system', example: 'customer-42' })
+const clientReference = text(64, {
+  description:
+    'Your own reference of the order, unique per restaurant for ever. The same order sent again with it is not placed twice',
+  example: 'till-2-000417',
+})
+const clientReferenceReply = z
+  .string()
+  .nullable()
+  .meta({ description: 'Your own reference of the order', example: null })
 const status = z
   .enum(orderStatuses, { error: `must be one of ${orderStatuses.join(', ')}` })
   .meta({ id: 'OrderStatus', description: 'Status of the order', example: 'PREPARING' })
@@ -57,6 +62,7 @@ export const placeOrderBody = z
     notes: optional(
       text(500, { description: 'Notes for the kitchen', example: 'no basil, please' }, 'several lines'),
     ),
+    client_reference: optional(clientReference),
   })
   .meta({ id: 'PlaceOrder', description: 'Order to place' })
 
@@ -145,6 +151,7 @@ export const placedOrderReply = z
       .literal('PLACED')
       .meta({ description: 'Becomes PREPARING or, with insufficient stock, CANCELLED asynchronously' }),
     ...totals,
+    client_reference: clientReferenceReply,
   })
   .meta({ id: 'PlacedOrder', description: 'Order at the time of the response that accepted it' })
 
@@ -171,6 +178,7 @@ export const listOrdersQuery = z
         override: { type: 'array', items: { $ref: '#/components/schemas/OrderStatus' }, minItems: 1 },
       }),
     customer_id: customerId.optional(),
+    client_reference: clientReference.optional(),
     placed_from: queryTime()
       .optional()
       .meta({ description: 'Only orders placed at or after this time', example: '2026-11-22T00:00:00Z' }),
@@ -196,6 +204,7 @@ export const listedOrderReply = z
     total_amount: totals.total_amount,
     currency,
     customer_id: customerIdReply,
+    client_reference: clientReferenceReply,
     cancellation_reason: cancellationReason,
     placed_at: totals.placed_at,
     updated_at: timestamp('Time of the last status change'),
@@ -210,6 +219,7 @@ export const orderReply = z
     status,
     ...totals,
     customer_id: customerIdReply,
+    client_reference: clientReferenceReply,
     notes: z.string().nullable().meta({ description: 'Notes for the kitchen', example: 'no basil, please' }),
     cancellation_reason: cancellationReason,
     shortages: z
@@ -227,73 +237,3 @@ export const orderReply = z
 export type PlacedOrderReply = z.infer<typeof placedOrderReply>
 export type ListedOrderReply = z.infer<typeof listedOrderReply>
 export type OrderReply = z.infer<typeof orderReply>
-
-export function presentPlacedOrder(order: PlacedOrder): PlacedOrderReply {
-  const { order_id, restaurant_id, currency, currency_decimals, total_minor, items, placed_at } = order
-  return {
-    order_id,
-    code: orderCode(order_id),
-    restaurant_id,
-    status: 'PLACED',
-    total_amount: formatMoney(total_minor, currency_decimals),
-    currency,
-    items: items.map(item => presentItem(item, currency_decimals)),
-    placed_at: placed_at.toISOString(),
-  }
-}
-
-export function presentOrder(order: OrderRecord): OrderReply {
-  const {
-    order_id,
-    restaurant_id,
-    status,
-    total_minor,
-    currency,
-    currency_decimals,
-    customer_id,
-    notes,
-    cancellation_reason,
-    shortages,
-  } = order
-  return {
-    order_id,
-    code: orderCode(order_id),
-    restaurant_id,
-    status,
-    total_amount: formatMoney(total_minor, currency_decimals),
-    currency,
-    items: order.items.map(item => presentItem(item, currency_decimals)),
-    placed_at: order.placed_at.toISOString(),
-    customer_id,
-    notes,
-    cancellation_reason,
-    shortages,
-    updated_at: order.updated_at.toISOString(),
-    timeline: order.timeline.map(step => ({ ...step, at: new Date(step.at).toISOString() })),
-  }
-}
-
-export function presentListedOrder(order: ListedOrder): ListedOrderReply {
-  const { order_id, restaurant_id, status, total_minor, currency, currency_decimals } = order
-  const { customer_id, cancellation_reason } = order
-  return {
-    order_id,
-    code: orderCode(order_id),
-    restaurant_id,
-    status,
-    total_amount: formatMoney(total_minor, currency_decimals),
-    currency,
-    customer_id,
-    cancellation_reason,
-    placed_at: order.placed_at.toISOString(),
-    updated_at: order.updated_at.toISOString(),
-  }
-}
-
-function presentItem(
-  item: { menu_item_id: string; name: string; price_minor: number; quantity: number },
-  decimals: number,
-) {
-  const { menu_item_id, name, price_minor, quantity } = item
-  return { menu_item_id, name, price: formatMoney(price_minor, decimals), quantity }
-}

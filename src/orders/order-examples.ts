@@ -16,6 +16,7 @@ export const placedExample: PlacedOrderReply = {
   currency: 'EUR',
   items: [{ menu_item_id: demoIds.margherita, name: 'Pizza Margherita', price: '9.50', quantity: 1 }],
   placed_at: placedAt,
+  client_reference: null,
 }
 
 export const orderExample: OrderReply = {
@@ -41,6 +42,7 @@ export const listedExample: ListedOrderReply = {
   total_amount,
   currency,
   customer_id: 'customer-42',
+  client_reference: null,
   cancellation_reason: null,
   placed_at,
   updated_at: preparedAt,

@@ -13,6 +13,7 @@ export interface OrderRecord {
   currency_decimals: number
   total_minor: number
   customer_id: string | null
+  client_reference: string | null
   notes: string | null
   cancellation_reason: string | null
   shortages: Shortage[] | null
@@ -43,10 +44,19 @@ export async function readAccessibleOrder(sql: Sql, caller: Caller, orderId: str
   return order
 }
 
+/** SQL for the client's reference of an order. @param order alias of `orders` */
+export const clientReferenceSql = (order: string) => `(
+      select client_reference
+      from order_references as r
+      where r.order_id = ${order}.order_id
+        and r.restaurant_id = ${order}.restaurant_id
+    )`
+
 /** SQL that selects the columns of an {@link OrderRecord} from `orders as o`. */
 export const orderColumns = `
     order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, customer_id, notes,
     cancellation_reason, shortages, placed_at, updated_at,
+    ${clientReferenceSql('o')} as client_reference,
     (
       select json_agg(json_build_object('menu_item_id', menu_item_id, 'name', name, 'price_minor', price_minor,
         'quantity', quantity) order by line_no)

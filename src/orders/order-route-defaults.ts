@@ -1,7 +1,8 @@
 import type { RouteReply } from '../http/route-reply.ts'
 import { etagOf } from '../platform/precondition.ts'
-import { type OrderReply, orderParams, presentOrder } from './order-contract.ts'
+import { type OrderReply, orderParams } from './order-contract.ts'
 import type { OrderRecord } from './order-queries.ts'
+import { presentOrder } from './present-order.ts'
 
 /** Settings shared by the operations on one order; the method and the scope are those of a read. */
 export const orderRouteDefaults = {

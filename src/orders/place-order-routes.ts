@@ -1,22 +1,19 @@
 import type { Database } from '../db/database.ts'
-import { findStoredReply } from '../http/idempotency.ts'
+import { findStoredReply, fingerprintOf, markAsReplayed } from '../http/idempotency.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { ValidationFailed } from '../platform/errors.ts'
-import { IdempotencyKeyInFlight, type StoredReply } from '../platform/idempotent-request.ts'
+import { ClientReferenceReused, type ErrorCode, ExpectedError, ValidationFailed } from '../platform/errors.ts'
+import type { StoredReply } from '../platform/idempotent-request.ts'
 import { newId } from '../platform/ids.ts'
 import type { PlacedOrder, PlaceOrder } from './decide-placement.ts'
-import {
-  type PlacedOrderReply,
-  placedOrderReply,
-  placeOrderBody,
-  presentPlacedOrder,
-} from './order-contract.ts'
+import { findReferencedOrder } from './find-referenced-order.ts'
+import { type PlacedOrderReply, placedOrderReply, placeOrderBody } from './order-contract.ts'
 import { placedExample } from './order-examples.ts'
 import type { PlacementQueue } from './placement-queue.ts'
+import { presentPlacedOrder } from './present-order.ts'
 
 interface PlaceOrderRoutesOptions {
   database: Database
@@ -25,21 +22,33 @@ interface PlaceOrderRoutesOptions {
 }
 
 export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceOrderRoutesOptions): Route[] {
-  /** Places an order, or returns the stored reply of an earlier request with the same key. */
+  /**
+   * Places an order, or returns the reply to an earlier request with the same key or reference.
+   * That one counts also when the order would be refused now, because the menu has changed since.
+   */
   async function place(request: PlaceOrder, path: string): Promise<RouteReply<PlacedOrderReply>> {
-    const { idempotency } = request
     try {
       const order = await placement.place(request)
       wakeDispatcher()
       return replyOf(order, path)
     } catch (error) {
-      const storedReply =
-        idempotency && error instanceof IdempotencyKeyInFlight
-          ? await findStoredReply<PlacedOrderReply>(database, idempotency)
-          : undefined
-      if (storedReply) return storedReply
+      if (!(error instanceof ExpectedError) || NOT_DECIDED.has(error.code)) throw error
+      const earlier = await findEarlierReply(request, path)
+      if (earlier) return earlier
       throw error
     }
+  }
+
+  /** Returns the reply to an earlier request with the same key or reference. */
+  async function findEarlierReply(
+    request: PlaceOrder,
+    path: string,
+  ): Promise<RouteReply<PlacedOrderReply> | undefined> {
+    const { idempotency } = request
+    const stored = idempotency && (await findStoredReply<PlacedOrderReply>(database, idempotency))
+    if (stored) return stored
+    const order = await findReferencedOrder(database, request)
+    return order && markAsReplayed(replyOf(order, path))
   }
 
   return [
@@ -54,7 +63,7 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
         'Stock is deducted asynchronously, usually within milliseconds: the order then becomes PREPARING, ' +
         'or CANCELLED with the reason `OUT_OF_STOCK` if any item is short. ' +
         'Names and prices are copied from the menu, so later menu changes do not affect the order. ' +
-        'Send an `Idempotency-Key` to retry safely.',
+        'Send an `Idempotency-Key` to retry safely within 24 hours, or a `client_reference` to send the same order again at any time, for example after days offline. Without both, two requests are two orders.',
       tag: 'Orders',
       body: placeOrderBody,
       status: 202,
@@ -68,6 +77,7 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
         ]),
         'restaurant-inactive',
         'restaurant-not-found',
+        new ClientReferenceReused(demoIds.order),
       ],
       handle: ({ body, path, trace, caller, idempotency }) => {
         assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
@@ -81,6 +91,7 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
             ...body,
             order_id: newId(),
             trace,
+            ...(body.client_reference === undefined ? {} : { fingerprint: fingerprintOf(body) }),
             ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReply } } : {}),
           },
           path,
@@ -90,7 +101,13 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
   ]
 }
 
+/** Codes of a refusal under load, which reads nothing, and of an unavailable database. */
+const NOT_DECIDED = new Set<ErrorCode>(['overloaded', 'database-unavailable'])
+
 /** @param path of the list of orders */
-function replyOf(order: PlacedOrder, path: string): RouteReply<PlacedOrderReply> {
+function replyOf(
+  order: Parameters<typeof presentPlacedOrder>[0],
+  path: string,
+): RouteReply<PlacedOrderReply> {
   return { body: presentPlacedOrder(order), headers: { Location: `${path}/${order.order_id}` } }
 }

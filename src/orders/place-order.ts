@@ -3,7 +3,7 @@ import { now } from '../platform/clock.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
 import { decidePlacement, type PlacementOutcome, type PlaceOrder } from './decide-placement.ts'
-import { insertOrders, type Placement } from './insert-orders.ts'
+import { insertOrders, isGuarded, type Placement, REFERENCE_OF_NO_ORDER } from './insert-orders.ts'
 import { MenuCache } from './menu-cache.ts'
 
 /** How often an order is decided, when its menu keeps changing between reading and inserting. */
@@ -15,7 +15,7 @@ const MAX_ATTEMPT_COUNT = 5
  * asynchronously. A refused order does not affect the rest of the batch. An order that was decided
  * on an outdated menu is decided again on the current one. Idempotent by `order_id`.
  * @returns one outcome per request, in the order of the requests; IdempotencyKeyInFlight when the
- *   key was used before: findStoredReply returns the earlier reply
+ *   key or the client's reference was used before: the caller reads the earlier reply
  */
 export async function placeOrders(
   sql: Sql,
@@ -46,10 +46,15 @@ async function placeOnce(
     else placements.push({ request, order: outcome, storedReply: request.idempotency?.replyOf(outcome) })
   }
   if (placements.length === 0) return
-  const { stale, keyed } = await insertOrders(sql, placements)
+  const { stale, admitted } = await insertOrders(sql, placements).catch((error: unknown) => {
+    if ((error as { constraint?: string }).constraint !== REFERENCE_OF_NO_ORDER) throw error
+    return { stale: undefined, admitted: new Set<string>() }
+  })
+  // Nothing was inserted: the orders are decided again, when the key is there to see.
+  if (!stale) return
   for (const { request, order } of placements) {
     if (stale.has(order.order_id)) cache.invalidate(request)
-    else if (request.idempotency && !keyed.has(order.order_id))
+    else if (isGuarded(request) && !admitted.has(order.order_id))
       outcomes.set(request, new IdempotencyKeyInFlight())
     else outcomes.set(request, order)
   }

@@ -5,10 +5,11 @@ import { paginationHeaders, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import { type Caller, canAccess } from '../platform/caller.ts'
 import { listOrders } from './list-orders.ts'
-import { listedOrderReply, listOrdersQuery, orderReply, presentListedOrder } from './order-contract.ts'
+import { listedOrderReply, listOrdersQuery, orderReply } from './order-contract.ts'
 import { listedExample, orderExample } from './order-examples.ts'
 import { readAccessibleOrder } from './order-queries.ts'
 import { orderReplyOf, orderRouteDefaults, versionHeader } from './order-route-defaults.ts'
+import { presentListedOrder } from './present-order.ts'
 
 export function readOrderRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
   return [
@@ -30,11 +31,12 @@ export function readOrderRoutes({ database, cursors }: { database: Database; cur
       optionalReplyHeaders: paginationHeaders,
       errors: [],
       handle: ({ path, query, caller }) => {
-        const { restaurant_id, status, customer_id, placed_from, placed_before } = query
+        const { restaurant_id, status, customer_id, client_reference, placed_from, placed_before } = query
         const filter = {
           restaurant_ids: accessibleRestaurants(caller, restaurant_id),
           statuses: status && [...new Set(status)],
           customer_id,
+          client_reference,
           placed_from,
           placed_before,
         }
@@ -42,7 +44,14 @@ export function readOrderRoutes({ database, cursors }: { database: Database; cur
           cursors,
           path,
           query,
-          filters: { restaurant_id, status: status?.join(','), customer_id, placed_from, placed_before },
+          filters: {
+            restaurant_id,
+            status: status?.join(','),
+            customer_id,
+            client_reference,
+            placed_from,
+            placed_before,
+          },
           read: (after, count) => listOrders(database, filter, after, count),
           positionOf: order => [order.position, order.order_id],
           present: presentListedOrder,

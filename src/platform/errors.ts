@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'idempotency-key-invalid'
   | 'idempotency-key-in-flight'
   | 'idempotency-key-reused'
+  | 'client-reference-reused'
   | 'illegal-transition'
   | 'precondition-invalid'
   | 'stale-version'
@@ -130,6 +131,17 @@ export class StockShort extends ExpectedError {
 
   constructor(available_qty: number, quantity: number) {
     super('stock-short', `${available_qty} are in stock: it cannot change by ${quantity}`, { available_qty })
+  }
+}
+
+/** Another order of the restaurant has the client's reference, and was placed with another body. */
+export class ClientReferenceReused extends ExpectedError {
+  override name = 'ClientReferenceReused'
+
+  constructor(order_id: string) {
+    super('client-reference-reused', `The client_reference belongs to another order, ${order_id}`, {
+      order_id,
+    })
   }
 }
 

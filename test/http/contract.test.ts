@@ -237,6 +237,10 @@ describe('the API compared with its OpenAPI document', () => {
     await call('streamRestaurant', { id: restaurant_id, headers: { 'last-event-id': 'x' } })
     await call('adjustStock', { id: menu_item_id, body: { quantity: -1_000_000, reason_code: 'THEFT' } })
     await call('changeOrderStatus', { id: order_id, body: { status: 'PREPARING' } })
+    for (const quantity of [1, 2])
+      await call('placeOrder', {
+        body: { restaurant_id, items: [{ menu_item_id, quantity }], client_reference: 'till-1' },
+      })
     await call('changeRestaurant', { id: restaurant_id, body: { active: false } })
     await call('placeOrder', { body: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] } })
     const id = await prepared()

@@ -41,6 +41,7 @@ const statuses = {
   'idempotency-key-invalid': 400,
   'idempotency-key-in-flight': 409,
   'idempotency-key-reused': 422,
+  'client-reference-reused': 409,
   'restaurant-inactive': 409,
   'stock-short': 409,
   'inventory-pending': 409,

@@ -50,6 +50,7 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
       '/items/0/menu_item_id': { required: true, wrong: wrongIds() },
       '/items/0/quantity': { required: true, wrong: wrongWholeNumbers(1, 1_000) },
       '/customer_id': { wrong: butNull(wrongTexts(100)) },
+      '/client_reference': { wrong: butNull(wrongTexts(64)) },
       '/notes': { wrong: butNull(wrongTexts(500, 'several lines')) },
     },
   },

@@ -79,5 +79,6 @@ const contentsSql = `
     (select json_agg(w order by webhook_id) from webhooks as w) as webhooks,
     (select json_agg(d order by delivery_id) from webhook_deliveries as d) as webhook_deliveries,
     (select count(*) from idempotency_keys) as idempotency_keys,
+    (select count(*) from order_references) as order_references,
     (select array_agg(status order by order_id) from orders) as statuses
 `

@@ -28,6 +28,7 @@ function orderAt(status: OrderReply['status'], reason: string | null = null): Or
     ...placed,
     status,
     customer_id: null,
+    client_reference: null,
     notes: null,
     cancellation_reason: reason,
     shortages: null,
