@@ -47,6 +47,10 @@ export const eventCatalogue = {
         )
         .min(1)
         .meta({ description: 'The ordered items, each item once' }),
+      notes: z.string().optional().meta({
+        description:
+          "Notes for the kitchen in the customer's own words, such as allergies; absent: none. May have line breaks; escape it where you show it",
+      }),
       placed_at: time('When the order was accepted'),
     }),
     sequence: { fixed: 1 },
@@ -61,6 +65,7 @@ export const eventCatalogue = {
           { ...twoPizzas, price: '9.50' },
           { ...oneTiramisu, price: '5.50' },
         ],
+        notes: 'no nuts, please',
         placed_at: '2026-11-22T18:30:00.000Z',
       },
     },

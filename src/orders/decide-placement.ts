@@ -99,7 +99,7 @@ const pointerOf = (index: number) => `/items/${index}/menu_item_id`
 
 /** Returns the `order.placed.v1` of an order. Pure, except that the event gets a new id. */
 export function placedEvent(order: PlacedOrder, trace: TraceContext): EventOf<'order.placed.v1'> {
-  const { order_id, restaurant_id, customer_id, currency, currency_decimals } = order
+  const { order_id, restaurant_id, customer_id, currency, currency_decimals, notes } = order
   const items = order.items.map(({ menu_item_id, name, quantity, price_minor }) => ({
     menu_item_id,
     name,
@@ -110,7 +110,16 @@ export function placedEvent(order: PlacedOrder, trace: TraceContext): EventOf<'o
   const placed_at = order.placed_at.toISOString()
   return newEvent(
     'order.placed.v1',
-    { order_id, restaurant_id, customer_id, currency, total_amount, items, placed_at },
+    {
+      order_id,
+      restaurant_id,
+      customer_id,
+      currency,
+      total_amount,
+      items,
+      ...(notes === null ? {} : { notes }),
+      placed_at,
+    },
     trace,
   )
 }

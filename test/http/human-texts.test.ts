@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type { OrderReply } from '../../src/orders/order-contract.ts'
+import { eventsOf } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 type Json = Record<string, unknown>
@@ -45,6 +46,16 @@ describe('texts that people write', () => {
     expect(order.notes).to.equal(notes)
     const { cancellation_reason } = await system.api.cancel(order.order_id, 'late\nagain')
     expect(cancellation_reason).to.equal('late\nagain')
+  })
+
+  it('publishes notes unchanged in order.placed.v1, and no property without notes', async () => {
+    const notes = 'no <b>nuts</b>: "allergic"\r\n\u2066שלום\u2069 🥜 \\ \u2028'.padEnd(500, 'é')
+    const [withNotes, without] = [await placed({ notes }), await placed({ notes: null })]
+    const payloads = await Promise.all(
+      [withNotes, without].map(({ order_id }) => eventsOf(system.database, order_id, 'order.placed.v1')),
+    )
+    expect(payloads[0]?.[0]?.payload).to.include({ notes })
+    expect(payloads[1]?.[0]?.payload).not.to.have.property('notes')
   })
 
   it('treats null in an optional property as absent, also under an idempotency key', async () => {
