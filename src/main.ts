@@ -99,7 +99,7 @@ async function start(role: string, config: Config, log: Logger): Promise<Service
   if (role === 'migrate') {
     const { migrate } = await import('./processes/migrate.ts')
     const { waitForDatabase } = await import('./processes/wait-for-database.ts')
-    await waitForDatabase(config, log, () => migrate(databaseUrl(config), log))
+    await waitForDatabase(config, log, () => migrate(databaseUrl(config), log, config))
     return undefined
   }
   if (Object.hasOwn(roles, role)) {

@@ -4,7 +4,6 @@ import {
   findDeadLetters,
   redriveDeadLetters,
 } from '../../src/ops/actions/dead-letters.ts'
-import { MAX_REPLAY_DAYS } from '../../src/platform/retention.ts'
 import { commandLine } from '../support/command-line.ts'
 import { counted } from '../support/counted.ts'
 import { ScriptError } from '../support/script-error.ts'
@@ -74,6 +73,6 @@ function report({ done, refused }: Decided, outcome: string): void {
 function assertNoneRefused({ refused }: Decided): void {
   if (refused.length === 0) return
   throw new ScriptError(
-    `${counted(refused.length, 'dead letter was', 'dead letters were')} refused: without an event, or with one older than ${MAX_REPLAY_DAYS} days, for which processed_events no longer prevents a second effect`,
+    `${counted(refused.length, 'dead letter was', 'dead letters were')} refused: without an event, or with one older than two thirds of PROCESSED_RETENTION_MINUTES, for which processed_events may no longer prevent a second effect`,
   )
 }

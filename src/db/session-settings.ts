@@ -7,7 +7,7 @@ import type { Sql } from './transaction.ts'
  */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 3_000
 /** Far above the duration of any transaction of ours. */
-const TRANSACTION_TIMEOUT_MS = 60_000
+export const TRANSACTION_TIMEOUT_MS = 60_000
 
 /**
  * Forces index scans and generic plans. Every statement on these connections, pg-boss's included,

@@ -21,7 +21,7 @@ const KEY = new RegExp(
 
 export const idempotencyKeyHeader = z.string().min(1).max(MAX_KEY_LENGTH).meta({
   description:
-    'Unique key that you generate per request, such as a UUID. A repeated request with the same key has no second effect and gets the stored response. Kept for 24 hours.',
+    'Unique key that you generate per request, such as a UUID. A repeated request with the same key has no second effect and gets the stored response. By default kept for 24 hours.',
 })
 
 /**

@@ -162,7 +162,7 @@ export const problems = {
   },
   'delivery-not-found': notFound(
     'delivery',
-    "Check both ids against the webhook's `/deliveries`. Deliveries are deleted after 30 days.",
+    "Check both ids against the webhook's `/deliveries`. By default, deliveries are deleted after 30 days.",
   ),
   'restaurant-inactive': {
     status: 409,

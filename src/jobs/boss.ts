@@ -21,6 +21,10 @@ export type BossRole = 'migrator' | 'producer' | 'consumer'
 const SUPERVISE_INTERVAL_SECONDS = 1
 const MONITOR_INTERVAL_SECONDS = 1
 const NEVER_SECONDS = 86_400
+/** The walk that deletes finished jobs reads all jobs, so it runs ten times per retention period. */
+const WALKS_PER_RETENTION = 10
+const MIN_WALK_INTERVAL_SECONDS = 60
+const MAX_WALK_INTERVAL_SECONDS = 86_400
 
 const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
   migrator: { schedule: false, migrate: true, createSchema: true, supervise: false, registerInstance: false },
@@ -54,6 +58,7 @@ export async function startBoss(
     flowIntervalSeconds: NEVER_SECONDS,
     openTelemetry: { propagateContext: true },
     ...roleOptions[role],
+    ...(role === 'consumer' ? { maintenanceIntervalSeconds: await walkInterval(database) } : {}),
   })
   boss.on('error', error => log.error({ error: error.message }, 'queue error'))
   boss.on('warning', warning => log.warn({ warning: warning.data }, warning.message))
@@ -61,14 +66,31 @@ export async function startBoss(
   return boss
 }
 
+/** Returns how often finished jobs are deleted, from the retention that the event queues have. */
+async function walkInterval(database: Database): Promise<number> {
+  const [queues] = await database.query<{ seconds: number | null }>(retentionSql, [Object.keys(eventQueues)])
+  const seconds = Math.floor((queues?.seconds ?? NEVER_SECONDS) / WALKS_PER_RETENTION)
+  return Math.min(Math.max(seconds, MIN_WALK_INTERVAL_SECONDS), MAX_WALK_INTERVAL_SECONDS)
+}
+
+const retentionSql = `
+  select min(deletion_seconds) as seconds
+  from pgboss.queue
+  where name = any($1::text[])
+`
+
 /** Creates every queue and schedule of the catalogue, or brings it to the catalogue's options. */
-export async function createQueues(boss: PgBoss): Promise<void> {
+export async function createQueues(boss: PgBoss, retentionMinutes: number): Promise<void> {
+  const deleteAfterSeconds = retentionMinutes * 60
   await createOrUpdate(boss, DEAD_LETTER_QUEUE, deadLetterQueue)
   for (const [name, queue] of Object.entries(eventQueues)) {
     const { batchSize: _, localConcurrency: __, ...options } = queue
-    await createOrUpdate(boss, name, options)
+    await createOrUpdate(boss, name, { ...options, deleteAfterSeconds })
   }
-  await createOrUpdate(boss, DELIVERY_QUEUE, deliveryQueue)
+  await createOrUpdate(boss, DELIVERY_QUEUE, {
+    ...deliveryQueue,
+    deleteAfterSeconds: Math.min(deleteAfterSeconds, deliveryQueue.deleteAfterSeconds),
+  })
   for (const [name, { cron, ...options }] of Object.entries(maintenanceQueues)) {
     await createOrUpdate(boss, name, options)
     await boss.schedule(name, cron, null, { missed: 'once' })

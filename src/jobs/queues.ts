@@ -8,7 +8,8 @@ const DAY_SECONDS = 24 * 60 * 60
 /**
  * Retries technical failures for about 40 minutes: 12 times, after 1 s doubling to 10 min, with
  * jitter. A job returns to its queue after 60 s in progress, or 10 s after the last heartbeat of
- * its worker. After a change, run `npm run migrate`.
+ * its worker. JOB_RETENTION_MINUTES sets when finished jobs are deleted. After a change, run
+ * `npm run migrate`.
  */
 const eventQueue = {
   retryLimit: 12,
@@ -18,7 +19,6 @@ const eventQueue = {
   expireInSeconds: 60,
   heartbeatSeconds: 10,
   retentionSeconds: 30 * DAY_SECONDS,
-  deleteAfterSeconds: 7 * DAY_SECONDS,
   deadLetter: DEAD_LETTER_QUEUE,
   partition: true,
   notify: true,
@@ -77,13 +77,13 @@ const maintenanceQueue = {
   retryBackoff: true,
   expireInSeconds: 1_800,
   heartbeatSeconds: 60,
-  deleteAfterSeconds: 7 * DAY_SECONDS,
+  deleteAfterSeconds: 1 * DAY_SECONDS,
   deadLetter: DEAD_LETTER_QUEUE,
 } as const satisfies Omit<Queue, 'name'>
 
 /** Scheduled maintenance: each queue with its schedule (cron, UTC). */
 export const maintenanceQueues = {
-  'maintenance.prune': { ...maintenanceQueue, cron: '17 * * * *' },
+  'maintenance.prune': { ...maintenanceQueue, cron: '* * * * *' },
   'maintenance.reconcile-stock': { ...maintenanceQueue, cron: '*/5 * * * *' },
   'maintenance.watch-dead-letters': { ...maintenanceQueue, cron: '*/5 * * * *' },
 } as const

@@ -141,6 +141,28 @@ const network = {
   }),
 }
 
+/** Ten years. */
+const MAX_RETENTION_MINUTES = 5_256_000
+
+const retention = {
+  OUTBOX_RETENTION_MINUTES: count(5, MAX_RETENTION_MINUTES)
+    .default(43_200)
+    .describe(
+      'How long dispatched events are kept, and finished webhook deliveries with their attempts. Pending, quarantined and undelivered events are kept in any case. `npm run migrate` applies this variable and the next three.',
+    ),
+  PROCESSED_RETENTION_MINUTES: count(5, MAX_RETENTION_MINUTES)
+    .default(64_800)
+    .describe(
+      'How long the records that prevent a second effect of an event are kept, at least `OUTBOX_RETENTION_MINUTES`. A redrive may reach back two thirds of it.',
+    ),
+  JOB_RETENTION_MINUTES: count(1, MAX_RETENTION_MINUTES)
+    .default(10_080)
+    .describe('How long finished jobs are kept, those of webhook deliveries at most a day.'),
+  IDEMPOTENCY_RETENTION_MINUTES: count(1, MAX_RETENTION_MINUTES)
+    .default(1_440)
+    .describe('How long an `Idempotency-Key` is kept with its response.'),
+}
+
 const webhooks = {
   WEBHOOK_RETRY_SECONDS: retrySchedule()
     .default('5,300,1800,7200,18000,36000,50400,72000,72000')
@@ -230,6 +252,7 @@ export const configGroups = {
   Authentication: authentication,
   Limits: limits,
   'Proxies, hosts and browsers': network,
+  Retention: retention,
   Webhooks: webhooks,
   'Event streams': streams,
   Tracing: tracing,
@@ -245,10 +268,15 @@ export const environment = z
     ...authentication,
     ...limits,
     ...network,
+    ...retention,
     ...webhooks,
     ...streams,
     ...tracing,
     ...tools,
+  })
+  .refine(config => config.PROCESSED_RETENTION_MINUTES >= config.OUTBOX_RETENTION_MINUTES, {
+    path: ['PROCESSED_RETENTION_MINUTES'],
+    error: 'must be at least OUTBOX_RETENTION_MINUTES; the default is 64800',
   })
   .transform(({ PUBLIC_URL, ...config }) => ({ ...config, PUBLIC_URL: PUBLIC_URL ?? localUrl(config) }))
 

@@ -102,7 +102,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   const name = String(issue?.path[0])
   // The URL of an endpoint may hold a password, too.
   const isSecret = secrets.some(secret => secret === name) || name.endsWith('_ENDPOINT')
-  const value = isSecret ? '' : ` (got ${JSON.stringify(variables[name])})`
+  const value = isSecret || variables[name] === undefined ? '' : ` (got ${JSON.stringify(variables[name])})`
   throw new ConfigurationError(
     `${name in fromFiles ? `${name}_FILE` : name}: ${issue?.message ?? 'invalid'}${value}`,
   )

@@ -43,7 +43,7 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
       log.info('the embedded database keeps running: another Comanda process uses it')
   }
   try {
-    await waitForDatabase(config, log, () => migrate(url, log))
+    await waitForDatabase(config, log, () => migrate(url, log, config))
     // The port of the API serves the status of all roles.
     const withoutStatus = { ...config, STATUS_PORT: undefined }
     if (embedded) await addDemo(url, config, log)

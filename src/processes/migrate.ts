@@ -2,19 +2,21 @@ import { Database } from '../db/database.ts'
 import { migrateUp, withMigrationLock } from '../db/migrations.ts'
 import { detectPooling } from '../db/pooling.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
+import { saveRetention } from '../ops/maintenance/save-retention.ts'
 import { createViews, dropViews } from '../ops/refresh-views.ts'
 import { grantRoles } from '../ops/roles/grant-roles.ts'
-import { ConfigurationError } from '../platform/config.ts'
+import { type Config, ConfigurationError, parseConfig } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { retentionOf } from '../platform/retention.ts'
 
 /** Maximum duration of one statement of pg-boss's own migrations. */
 const MIGRATION_TIMEOUT_MS = 600_000
 
 /**
  * Updates the schema, pg-boss's schema, the queues, the `ops` views and the grants of roles to this
- * version.
+ * version, and stores the retention periods of the configuration.
  */
-export async function migrate(url: string, log: Logger): Promise<void> {
+export async function migrate(url: string, log: Logger, config: Config = parseConfig({})): Promise<void> {
   if ((await detectPooling(url)) === 'transaction')
     throw new ConfigurationError(
       'DATABASE_URL: leads to a connection pooler in transaction mode, but migrations hold a lock of their session; use the address of Postgres itself',
@@ -31,8 +33,9 @@ export async function migrate(url: string, log: Logger): Promise<void> {
     try {
       await dropViews(database)
       const boss = await startBoss(database, 'migrator', 'migrate', log)
-      await createQueues(boss)
+      await createQueues(boss, config.JOB_RETENTION_MINUTES)
       await boss.stop({ graceful: false })
+      await saveRetention(database, retentionOf(config))
       await createViews(database)
       await grantRoles(database)
     } finally {

@@ -1,4 +1,6 @@
 import type { Database } from '../db/database.ts'
+import type { Sql } from '../db/transaction.ts'
+import { MAX_COMMIT_DELAY_MS } from '../events/commit-delay.ts'
 import { type NewEvent, readNewEvents } from '../events/read-new-events.ts'
 import { isWithin, type SnapshotPosition, snapshotPosition } from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
@@ -61,11 +63,11 @@ export async function restaurantStream(
     })
   }
 
-  async function readMissed(point: ResumePoint): Promise<StreamStart | undefined> {
+  async function readMissed(point: ResumePoint & { issuedAtMs: number }): Promise<StreamStart | undefined> {
     const { position, part = { to: position, count: 0 } } = point
     const batch = await readNewEvents(database, position, [restaurantId], MAX_MISSED_COUNT)
     const isAhead = Math.max(position.next, part.to.next) > batch.position.next
-    if (isAhead || !batch.isComplete) return undefined
+    if (isAhead || !batch.isComplete || !(await isKeptSince(database, point.issuedAtMs))) return undefined
     const started = sortEvents(batch.events.filter(({ xid }) => isWithin(part.to, xid)))
     const rest = sortEvents(batch.events.filter(({ xid }) => !isWithin(part.to, xid)))
     return {
@@ -117,6 +119,22 @@ export async function restaurantStream(
     },
   }
 }
+
+/**
+ * Returns whether every event that was committed after a time is still there, or was when the
+ * events were read before.
+ */
+async function isKeptSince(sql: Sql, timeMs: number): Promise<boolean> {
+  const rows = await sql.query(keptSql, [new Date(timeMs - MAX_COMMIT_DELAY_MS)])
+  return rows.length > 0
+}
+
+const keptSql = `
+  select
+  from retention
+  where name = 'outbox_events'
+    and kept_since < $1
+`
 
 interface StreamStart {
   frames: string[]

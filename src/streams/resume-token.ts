@@ -3,7 +3,6 @@ import type { Cursors } from '../http/cursor.ts'
 import { expectedError } from '../http/problem.ts'
 import { nowMs } from '../platform/clock.ts'
 import { ExpectedError } from '../platform/errors.ts'
-import { OUTBOX_RETENTION_DAYS } from '../platform/retention.ts'
 
 /** How far a client has read the events of a restaurant. */
 export interface ResumePoint {
@@ -12,12 +11,6 @@ export interface ResumePoint {
   /** and the first `count` events of the batch that ends at `to` */
   part?: { to: SnapshotPosition; count: number }
 }
-
-/**
- * Pruning deletes events after their retention, every hour. A token expires one day earlier, to be
- * safe.
- */
-const MAX_AGE_MS = (OUTBOX_RETENTION_DAYS - 1) * 24 * 60 * 60 * 1_000
 
 /**
  * Issues and reads the resume points of one restaurant's stream. Clients see opaque, signed tokens.
@@ -36,14 +29,11 @@ export class ResumeTokens {
     return this.#cursors.issue(this.#list, part ? [...values, format(part.to), String(part.count)] : values)
   }
 
-  /**
-   * @returns undefined when the token has expired: events after it may have been pruned
-   * @throws resume-point-invalid when the token was not issued for this restaurant
-   */
-  read(lastEventId: string): ResumePoint | undefined {
+  /** @throws resume-point-invalid when the token was not issued for this restaurant */
+  read(lastEventId: string): ResumePoint & { issuedAtMs: number } {
     const [issuedAt, position = '', to, count] = this.#read(lastEventId)
-    if (nowMs() - Number(issuedAt) > MAX_AGE_MS) return undefined
     return {
+      issuedAtMs: Number(issuedAt),
       position: parse(position),
       ...(to === undefined ? {} : { part: { to: parse(to), count: Number(count) } }),
     }

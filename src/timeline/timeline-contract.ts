@@ -73,7 +73,9 @@ export const timelineReply = z
     status,
     transitions: timeline,
     stock: stockReply,
-    events: z.array(eventReply).meta({ description: 'Events of the order, in order; kept for 30 days' }),
+    events: z
+      .array(eventReply)
+      .meta({ description: 'Events of the order, in order; by default kept for 30 days' }),
     deliveries: z.array(timelineDelivery).meta({
       description: `Deliveries of these events to webhooks that you can access, oldest first, at most the newest ${MAX_DELIVERY_COUNT}; empty without the scope \`webhooks:read\``,
     }),

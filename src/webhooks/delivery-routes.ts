@@ -49,7 +49,7 @@ export function deliveryRoutes({ database, cursors }: { database: Database; curs
       scope: 'webhooks:read',
       summary: 'List the deliveries of a webhook',
       description:
-        'Returns deliveries, newest first, each with its latest attempts: status, duration and the first bytes of the response. Deliveries are kept for 30 days. To read further pages, follow the `Link` header.',
+        'Returns deliveries, newest first, each with its latest attempts: status, duration and the first bytes of the response. By default, deliveries are kept for 30 days. To read further pages, follow the `Link` header.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',

@@ -1,6 +1,9 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
 import { prune } from '../../src/ops/maintenance/prune.ts'
+import { saveRetention } from '../../src/ops/maintenance/save-retention.ts'
+import { parseConfig } from '../../src/platform/config.ts'
+import { retentionOf } from '../../src/platform/retention.ts'
 import { quiet } from '../support/log.ts'
 import { openTestDatabase } from '../support/system.ts'
 
@@ -17,9 +20,13 @@ describe('prune', () => {
     close = test.close
   })
   after(() => close())
-  beforeEach(() =>
-    database.execute('truncate outbox_events, processed_events, dead_letters, job_trials, idempotency_keys'),
-  )
+  beforeEach(async () => {
+    await database.execute(
+      'truncate outbox_events, processed_events, dead_letters, job_trials, idempotency_keys, webhook_deliveries',
+    )
+    await database.execute(`update retention set kept_since = '-infinity'`)
+    await saveRetention(database, retentionOf(parseConfig({})))
+  })
 
   /** Inserts events of some days ago, with ids of that time. */
   async function insertEvents(
@@ -51,6 +58,57 @@ describe('prune', () => {
     await insertEvents(5, 400)
     expect(await prune(database, quiet)).to.include({ outbox_events: 5 })
     expect(await countOf('outbox_events')).to.equal(3)
+  })
+
+  it('keeps events that a webhook has not received yet', async () => {
+    await insertEvents(4_500, 31)
+    await database.execute(
+      `insert into webhook_deliveries (delivery_id, webhook_id, event_id, type, settled_at, state)
+      select event_id, gen_random_uuid(), event_id, type, case number when 1 then null else now() end,
+        case number when 1 then 'QUEUED' else 'DELIVERED' end
+      from (select *, row_number() over (order by event_id) as number from outbox_events) as e
+      where number <= 2`,
+    )
+    expect(await prune(database, quiet)).to.include({ outbox_events: 4_499, webhook_deliveries: 1 })
+    expect(await countOf('outbox_events')).to.equal(1)
+    await database.execute(`update webhook_deliveries set settled_at = now(), state = 'DELIVERED'`)
+    expect(await prune(database, quiet)).to.include({ outbox_events: 1, webhook_deliveries: 1 })
+  })
+
+  it('deletes rows after the stored periods, and keeps what it deleted in mind when they grow', async () => {
+    await saveRetention(
+      database,
+      retentionOf(
+        parseConfig({
+          OUTBOX_RETENTION_MINUTES: '5',
+          PROCESSED_RETENTION_MINUTES: '2880',
+          IDEMPOTENCY_RETENTION_MINUTES: '1',
+        }),
+      ),
+    )
+    await insertEvents(3, 1)
+    await insertEvents(2, 0)
+    await database.execute(
+      `insert into processed_events (event_id, consumer, restaurant_id) select event_id, 'inventory.deduct', restaurant_id from outbox_events`,
+    )
+    expect(await prune(database, quiet)).to.include({ outbox_events: 3, processed_events: 0 })
+    await saveRetention(database, retentionOf(parseConfig({})))
+    await prune(database, quiet)
+    const kept = await database.query(
+      `select name, round(extract(epoch from now() - kept_since) / 60)::integer as minutes from retention order by name`,
+    )
+    expect(kept).to.deep.equal([
+      { name: 'idempotency_keys', minutes: 1 },
+      { name: 'outbox_events', minutes: 5 },
+      { name: 'processed_events', minutes: 2_880 },
+      { name: 'webhook_deliveries', minutes: 5 },
+    ])
+  })
+
+  it('leaves rows to the next run when its time is up', async () => {
+    await insertEvents(5, 31)
+    expect(await prune(database, quiet, 0)).to.deep.equal({})
+    expect(await prune(database, quiet)).to.include({ outbox_events: 5 })
   })
 
   it('keeps records of processed events for longer than a redrive may reach back', async () => {

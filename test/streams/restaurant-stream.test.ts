@@ -237,6 +237,18 @@ describe('the stream of a restaurant', () => {
       expect(await follow(bad).catch(String)).to.match(/400 .*resume-point-invalid/)
   })
 
+  it('starts with a snapshot when events after the resume point may have been pruned', async () => {
+    const client = await follow()
+    await client.untilEvents(1)
+    const kept = async (since: string) =>
+      await test.database.execute(`update retention set kept_since = ${since} where name = 'outbox_events'`)
+    await place(test.database, menu)
+    await kept(`now() - interval '1 minute'`)
+    expect((await (await follow(client.lastId)).untilEvents(1))[0]?.event).to.equal('snapshot')
+    await kept(`now() - interval '5 minutes'`)
+    expect((await (await follow(client.lastId)).untilEvents(1))[0]?.event).to.equal('order.placed.v1')
+  })
+
   it('starts with a snapshot when the resume point is too old or lies beyond a restored database', async () => {
     const cursors = await Cursors.open(test.database)
     const point = (at: number, next: string) =>

@@ -1,7 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Sql, Tx } from '../../db/transaction.ts'
 import { newId } from '../../platform/ids.ts'
-import { MAX_REPLAY_DAYS } from '../../platform/retention.ts'
+import { REDRIVE_SHARE } from '../../platform/retention.ts'
 import { audit, type Operator } from './audit.ts'
 
 /** Selects open dead letters by all of the given fields. */
@@ -97,7 +97,7 @@ export async function discardDeadLetters(
 }
 
 async function lockDeadLetters(tx: Tx, filter: DeadLetterFilter, limit: number): Promise<DeadLetter[]> {
-  return await tx.query<DeadLetter>(`${findSql} limit $6 for update`, [
+  return await tx.query<DeadLetter>(`${findSql} limit $6 for update of dead_letters`, [
     ...filterValues(filter),
     limit,
     ['OPEN'],
@@ -119,8 +119,13 @@ function filterValues({ ids, type, error, since, until }: DeadLetterFilter): unk
 
 const findSql = `
   select dead_letter_id, queue, event_id, event_type, order_id, data, error, attempts, dead_at, fate,
-    coalesce(uuid_extract_timestamp(event_id) < now() - interval '${MAX_REPLAY_DAYS} days', false) as beyond_horizon
+    coalesce(uuid_extract_timestamp(event_id) < processed.redrivable_since, false) as beyond_horizon
   from dead_letters
+  cross join (
+    select greatest(kept_since, now() - ${REDRIVE_SHARE} * minutes * interval '1 minute') as redrivable_since
+    from retention
+    where name = 'processed_events'
+  ) as processed
   where fate = any($7::text[])
     and ($1::uuid[] is null or dead_letter_id = any($1) or job_id = any($1) or event_id = any($1) or order_id = any($1))
     and ($2::text is null or event_type = $2)

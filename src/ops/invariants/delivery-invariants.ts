@@ -1,4 +1,5 @@
 import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { keptSince } from '../views/kept-since.ts'
 import type { View } from '../views/view.ts'
 
 /** Longest time until a worker sweeps up a delivery that nothing blocks any more. */
@@ -24,6 +25,7 @@ export const deliveryInvariants: View[] = [
         and (w.restaurant_ids is null or e.restaurant_id = any (w.restaurant_ids))
       where w.status = 'ACTIVE'
         and e.dispatched_at is not null
+        and e.created_at > ${keptSince('webhook_deliveries')}
         and not exists (
           select 1
           from webhook_deliveries as d

@@ -1,6 +1,6 @@
 import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
-import { OUTBOX_RETENTION_DAYS } from '../../platform/retention.ts'
 import { eventRoutingSql } from '../views/event-routing-sql.ts'
+import { keptSince } from '../views/kept-since.ts'
 import type { View } from '../views/view.ts'
 
 /** Longest time from commit to dispatch that is not a violation. */
@@ -45,7 +45,8 @@ const event = { event_id: 'id of the event', type: 'type of the event', order_id
 export const eventInvariants: View[] = [
   {
     name: 'check_placed_events',
-    comment: `Orders of the last ${OUTBOX_RETENTION_DAYS} days without exactly one order.placed.v1, and order.placed.v1 events without an order`,
+    comment:
+      'Orders whose events are kept, without exactly one order.placed.v1, and order.placed.v1 events without an order',
     columns: {
       order_id: 'id of the order',
       event_count: 'number of order.placed.v1 events of the order',
@@ -61,7 +62,7 @@ export const eventInvariants: View[] = [
         group by order_id, restaurant_id
       ) as e using (order_id, restaurant_id)
       where o.order_id is null
-        or (coalesce(e.event_count, 0) <> 1 and o.placed_at > now() - interval '${OUTBOX_RETENTION_DAYS} days')`,
+        or (coalesce(e.event_count, 0) <> 1 and o.placed_at > ${keptSince('outbox_events')})`,
   },
   {
     name: 'check_events_dispatched',
@@ -84,6 +85,7 @@ export const eventInvariants: View[] = [
       from outbox_events as e
       join (values ${eventRoutingSql}) as r (type, queue) using (type)
       where e.dispatched_at is not null
+        and e.created_at > ${keptSince('processed_events')}
         and not exists (
           select 1
           from processed_events as p

@@ -1,128 +1,145 @@
-import {
-  DELIVERY_RETENTION_DAYS,
-  IDEMPOTENCY_RETENTION_DAYS,
-  OUTBOX_RETENTION_DAYS,
-  PROCESSED_RETENTION_DAYS,
-} from '../../platform/retention.ts'
+import { NIL_UUID } from '../../platform/ids.ts'
+import type { Retention } from '../../platform/retention.ts'
 
+/** Days that rows without a configured period are kept. */
 const TRIAL_RETENTION_DAYS = 1
 const RATE_LIMIT_RETENTION_DAYS = 1
 
-/** SQL: the time before which rows are deleted, by the clock of the database. */
-const before = (days: number) => `now() - interval '${days} days'`
-/** SQL: an id of that time; smaller ids are older. */
-const idBefore = (days: number) => `(select uuidv7(interval '-${days} days'))`
+export interface PrunableTable {
+  name: string
+  /** the stored retention period of the rows, where there is one */
+  retention?: keyof Retention
+  sql: string
+  /** the key before every other */
+  firstKey: string
+}
 
-/** Tables that are pruned, with a statement each. `$1` is the rows to delete at most. */
-export const prunableTables = [
+const before = (days: number) => `now() - interval '${days} days'`
+
+/**
+ * Deletes rows in the order of `key`. A batch continues where the batch before it ended, so that it
+ * does not pass deleted rows again.
+ */
+const byKey = (table: string, key: string, condition: string, type: 'uuid' | 'timestamptz' = 'uuid') => ({
+  firstKey: type === 'uuid' ? NIL_UUID : '-infinity',
+  sql: `
+  with expired as materialized (
+    select ${key}
+    from ${table}
+    where ${key} > $2::text::${type}
+      and ${condition}
+    order by ${key}
+    limit $3
+  ), deleted as (
+    delete from ${table}
+    where ${key} = any(array(select ${key} from expired))
+      and ${condition}
+  )
+  select count(*)::integer as count, (select ${key}::text from expired order by ${key} desc limit 1) as last
+  from expired`,
+})
+
+/** Deletes rows of a small table, in any order. */
+const byPlace = (table: string, condition: string) => ({
+  firstKey: '',
+  sql: `
+  with expired as materialized (
+    select ctid
+    from ${table}
+    where ${condition}
+      and coalesce($1::timestamptz, now()) is not null
+      and $2::text is not null
+    limit $3
+  ), deleted as (
+    delete from ${table}
+    where ctid = any(array(select ctid from expired))
+  )
+  select count(*)::integer as count, null as last
+  from expired`,
+})
+
+/**
+ * Tables that are pruned, with a statement each. $1 is the time before which rows are deleted, $2
+ * the key after which, and $3 the rows per batch. It returns the count of rows and the last key.
+ */
+export const prunableTables: readonly PrunableTable[] = [
   {
     name: 'outbox_events',
-    sql: `
-      delete from outbox_events
-      where event_id = any(array(
-        select event_id
-        from outbox_events
-        where event_id < ${idBefore(OUTBOX_RETENTION_DAYS)}
-          and dispatched_at is not null
-        order by event_id
-        limit $1
-      ))`,
+    retention: 'outbox_events',
+    ...byKey(
+      'outbox_events',
+      'event_id',
+      `event_id < uuidv7_at($1)
+      and dispatched_at is not null
+      and not exists (
+        select
+        from webhook_deliveries as d
+        where d.event_id = outbox_events.event_id
+          and d.settled_at is null
+      )`,
+    ),
   },
   {
     name: 'processed_events',
-    sql: `
-      delete from processed_events
-      where event_id = any(array(
-        select event_id
-        from processed_events
-        where event_id < ${idBefore(PROCESSED_RETENTION_DAYS)}
-        order by event_id
-        limit $1
-      ))`,
+    retention: 'processed_events',
+    ...byKey('processed_events', 'event_id', 'event_id < uuidv7_at($1)'),
   },
   {
     name: 'job_trials',
-    sql: `
-      delete from job_trials
-      where ctid = any(array(
-        select ctid
-        from job_trials
-        where begun_at < ${before(TRIAL_RETENTION_DAYS)}
-        limit $1
-      ))`,
+    ...byPlace('job_trials', `begun_at < ${before(TRIAL_RETENTION_DAYS)}`),
   },
   {
     name: 'rate_limits',
-    sql: `
-      delete from rate_limits
-      where ctid = any(array(
-        select ctid
-        from rate_limits
-        where expire < (extract(epoch from ${before(RATE_LIMIT_RETENTION_DAYS)}) * 1000)::bigint
-        limit $1
-      ))`,
+    ...byPlace(
+      'rate_limits',
+      `expire < (extract(epoch from ${before(RATE_LIMIT_RETENTION_DAYS)}) * 1000)::bigint`,
+    ),
   },
   {
     name: 'idempotency_keys',
-    sql: `
-      delete from idempotency_keys
-      where ctid = any(array(
-        select ctid
-        from idempotency_keys
-        where created_at < ${before(IDEMPOTENCY_RETENTION_DAYS)}
-        order by created_at
-        limit $1
-      ))`,
+    retention: 'idempotency_keys',
+    ...byKey('idempotency_keys', 'created_at', 'created_at < $1::timestamptz', 'timestamptz'),
   },
   {
     name: 'webhook_deliveries',
-    sql: `
-      delete from webhook_deliveries
-      where delivery_id = any(array(
-        select delivery_id
-        from webhook_deliveries
-        where delivery_id < ${idBefore(DELIVERY_RETENTION_DAYS)}
-          and settled_at is not null
-        order by delivery_id
-        limit $1
-      ))`,
+    retention: 'webhook_deliveries',
+    ...byKey(
+      'webhook_deliveries',
+      'delivery_id',
+      `delivery_id < uuidv7_at($1)
+      and settled_at is not null`,
+    ),
   },
   {
     name: 'webhook_attempts',
-    sql: `
-      delete from webhook_attempts
-      where attempt_id = any(array(
-        select a.attempt_id
-        from webhook_attempts as a
-        where a.delivery_id < ${idBefore(DELIVERY_RETENTION_DAYS)}
-          and not exists (select 1 from webhook_deliveries as d where d.delivery_id = a.delivery_id)
-        order by a.delivery_id
-        limit $1
-      ))
-        and delivery_id < ${idBefore(DELIVERY_RETENTION_DAYS)}`,
+    retention: 'webhook_deliveries',
+    ...byKey(
+      'webhook_attempts',
+      'delivery_id',
+      `delivery_id < uuidv7_at($1)
+      and not exists (
+        select
+        from webhook_deliveries as d
+        where d.delivery_id = webhook_attempts.delivery_id
+      )`,
+    ),
   },
   {
     name: 'webhook_secrets',
-    sql: `
-      delete from webhook_secrets
-      where ctid = any(array(
-        select ctid
-        from webhook_secrets
-        where expires_at < now()
-        limit $1
-      ))`,
+    ...byPlace('webhook_secrets', 'expires_at < now()'),
   },
   {
     name: 'webhooks',
-    sql: `
-      delete from webhooks
-      where webhook_id = any(array(
-        select w.webhook_id
-        from webhooks as w
-        where w.status = 'DELETED'
-          and w.updated_at < ${before(DELIVERY_RETENTION_DAYS)}
-          and not exists (select 1 from webhook_deliveries as d where d.webhook_id = w.webhook_id)
-        limit $1
-      ))`,
+    retention: 'webhook_deliveries',
+    ...byPlace(
+      'webhooks',
+      `status = 'DELETED'
+      and updated_at < $1::timestamptz
+      and not exists (
+        select
+        from webhook_deliveries as d
+        where d.webhook_id = webhooks.webhook_id
+      )`,
+    ),
   },
-] as const
+]

@@ -8,7 +8,7 @@ type ProcessRole = (typeof processRoles)[number]
 
 /** Heartbeats, paused queues, API keys for `/metrics`, and the views that `/metrics` reads. */
 const everyProcess = [
-  'select on schema_migrations, paused_queues, api_keys',
+  'select on schema_migrations, paused_queues, api_keys, retention',
   'select, insert, update, delete on process_heartbeats',
   'usage on schema ops, pgboss',
   'select on all tables in schema ops',
@@ -57,6 +57,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert, update on stock_checkpoints, restaurant_quarter_hours, failed_statistics',
     'select, update on projection_cursors',
     'select, delete on idempotency_keys, rate_limits',
+    'update (kept_since) on retention',
     'select, update (status, disabled_reason, disabled_at, failing_since, last_success_at, updated_at, version), delete on webhooks',
     'select, insert, update, delete on webhook_deliveries',
     'select, insert, delete on webhook_attempts',

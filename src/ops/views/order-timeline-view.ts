@@ -20,7 +20,7 @@ const jobsOfEvents = `
 export const orderTimelineView: View = {
   name: 'order_timeline',
   comment:
-    'History of an order, oldest entry first: select by order_id. Events are kept for 30 days, jobs for 7 days after their end',
+    'History of an order, oldest entry first: select by order_id. Events are kept for OUTBOX_RETENTION_MINUTES, jobs for JOB_RETENTION_MINUTES after their end',
   columns: {
     order_id: 'id of the order',
     at: 'time of the entry',

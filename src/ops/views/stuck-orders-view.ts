@@ -1,6 +1,7 @@
 import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
 import { eventRoutingSql } from './event-routing-sql.ts'
 import { MAX_LISTED, STUCK_AFTER_SECONDS } from './job-views.ts'
+import { keptSince } from './kept-since.ts'
 import type { View } from './view.ts'
 
 /** Latest orders that are searched for PLACED orders without pending work. */
@@ -85,6 +86,7 @@ export const stuckOrdersView: View = {
         ) as recent
         where status = 'PLACED'
           and placed_at < now() - ${stuckBound}
+          and placed_at > ${keptSince('outbox_events')}
         order by order_id
         limit ${MAX_LISTED}
       ) as r
