@@ -5,6 +5,7 @@ import {
   QueryInvalid,
   RateLimited,
   RestaurantInactive,
+  SlotNotServed,
   StaleVersion,
   StockShort,
   TooManyFailedLogins,
@@ -12,6 +13,7 @@ import {
   TooManyStreams,
 } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
+import { slotOf } from '../platform/slots.ts'
 import { MAX_BODY_BYTES, MAX_JSON_DEPTH, MAX_KEY_LENGTH, MAX_URL_LENGTH } from './limits.ts'
 import { exampleOf, notFound, type ProblemCode, type ProblemEntry, soon, WAIT } from './problem-entry.ts'
 import { serverProblems } from './server-problems.ts'
@@ -170,6 +172,14 @@ export const problems = {
     meaning: 'The restaurant is inactive and does not accept orders.',
     whatToDo: 'Retry when it is active. PATCH /api/v1/restaurants/{restaurant_id} activates it.',
     example: exampleOf(new RestaurantInactive()),
+  },
+  'slot-not-served': {
+    status: 421,
+    title: 'Slot not served',
+    meaning:
+      'The restaurant, order or menu item belongs to another cell: this API does not serve its `slot`.',
+    whatToDo: 'Send the request to the public address of the API. If you did, report it to its operators.',
+    example: exampleOf(new SlotNotServed(demoIds.order, slotOf(demoIds.order))),
   },
   'stock-short': {
     status: 409,

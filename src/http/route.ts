@@ -11,6 +11,7 @@ import {
 } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import type { Precondition } from '../platform/precondition.ts'
+import { assertServed } from './assert-served.ts'
 import { type Conditions, preconditionOf } from './conditions.ts'
 import { fingerprintOf } from './idempotency.ts'
 import type { ExemplifiedCode } from './problem.ts'
@@ -102,7 +103,7 @@ export interface RouteSpec<Params, Query, Body, Reply> {
 
 /** A spec whose type parameters are erased, for the app and the OpenAPI document. */
 export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown>, 'handle'> {
-  /** @throws ValidationFailed, QueryInvalid, and the errors of the handler */
+  /** @throws ValidationFailed, QueryInvalid, SlotNotServed, and the errors of the handler */
   serve(request: {
     params: Record<string, string>
     path: string
@@ -114,6 +115,8 @@ export interface Route extends Omit<RouteSpec<unknown, unknown, unknown, unknown
     idempotencyKey: string | undefined
     conditions: Conditions
     lastEventId: string | undefined
+    /** slots that this API serves; undefined means all */
+    servedSlots: ReadonlySet<string> | undefined
   }): Promise<RouteReply<unknown> | StreamReply>
 }
 
@@ -131,10 +134,12 @@ export function route<Params, Query, Body, Reply>(spec: RouteSpec<Params, Query,
       idempotencyKey,
       conditions,
       lastEventId,
+      servedSlots,
     }) => {
       const params = parseParams(spec.params, spec.resource, rawParams)
       const query = parseQuery(spec.query ?? noParameters, parseQueryString(querystring)) as Query
       const body = (spec.body ? parseBody(spec.body, rawBody) : undefined) as Body
+      assertServed(servedSlots, { params, query, body })
       const idempotency =
         idempotencyKey === undefined ? undefined : identify(spec, caller, idempotencyKey, params, body)
       return handle({

@@ -2,6 +2,7 @@ import type { Tx } from '../db/transaction.ts'
 import type { TraceContext } from '../events/event.ts'
 import { NotFound } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
+import { newIdInSlotOf } from '../platform/slots.ts'
 import {
   MenuItemEntity,
   RestaurantEntity,
@@ -31,8 +32,8 @@ export interface AddMenuItem {
  */
 export async function addMenuItem(tx: Tx, request: AddMenuItem): Promise<StoredMenuItem> {
   const {
-    menu_item_id = newId(),
     restaurant_id,
+    menu_item_id = newIdInSlotOf(restaurant_id),
     name,
     price = 0,
     available_qty,

@@ -1,12 +1,11 @@
 import type { Tx } from '../db/transaction.ts'
 import { ValidationFailed } from '../platform/errors.ts'
-import { newId } from '../platform/ids.ts'
 import { iso4217 } from '../platform/iso-4217.ts'
 import { assertTimeZone, DEFAULT_TIME_ZONE } from './assert-time-zone.ts'
 import { type Restaurant, RestaurantEntity } from './inventory-entities.ts'
 
 export interface AddRestaurant {
-  restaurant_id?: string
+  restaurant_id: string
   name: string
   /** ISO 4217 */
   currency: string
@@ -16,7 +15,7 @@ export interface AddRestaurant {
 
 /** Adds a restaurant. @throws ValidationFailed when the currency or time zone is unknown */
 export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Restaurant> {
-  const { restaurant_id = newId(), name, currency, time_zone = DEFAULT_TIME_ZONE } = request
+  const { restaurant_id, name, currency, time_zone = DEFAULT_TIME_ZONE } = request
   const currency_decimals = iso4217.get(currency)
   if (currency_decimals === undefined)
     throw new ValidationFailed([{ pointer: '/currency', detail: `${currency} is not an ISO 4217 currency` }])

@@ -7,6 +7,7 @@ import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { assertCanAccess, type Caller, requireUnrestricted } from '../platform/caller.ts'
 import { StockShort, ValidationFailed } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
+import { newIdInOneOf } from '../platform/slots.ts'
 import { addMenuItem } from './add-menu-item.ts'
 import { addRestaurant } from './add-restaurant.ts'
 import { changeMenuItem } from './change-menu-item.ts'
@@ -29,12 +30,13 @@ import {
 import { menuItemExample, menuItemTag, restaurantExample } from './stock-examples.ts'
 import { menuItemTagOf, readMenuItem } from './stock-queries.ts'
 
-interface StockRoutesOptions {
+export interface StockRoutesOptions {
   database: Database
+  /** slots that this API serves, one of which a new restaurant gets; undefined means all */
+  servedSlots: ReadonlySet<string> | undefined
   wakeDispatcher: WakeDispatcher
 }
 
-/** Operations that add restaurants and menu items and change stock. */
 /** Settings shared by the operations that change one menu item. */
 const menuItemChange = {
   scope: 'inventory:write',
@@ -49,7 +51,8 @@ const menuItemChange = {
   conditional: true,
 } as const
 
-export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): Route[] {
+/** Operations that add restaurants and menu items and change stock. */
+export function stockRoutes({ database, servedSlots, wakeDispatcher }: StockRoutesOptions): Route[] {
   /** Runs a change of an item that may append a low-stock event. */
   async function change(
     menuItemId: string,
@@ -83,7 +86,9 @@ export function stockRoutes({ database, wakeDispatcher }: StockRoutesOptions): R
       handle: ({ body, caller, idempotency }) => {
         requireUnrestricted(caller)
         return withIdempotency(database, idempotency, 201, async tx => ({
-          body: presentRestaurant(await addRestaurant(tx, body)),
+          body: presentRestaurant(
+            await addRestaurant(tx, { restaurant_id: newIdInOneOf(servedSlots), ...body }),
+          ),
         }))
       },
     }),

@@ -7,7 +7,7 @@ import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ClientReferenceReused, type ErrorCode, ExpectedError, ValidationFailed } from '../platform/errors.ts'
 import type { StoredReply } from '../platform/idempotent-request.ts'
-import { newId } from '../platform/ids.ts'
+import { newIdInSlotOf } from '../platform/slots.ts'
 import type { PlacedOrder, PlaceOrder } from './decide-placement.ts'
 import { findReferencedOrder } from './find-referenced-order.ts'
 import { type PlacedOrderReply, placedOrderReply, placeOrderBody } from './order-contract.ts'
@@ -89,7 +89,7 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
         return place(
           {
             ...body,
-            order_id: newId(),
+            order_id: newIdInSlotOf(body.restaurant_id),
             trace,
             ...(body.client_reference === undefined ? {} : { fingerprint: fingerprintOf(body) }),
             ...(idempotency ? { idempotency: { ...idempotency, replyOf: storedReply } } : {}),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { slotsOf } from './slots.ts'
 
 /**
  * Formats of environment variables. The metadata `values` names the format in
@@ -63,6 +64,13 @@ export const hosts = () =>
 function isHost(item: string): boolean {
   return !item.includes('*') && URL.parse(`http://${item}`)?.hostname === item.toLowerCase()
 }
+
+/** Slots and ranges of slots, separated by commas; the set of all these slots in the result. */
+export const slots = () =>
+  commaSeparated(
+    range => slotsOf(range).length > 0,
+    'must be slots of three hexadecimal digits and ascending ranges of them, separated by commas, e.g. 000-7ff,c01',
+  ).transform(ranges => (ranges.length === 0 ? undefined : new Set(ranges.flatMap(slotsOf))))
 
 /** Seconds between attempts, separated by commas. */
 export const retrySchedule = () =>

@@ -10,6 +10,7 @@ import {
   otlpHeaders,
   postgresUrl,
   retrySchedule,
+  slots,
   text,
 } from './config-formats.ts'
 
@@ -80,6 +81,11 @@ const roles = {
   PLACEMENT_BATCH_COUNT: count(1, 500)
     .default(500)
     .describe('Maximum number of new orders that one statement inserts.'),
+  CELL_SLOTS: slots().meta({
+    values: 'slots and ranges, comma-separated',
+    description:
+      'Slots of the restaurants that this API serves, e.g. `000-7ff,c01`: the last three hexadecimal digits of their ids. Requests for other restaurants get 421. Default: all slots. See [deployment.md](deployment.md#cells).',
+  }),
 }
 
 const authentication = {

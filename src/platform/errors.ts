@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'too-many-secrets'
   | 'delivery-not-found'
   | 'restaurant-inactive'
+  | 'slot-not-served'
   | 'stock-short'
   | 'inventory-pending'
   | 'idempotency-key-missing'
@@ -122,6 +123,15 @@ export class RestaurantInactive extends ExpectedError {
 
   constructor() {
     super('restaurant-inactive', 'The restaurant is inactive and does not accept orders')
+  }
+}
+
+/** The request names an id of a slot that this API does not serve. */
+export class SlotNotServed extends ExpectedError {
+  override name = 'SlotNotServed'
+
+  constructor(id: string, slot: string) {
+    super('slot-not-served', `This API does not serve slot ${slot}, the slot of ${id}`, { id, slot })
   }
 }
 

@@ -20,7 +20,7 @@ import { createHttpServer } from '../http/server/server.ts'
 import { shedLoad } from '../http/server/shed-load.ts'
 import { EventStreams } from '../http/sse/event-streams.ts'
 import { restaurantRoutes } from '../inventory/restaurant-routes.ts'
-import { stockRoutes } from '../inventory/stock-routes.ts'
+import { type StockRoutesOptions, stockRoutes } from '../inventory/stock-routes.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
@@ -40,6 +40,7 @@ import { streamRoutes } from '../streams/stream-routes.ts'
 import { timelineRoutes } from '../timeline/timeline-routes.ts'
 import { deliveryRoutes } from '../webhooks/delivery-routes.ts'
 import { type WebhookRoutesOptions, webhookRoutes } from '../webhooks/webhook-routes.ts'
+import { assertSlots } from './assert-slots.ts'
 import { buildAsyncApi } from './asyncapi.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
 import { type ReadinessState, readinessChecks } from './readiness.ts'
@@ -54,7 +55,7 @@ export interface ApiService extends Service {
 
 /** Returns every operation of the API. */
 export function apiRoutes(
-  options: OrderRoutesOptions & RestaurantStreamOptions & WebhookRoutesOptions,
+  options: OrderRoutesOptions & StockRoutesOptions & RestaurantStreamOptions & WebhookRoutesOptions,
 ): Route[] {
   return [
     ...orderRoutes(options),
@@ -76,7 +77,7 @@ const STREAM_HEARTBEAT_MS = 15_000
  * Starts the API.
  * @param wake wakes the dispatcher; by default NOTIFY wakes those of other processes
  * @throws ConfigurationError naming PORT if the port is taken, or HOST if unauthenticated clients
- *   of other machines could connect
+ *   of other machines could connect, or CELL_SLOTS if stored ids have other slots
  */
 export async function startApi(
   config: Config,
@@ -88,6 +89,7 @@ export async function startApi(
   const state: ReadinessState = { draining: false }
   let authenticator: Authenticator | undefined
   try {
+    if (config.CELL_SLOTS) await assertSlots(database)
     authenticator = await chooseAuthenticator(config, database, log, database)
   } catch (error) {
     await database.close()
@@ -108,6 +110,7 @@ export async function startApi(
     },
     reader,
     publicUrl: config.PUBLIC_URL,
+    servedSlots: config.CELL_SLOTS,
     allowPrivateWebhooks: config.WEBHOOK_ALLOW_PRIVATE,
   })
   const streams = new EventStreams(
@@ -138,6 +141,7 @@ export async function startApi(
     },
     metrics,
     streams,
+    servedSlots: config.CELL_SLOTS,
     requireIdempotencyKey: config.REQUIRE_IDEMPOTENCY_KEY,
     trustedProxyCount: config.TRUSTED_PROXY_COUNT,
     allowedHosts: allowedHostsOf(config),

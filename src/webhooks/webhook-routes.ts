@@ -6,6 +6,7 @@ import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ValidationFailed } from '../platform/errors.ts'
+import { newIdInOneOf, newIdInSlotOf } from '../platform/slots.ts'
 import {
   type AddedWebhookReply,
   addedWebhookReply,
@@ -27,10 +28,17 @@ export interface WebhookRoutesOptions {
   cursors: Cursors
   /** development: allows private addresses and plain `http` */
   allowPrivateWebhooks: boolean
+  /** slots that this API serves, one of which a new webhook gets; undefined means all */
+  servedSlots: ReadonlySet<string> | undefined
 }
 
 /** Operations on webhooks. Their deliveries are in delivery-routes.ts. */
-export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: WebhookRoutesOptions): Route[] {
+export function webhookRoutes({
+  database,
+  cursors,
+  allowPrivateWebhooks,
+  servedSlots,
+}: WebhookRoutesOptions): Route[] {
   const options = { allowPrivate: allowPrivateWebhooks }
   return [
     route({
@@ -53,7 +61,9 @@ export function webhookRoutes({ database, cursors, allowPrivateWebhooks }: Webho
       errors: [invalidUrl, 'restaurant-not-found'],
       handle: ({ body, caller, idempotency }) =>
         withIdempotency(database, idempotency, 201, async tx => {
-          const { webhook, secret } = await addWebhook(tx, caller, body, options)
+          const [restaurant] = body.restaurant_ids ?? []
+          const webhook_id = restaurant ? newIdInSlotOf(restaurant) : newIdInOneOf(servedSlots)
+          const { webhook, secret } = await addWebhook(tx, caller, { webhook_id, ...body }, options)
           return { body: { ...presentWebhook(webhook), secret } }
         }),
     }),

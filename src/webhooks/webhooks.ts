@@ -1,7 +1,6 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { type Caller, canAccess } from '../platform/caller.ts'
 import { NotFound, ValidationFailed } from '../platform/errors.ts'
-import { newId } from '../platform/ids.ts'
 import { isChange } from '../platform/is-change.ts'
 import type { Precondition } from '../platform/precondition.ts'
 import { wakeWorkers } from './deliveries.ts'
@@ -11,8 +10,7 @@ import { newSecret, replaceSecret } from './webhook-secret.ts'
 import { validateWebhookUrl } from './webhook-url.ts'
 
 export interface AddWebhook {
-  /** optional, default a new id */
-  webhook_id?: string
+  webhook_id: string
   url: string
   event_types: string[]
   restaurant_ids?: string[] | undefined
@@ -40,7 +38,7 @@ export interface WebhookOptions {
 export async function addWebhook(
   tx: Tx,
   caller: Caller,
-  { webhook_id = newId(), url, event_types, restaurant_ids, description }: AddWebhook,
+  { webhook_id, url, event_types, restaurant_ids, description }: AddWebhook,
   options: WebhookOptions,
 ): Promise<{ webhook: Webhook; secret: string }> {
   checkUrl(url, options)

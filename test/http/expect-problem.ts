@@ -43,6 +43,7 @@ const statuses = {
   'idempotency-key-reused': 422,
   'client-reference-reused': 409,
   'restaurant-inactive': 409,
+  'slot-not-served': 421,
   'stock-short': 409,
   'inventory-pending': 409,
   'illegal-transition': 409,

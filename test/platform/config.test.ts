@@ -44,6 +44,18 @@ describe('configuration', () => {
     ).to.deep.equal(['https://till.example', 'http://localhost:5173'])
   })
 
+  it('expands the ranges of CELL_SLOTS', () => {
+    expect(parseConfig({}).CELL_SLOTS).to.equal(undefined)
+    expect([...(parseConfig({ CELL_SLOTS: '7FE-801, c01,c01' }).CELL_SLOTS ?? [])]).to.deep.equal([
+      '7fe',
+      '7ff',
+      '800',
+      '801',
+      'c01',
+    ])
+    expect(parseConfig({ CELL_SLOTS: '000-fff' }).CELL_SLOTS?.size).to.equal(4_096)
+  })
+
   it('treats an empty value as unset', () => {
     expect(parseConfig({ PORT: '', DATABASE_URL: '' })).to.deep.equal(parseConfig({}))
   })
@@ -92,6 +104,12 @@ describe('configuration', () => {
     ['ALLOWED_HOSTS', 'me@till.example'],
     ['ALLOWED_HOSTS', '::1'],
     ['CONNECTIONS_PER_ADDRESS_COUNT', '-1'],
+    ['CELL_SLOTS', '1'],
+    ['CELL_SLOTS', '00g'],
+    ['CELL_SLOTS', '0001'],
+    ['CELL_SLOTS', '7ff-000'],
+    ['CELL_SLOTS', '000-7ff c01'],
+    ['CELL_SLOTS', '000-7ff-c01'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', '127.0.0.1:4318'],
     ['OTEL_TRACES_SAMPLER', 'sometimes'],
     ['OTEL_TRACES_SAMPLER_ARG', '2'],

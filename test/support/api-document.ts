@@ -49,6 +49,11 @@ export class ApiDocument {
 
 /** Builds the document of all responses that any configuration can send. */
 export function wholeDocument(): ApiDocument {
-  const everything = { AUTH_MODE: 'jwt', REQUIRE_IDEMPOTENCY_KEY: true, RATE_LIMIT_PER_MINUTE: 1 } as const
+  const everything = {
+    AUTH_MODE: 'jwt',
+    REQUIRE_IDEMPOTENCY_KEY: true,
+    RATE_LIMIT_PER_MINUTE: 1,
+    CELL_SLOTS: new Set<string>(),
+  } as const
   return new ApiDocument(openApiDocument(apiRoutes({} as never), 'test', everything))
 }

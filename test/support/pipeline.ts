@@ -31,7 +31,11 @@ export interface Menu {
 /** Creates a restaurant with one menu item per stock level. */
 export async function addMenu(database: Database, ...stocks: number[]): Promise<Menu> {
   return await database.transaction(async tx => {
-    const { restaurant_id } = await addRestaurant(tx, { name: 'Trattoria', currency: 'EUR' })
+    const { restaurant_id } = await addRestaurant(tx, {
+      restaurant_id: uuidv7(),
+      name: 'Trattoria',
+      currency: 'EUR',
+    })
     const menu_item_ids: string[] = []
     for (const available_qty of stocks) {
       const item = await addMenuItem(tx, {

@@ -1,5 +1,6 @@
 import { basePathOf, type Config, rateLimitOf } from '../../platform/config.ts'
 import { type ExpectedError, MissingScope, QueryInvalid } from '../../platform/errors.ts'
+import { namesSlot } from '../assert-served.ts'
 import { problemOf, problemSchema } from '../problem.ts'
 import { problems } from '../problem-catalogue.ts'
 import type { ProblemCode, ProblemEntry } from '../problem-entry.ts'
@@ -10,7 +11,10 @@ const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
 
 /** The settings that the API's contract depends on. */
 export type DocumentOptions = Partial<
-  Pick<Config, 'PUBLIC_URL' | 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE'>
+  Pick<
+    Config,
+    'PUBLIC_URL' | 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE' | 'CELL_SLOTS'
+  >
 >
 
 /** Returns the error responses of an operation by status, each with one example per problem. */
@@ -42,8 +46,8 @@ export function errorResponses(route: Route, options: DocumentOptions) {
  * imply.
  */
 function documentedErrors(route: Route, options: DocumentOptions): DocumentedError[] {
-  const { REQUIRE_IDEMPOTENCY_KEY: requiresKey = false, AUTH_MODE: authMode = 'none' } = options
-  const { body, query, conditional, isStream, scope, errors } = route
+  const { REQUIRE_IDEMPOTENCY_KEY: requiresKey = false, AUTH_MODE: authMode = 'none', CELL_SLOTS } = options
+  const { params, body, query, conditional, isStream, scope, errors } = route
   const isChange = route.method !== 'get'
   const isAuthenticated = authMode !== 'none'
   const implied: [boolean | undefined, DocumentedError[]][] = [
@@ -56,6 +60,7 @@ function documentedErrors(route: Route, options: DocumentOptions): DocumentedErr
     [isStream, ['resume-point-invalid']],
     [isStream && isAuthenticated, ['too-many-streams']],
     [isChange && requiresKey, ['idempotency-key-missing']],
+    [CELL_SLOTS !== undefined && namesSlot(params, query, body), ['slot-not-served']],
     [isAuthenticated, ['unauthenticated', 'too-many-failed-logins', new MissingScope(scope)]],
     [authMode === 'jwt', ['auth-unavailable']],
     [rateLimitOf(options) !== undefined, ['rate-limited']],

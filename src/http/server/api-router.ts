@@ -21,13 +21,23 @@ export interface ApiOptions {
   streams?: EventStreams
   /** Requests that change something require an `Idempotency-Key`. */
   requireIdempotencyKey?: boolean
+  /** slots that this API serves; by default all */
+  servedSlots?: ReadonlySet<string> | undefined
   /** path of the public URL, which a proxy has removed from the paths of requests */
   basePath?: string
 }
 
 /** Returns a router that serves the routes: authentication, rate limit, body, then the handler. */
 export function apiRouter(options: ApiOptions): Router {
-  const { routes, authenticator, rateLimit, streams, requireIdempotencyKey = false, basePath = '' } = options
+  const {
+    routes,
+    authenticator,
+    rateLimit,
+    streams,
+    requireIdempotencyKey = false,
+    servedSlots,
+    basePath = '',
+  } = options
   const router = new Router()
   const readBody = jsonBody()
   for (const route of routes) {
@@ -42,6 +52,7 @@ export function apiRouter(options: ApiOptions): Router {
         trace: ctx.state['trace'] ?? { request_id: ctx.state['requestId'] },
         caller: ctx.state['caller'],
         conditions,
+        servedSlots,
         // An empty id means none, as in browsers.
         lastEventId: (ctx.req.headers['last-event-id'] as string | undefined) || undefined,
         idempotencyKey:

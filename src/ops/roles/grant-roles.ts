@@ -27,7 +27,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
   comanda_api: [
     ...everyProcess,
     'select, insert on restaurants, menu_items, orders, order_items, order_transitions, order_references, stock_movements, idempotency_keys',
-    'select on api_secrets, restaurant_quarter_hours, failed_statistics, projection_cursors',
+    'select on api_secrets, slot_assignment, restaurant_quarter_hours, failed_statistics, projection_cursors',
     'update (name, time_zone, deactivated_at, version) on restaurants',
     'update (name, price_minor, low_stock_threshold, deactivated_at, version, available_qty, updated_at) on menu_items',
     `update (${orderProgress}) on orders`,
