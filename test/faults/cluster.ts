@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { freePort } from '../support/free-port.ts'
 
 export type Role = 'api' | 'dispatcher' | 'worker'
@@ -13,6 +14,7 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const RESTART_MS = 300
 const START_TIMEOUT_MS = 120_000
 const POLL_MS = 20
+const SKEW_CLOCK = pathToFileURL(join(ROOT, 'test', 'support', 'skew-clock-child.ts')).href
 
 /** One supervised process. A restart replaces `child` and keeps the rest. */
 export interface Member {
@@ -29,6 +31,10 @@ export interface Member {
   failpoints: string
   /** how often a failpoint has killed this process */
   failpointKills: number
+  /** by how much the system clock of the next starts is ahead; negative: behind */
+  clockSkewMs: number
+  /** called with the output of the process */
+  onOutput: (output: string) => void
 }
 
 /** All roles as processes. Each is started again when it exits, as an orchestrator would do. */
@@ -58,6 +64,8 @@ export class Cluster {
           expectedToEnd: false,
           failpoints: '',
           failpointKills: 0,
+          clockSkewMs: 0,
+          onOutput: () => undefined,
         })
       }
     }
@@ -129,7 +137,7 @@ export class Cluster {
   }
 
   #spawn(member: Member): void {
-    const { role, index, port, failpoints } = member
+    const { role, index, port, failpoints, clockSkewMs } = member
     const child = spawn(process.execPath, ['src/main.ts', role], {
       cwd: ROOT,
       env: {
@@ -138,6 +146,9 @@ export class Cluster {
         PORT: String(port),
         LOG_LEVEL: 'info',
         FAILPOINTS: failpoints,
+        ...(clockSkewMs === 0
+          ? {}
+          : { NODE_OPTIONS: `--import ${SKEW_CLOCK}`, CLOCK_SKEW_MS: String(clockSkewMs) }),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -147,7 +158,11 @@ export class Cluster {
     member.failpoints = ''
     const tag = `${role}-${index} `
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => this.#log.write(chunk.toString().replaceAll(/^(?=.)/gm, tag)))
+      stream.on('data', (chunk: Buffer) => {
+        const output = chunk.toString()
+        this.#log.write(output.replaceAll(/^(?=.)/gm, tag))
+        member.onOutput(output)
+      })
     }
     let isUp = false
     child.stdout.on('data', (chunk: Buffer) => (isUp ||= chunk.includes('is ready')))

@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fault } from './fault.ts'
 
@@ -50,6 +51,45 @@ export const restartPostgres: Fault = {
     proxy.retarget(server.port)
     return []
   },
+}
+
+/** Programs that have the process id of the killed server. Each ends with its standard input. */
+const foreignPrograms = [
+  { name: 'another program', command: 'cat', args: [] },
+  {
+    name: 'a PostgreSQL server of other data',
+    command: 'sh',
+    args: ['-c', 'read line', '-D', '/var/lib/other'],
+    argv0: 'postgres',
+  },
+] as const
+
+export const foreignPostmasterPid: Fault = {
+  name: 'foreign-postmaster-pid',
+  about:
+    'kill -9 of Postgres; its postmaster.pid then names a living process of another program or of another PostgreSQL server',
+  run: async ({ postgres: { server }, proxy, random }) => {
+    const { name, command, args, ...options } = random.pick(foreignPrograms)
+    const foreign = spawn(command, args, { ...server.account(), ...options, cwd: '/', stdio: 'pipe' })
+    const failures: string[] = []
+    server.kill()
+    server.leavePid(foreign.pid ?? 0)
+    try {
+      await server.startAgain()
+    } catch (error) {
+      failures.push(`Postgres does not start: ${(error as Error).message}`)
+      server.deletePidFile()
+      await server.startAgain()
+    }
+    proxy.retarget(server.port)
+    if (hasEnded(foreign)) failures.push(`${name}, which postmaster.pid named, has ended`)
+    foreign.stdin.end()
+    return failures
+  },
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }
 
 export const halfOpen: Fault = {

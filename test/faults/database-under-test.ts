@@ -1,4 +1,6 @@
 import pg from 'pg'
+import { Database } from '../../src/db/database.ts'
+import { quiet } from '../support/log.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 
 const SETTINGS = { max_connections: '300', track_commit_timestamp: 'on' }
@@ -46,6 +48,22 @@ export class DatabaseUnderTest {
     client.on('error', () => undefined)
     await client.connect()
     return client
+  }
+
+  /** Runs `work` with a pool of one connection, as the processes have it. */
+  async withPool<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    const database = await Database.open({
+      url: this.server.url,
+      applicationName: 'comanda faults',
+      poolCount: 1,
+      timeoutMs: 10_000,
+      log: quiet,
+    })
+    try {
+      return await work(database)
+    } finally {
+      await database.close()
+    }
   }
 
   async stop(): Promise<void> {

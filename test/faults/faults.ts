@@ -1,5 +1,7 @@
 import { canMountDisks } from '../support/limited-disk.ts'
+import { clockSkew } from './clock-faults.ts'
 import {
+  foreignPostmasterPid,
   halfOpen,
   killListeners,
   killPostgres,
@@ -35,10 +37,12 @@ export const faults: Fault[] = [
   freezeWorker,
   rollingRestart,
   silentConnectionAtStop,
+  clockSkew,
   terminateBackends,
   killListeners,
   killPostgres,
   restartPostgres,
+  foreignPostmasterPid,
   halfOpen,
   latency,
   readOnlyWindow,

@@ -1,7 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { pino } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
-import { Database } from '../../src/db/database.ts'
 import { placeOrders } from '../../src/orders/place-order.ts'
 import { untilTrue } from '../support/until.ts'
 import type { DatabaseUnderTest } from './database-under-test.ts'
@@ -79,18 +77,9 @@ export const retryStorm: Fault = {
 }
 
 async function placeWithId({ postgres, menu, random }: TestBed, order_id: string): Promise<void> {
-  const database = await Database.open({
-    url: postgres.server.url,
-    applicationName: 'comanda faults',
-    poolCount: 1,
-    timeoutMs: 10_000,
-    log: pino({ level: 'silent' }),
-  })
   const items = [{ menu_item_id: random.pick(menu.menu_item_ids), quantity: 1 }]
-  await placeOrders(database, [
-    { order_id, restaurant_id: menu.restaurant_id, items, trace: { request_id: 'poison' } },
-  ])
-  await database.close()
+  const order = { order_id, restaurant_id: menu.restaurant_id, items, trace: { request_id: 'poison' } }
+  await postgres.withPool(database => placeOrders(database, [order]))
 }
 
 /** Waits for the dead letter of one order. Only this order's job gets fewer and faster retries. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
@@ -55,6 +55,23 @@ export class PostgresServer {
   async shutDown(): Promise<void> {
     process.kill(this.#postmasterPid(), 'SIGINT')
     while (existsSync(this.#pidFile())) await delay(POLL_MS)
+  }
+
+  /** Returns the account of the server, which owns its files. */
+  account(): { uid: number; gid: number } {
+    const { uid, gid } = statSync(this.#server.dataFolder)
+    return { uid, gid }
+  }
+
+  /** Replaces the process id in the `postmaster.pid` that a killed server has left behind. */
+  leavePid(pid: number): void {
+    const content = readFileSync(this.#pidFile(), 'utf8')
+    writeFileSync(this.#pidFile(), content.replace(/^\d+/, String(pid)))
+  }
+
+  /** Deletes the `postmaster.pid` that a killed server has left behind. */
+  deletePidFile(): void {
+    rmSync(this.#pidFile(), { force: true })
   }
 
   /** Starts the server again on the same data, after crash recovery if needed. The port changes. */
