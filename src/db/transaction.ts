@@ -96,7 +96,10 @@ export class Tx implements Sql {
    * @throws the error of the first that failed
    */
   async flush(): Promise<void> {
-    while (this.#pipelined.length > 0) await Promise.all(this.#pipelined.splice(0))
+    while (this.#pipelined.length > 0) {
+      const results = await Promise.allSettled(this.#pipelined.splice(0))
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+    }
   }
 
   /** Sends all statements of one turn of the event loop in one system call. */
@@ -114,13 +117,15 @@ export class Tx implements Sql {
 
   /**
    * Runs `work` in a savepoint: its failure undoes only its own writes and locks. Costs no round
-   * trip.
-   * @throws the error of `work`; the transaction stays usable unless the connection is lost
+   * trip, but waits for all pipelined work.
+   * @throws the error of `work`, after which the transaction stays usable unless the connection is
+   * lost; or the error of work that was pipelined before, after which it does not
    */
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     const name = `s${++this.#savepoints}`
     const callbacksBefore = this.#afterCommit.length
-    const pipelinedBefore = this.#pipelined.length
+    const earlier = Promise.all(this.#pipelined)
+    earlier.catch(() => undefined)
     this.#sendAhead(`savepoint ${name}`)
     try {
       const result = await work()
@@ -129,7 +134,9 @@ export class Tx implements Sql {
       return result
     } catch (error) {
       this.#afterCommit.length = callbacksBefore
-      this.#pipelined.length = Math.min(this.#pipelined.length, pipelinedBefore)
+      // What was sent before the savepoint fails the whole transaction.
+      await earlier
+      await this.flush().catch(() => undefined)
       this.#failure = undefined
       if (!isUnavailable(error)) await this.executeSql(`rollback to savepoint ${name}`)
       throw error

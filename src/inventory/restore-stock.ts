@@ -1,8 +1,7 @@
 import type { Tx } from '../db/transaction.ts'
 import type { EventOf } from '../events/event.ts'
-import { claimEvents } from '../jobs/inbox.ts'
-import { lockOrders } from '../orders/lock-orders.ts'
-import type { Handled } from '../outbox/consume-events.ts'
+import { lockAndClaim } from '../orders/lock-and-claim.ts'
+import type { Handled } from '../outbox/event-handler.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
 
@@ -18,10 +17,7 @@ interface Deducted {
  * order that was cancelled before its stock was deducted has none, and nothing changes.
  */
 export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>[]): Promise<Handled> {
-  const [, claimed] = await Promise.all([
-    lockOrders(tx, events),
-    claimEvents(tx, 'inventory.restore', events),
-  ])
+  const { claimed } = await lockAndClaim(tx, 'inventory.restore', events)
   const due = events.filter(event => claimed.has(event.event_id))
   const deducted = await tx.query<Deducted>(deductedSql, [
     due.map(event => event.order_id),

@@ -25,6 +25,16 @@ export async function claimEvents(
   return new Set(rows.map(row => row.event_id))
 }
 
+/**
+ * Claims events that this transaction has made.
+ * @throws Error when one is not new
+ */
+export async function claimNewEvents(tx: Tx, consumer: string, events: readonly EventKey[]): Promise<void> {
+  const claimed = await claimEvents(tx, consumer, events)
+  if (claimed.size < events.length)
+    throw new Error(`${events.length - claimed.size} of the events of ${consumer} are not new`)
+}
+
 const claimSql = `
   insert into processed_events (event_id, consumer, restaurant_id)
   select event_id, $1, restaurant_id

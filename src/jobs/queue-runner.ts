@@ -50,6 +50,11 @@ export class QueueRunner {
     return changed
   }
 
+  /** Returns whether this process has started the queue and not paused it. */
+  isWorking(queue: string): boolean {
+    return this.#working.has(queue)
+  }
+
   /**
    * Starts no more queues. Resolves when the batches in progress of those that pg-boss works have
    * ended.

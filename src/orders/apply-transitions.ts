@@ -1,6 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
 import { type EventOf, follow, type OrderEvent } from '../events/event.ts'
-import type { Handled } from '../outbox/consume-events.ts'
+import type { Handled } from '../outbox/event-handler.ts'
 import { decideTransition, type OrderState, type TransitionRequest } from './order.ts'
 import { saveTransitions, type TransitionToSave } from './save-transitions.ts'
 

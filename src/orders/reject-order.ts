@@ -1,10 +1,9 @@
 import type { Tx } from '../db/transaction.ts'
 import type { EventOf } from '../events/event.ts'
-import { claimEvents } from '../jobs/inbox.ts'
-import type { Handled } from '../outbox/consume-events.ts'
+import type { Handled } from '../outbox/event-handler.ts'
 import { applyTransitions } from './apply-transitions.ts'
-import { lockOrders } from './lock-orders.ts'
-import { OUT_OF_STOCK } from './order.ts'
+import { lockAndClaim } from './lock-and-claim.ts'
+import { type OrderState, OUT_OF_STOCK } from './order.ts'
 
 /**
  * Handles insufficient stock: PLACED → CANCELLED with the reason OUT_OF_STOCK and the missing
@@ -13,11 +12,9 @@ import { OUT_OF_STOCK } from './order.ts'
 export async function rejectOrders(
   tx: Tx,
   events: EventOf<'inventory.deducted.failed.v1'>[],
+  locked?: ReadonlyMap<string, OrderState>,
 ): Promise<Handled> {
-  const [orders, claimed] = await Promise.all([
-    lockOrders(tx, events),
-    claimEvents(tx, 'order.reject', events),
-  ])
+  const { orders, claimed } = await lockAndClaim(tx, 'order.reject', events, locked)
   return applyTransitions(tx, orders, events, claimed, event => ({
     to: 'CANCELLED',
     actor: 'system',

@@ -1,39 +1,25 @@
 import type { Job } from 'pg-boss'
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
-import type { EventType } from '../events/catalogue.ts'
 import { checkEvent, type EventOf } from '../events/event.ts'
 import { traceEvents, traceFields } from '../events/trace-events.ts'
 import { PoisonTracker } from '../jobs/poison-tracker.ts'
 import { eventQueues, polling, type QueueName } from '../jobs/queues.ts'
 import { workBatch } from '../jobs/work-batch.ts'
 import { failpoint, isArmed } from '../platform/failpoints.ts'
-import type { Logger } from '../platform/log.ts'
+import { type Consumers, chainSteps } from './chain-steps.ts'
+import { logHandled } from './log-handled.ts'
 import { type Publisher, publishEvents } from './publish.ts'
 
-/** The result of handling a batch of events. */
-export interface Handled {
-  /** outcome for the log in a few words, by event id */
-  outcomes: Map<string, string>
-  /** events to publish */
-  events: EventOf[]
-}
-
 /**
- * Handles a batch of events in `tx`. Each event takes effect at most once.
- * @throws only if the batch is to be retried
+ * Processes a queue in batches. A transaction holds the effects of a batch, its chained steps, the
+ * events that both publish, and the completion of its jobs.
  */
-export type EventHandler<Type extends EventType> = (tx: Tx, events: EventOf<Type>[]) => Promise<Handled>
-
-/**
- * Processes a queue in batches. A transaction holds the effects of a batch, the events that it
- * publishes, and the completion of its jobs.
- */
-export async function consumeEvents<Type extends EventType>(
+export async function consumeEvents(
   database: Database,
   publisher: Publisher,
   queue: QueueName,
-  handle: EventHandler<Type>,
+  consumers: Consumers,
 ): Promise<void> {
   const { boss, log } = publisher
   const { batchSize, localConcurrency } = eventQueues[queue]
@@ -46,16 +32,23 @@ export async function consumeEvents<Type extends EventType>(
     events.sort((a, b) => (a.event_id < b.event_id ? -1 : 1))
     const orderIds = () => events.flatMap(event => event.order_id ?? [])
     failpoint('worker.begun', orderIds)
-    const traced = traceEvents(`process ${queue}`, 'CONSUMER', events as EventOf<Type>[])
+    const traced = traceEvents(`process ${queue}`, 'CONSUMER', events)
     tx.afterRollback(cause => traced.end(() => String(cause)))
-    const { outcomes, events: following } = await handle(tx, traced.events)
+    const handled = await consumers.handlers[queue](tx, traced.events as never[])
     await writtenFailpoint(tx, 'worker.effect-written', orderIds)
     tx.afterCommit(() => {
       traced.end()
-      logHandled(log, queue, jobs, outcomes)
+      const handledJobs = jobs.map(({ id, data }) => ({ event: data, job_id: id }))
+      logHandled(log, queue, handledJobs, handled.outcomes)
       failpoint('worker.after-commit', orderIds)
     })
-    publishEvents(tx, publisher, following)
+    // A retried job may have crashed its process in a chained step: run alone, the step is a
+    // suspect of its own.
+    const isFirst = jobs.every(({ retryCount }) => retryCount === 0)
+    const { events: following, done } = isFirst
+      ? await chainSteps(tx, consumers, log, handled)
+      : { events: handled.events, done: undefined }
+    publishEvents(tx, publisher, following, done)
     await writtenFailpoint(tx, 'worker.before-commit', orderIds)
   }
 
@@ -93,18 +86,4 @@ async function writtenFailpoint(
 function fieldsOf(event: Partial<EventOf> | null): Record<string, unknown> {
   const { event_id, order_id, trace_context } = event ?? {}
   return { event_id, order_id, ...traceFields(trace_context ?? {}) }
-}
-
-function logHandled(
-  log: Logger,
-  queue: QueueName,
-  jobs: Job<EventOf>[],
-  outcomes: Map<string, string>,
-): void {
-  if (!log.isLevelEnabled('info')) return
-  for (const { id, data } of jobs) {
-    const { event_id, type, order_id, trace_context } = data
-    const outcome = outcomes.get(event_id) ?? 'nothing to do'
-    log.info({ event_id, order_id, job_id: id, ...traceFields(trace_context), type }, `${queue}: ${outcome}`)
-  }
 }

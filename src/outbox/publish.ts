@@ -9,7 +9,7 @@ import type { RollingCounter } from '../platform/rolling-counter.ts'
 import { appendEventsSql, eventColumns } from './append-event.ts'
 import type { FanOut, FanOutTarget } from './fan-out.ts'
 import { countDispatched } from './outbox-metrics.ts'
-import { queuesOf } from './routing.ts'
+import { routesOf } from './routing.ts'
 
 /** Where published events go. */
 export interface Publisher {
@@ -18,24 +18,34 @@ export interface Publisher {
   log: Logger
   /** counts the events that this process publishes */
   published?: RollingCounter
+  /** announces committed events to event streams */
+  announce?: () => void
 }
 
 /**
  * Appends events together with their jobs, in the caller's transaction: the guarantee of the
  * dispatcher without its hop. Only for transactions of the asynchronous pipeline; the commit waits
  * for the statements.
+ * @param done ids of the events whose steps are done already: they get no jobs
  */
-export function publishEvents(tx: Tx, publisher: Publisher, events: readonly EventOf[]): void {
+export function publishEvents(
+  tx: Tx,
+  publisher: Publisher,
+  events: readonly EventOf[],
+  done: ReadonlySet<string> = new Set(),
+): void {
   if (events.length === 0) return
+  const toQueue = events.filter(({ event_id }) => !done.has(event_id))
   const { boss, fanOut, log } = publisher
   tx.pipeline(
     appendAndFanOut(tx, fanOut, events).then(targets => fanOut.insertJobs(tx, boss, targets, events)),
   )
-  tx.pipeline(insertJobs(tx, boss, events))
+  tx.pipeline(insertJobs(tx, boss, toQueue))
   tx.afterCommit(() => {
     countDispatched('worker', events.length)
     publisher.published?.add(events.length)
-    logDispatched(log, events)
+    publisher.announce?.()
+    logDispatched(log, events, done)
   })
 }
 
@@ -59,7 +69,7 @@ export async function appendAndFanOut(
 export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
   const byQueue = new Map<QueueName, EventOf[]>()
   for (const event of events) {
-    for (const queue of queuesOf(event.type)) {
+    for (const { queue } of routesOf(event.type)) {
       const queued = byQueue.get(queue)
       if (queued) queued.push(event)
       else byQueue.set(queue, [event])
@@ -73,11 +83,18 @@ export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[
   )
 }
 
-/** Logs one line per dispatched event, with the queues of its jobs. */
-export function logDispatched(log: Logger, events: readonly EventOf[]): void {
+/**
+ * Logs one line per dispatched event, with the queues of its jobs.
+ * @param done ids of the events that have no jobs, because their steps are done
+ */
+export function logDispatched(
+  log: Logger,
+  events: readonly EventOf[],
+  done: ReadonlySet<string> = new Set(),
+): void {
   if (!log.isLevelEnabled('info')) return
   for (const { event_id, type, order_id, trace_context } of events) {
-    const jobs = isEventType(type) ? queuesOf(type) : []
+    const jobs = isEventType(type) && !done.has(event_id) ? routesOf(type).map(({ queue }) => queue) : []
     log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `${type}: dispatched`)
   }
 }

@@ -1,28 +1,35 @@
 import type { EventType } from '../events/catalogue.ts'
-import { DELIVERY_QUEUE, type QueueName } from '../jobs/queues.ts'
+import type { QueueName } from '../jobs/queues.ts'
 
-/**
- * Which jobs follow which event: every step of the asynchronous pipeline starts here. An event has
- * one job in each of its queues; in `downstream.deliver`, one job per subscribed webhook.
- */
-export const routing = {
-  'order.placed.v1': ['inventory.deduct', 'downstream.deliver'],
-  'inventory.deducted.success.v1': ['order.prepare', 'downstream.deliver'],
-  'inventory.deducted.failed.v1': ['order.reject', 'downstream.deliver'],
-  'order.cancelled.v1': ['inventory.restore', 'downstream.deliver'],
-  'inventory.low_stock.v1': ['downstream.deliver'],
-  'order.status.preparing.v1': ['downstream.deliver'],
-  'order.status.out_for_delivery.v1': ['downstream.deliver'],
-  'order.status.delivered.v1': ['downstream.deliver'],
-} as const satisfies Record<EventType, readonly (QueueName | typeof DELIVERY_QUEUE)[]>
-
-type RoutedType = keyof typeof routing
-
-/** Returns the queues that get one job per event of this type. The fan-out adds the deliveries. */
-export function queuesOf(type: EventType): readonly QueueName[] {
-  return eventRoutes[type]
+/** One step that follows from an event. */
+interface Route {
+  /** queue of the step's jobs, and its consumer in `processed_events` */
+  queue: QueueName
+  /** whether the worker that emits the event handles it in the same transaction, without a job */
+  chained: boolean
 }
 
-const eventRoutes = Object.fromEntries(
-  Object.entries(routing).map(([type, queues]) => [type, queues.filter(queue => queue !== DELIVERY_QUEUE)]),
-) as Record<RoutedType, QueueName[]>
+const queued = (queue: QueueName): Route => ({ queue, chained: false })
+const chained = (queue: QueueName): Route => ({ queue, chained: true })
+
+/**
+ * Which steps follow which event: every step of the asynchronous pipeline starts here. An event has
+ * one job in each of its queues. A chained step concerns the order that its event's emitter has
+ * locked, so it needs no job unless something goes wrong (chain-steps.ts). In addition, every event
+ * has one delivery per subscribed webhook.
+ */
+export const routing = {
+  'order.placed.v1': [queued('inventory.deduct')],
+  'inventory.deducted.success.v1': [chained('order.prepare')],
+  'inventory.deducted.failed.v1': [chained('order.reject')],
+  'order.cancelled.v1': [queued('inventory.restore')],
+  'inventory.low_stock.v1': [],
+  'order.status.preparing.v1': [],
+  'order.status.out_for_delivery.v1': [],
+  'order.status.delivered.v1': [],
+} as const satisfies Record<EventType, readonly Route[]>
+
+/** Returns the steps that follow from an event of this type. */
+export function routesOf(type: EventType): readonly Route[] {
+  return routing[type]
+}

@@ -11,6 +11,7 @@ const failpoints = [
   'dispatcher.after-commit',
   'worker.begun',
   'worker.effect-written',
+  'worker.chained',
   'worker.before-commit',
   'worker.after-commit',
 ] as const

@@ -19,7 +19,8 @@ import { prune } from '../ops/maintenance/prune.ts'
 import { reconcileStock } from '../ops/maintenance/reconcile-stock.ts'
 import { watchDeadLetters } from '../ops/maintenance/watch-dead-letters.ts'
 import { orderJobs } from '../orders/order-jobs.ts'
-import { consumeEvents, type EventHandler } from '../outbox/consume-events.ts'
+import { consumeEvents } from '../outbox/consume-events.ts'
+import type { EventHandler } from '../outbox/event-handler.ts'
 import { announceByNotify } from '../outbox/notify-channels.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
@@ -71,12 +72,13 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
     log,
   })
   const published = new RollingCounter()
-  const works = queueWorks(database, boss, published, log).set(DELIVERY_QUEUE, {
+  const isWorked = (queue: string) => queues.isWorking(queue)
+  const works = queueWorks(database, boss, published, isWorked, log).set(DELIVERY_QUEUE, {
     begin: () => deliverer.start(),
     end: async () => void deliverer.stop(PAUSE_TIMEOUT_MS),
     inHand: () => deliverer.inHand(),
   })
-  const queues = new QueueRunner(boss, works, log)
+  const queues: QueueRunner = new QueueRunner(boss, works, log)
   const heartbeat = await waitForDatabase(config, log, () =>
     Heartbeat.start(
       database,
@@ -116,15 +118,14 @@ function queueWorks(
   database: Database,
   boss: PgBoss,
   published: RollingCounter,
+  isWorked: (queue: string) => boolean,
   log: Logger,
 ): Map<string, QueueWork> {
   const maintenance = { pollingIntervalSeconds: MAINTENANCE_POLL_SECONDS } as const
-  const announce = announceByNotify(database, log)
-  const publisher = { boss, fanOut: webhookFanOut, published, log }
+  const publisher = { boss, fanOut: webhookFanOut, published, announce: announceByNotify(database, log), log }
   return new Map([
-    ...Object.entries(handlers).map(([queue, handle]) => {
-      const announcingHandler = announcing(handle, announce)
-      const begin = () => consumeEvents(database, publisher, queue as QueueName, announcingHandler)
+    ...Object.keys(handlers).map(queue => {
+      const begin = () => consumeEvents(database, publisher, queue as QueueName, { handlers, isWorked })
       return [queue, { begin }] as const
     }),
     [DEAD_LETTER_QUEUE, { begin: () => consumeDeadLetters(boss, log) }],
@@ -136,15 +137,6 @@ function queueWorks(
         ] as const,
     ),
   ])
-}
-
-/** Announces the events of a handler to event streams after the commit. */
-function announcing(handle: EventHandler<never>, announce: () => void): EventHandler<never> {
-  return async (tx, events) => {
-    const handled = await handle(tx, events)
-    if (handled.events.length > 0) tx.afterCommit(announce)
-    return handled
-  }
 }
 
 async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {

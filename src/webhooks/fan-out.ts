@@ -4,7 +4,6 @@ import type { EventOf } from '../events/event.ts'
 import { sequenceSql } from '../events/sequence.ts'
 import { DELIVERY_QUEUE } from '../jobs/queues.ts'
 import type { FanOut, FanOutTarget } from '../outbox/fan-out.ts'
-import { routing } from '../outbox/routing.ts'
 
 /** Data of a `downstream.deliver` job. URL, secrets and payload are read when it is sent. */
 export interface DeliveryJob {
@@ -20,11 +19,6 @@ export interface DeliveryJob {
 export const DELIVERIES_CHANNEL = 'comanda_deliveries'
 /** Payload that makes a worker also sweep for deliveries without a job. */
 export const SWEEP = 'sweep'
-
-const deliveredTypes = Object.entries(routing)
-  .filter(([, queues]) => (queues as readonly string[]).includes(DELIVERY_QUEUE))
-  .map(([type]) => `'${type}'`)
-  .join(', ')
 
 /**
  * Inserts a delivery for each event of `published` (a CTE with the columns of the outbox) and each
@@ -44,7 +38,6 @@ const insertDeliveriesSql = `
       on e.type like any (w.type_patterns)
       and (w.restaurant_ids is null or e.restaurant_id = any (w.restaurant_ids))
     where w.status = 'ACTIVE'
-      and e.type in (${deliveredTypes})
     order by e.event_id, w.webhook_id
     on conflict do nothing
     returning event_id, delivery_id as job_id, webhook_id as target_id

@@ -1,4 +1,5 @@
 import { canMountDisks } from '../support/limited-disk.ts'
+import { chainedStepPaused, chainedStepThrows } from './chained-step-faults.ts'
 import { clockSkew } from './clock-faults.ts'
 import {
   foreignPostmasterPid,
@@ -32,6 +33,7 @@ export const faults: Fault[] = [
   killAtFailpoint('dispatcher', 'dispatcher.after-commit'),
   killAtFailpoint('worker', 'worker.begun'),
   killAtFailpoint('worker', 'worker.effect-written'),
+  killAtFailpoint('worker', 'worker.chained'),
   killAtFailpoint('worker', 'worker.before-commit'),
   killAtFailpoint('worker', 'worker.after-commit'),
   freezeWorker,
@@ -47,6 +49,8 @@ export const faults: Fault[] = [
   latency,
   readOnlyWindow,
   ...(canMountDisks() ? [diskFull] : []),
+  chainedStepThrows,
+  chainedStepPaused,
   deadlockPressure,
   hotItem,
   idleTransaction,

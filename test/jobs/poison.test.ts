@@ -3,8 +3,10 @@ import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
 import { stockJobs } from '../../src/inventory/stock-jobs.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
-import { consumeEvents, type EventHandler } from '../../src/outbox/consume-events.ts'
+import { orderJobs } from '../../src/orders/order-jobs.ts'
+import { consumeEvents } from '../../src/outbox/consume-events.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
+import type { EventHandler } from '../../src/outbox/event-handler.ts'
 import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { killChildren } from '../support/child.ts'
 import { quiet } from '../support/log.ts'
@@ -39,6 +41,12 @@ describe('a poisoned job', () => {
     await close()
   })
 
+  const deductWith = (handler: EventHandler<'order.placed.v1'>) =>
+    consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', {
+      handlers: { ...stockJobs, ...orderJobs, 'inventory.deduct': handler },
+      isWorked: () => true,
+    })
+
   /** Deducts stock, but throws for one order. */
   const chokingHandler: EventHandler<'order.placed.v1'> = async (tx, events) => {
     const handled = await stockJobs['inventory.deduct'](tx, events)
@@ -59,12 +67,7 @@ describe('a poisoned job', () => {
   }
 
   it('fails alone while its neighbours in the batch are completed without a retry', async () => {
-    await consumeEvents(
-      database,
-      { boss, fanOut: webhookFanOut, log: quiet },
-      'inventory.deduct',
-      chokingHandler,
-    )
+    await deductWith(chokingHandler)
     const job = await until('the poison waits for its retry', async () => {
       const job = await jobOf(poison)
       return job?.state === 'retry' && job
@@ -85,7 +88,7 @@ describe('a poisoned job', () => {
       lockable.push(items.length)
       return await stockJobs['inventory.deduct'](tx, events)
     }
-    await consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', handler)
+    await deductWith(handler)
     await until('all are deducted', async () => (await stockOf(database, menu))[0] === 96)
     expect(lockable).to.deep.equal([1, 1, 1, 1])
   })
@@ -97,7 +100,7 @@ describe('a poisoned job', () => {
       if (deadlocks++ < 2) await tx.execute(`do $$ begin raise 'deadlock' using errcode = '40P01'; end $$`)
       return handled
     }
-    await consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', handler)
+    await deductWith(handler)
     await until('all are deducted', async () => (await stockOf(database, menu))[0] === 96)
     expect(await jobOf(poison)).to.include({ state: 'completed', retry_count: 0 })
     expect(deadlocks).to.equal(3)
@@ -115,7 +118,7 @@ describe('a poisoned job', () => {
       worked++
       return handled
     }
-    await consumeEvents(database, { boss, fanOut: webhookFanOut, log: quiet }, 'inventory.deduct', handler)
+    await deductWith(handler)
     await until('the neighbours are deducted', async () => (await stockOf(database, menu))[0] === 97)
     await until('all were tried', () => worked === 5)
     await boss.offWork('inventory.deduct', { wait: true })
@@ -131,12 +134,7 @@ describe('a poisoned job', () => {
       `update pgboss.job set retry_limit = 1, retry_delay = 0, retry_backoff = false where data ->> 'order_id' = $1`,
       [poison],
     )
-    await consumeEvents(
-      database,
-      { boss, fanOut: webhookFanOut, log: quiet },
-      'inventory.deduct',
-      chokingHandler,
-    )
+    await deductWith(chokingHandler)
     await until('the poison has failed for good', async () => (await jobOf(poison))?.state === 'failed')
     await boss.offWork('inventory.deduct', { wait: true })
     const worker = await startWorker(testConfig, url, quiet)
@@ -196,12 +194,7 @@ describe('a poisoned job', () => {
 
   it('fails alone when its data is not an event', async () => {
     await boss.insert('inventory.deduct', [{ data: { order_id: poison, type: 'nonsense' } }])
-    await consumeEvents(
-      database,
-      { boss, fanOut: webhookFanOut, log: quiet },
-      'inventory.deduct',
-      stockJobs['inventory.deduct'],
-    )
+    await deductWith(stockJobs['inventory.deduct'])
     await until(
       'the stock of all four orders is deducted',
       async () => (await stockOf(database, menu))[0] === 96,

@@ -4,12 +4,11 @@ import type { Database } from '../../src/db/database.ts'
 import type { EventType } from '../../src/events/catalogue.ts'
 import type { EventOf } from '../../src/events/event.ts'
 import { stockJobs } from '../../src/inventory/stock-jobs.ts'
-import { DELIVERY_QUEUE } from '../../src/jobs/queues.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 import { orderJobs } from '../../src/orders/order-jobs.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
-import type { EventHandler } from '../../src/outbox/consume-events.ts'
-import { routing } from '../../src/outbox/routing.ts'
+import type { EventHandler } from '../../src/outbox/event-handler.ts'
+import { routesOf, routing } from '../../src/outbox/routing.ts'
 import type { ApiClient } from '../support/api-client.ts'
 import { type Menu, stockOf } from '../support/pipeline.ts'
 import type { OrderModel } from './order-model.ts'
@@ -142,9 +141,11 @@ export const commands = [
     ),
 ] as fc.Arbitrary<Command>[]
 
-/** Returns the queue of an event. Webhook deliveries are not part of the model. */
+/**
+ * Returns the queue of an event. The model handles chained steps as jobs, which they may become.
+ */
 function queueOf(type: EventType): string | undefined {
-  return routing[type].find(queue => queue !== DELIVERY_QUEUE)
+  return routesOf(type)[0]?.queue
 }
 
 /** Delivers all undelivered events, oldest first, including those that they cause. */

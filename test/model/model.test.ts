@@ -6,7 +6,9 @@ import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu } from '../support/pipeline.ts'
-import { startSystem, type TestSystem } from '../support/system.ts'
+import { startWorker } from '../support/start-role.ts'
+import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
+import { untilSlowly } from '../support/until.ts'
 import { commands, deliverRemaining, type RealSystem } from './commands.ts'
 import { OrderModel } from './order-model.ts'
 
@@ -48,6 +50,15 @@ describe('the order model', () => {
         .claimed > 0
     );
     await boss.stop({ graceful: false })
+    const worker = await startWorker(testConfig, system.url, quiet)
+    await untilSlowly('no job is left', async () => {
+      const [left] = await database.query(
+        `select 1 from pgboss.job where name in ('inventory.deduct', 'inventory.restore', 'order.prepare', 'order.reject')
+        and state < 'completed' limit 1`,
+      )
+      return left === undefined
+    })
+    await worker.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
     await expectInvariants(database)
   })
 })

@@ -15,6 +15,7 @@ export interface Safeguard {
 const interleavings = ['test/orders/interleavings.test.ts']
 const frozenWorker = ['test/jobs/frozen-worker.test.ts']
 const poison = ['test/jobs/poison.test.ts']
+const chainedSteps = ['test/outbox/chain-steps.test.ts']
 
 /** Safeguards of the asynchronous pipeline and of the database. */
 export const pipelineSafeguards: Safeguard[] = [
@@ -65,6 +66,34 @@ export const pipelineSafeguards: Safeguard[] = [
     file: 'src/outbox/publish.ts',
     edits: [['({ id: event.event_id, data: event })', '({ data: event })']],
     tests: ['test/outbox/dispatch-batch.test.ts'],
+  },
+  {
+    name: 'chained-step-savepoint',
+    about: 'the savepoint around the chained steps of a batch',
+    file: 'src/outbox/chain-steps.ts',
+    edits: [['await tx.savepoint(async () => {', 'await (work => work())(async () => {']],
+    tests: chainedSteps,
+  },
+  {
+    name: 'chained-step-has-no-job',
+    about: 'the exclusion of chained steps from the inserted jobs',
+    file: 'src/outbox/publish.ts',
+    edits: [['events.filter(({ event_id }) => !done.has(event_id))', '[...events]']],
+    tests: chainedSteps,
+  },
+  {
+    name: 'chained-step-paused',
+    about: 'the condition that the queue of a chained step is worked',
+    file: 'src/outbox/chain-steps.ts',
+    edits: [['chained && isWorked(queue)', 'chained']],
+    tests: chainedSteps,
+  },
+  {
+    name: 'chained-step-first-attempt',
+    about: 'the condition that only first attempts have chained steps',
+    file: 'src/outbox/consume-events.ts',
+    edits: [['jobs.every(({ retryCount }) => retryCount === 0)', 'jobs.length > 0']],
+    tests: chainedSteps,
   },
   {
     name: 'status-guard',

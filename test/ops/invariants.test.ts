@@ -68,6 +68,12 @@ describe('the views ops.check_*', () => {
         await tx.execute(`delete from outbox_events where order_id = $1 and type like 'order.status.%'`, [
           delivered,
         ])
+        await tx.execute(
+          `delete from processed_events
+          where consumer = 'inventory.deduct'
+            and event_id in (select event_id from outbox_events where order_id = $1)`,
+          [delivered],
+        )
         await rebuildStats(tx)
         await tx.execute('update menu_items set available_qty = 10')
         await tx.execute('delete from stock_movements where order_id is not null and order_id = $1', [
@@ -144,7 +150,7 @@ describe('the views ops.check_*', () => {
       ],
     ],
     check_history: () => [['delete from order_transitions where order_id = $1 and seq = 2', [delivered]]],
-    check_dead_letters: () => [[`update pgboss.job set state = 'failed' where name = 'order.prepare'`]],
+    check_dead_letters: () => [[`update pgboss.job set state = 'failed' where name = 'inventory.deduct'`]],
     check_statistics_are_a_recount: () => [
       ['delete from restaurant_quarter_hours'],
       [
@@ -178,6 +184,23 @@ describe('the views ops.check_*', () => {
       expect(failure.message).to.match(/^found [1-9]/)
     })
   }
+
+  it('detect an event that is handled as a chained step and has a job as well', async () => {
+    const failure = await database
+      .transaction(async tx => {
+        await tx.execute(
+          `insert into pgboss.job (id, name, data)
+          select event_id, 'order.prepare', jsonb_build_object('event_id', event_id, 'type', type)
+          from outbox_events
+          where order_id = $1
+            and type = 'inventory.deducted.success.v1'`,
+          [delivered],
+        )
+        throw new Error(`found ${(await tx.query('select * from ops.check_jobs_once')).length}`)
+      })
+      .catch((error: Error) => error)
+    expect(failure.message).to.equal('found 1')
+  })
 
   it('detect an event without an order, and an order without an event', async () => {
     const failure = await database

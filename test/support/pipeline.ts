@@ -14,7 +14,7 @@ import { placeOrders } from '../../src/orders/place-order.ts'
 import { prepareOrders } from '../../src/orders/prepare-order.ts'
 import { rejectOrders } from '../../src/orders/reject-order.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
-import type { EventHandler, Handled } from '../../src/outbox/consume-events.ts'
+import type { EventHandler, Handled } from '../../src/outbox/event-handler.ts'
 
 /**
  * The steps of the asynchronous pipeline as functions: tests run the handlers in any order, without

@@ -105,7 +105,7 @@ export const eventInvariants: View[] = [
   {
     name: 'check_jobs_once',
     comment:
-      'Events with more than one unfinished job in a queue, and jobs in queues that their event is not routed to',
+      'Events with more than one unfinished job in a queue, jobs in queues that their event is not routed to, and first jobs of events that are already processed',
     columns: {
       event_id: 'id of the event',
       queue: 'queue of the jobs',
@@ -117,11 +117,15 @@ export const eventInvariants: View[] = [
       left join (values ${eventRoutingSql}) as r (type, queue)
         on r.type = j.data ->> 'type'
         and r.queue = j.name
+      left join processed_events as p
+        on p.event_id = j.id
+        and p.consumer = j.name
       where j.name in (select queue from (values ${eventRoutingSql}) as r (type, queue))
         and j.state < 'completed'
       group by j.data ->> 'event_id', j.name
       having count(*) > 1
-        or bool_or(r.queue is null)`,
+        or bool_or(r.queue is null)
+        or bool_or(p.event_id is not null)`,
   },
   {
     name: 'check_dead_letters',

@@ -1,4 +1,3 @@
-import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
 import { routing } from '../../outbox/routing.ts'
 
 /**
@@ -6,7 +5,5 @@ import { routing } from '../../outbox/routing.ts'
  * event has any number of them, which are the rows of `webhook_deliveries`.
  */
 export const eventRoutingSql = Object.entries(routing)
-  .flatMap(([type, queues]) =>
-    queues.filter(queue => queue !== DELIVERY_QUEUE).map(queue => `('${type}', '${queue}')`),
-  )
+  .flatMap(([type, routes]) => routes.map(({ queue }) => `('${type}', '${queue}')`))
   .join(', ')

@@ -24,7 +24,7 @@ export const orderTimelineView: View = {
   columns: {
     order_id: 'id of the order',
     at: 'time of the entry',
-    kind: 'TRANSITION: status change; EVENT: event written; JOB: job queued, started or ended; MOVEMENT: stock movement; DELIVERY: webhook delivery pending, attempted or finished; DEAD_LETTER: job dead, or its dead letter decided',
+    kind: 'TRANSITION: status change; EVENT: event written; JOB: job queued, started or ended; STEP: chained step done in the transaction that emitted its event; MOVEMENT: stock movement; DELIVERY: webhook delivery pending, attempted or finished; DEAD_LETTER: job dead, or its dead letter decided',
     what: 'short description',
     event_id: 'event of the entry',
     job_id: 'job of the entry',
@@ -68,6 +68,19 @@ export const orderTimelineView: View = {
       from (${jobsOfEvents}) as ended
       where completed_on is not null
         or state = 'retry'
+      union all
+      select e.order_id, p.processed_at, 5, 'STEP', p.consumer || ' done in the transaction of its event', e.event_id,
+        null, null, null, null
+      from outbox_events as e
+      join (values ${eventRoutingSql}) as r (type, queue) using (type)
+      join processed_events as p on p.event_id = e.event_id and p.consumer = r.queue
+      where not exists (
+          select 1
+          from pgboss.job as j
+          where j.name = r.queue
+            and j.id = e.event_id
+        )
+        and p.processed_at <= e.dispatched_at
       union all
       select m.order_id, m.at, 5, 'MOVEMENT', m.kind || ' ' || m.delta || ' ' || i.name, m.event_id, null, null, null,
         jsonb_build_object('menu_item_id', m.menu_item_id, 'delta', m.delta)
