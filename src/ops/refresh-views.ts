@@ -8,7 +8,7 @@ import { outboxViews } from './views/outbox-views.ts'
 import { processViews } from './views/process-views.ts'
 import { queueViews } from './views/queue-views.ts'
 import { failedStatisticsView, projectionsView } from './views/stats-views.ts'
-import { stockView } from './views/stock-view.ts'
+import { stockViews } from './views/stock-views.ts'
 import { stuckOrdersView } from './views/stuck-orders-view.ts'
 import { createViewSql, type View } from './views/view.ts'
 import { webhooksView } from './views/webhooks-view.ts'
@@ -23,7 +23,7 @@ export const views: readonly View[] = [
   ...outboxViews,
   ...processViews,
   stuckOrdersView,
-  stockView,
+  ...stockViews,
   orderTimelineView,
   webhooksView,
   projectionsView,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import pg from 'pg'
+import { changeStock } from '../../src/inventory/change-stock.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { pauseQueue, workersFollow } from '../../src/ops/actions/pause-queue.ts'
 import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
@@ -131,17 +132,21 @@ describe('the runbook in docs/operations.md', function () {
   })
 
   it('corrects stock that was changed without a movement', async () => {
-    const [check, ledger, mend, verify, ...more] = commandsOf('Stock looks wrong')
+    const [check, ledger, adjustments, mend, verify, ...more] = commandsOf('Stock looks wrong')
     expect(more).to.deep.equal([])
     await begin('dispatcher', 'worker')
     await prepared(await place(system.database, menu, 2))
     const ITEM = menu.menu_item_ids[0] ?? ''
     await system.database.execute('update menu_items set available_qty = 5')
+    await system.database.transaction(tx =>
+      changeStock(tx, { kind: 'ADJUST', menu_item_id: ITEM, quantity: -1, reason_code: 'THEFT', trace: {} }),
+    )
     expect(await run(check)).to.contain(ITEM)
+    expect(await run(adjustments, { ITEM })).to.match(/-1.*THEFT/)
     expect(await run(ledger, { ITEM })).to.match(/DEDUCT.*-2/)
     expect((await attempt(verify ?? ''))[0]).to.equal(1)
     await run(mend, { ITEM, REASON })
-    expect(await stockOf(system.database, menu)).to.deep.equal([8])
+    expect(await stockOf(system.database, menu)).to.deep.equal([7])
     expect(await run(verify)).to.contain('All invariants hold')
     const audits = await system.database.query('select action, reason from ops.audit')
     expect(audits).to.deep.equal([{ action: 'correct stock', reason: REASON }])

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { changeStock } from '../../src/inventory/change-stock.ts'
 import { queueNames } from '../../src/jobs/queues.ts'
 import { quiet } from '../support/log.ts'
 import { cancel, place, statusOf } from '../support/pipeline.ts'
@@ -180,6 +181,29 @@ describe('the schema ops', () => {
       .to.include({ low: true })
       .and.have.property('low_since')
       .that.is.instanceOf(Date)
+  })
+
+  it('stock_adjustments: shows each adjustment with its reason, and no other movement', async () => {
+    const { database, menu } = operated
+    const { restaurant_id, menu_item_ids } = menu
+    const [menu_item_id = ''] = menu_item_ids
+    await place(database, menu)
+    for (const adjustment of [
+      { quantity: -3, reason_code: 'WASTE', reason: 'dropped a tray' },
+      { quantity: 2, reason_code: 'CORRECTION' },
+    ] as const)
+      await database.transaction(tx =>
+        changeStock(tx, { kind: 'ADJUST', menu_item_id, ...adjustment, trace: {} }),
+      )
+    await database.transaction(tx =>
+      changeStock(tx, { kind: 'RESTOCK', menu_item_id, quantity: 5, reason: 'delivery', trace: {} }),
+    )
+    const rows = await operated.rows('stock_adjustments', 'order by at')
+    const item = { restaurant_id, menu_item_id, name: 'Pizza' }
+    expect(rows.map(({ at: _, ...row }) => row)).to.deep.equal([
+      { ...item, delta: -3, reason_code: 'WASTE', reason: 'dropped a tray' },
+      { ...item, delta: 2, reason_code: 'CORRECTION', reason: null },
+    ])
   })
 
   it('stock: counts an empty item without a threshold as not low', async () => {

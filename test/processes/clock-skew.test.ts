@@ -1,13 +1,17 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
+import { exportSPKI, generateKeyPair, SignJWT } from 'jose'
 import type { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
+import { scopes } from '../../src/platform/caller.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren } from '../support/child.ts'
 import { quiet } from '../support/log.ts'
+import { addMenu, place } from '../support/pipeline.ts'
 import type { Role } from '../support/role-logins.ts'
 import { startRoleProcess } from '../support/start-role.ts'
+import { StreamClient } from '../support/stream-client.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { Receiver } from '../webhooks/receivers.ts'
@@ -161,6 +165,94 @@ describe('an API 10 minutes ahead, and a dispatcher and a worker 10 minutes behi
     }
     const warnings = apiProcess.output().match(/"skew_seconds":600/g)
     expect(warnings).to.have.length(1)
+  })
+})
+
+describe('an API 50 days ahead and an API 50 days behind', () => {
+  const RATE_LIMIT = 40
+  let opened: Awaited<ReturnType<typeof openTestDatabase>>
+  let keys: Awaited<ReturnType<typeof generateKeyPair>>
+  let urls: [ahead: string, behind: string]
+  const clients: StreamClient[] = []
+
+  before(async () => {
+    opened = await openTestDatabase()
+    keys = await generateKeyPair('RS256', { extractable: true })
+    const env = {
+      AUTH_MODE: 'jwt',
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'comanda',
+      JWT_PUBLIC_KEY: await exportSPKI(keys.publicKey),
+      RATE_LIMIT_PER_MINUTE: String(RATE_LIMIT),
+    }
+    const start = async (skewMs: number) => {
+      const child = startSkewed('api', opened.url, skewMs, env)
+      return (await child.untilOutput(/"url":"(http:[^"]+)"/))[1] ?? expect.fail('no URL')
+    }
+    urls = [await start(50 * DAY_MS), await start(-50 * DAY_MS)]
+  })
+  after(async () => {
+    for (const client of clients) client.close()
+    killChildren()
+    await opened.close()
+  })
+
+  /** @param seconds until the token expires, by the clock of the issuer, which is right */
+  async function token(sub: string, seconds = 300): Promise<string> {
+    return await new SignJWT({ scope: scopes.join(' ') })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuer('https://issuer.example')
+      .setAudience('comanda')
+      .setSubject(sub)
+      .setExpirationTime(Math.floor(Date.now() / 1_000) + seconds)
+      .sign(keys.privateKey)
+  }
+
+  it('accept a token until it expires by the clock of the database', async () => {
+    for (const url of urls) {
+      for (const [seconds, status] of [
+        [TOLERANCE_SECONDS, 200],
+        [-TOLERANCE_SECONDS, 401],
+      ] as const) {
+        const api = new ApiClient(url, await token('till-1', seconds))
+        expect((await api.call('GET', '/api/v1/restaurants')).status).to.equal(status)
+      }
+    }
+  })
+
+  it('count the requests of a client together, and reset the count within a minute', async () => {
+    const key = await token('till-2')
+    const apis = urls.map(url => new ApiClient(url, key))
+    for (let left = RATE_LIMIT - 1; left >= -3; left--) {
+      const reply = await apis[left & 1]?.call('GET', '/api/v1/restaurants')
+      const [, remaining, seconds] = /;r=(\d+);t=(\d+)$/.exec(reply?.headers.get('ratelimit') ?? '') ?? []
+      expect(Number(remaining)).to.equal(Math.max(0, left))
+      expect(Number(seconds)).to.be.within(1, 60)
+      expect(reply?.status).to.equal(left < 0 ? 429 : 200)
+      if (left < 0) expect(Number(reply?.headers.get('retry-after'))).to.be.within(1, 60)
+    }
+  })
+
+  it('resume a stream at the other process, without a snapshot', async () => {
+    const key = await token('till-3')
+    const menu = await addMenu(opened.database, 100)
+    const follow = async (url: string, lastId?: string): Promise<StreamClient> => {
+      const client = await StreamClient.open(`${url}/api/v1/restaurants/${menu.restaurant_id}/stream`, {
+        authorization: `Bearer ${key}`,
+        ...(lastId === undefined ? {} : { 'last-event-id': lastId }),
+      })
+      clients.push(client)
+      return client
+    }
+    for (const [from, to] of [urls, urls.toReversed()] as [string, string][]) {
+      const client = await follow(from)
+      await client.untilEvents(1)
+      client.close()
+      const order = await place(opened.database, menu)
+      const [first] = await (await follow(to, client.lastId)).untilEvents(1)
+      expect(first?.event).to.equal('order.placed.v1')
+      expect(first?.data).to.include({ subject: `orders/${order}` })
+    }
   })
 })
 

@@ -1,8 +1,29 @@
 import { NIL_UUID } from '../../platform/ids.ts'
 import type { View } from './view.ts'
 
+const adjustmentsView: View = {
+  name: 'stock_adjustments',
+  comment: 'Each adjustment of the stock of an item by a client, with its reason',
+  columns: {
+    at: 'time of the adjustment',
+    restaurant_id: 'restaurant of the item',
+    menu_item_id: 'id of the item',
+    name: 'name of the item',
+    delta: 'portions added; negative: portions removed',
+    reason_code: 'WASTE, CORRECTION, THEFT or OTHER',
+    reason: 'reason in words, if the client sent one',
+  },
+  sql: `
+    select a.at, a.restaurant_id, a.menu_item_id, i.name, a.delta, a.reason_code, a.reason
+    from stock_movements as a
+    join menu_items as i
+      on i.menu_item_id = a.menu_item_id
+      and i.restaurant_id = a.restaurant_id
+    where a.kind = 'ADJUST'`,
+}
+
 /** Sums the ledger from the checkpoint of the item, which `reconcile-stock.ts` advances. */
-export const stockView: View = {
+const stockView: View = {
   name: 'stock',
   comment: 'Each item with its stock and the sum of its ledger',
   columns: {
@@ -32,3 +53,5 @@ export const stockView: View = {
         and m.movement_id > coalesce(c.through_movement_id, '${NIL_UUID}')
     ) as tail`,
 }
+
+export const stockViews: readonly View[] = [stockView, adjustmentsView]
