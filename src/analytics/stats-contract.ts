@@ -47,6 +47,19 @@ const stay = z
   })
   .meta({ id: 'StayInStatus', description: 'How long orders stayed in a status' })
 
+const timeToReady = z
+  .object({
+    count: z.int().meta({
+      description: 'Orders that became ready, without those of which it was taken back',
+      example: 37,
+    }),
+    mean_seconds: z
+      .number()
+      .nullable()
+      .meta({ description: 'Mean time from PREPARING to ready; null without such orders', example: 790.4 }),
+  })
+  .meta({ id: 'TimeToReady', description: 'How long the kitchen needed to finish orders' })
+
 const counts = {
   orders: z.int().meta({ description: 'Orders placed', example: 42 }),
   revenue: moneyOutput('Revenue of the orders that are not cancelled, exact', '512.50'),
@@ -57,6 +70,7 @@ const counts = {
   time_in_status: z
     .object({ PLACED: stay, PREPARING: stay, OUT_FOR_DELIVERY: stay })
     .meta({ id: 'TimeInStatus', description: 'Time that orders spent in each status that ends' }),
+  time_to_ready: timeToReady,
 }
 
 const localDate = z.iso
@@ -160,5 +174,6 @@ function presentCounts(periods: readonly PeriodOfStats[], decimals: number) {
       PREPARING: stayOf(sum('preparing_count'), sum('preparing_ms')),
       OUT_FOR_DELIVERY: stayOf(sum('out_for_delivery_count'), sum('out_for_delivery_ms')),
     },
+    time_to_ready: stayOf(sum('ready_count'), sum('ready_ms')),
   }
 }

@@ -12,8 +12,8 @@ import {
   time,
 } from './payload-fields.ts'
 
-// The examples show one evening: one order is delivered, one is cancelled by its customer, one
-// finds too little stock.
+// The examples show one evening: one order becomes ready and is delivered, one is ready only for a
+// moment and is cancelled by its customer, one finds too little stock.
 const { restaurant: restaurant_id, margherita, tiramisu, order: order_id } = demoIds
 const delivered = { order_id, restaurant_id }
 const cancelled = { order_id: '01a20488-6f60-7000-8000-00001f4a6001', restaurant_id }
@@ -171,6 +171,45 @@ export const eventCatalogue = {
     },
   }),
 
+  'order.ready.v1': defineEvent({
+    title: 'Order ready',
+    description:
+      'The kitchen has finished an order, which stays PREPARING until it leaves. `at` is the `ready_at` of the order. An order may leave without this event.',
+    payload: statusChange('PREPARING'),
+    sequence: sequenceOfStep,
+    example: {
+      event_id: '01a20494-4254-7000-8000-0000000000e9',
+      payload: {
+        ...delivered,
+        previous_status: 'PREPARING',
+        status: 'PREPARING',
+        seq: 3,
+        actor: 'client',
+        reason: null,
+        at: '2026-11-22T18:45:54.900Z',
+      },
+    },
+  }),
+
+  'order.unready.v1': defineEvent({
+    title: 'Order not ready',
+    description: 'The kitchen took back that an order is ready. The order stays PREPARING.',
+    payload: statusChange('PREPARING'),
+    sequence: sequenceOfStep,
+    example: {
+      event_id: '01a20489-6190-7000-8000-0000000000ea',
+      payload: {
+        ...cancelled,
+        previous_status: 'PREPARING',
+        status: 'PREPARING',
+        seq: 4,
+        actor: 'client',
+        reason: null,
+        at: '2026-11-22T18:34:02.000Z',
+      },
+    },
+  }),
+
   'order.status.out_for_delivery.v1': defineEvent({
     title: 'Order out for delivery',
     description: 'An order has left the restaurant.',
@@ -182,7 +221,7 @@ export const eventCatalogue = {
         ...delivered,
         previous_status: 'PREPARING',
         status: 'OUT_FOR_DELIVERY',
-        seq: 3,
+        seq: 4,
         actor: 'client',
         reason: null,
         at: '2026-11-22T18:52:10.300Z',
@@ -201,7 +240,7 @@ export const eventCatalogue = {
         ...delivered,
         previous_status: 'OUT_FOR_DELIVERY',
         status: 'DELIVERED',
-        seq: 4,
+        seq: 5,
         actor: 'client',
         reason: null,
         at: '2026-11-22T19:10:45.120Z',
@@ -221,7 +260,7 @@ export const eventCatalogue = {
         ...cancelled,
         previous_status: 'PREPARING',
         status: 'CANCELLED',
-        seq: 3,
+        seq: 5,
         actor: 'client',
         reason: 'ordered by mistake',
         at: '2026-11-22T18:34:30.500Z',

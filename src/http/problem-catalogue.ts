@@ -197,7 +197,7 @@ export const problems = {
   'idempotency-key-missing': {
     status: 400,
     title: 'Idempotency key required',
-    meaning: 'This API is configured to require an Idempotency-Key on every POST, PATCH and DELETE.',
+    meaning: 'This API is configured to require an Idempotency-Key on every POST, PUT, PATCH and DELETE.',
     whatToDo: 'Generate a key per request, such as a UUID, and send the same key when you retry the request.',
     example: {
       detail: 'This operation requires an Idempotency-Key header, so that it can be retried safely',
@@ -239,6 +239,19 @@ export const problems = {
     title: 'Illegal status transition',
     meaning: 'The order cannot change from its current status to the requested one.',
     whatToDo: '`allowed_statuses` lists the possible next statuses. DELIVERED and CANCELLED are final.',
+  },
+  'order-not-preparing': {
+    status: 409,
+    title: 'Order not in preparation',
+    meaning: 'An order becomes ready, or not ready again, only while it is PREPARING.',
+    whatToDo:
+      'A PLACED order becomes PREPARING shortly. An order with any other `current_status` has left the kitchen.',
+  },
+  'too-many-ready-changes': {
+    status: 409,
+    title: 'Too many ready changes',
+    meaning: 'The order was made ready and not ready `limit_count` times. Nothing was changed.',
+    whatToDo: 'Move the order on, or cancel it. It can be OUT_FOR_DELIVERY without being ready.',
   },
   'precondition-invalid': {
     status: 400,

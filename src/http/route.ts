@@ -63,7 +63,7 @@ export type DocumentedError = ExemplifiedCode | ExpectedError
  * One operation of the API. The same spec serves and documents it, so that the two cannot diverge.
  */
 export interface RouteSpec<Params, Query, Body, Reply> {
-  method: 'get' | 'post' | 'patch' | 'delete'
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete'
   /** OpenAPI form, e.g. `/api/v1/orders/{order_id}` */
   path: string
   operationId: string

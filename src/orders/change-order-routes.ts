@@ -8,10 +8,18 @@ import type { Caller } from '../platform/caller.ts'
 import { ValidationFailed } from '../platform/errors.ts'
 import type { IdempotentRequest } from '../platform/idempotent-request.ts'
 import { cancelOrder } from './cancel-order.ts'
+import { changeReadiness } from './change-readiness.ts'
 import { changeStatus } from './change-status.ts'
-import { orderStatuses } from './order.ts'
+import { orderStatuses, TooManyFacts } from './order.ts'
 import { cancelOrderBody, changeStatusBody, type OrderReply, orderReply } from './order-contract.ts'
-import { cancelledExample, illegalTransition, inventoryPending, orderExample } from './order-examples.ts'
+import {
+  cancelledExample,
+  illegalTransition,
+  inventoryPending,
+  notPreparing,
+  orderExample,
+  readyExample,
+} from './order-examples.ts'
 import { readAccessibleOrder, readOrder } from './order-queries.ts'
 import { orderReplyOf, orderRouteDefaults, versionHeader } from './order-route-defaults.ts'
 
@@ -38,7 +46,48 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
     })
   }
 
+  const readiness = {
+    ...orderRouteDefaults,
+    path: '/api/v1/orders/{order_id}/ready',
+    scope: 'orders:status',
+    statusDescription: 'The order after the change',
+    replySchema: orderReply,
+    replyHeaders: versionHeader,
+    conditional: true,
+  } as const
+
   return [
+    route({
+      ...readiness,
+      method: 'put',
+      operationId: 'markOrderReady',
+      summary: 'Mark an order as ready',
+      description:
+        'Sets `ready_at` of an order that is PREPARING and publishes `order.ready.v1`: the kitchen has finished it. ' +
+        'The status stays PREPARING until the order leaves. Optional: an order may leave without being ready. ' +
+        'Idempotent: an order that is ready is returned unchanged, without a second event.',
+      replyExample: readyExample,
+      errors: ['order-not-found', notPreparing, new TooManyFacts()],
+      handle: ({ params: { order_id }, trace, caller, precondition, idempotency }) =>
+        change(order_id, caller, idempotency, tx =>
+          changeReadiness(tx, { order_id, isReady: true, precondition, trace }),
+        ),
+    }),
+    route({
+      ...readiness,
+      method: 'delete',
+      operationId: 'unmarkOrderReady',
+      summary: 'Take back that an order is ready',
+      description:
+        'Clears `ready_at` of an order that is PREPARING and publishes `order.unready.v1`: the kitchen works on it again. ' +
+        'Idempotent: an order that is not ready is returned unchanged, without an event.',
+      replyExample: orderExample,
+      errors: ['order-not-found', notPreparing],
+      handle: ({ params: { order_id }, trace, caller, precondition, idempotency }) =>
+        change(order_id, caller, idempotency, tx =>
+          changeReadiness(tx, { order_id, isReady: false, precondition, trace }),
+        ),
+    }),
     route({
       ...orderRouteDefaults,
       method: 'patch',

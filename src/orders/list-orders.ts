@@ -27,6 +27,7 @@ export interface ListedOrder {
   client_reference: string | null
   cancellation_reason: string | null
   placed_at: Date
+  ready_at: Date | null
   updated_at: Date
   /** `placed_at` with the microseconds that a JavaScript Date drops; part of the cursor */
   position: string
@@ -74,12 +75,12 @@ export async function listOrders(
 
 const columns = `
   order_id, restaurant_id, status, currency, currency_decimals, total_minor, customer_id, cancellation_reason,
-  placed_at, updated_at, ${clientReferenceSql('newest')} as client_reference,
+  placed_at, ready_at, updated_at, ${clientReferenceSql('newest')} as client_reference,
   to_char(placed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as position`
 
 const newest = (condition: string) => `
   select order_id, restaurant_id, status, currency, currency_decimals, total_minor, customer_id, cancellation_reason,
-    placed_at, updated_at
+    placed_at, ready_at, updated_at
   from orders
   where ${condition}
     and placed_at >= $2::timestamptz

@@ -39,14 +39,14 @@ export async function lockOrders(
 }
 
 const lockOneSql = `
-  select order_id, restaurant_id, status, version, ${nextMsSql}
+  select order_id, restaurant_id, status, version, ready_at, ${nextMsSql}
   from orders
   where order_id = $1
   for no key update
 `
 
 const lockManySql = `
-  select order_id, restaurant_id, status, version, ${nextMsSql}
+  select order_id, restaurant_id, status, version, ready_at, ${nextMsSql}
   from orders
   where order_id = any($1::uuid[])
     and restaurant_id = any($2::uuid[])

@@ -12,7 +12,7 @@ import {
 } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ORDER_CODE, orderCode } from '../platform/order-code.ts'
-import { CLIENT_REQUEST, OUT_OF_STOCK, orderStatuses } from './order.ts'
+import { CLIENT_REQUEST, OUT_OF_STOCK, orderFacts, orderStatuses } from './order.ts'
 
 /** Request and response schemas of orders. */
 
@@ -111,11 +111,18 @@ const cancellationReason = z
   .nullable()
   .meta({ description: `Reason of the cancellation; ${OUT_OF_STOCK} for insufficient stock`, example: null })
 
+const fact = z.enum(orderFacts).meta({
+  id: 'OrderFact',
+  description: 'READY: the kitchen has finished the order; UNREADY: it took that back',
+  example: 'READY',
+})
+
 const transitionReply = z
   .object({
     seq: z.int().meta({ description: 'Number of the transition: 1, 2, 3, … without gaps', example: 1 }),
     from_status: status.nullable().meta({ description: 'Previous status; null for PLACED', example: null }),
     to_status: status.meta({ description: 'New status', example: 'PLACED' }),
+    fact: fact.nullable().meta({ description: 'null: the status changed', example: null }),
     reason: z.string().nullable().meta({ description: 'Reason of a cancellation', example: null }),
     actor: z.enum(['client', 'system']).meta({
       id: 'Actor',
@@ -124,7 +131,10 @@ const transitionReply = z
     }),
     at: timestamp('Time of the transition'),
   })
-  .meta({ id: 'Transition', description: 'Change of the status of an order' })
+  .meta({
+    id: 'Transition',
+    description: 'Change of the status of an order, or a fact about it that keeps the status',
+  })
 
 const shortageReply = z
   .object({
@@ -134,6 +144,11 @@ const shortageReply = z
     available_qty: z.int().meta({ description: 'Portions available', example: 2 }),
   })
   .meta({ id: 'Shortage', description: 'Item of which an order requested more than was available' })
+
+const readyAt = timestamp(
+  'Time at which the order became ready; null: it is not ready, or left the kitchen without being made ready',
+).nullable()
+const updatedAt = timestamp('Time of the last change')
 
 const totals = {
   total_amount: moneyOutput('Total over all items', '9.50'),
@@ -207,7 +222,8 @@ export const listedOrderReply = z
     client_reference: clientReferenceReply,
     cancellation_reason: cancellationReason,
     placed_at: totals.placed_at,
-    updated_at: timestamp('Time of the last status change'),
+    ready_at: readyAt,
+    updated_at: updatedAt,
   })
   .meta({ id: 'ListedOrder', description: 'Order in a list, without its items' })
 
@@ -229,7 +245,8 @@ export const orderReply = z
         description: `Items with insufficient stock, if the reason is ${OUT_OF_STOCK}`,
         example: null,
       }),
-    updated_at: timestamp('Time of the last status change'),
+    ready_at: readyAt,
+    updated_at: updatedAt,
     timeline: z.array(transitionReply).meta({ description: 'All transitions so far, oldest first' }),
   })
   .meta({ id: 'Order', description: 'Order with its items and all its transitions' })

@@ -1,5 +1,5 @@
 import { demoIds } from '../platform/demo-ids.ts'
-import { IllegalTransition, InventoryPending } from './order.ts'
+import { IllegalTransition, InventoryPending, OrderNotPreparing } from './order.ts'
 import type { ListedOrderReply, OrderReply, PlacedOrderReply } from './order-contract.ts'
 
 /** Examples in the OpenAPI document: one order of the demo menu, from PLACED to CANCELLED. */
@@ -26,10 +26,47 @@ export const orderExample: OrderReply = {
   notes: 'no basil, please',
   cancellation_reason: null,
   shortages: null,
+  ready_at: null,
   updated_at: preparedAt,
   timeline: [
-    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
-    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
+    {
+      seq: 1,
+      from_status: null,
+      to_status: 'PLACED',
+      fact: null,
+      reason: null,
+      actor: 'client',
+      at: placedAt,
+    },
+    {
+      seq: 2,
+      from_status: 'PLACED',
+      to_status: 'PREPARING',
+      fact: null,
+      reason: null,
+      actor: 'system',
+      at: preparedAt,
+    },
+  ],
+}
+
+const readyAt = '2026-11-22T18:45:54.900Z'
+
+export const readyExample: OrderReply = {
+  ...orderExample,
+  ready_at: readyAt,
+  updated_at: readyAt,
+  timeline: [
+    ...orderExample.timeline,
+    {
+      seq: 3,
+      from_status: 'PREPARING',
+      to_status: 'PREPARING',
+      fact: 'READY',
+      reason: null,
+      actor: 'client',
+      at: readyAt,
+    },
   ],
 }
 
@@ -45,6 +82,7 @@ export const listedExample: ListedOrderReply = {
   client_reference: null,
   cancellation_reason: null,
   placed_at,
+  ready_at: null,
   updated_at: preparedAt,
 }
 
@@ -61,6 +99,7 @@ export const cancelledExample: OrderReply = {
       seq: 3,
       from_status: 'PREPARING',
       to_status: 'CANCELLED',
+      fact: null,
       reason: 'ordered by mistake',
       actor: 'client',
       at: cancelledAt,
@@ -70,3 +109,4 @@ export const cancelledExample: OrderReply = {
 
 export const inventoryPending = new InventoryPending({ status: 'PLACED' })
 export const illegalTransition = new IllegalTransition({ status: 'DELIVERED' }, 'CANCELLED')
+export const notPreparing = new OrderNotPreparing({ status: 'OUT_FOR_DELIVERY' })

@@ -1,7 +1,7 @@
 import type { Sql } from '../db/transaction.ts'
 import { assertCanAccess, type Caller } from '../platform/caller.ts'
 import { NotFound } from '../platform/errors.ts'
-import type { Actor, OrderStatus, Shortage } from './order.ts'
+import type { Actor, OrderFact, OrderStatus, Shortage } from './order.ts'
 
 /** An order as it is stored, with its items and transitions. Amounts are in minor units. */
 export interface OrderRecord {
@@ -18,12 +18,14 @@ export interface OrderRecord {
   cancellation_reason: string | null
   shortages: Shortage[] | null
   placed_at: Date
+  ready_at: Date | null
   updated_at: Date
   items: { menu_item_id: string; name: string; price_minor: number; quantity: number }[]
   timeline: {
     seq: number
     from_status: OrderStatus | null
     to_status: OrderStatus
+    fact: OrderFact | null
     reason: string | null
     actor: Actor
     at: string
@@ -55,7 +57,7 @@ export const clientReferenceSql = (order: string) => `(
 /** SQL that selects the columns of an {@link OrderRecord} from `orders as o`. */
 export const orderColumns = `
     order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, customer_id, notes,
-    cancellation_reason, shortages, placed_at, updated_at,
+    cancellation_reason, shortages, placed_at, ready_at, updated_at,
     ${clientReferenceSql('o')} as client_reference,
     (
       select json_agg(json_build_object('menu_item_id', menu_item_id, 'name', name, 'price_minor', price_minor,
@@ -66,7 +68,7 @@ export const orderColumns = `
     ) as items,
     (
       select json_agg(json_build_object('seq', seq, 'from_status', from_status, 'to_status', to_status,
-        'reason', reason, 'actor', actor, 'at', at) order by seq)
+        'fact', fact, 'reason', reason, 'actor', actor, 'at', at) order by seq)
       from order_transitions as t
       where t.order_id = o.order_id
         and t.restaurant_id = o.restaurant_id

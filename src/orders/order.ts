@@ -25,6 +25,22 @@ export const openStatuses: readonly OrderStatus[] = orderStatuses.filter(
 /** Returns whether an order can never leave the status. No event follows the one that sets it. */
 export const isFinal = (status: string) => !openStatuses.some(open => open === status)
 
+/**
+ * Number of the transition to PREPARING: it follows the placement, and no later one leads there.
+ */
+export const PREPARING_SEQ = 2
+
+/**
+ * Facts that the kitchen states about an order that is PREPARING. Each is recorded as a transition
+ * that keeps the status.
+ */
+export const orderFacts = ['READY', 'UNREADY'] as const
+
+export type OrderFact = (typeof orderFacts)[number]
+
+/** Facts per order. */
+const MAX_FACT_COUNT = 100
+
 /** Who requests a transition: a client of the API, or the asynchronous pipeline. */
 export type Actor = 'client' | 'system'
 
@@ -40,6 +56,8 @@ export interface OrderState {
   status: OrderStatus
   /** number of the last transition, 1 for a new order */
   version: number
+  /** time of READY, unless it was taken back */
+  ready_at: Date | null
   /** time of the next transition: the database's, in ms since 1970, and not before the last one */
   next_ms: number
 }
@@ -63,6 +81,8 @@ export interface TransitionRequest {
 export interface Transition {
   order: OrderState
   to: OrderStatus
+  /** null: the status changes */
+  fact: OrderFact | null
   seq: number
   actor: Actor
   reason: string | null
@@ -99,6 +119,30 @@ export class InventoryPending extends ExpectedError {
   }
 }
 
+/** An order is ready, or not ready, only while it is PREPARING. */
+export class OrderNotPreparing extends ExpectedError {
+  override name = 'OrderNotPreparing'
+
+  constructor({ status }: Pick<OrderState, 'status'>) {
+    super('order-not-preparing', `The order is ${status}; only an order that is PREPARING is ready or not`, {
+      current_status: status,
+    })
+  }
+}
+
+/** The order was made ready and not ready as often as an order may be. */
+export class TooManyFacts extends ExpectedError {
+  override name = 'TooManyFacts'
+
+  constructor() {
+    super(
+      'too-many-ready-changes',
+      `The order was made ready and not ready ${MAX_FACT_COUNT} times; this is the limit`,
+      { limit_count: MAX_FACT_COUNT },
+    )
+  }
+}
+
 /**
  * Decides a transition.
  * @returns the transition, or null when the order has the requested status already: a repeated
@@ -115,10 +159,32 @@ export function decideTransition(order: OrderState, request: TransitionRequest):
   return {
     order,
     to,
+    fact: null,
     seq: order.version + 1,
     actor,
     reason: request.reason ?? (to === 'CANCELLED' ? CLIENT_REQUEST : null),
     shortages: request.shortages ?? null,
+  }
+}
+
+/**
+ * Decides whether a client makes an order ready, or takes that back.
+ * @returns the transition, or null when nothing changes
+ * @throws OrderNotPreparing, TooManyFacts
+ */
+export function decideReadiness(order: OrderState, isReady: boolean): Transition | null {
+  if (order.status !== 'PREPARING') throw new OrderNotPreparing(order)
+  if ((order.ready_at !== null) === isReady) return null
+  // Every transition since PREPARING was a fact.
+  if (order.version - PREPARING_SEQ >= MAX_FACT_COUNT) throw new TooManyFacts()
+  return {
+    order,
+    to: 'PREPARING',
+    fact: isReady ? 'READY' : 'UNREADY',
+    seq: order.version + 1,
+    actor: 'client',
+    reason: null,
+    shortages: null,
   }
 }
 

@@ -52,6 +52,7 @@ export function presentOrder(order: OrderRecord): OrderReply {
     notes,
     cancellation_reason,
     shortages,
+    ready_at: order.ready_at?.toISOString() ?? null,
     updated_at: order.updated_at.toISOString(),
     timeline: order.timeline.map(step => ({ ...step, at: new Date(step.at).toISOString() })),
   }
@@ -71,6 +72,7 @@ export function presentListedOrder(order: ListedOrder): ListedOrderReply {
     client_reference: order.client_reference,
     cancellation_reason,
     placed_at: order.placed_at.toISOString(),
+    ready_at: order.ready_at?.toISOString() ?? null,
     updated_at: order.updated_at.toISOString(),
   }
 }

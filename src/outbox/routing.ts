@@ -25,6 +25,8 @@ export const routing = {
   'order.cancelled.v1': [queued('inventory.restore')],
   'inventory.low_stock.v1': [],
   'order.status.preparing.v1': [],
+  'order.ready.v1': [],
+  'order.unready.v1': [],
   'order.status.out_for_delivery.v1': [],
   'order.status.delivered.v1': [],
 } as const satisfies Record<EventType, readonly Route[]>

@@ -127,7 +127,7 @@ const limits = {
       'Open connections per client address and API process. 0 means unlimited. Default: 1000, but unlimited on a loopback address and behind proxies.',
     ),
   REQUIRE_IDEMPOTENCY_KEY: flag().describe(
-    'Rejects each POST, PATCH and DELETE request that has no `Idempotency-Key` header.',
+    'Rejects each POST, PUT, PATCH and DELETE request that has no `Idempotency-Key` header.',
   ),
 }
 

@@ -38,6 +38,8 @@ export type ErrorCode =
   | 'idempotency-key-reused'
   | 'client-reference-reused'
   | 'illegal-transition'
+  | 'order-not-preparing'
+  | 'too-many-ready-changes'
   | 'precondition-invalid'
   | 'stale-version'
   | 'precondition-failed'

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { type Route, route } from '../http/route.ts'
+import { orderExample } from '../orders/order-examples.ts'
 import { orderRouteDefaults } from '../orders/order-route-defaults.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { readTimeline } from './read-timeline.ts'
@@ -33,10 +34,7 @@ const example: TimelineReply = {
   code: '7K3Q',
   restaurant_id: demoIds.restaurant,
   status: 'PREPARING',
-  transitions: [
-    { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placedAt },
-    { seq: 2, from_status: 'PLACED', to_status: 'PREPARING', reason: null, actor: 'system', at: preparedAt },
-  ],
+  transitions: orderExample.timeline,
   stock: { outcome: 'DEDUCTED', deducted_at: deductedAt, restored_at: null, shortages: null },
   events: [
     {

@@ -5,7 +5,17 @@ import type { StatsReply } from '../../src/analytics/stats-contract.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import { cancelOrder } from '../../src/orders/cancel-order.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, cancel, deduct, type Menu, place, prepare, reject, setStatus } from '../support/pipeline.ts'
+import {
+  addMenu,
+  cancel,
+  deduct,
+  type Menu,
+  place,
+  prepare,
+  reject,
+  setReady,
+  setStatus,
+} from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 describe('the statistics of a restaurant', () => {
@@ -78,6 +88,63 @@ describe('the statistics of a restaurant', () => {
     expect(PREPARING.mean_seconds).to.be.within(0, 60)
     expect(periods.reduce((sum, { orders }) => sum + orders, 0)).to.equal(4)
     await expectEqualToRecount()
+  })
+
+  /** Places an order that has been PREPARING for `seconds`. */
+  async function preparedSince(seconds: number): Promise<string> {
+    const order = await place(system.database, menu)
+    await deduct(system.database, order)
+    await prepare(system.database, order)
+    for (const move of [
+      'update order_transitions set at = at - make_interval(secs => $2) where order_id = $1',
+      `update outbox_events
+      set payload = payload || jsonb_build_object('at', (payload ->> 'at')::timestamptz - make_interval(secs => $2))
+      where order_id = $1 and payload ? 'at'`,
+    ])
+      await system.database.execute(move, [order, seconds])
+    return order
+  }
+
+  it('count the time in PREPARING until the order leaves, also when it was ready meanwhile', async () => {
+    for (const seconds of [600, 1_200]) {
+      const order = await preparedSince(seconds)
+      for (const isReady of [true, false, true]) await setReady(system.database, order, isReady)
+      await setStatus(system.database, order, 'OUT_FOR_DELIVERY')
+      await setStatus(system.database, order, 'DELIVERED')
+    }
+    await setReady(system.database, await preparedSince(6_000))
+    await project()
+    const { PLACED, PREPARING, OUT_FOR_DELIVERY } = (await stats()).totals.time_in_status
+    expect([PLACED.count, PREPARING.count, OUT_FOR_DELIVERY.count]).to.deep.equal([3, 2, 2])
+    expect(PREPARING.mean_seconds).to.be.within(900, 960)
+    expect(OUT_FOR_DELIVERY.mean_seconds).to.be.within(0, 60)
+    await expectEqualToRecount()
+  })
+
+  it('count the time to ready of each order once, and not while it is taken back', async () => {
+    const [first, second, third] = [
+      await preparedSince(100),
+      await preparedSince(500),
+      await preparedSince(9_000),
+    ]
+    for (const order of [first, second, third]) await setReady(system.database, order)
+    await project()
+    expect((await stats()).totals.time_to_ready.count).to.equal(3)
+    await setReady(system.database, third, false)
+    await setReady(system.database, second, false)
+    await project()
+    await setReady(system.database, second)
+    await setStatus(system.database, first, 'OUT_FOR_DELIVERY')
+    await cancel(system.database, second)
+    await setStatus(system.database, await preparedSince(0), 'OUT_FOR_DELIVERY')
+    await project()
+    const { totals, periods } = await stats()
+    expect(totals.time_to_ready.count).to.equal(2)
+    expect(totals.time_to_ready.mean_seconds).to.be.within(300, 360)
+    expect(periods.reduce((sum, { time_to_ready }) => sum + time_to_ready.count, 0)).to.equal(2)
+    await expectEqualToRecount()
+    await system.database.transaction(rebuildStats)
+    expect((await stats()).totals).to.deep.equal(totals)
   })
 
   it('count an event that commits late, and no event twice, however often they are updated', async () => {

@@ -9,13 +9,15 @@ import { AddTimeZones1796400000000 } from '../../migrations/1796400000000-add-ti
 import { CountQuarterHours1796410000000 } from '../../migrations/1796410000000-count-quarter-hours.ts'
 import { KeepLowStock1796500000000 } from '../../migrations/1796500000000-keep-low-stock.ts'
 import { RecordReasonCodes1796510000000 } from '../../migrations/1796510000000-record-reason-codes.ts'
+import { MarkOrdersReady1796900000000 } from '../../migrations/1796900000000-mark-orders-ready.ts'
 import { projectStats } from '../../src/analytics/project-stats.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import type { Database } from '../../src/db/database.ts'
 import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
 import { migrate } from '../../src/processes/migrate.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, cancel, place } from '../support/pipeline.ts'
+import { addMenu, cancel, deduct, place, prepare, setReady, setStatus } from '../support/pipeline.ts'
 import { blankDatabase } from '../support/postgres.ts'
 import { openPool, openTestDatabase, startSystem } from '../support/system.ts'
 
@@ -260,6 +262,9 @@ describe('migrations', () => {
       const cancelled = await place(database, menu)
       await cancel(database, cancelled)
       await migration.up(runnerOf(database))
+      await database.execute(
+        'alter table restaurant_quarter_hours add ready_count bigint default 0, add ready_ms bigint default 0',
+      )
 
       const recounted = await database.query(
         `select restaurant_id, quarter_hour, ${columnsSql} from (${recountSql()}) as recount order by 2`,
@@ -289,6 +294,48 @@ describe('migrations', () => {
         'select order_count, revenue_minor::text from restaurant_hours order by hour',
       )
       expect(hours[0]).to.deep.equal({ order_count: 3, revenue_minor: '9223372036854775807' })
+    } finally {
+      await close()
+    }
+  })
+
+  it('keep the history of existing orders, which then can become ready', async () => {
+    const { url, database, close } = await openTestDatabase()
+    try {
+      const menu = await addMenu(database, 20)
+      const orders = [await place(database, menu), await place(database, menu), await place(database, menu)]
+      const [open = '', gone = '', cancelled = ''] = orders
+      for (const order of [open, gone]) {
+        await deduct(database, order)
+        await prepare(database, order)
+      }
+      await setStatus(database, gone, 'OUT_FOR_DELIVERY')
+      await cancel(database, cancelled)
+      await database.transaction(tx => projectStats(tx, quiet))
+      const history = 'select * from order_transitions order by order_id, seq'
+      const before = await database.query(history)
+
+      const migration = new MarkOrdersReady1796900000000()
+      await migration.down(runnerOf(database))
+      await migration.up(runnerOf(database))
+      await migrate(url, quiet)
+
+      expect(await database.query(history)).to.deep.equal(before)
+      expect(await database.query('select distinct ready_at from orders')).to.deep.equal([{ ready_at: null }])
+      await setReady(database, open)
+      const violations = [
+        `update order_transitions set fact = null where fact = 'READY'`,
+        `update order_transitions set fact = 'READY' where seq = 1`,
+        `update order_transitions set fact = 'BURNT' where fact = 'READY'`,
+        `insert into order_transitions (order_id, restaurant_id, seq, from_status, to_status, actor, at)
+        select order_id, restaurant_id, 9, to_status, to_status, actor, at from order_transitions limit 1`,
+        `update orders set ready_at = now(), status = 'PLACED' where ready_at is not null`,
+      ]
+      for (const violation of violations) {
+        const error = await database.execute(violation).catch(String)
+        expect(error, violation).to.match(/check constraint/)
+      }
+      await expectInvariants(database)
     } finally {
       await close()
     }

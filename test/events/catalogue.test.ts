@@ -84,7 +84,7 @@ describe('an entry of the event catalogue', () => {
     expect([order_id, none, seq, other]).to.deep.equal([
       exampleOf(type).payload.order_id,
       null,
-      3,
+      5,
       'inventory.low_stock.v1',
     ])
   })

@@ -94,6 +94,8 @@ describe('the JSON Schemas of events', () => {
 
     const delivered = await api.place(restaurant_id, [menu_item_id, 1])
     await api.untilStatus(delivered.order_id, 'PREPARING')
+    for (const method of ['PUT', 'DELETE'])
+      await api.call(method, `/api/v1/orders/${delivered.order_id}/ready`)
     await api.setStatus(delivered.order_id, 'OUT_FOR_DELIVERY')
     await api.setStatus(delivered.order_id, 'DELIVERED')
     const soldOut = await api.place(restaurant_id, [menu_item_id, 6])
@@ -102,6 +104,7 @@ describe('the JSON Schemas of events', () => {
       const { body } = await api.call('POST', '/api/v1/orders', {
         restaurant_id,
         customer_id: 'customer 42 🍕',
+        notes: 'no nuts\n🥜',
         items: [{ menu_item_id, quantity: 1 }],
       })
       await api.untilStatus(String(body['order_id']), 'PREPARING')

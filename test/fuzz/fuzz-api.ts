@@ -12,6 +12,7 @@ import {
   operations,
   succeed,
 } from '../http/successful-requests.ts'
+import { ApiClient } from '../support/api-client.ts'
 import { type FuzzRequest, type IdChoice, requestArbitrary } from './requests.ts'
 
 const CONCURRENT_COUNT = 16
@@ -84,12 +85,13 @@ class Fuzz {
       this.#learn(reply)
       return reply
     }
+    const untilPreparing = (orderId: string) => new ApiClient(this.#baseUrl).untilStatus(orderId, 'PREPARING')
     for (let set = 0; set < 2; set++) {
       const ids = await createResources(sendAndLearn)
       for (let count = 1; count < ITEM_COUNT; count++)
-        await succeed(operationNamed('addMenuItem'), ids, sendAndLearn)
+        await succeed(operationNamed('addMenuItem'), ids, sendAndLearn, untilPreparing)
       for (const operation of operations) {
-        const reply = await succeed(operation, ids, sendAndLearn)
+        const reply = await succeed(operation, ids, sendAndLearn, untilPreparing)
         this.#validator.expectDocumented(operation.operationId, reply)
       }
     }

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { eventSchemas } from '../../src/events/event-schemas.ts'
 import { apiKeyAuthenticator, createApiKey, revokeApiKey } from '../../src/http/auth/api-keys.ts'
 import { type Scope, scopes } from '../../src/platform/caller.ts'
+import { deduct, prepare } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { expectProblem } from './expect-problem.ts'
 import { operationsOf } from './operations.ts'
@@ -54,6 +55,11 @@ describe('authorisation by API key', () => {
     return send(system.api.baseUrl, addHeaders(request, bearer(admin)))
   }
 
+  async function prepareOrder(orderId: string): Promise<void> {
+    await deduct(system.database, orderId)
+    await prepare(system.database, orderId)
+  }
+
   /**
    * Sends a request that succeeds when the caller is authorised for the operation and the
    * resources.
@@ -63,7 +69,7 @@ describe('authorisation by API key', () => {
     ids: Ids,
     headers: Record<string, string>,
   ): Promise<RawReply> {
-    const targets = ids === own ? await prepareIds(operation, own, sendAsAdmin) : ids
+    const targets = ids === own ? await prepareIds(operation, own, sendAsAdmin, prepareOrder) : ids
     return await send(system.api.baseUrl, addHeaders(requestOf(operation, targets), headers))
   }
 

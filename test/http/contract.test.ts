@@ -7,6 +7,7 @@ import { addDemoWebhook } from '../../src/webhooks/add-demo-webhook.ts'
 import { deduct, prepare } from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { registry } from './operation-registry.ts'
 import { type OpenApiDocument, type Operation, operationsOf, type Parameter } from './operations.ts'
 import { ResponseValidator } from './response-validator.ts'
 import { type RawReply, type RawRequest, send } from './send.ts'
@@ -17,6 +18,7 @@ import {
   type Ids,
   json,
   operations,
+  prepareIds,
   type RegisteredOperation,
   requestOf,
   succeed,
@@ -54,11 +56,15 @@ describe('the API compared with its OpenAPI document', () => {
 
   const sendRequest = (request: RawRequest) => send(system.api.baseUrl, request)
 
+  async function prepareOrder(orderId: string): Promise<void> {
+    await deduct(system.database, orderId)
+    await prepare(system.database, orderId)
+  }
+
   /** @returns the id of an order that is PREPARING */
   async function prepared(): Promise<string> {
     const { order_id } = await createResources(sendRequest)
-    await deduct(system.database, order_id)
-    await prepare(system.database, order_id)
+    await prepareOrder(order_id)
     return order_id
   }
 
@@ -131,7 +137,10 @@ describe('the API compared with its OpenAPI document', () => {
   async function callEachWithSuccess(): Promise<void> {
     const ids = await createResources(sendRequest)
     for (const operation of operations)
-      validator.expectDocumented(operation.operationId, await succeed(operation, ids, sendRequest))
+      validator.expectDocumented(
+        operation.operationId,
+        await succeed(operation, ids, sendRequest, prepareOrder),
+      )
     await callVariants(ids)
   }
 
@@ -162,7 +171,8 @@ describe('the API compared with its OpenAPI document', () => {
    * Calls an operation with every kind of rejected idempotency key, and with one that is replayed.
    */
   async function callWithKeys(operation: RegisteredOperation): Promise<void> {
-    const ids = await createResources(sendRequest)
+    const created = await createResources(sendRequest)
+    const ids = await prepareIds(operation, created, sendRequest, prepareOrder)
     const callWith = async (key: string) => {
       const reply = await sendRequest(addHeaders(requestOf(operation, ids), { 'idempotency-key': key }))
       validator.expectDocumented(operation.operationId, reply)
@@ -245,10 +255,15 @@ describe('the API compared with its OpenAPI document', () => {
     await call('placeOrder', { body: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] } })
     const id = await prepared()
     await call('changeOrderStatus', { id, body: { status: 'PLACED' } })
+    for (let count = 0; count < 100; count++)
+      await call(count % 2 === 0 ? 'markOrderReady' : 'unmarkOrderReady', { id })
+    await call('markOrderReady', { id })
     await system.api.setStatus(id, 'OUT_FOR_DELIVERY')
+    await call('markOrderReady', { id })
+    await call('unmarkOrderReady', { id })
     await system.api.setStatus(id, 'DELIVERED')
     await call('cancelOrder', { id })
-    await call('streamOrder', { id, headers: { 'last-event-id': '7' } })
+    await call('streamOrder', { id, headers: { 'last-event-id': '207' } })
   }
 })
 
@@ -271,9 +286,9 @@ describe('the examples in /docs', () => {
   /** Sends the examples of every operation. @param isFilled whether a parameter is sent */
   async function expectSuccesses(isFilled: (parameter: Parameter) => boolean): Promise<void> {
     const { body: document } = await system.api.call('GET', '/openapi.json')
-    // Operations that delete come last.
+    // Operations that delete a resource come last.
     const operations = operationsOf(document)
-    const isLast = ({ method }: Operation) => method === 'DELETE'
+    const isLast = ({ operationId }: Operation) => registry[operationId]?.consumes !== undefined
     operations.sort((a, b) => Number(isLast(a)) - Number(isLast(b)))
     for (const { operationId, method, path, parameters, bodyExample } of operations) {
       const filled = (place: string) =>

@@ -47,6 +47,8 @@ const statuses = {
   'stock-short': 409,
   'inventory-pending': 409,
   'illegal-transition': 409,
+  'order-not-preparing': 409,
+  'too-many-ready-changes': 409,
   'precondition-invalid': 400,
   'stale-version': 412,
   'precondition-failed': 412,

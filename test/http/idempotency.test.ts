@@ -183,9 +183,16 @@ describe('requests with an Idempotency-Key', () => {
     const strict = await startApi({ ...testConfig, REQUIRE_IDEMPOTENCY_KEY: true }, system.url, quiet)
     try {
       const client = new ApiClient(strict.url)
-      const missing = await client.call('POST', '/api/v1/orders', order())
-      expect(missing.status).to.equal(400)
-      expect(missing.body['code']).to.equal('idempotency-key-missing')
+      const path = `/api/v1/orders/${uuidv7()}`
+      for (const [method, at, body] of [
+        ['POST', '/api/v1/orders', order()],
+        ['PATCH', `${path}/status`, { status: 'CANCELLED' }],
+        ['PUT', `${path}/ready`, undefined],
+        ['DELETE', `${path}/ready`, undefined],
+      ] as const) {
+        const missing = await client.call(method, at, body)
+        expect([missing.status, missing.body['code']], method).to.deep.equal([400, 'idempotency-key-missing'])
+      }
       const { status, body } = await place(uuidv7(), order(), client)
       expect(status).to.equal(202)
       await client.order(String(body['order_id']))

@@ -25,6 +25,8 @@ export interface RegistryEntry {
   body?: (ids: Ids) => object
   /** The resource that a successful request removes; it is created for each request. */
   consumes?: keyof Ids
+  /** The order has to be PREPARING: it is placed and prepared for each request. */
+  needsPreparing?: true
   /** Every field of the body by JSON Pointer, with the values that it rejects. */
   fields?: Record<string, { wrong: WrongValue[]; required?: true }>
 }
@@ -62,6 +64,8 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   getOrderTimeline: {},
   getStats: { query: () => '?granularity=day' },
   getOrder: {},
+  markOrderReady: { needsPreparing: true },
+  unmarkOrderReady: { needsPreparing: true },
   changeOrderStatus: {
     body: () => ({ status: 'CANCELLED' }),
     fields: { '/status': { required: true, wrong: wrongChoices(orderStatuses) } },
@@ -79,7 +83,7 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
     },
   },
   addMenuItem: {
-    body: () => ({ name: 'Pizza', price: '9.50', available_qty: 10, low_stock_threshold: 3 }),
+    body: () => ({ name: 'Pizza', price: '9.50', available_qty: 100, low_stock_threshold: 3 }),
     fields: {
       '/name': { required: true, wrong: wrongTexts(200) },
       '/price': {

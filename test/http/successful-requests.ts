@@ -75,18 +75,34 @@ export function addHeaders(request: RawRequest, headers: Record<string, string>)
 }
 
 export type Send = (request: RawRequest) => Promise<RawReply>
+/** Brings a PLACED order to PREPARING. */
+export type Prepare = (orderId: string) => Promise<unknown>
 
 /**
- * Returns the ids for a successful request: a resource that the operation removes is created for
- * it.
+ * Returns the ids for a successful request: a resource that the operation removes, or an order that
+ * has to be PREPARING, is created for it.
  */
-export async function prepareIds({ consumes }: RegistryEntry, ids: Ids, send: Send): Promise<Ids> {
-  return consumes ? { ...ids, [consumes]: await create(consumes, ids, send) } : ids
+export async function prepareIds(
+  { consumes, needsPreparing }: RegistryEntry,
+  ids: Ids,
+  send: Send,
+  prepare: Prepare,
+): Promise<Ids> {
+  const name = needsPreparing ? 'order_id' : consumes
+  if (!name) return ids
+  const id = await create(name, ids, send)
+  if (needsPreparing) await prepare(id)
+  return { ...ids, [name]: id }
 }
 
 /** Prepares and sends a successful request, and expects the success status of the document. */
-export async function succeed(operation: RegisteredOperation, ids: Ids, send: Send): Promise<RawReply> {
-  const reply = await send(requestOf(operation, await prepareIds(operation, ids, send)))
+export async function succeed(
+  operation: RegisteredOperation,
+  ids: Ids,
+  send: Send,
+  prepare: Prepare,
+): Promise<RawReply> {
+  const reply = await send(requestOf(operation, await prepareIds(operation, ids, send, prepare)))
   expectSuccess(operation, reply)
   return reply
 }
@@ -103,6 +119,9 @@ export async function createResources(send: Send): Promise<Ids> {
 }
 
 async function create(name: IdName, ids: Ids, send: Send): Promise<string> {
-  const { text } = await succeed(operationNamed(creators[name]), ids, send)
+  const { text } = await succeed(operationNamed(creators[name]), ids, send, unprepared)
   return (JSON.parse(text) as Ids)[name]
 }
+
+/** No resource is created from an order. */
+const unprepared: Prepare = () => Promise.reject(new Error('nothing here needs an order that is PREPARING'))

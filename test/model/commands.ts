@@ -92,6 +92,35 @@ class ChangeStatus implements Command {
   }
 }
 
+class ChangeReadiness implements Command {
+  readonly place: number
+  readonly isReady: boolean
+
+  constructor(place: number, isReady: boolean) {
+    this.place = place
+    this.isReady = isReady
+  }
+
+  check({ orders }: OrderModel): boolean {
+    return orders.length > 0
+  }
+
+  async run(model: OrderModel, real: RealSystem): Promise<void> {
+    const index = this.place % model.orders.length
+    const path = `/api/v1/orders/${real.orderIds[index]}/ready`
+    const { status, body } = await real.api.call(this.isReady ? 'PUT' : 'DELETE', path)
+    const expected = model.changeReadiness(index, this.isReady)
+    expect(status, JSON.stringify(body)).to.equal(expected.status)
+    if (expected.problem) expect(body['code']).to.equal(expected.problem)
+    else expect(body['ready_at'] !== null).to.equal(this.isReady)
+    await expectSameState(model, real, index)
+  }
+
+  toString(): string {
+    return `${this.isReady ? 'ready' : 'unready'} order ${this.place}`
+  }
+}
+
 /**
  * Handles some jobs of one queue in one transaction: any that were ever queued, in any order,
  * repeatedly.
@@ -132,6 +161,7 @@ export const commands = [
       fc.boolean(),
     )
     .map(([place, to, byCancelCall]) => new ChangeStatus(place, to, byCancelCall)),
+  fc.tuple(fc.nat(20), fc.boolean()).map(([place, isReady]) => new ChangeReadiness(place, isReady)),
   ...(Object.keys(routing) as EventType[])
     .filter(type => queueOf(type) !== undefined)
     .map(type =>
@@ -195,8 +225,8 @@ async function expectSameState(model: OrderModel, { database, menu, orderIds }: 
   const order = model.orders[index]
   const [[found], stock] = await Promise.all([
     database.query(
-      `select status,
-        (select array_agg(to_status order by seq) from order_transitions as t where t.order_id = o.order_id) as history,
+      `select status, ready_at is not null as is_ready,
+        (select array_agg(coalesce(fact, to_status) order by seq) from order_transitions as t where t.order_id = o.order_id) as history,
         (select array_agg(type order by type) from outbox_events as e where e.order_id = o.order_id) as events,
         (select array_agg(distinct kind order by kind) from stock_movements as m where m.order_id = o.order_id) as movements
       from orders as o
@@ -207,6 +237,7 @@ async function expectSameState(model: OrderModel, { database, menu, orderIds }: 
   ])
   expect(found).to.deep.equal({
     status: order?.status,
+    is_ready: order?.isReady,
     history: order?.history,
     events: model.events
       .filter(event => event.order === index)

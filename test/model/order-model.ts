@@ -1,5 +1,5 @@
 import type { EventType } from '../../src/events/catalogue.ts'
-import type { OrderStatus } from '../../src/orders/order.ts'
+import type { OrderFact, OrderStatus } from '../../src/orders/order.ts'
 
 /**
  * The expected behaviour of Comanda, specified a second time and as simply as possible: no locks,
@@ -11,7 +11,8 @@ interface ModelOrder {
   /** ordered portions of each menu item */
   wanted: number[]
   stock: 'untouched' | 'deducted' | 'restored'
-  history: OrderStatus[]
+  isReady: boolean
+  history: (OrderStatus | OrderFact)[]
 }
 
 /** An event that must be in the outbox exactly once. */
@@ -43,7 +44,7 @@ export class OrderModel {
   }
 
   place(wanted: number[]): void {
-    this.orders.push({ status: 'PLACED', wanted, stock: 'untouched', history: ['PLACED'] })
+    this.orders.push({ status: 'PLACED', wanted, stock: 'untouched', isReady: false, history: ['PLACED'] })
     this.#emit('order.placed.v1', this.orders.length - 1)
   }
 
@@ -56,6 +57,17 @@ export class OrderModel {
     const isLegal = to === 'CANCELLED' ? isOpen : next[status] === to
     if (!isLegal) return { status: 409, problem: 'illegal-transition' }
     this.#move(index, to)
+    return { status: 200 }
+  }
+
+  /** A client makes an order ready, or takes that back. */
+  changeReadiness(index: number, isReady: boolean): ModelReply {
+    const order = this.#order(index)
+    if (order.status !== 'PREPARING') return { status: 409, problem: 'order-not-preparing' }
+    if (order.isReady === isReady) return { status: 200 }
+    order.isReady = isReady
+    order.history.push(isReady ? 'READY' : 'UNREADY')
+    this.#emit(isReady ? 'order.ready.v1' : 'order.unready.v1', index)
     return { status: 200 }
   }
 

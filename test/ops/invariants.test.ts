@@ -9,7 +9,7 @@ import { newId } from '../../src/platform/ids.ts'
 import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, cancel, type Menu, place, setStatus, statusOf } from '../support/pipeline.ts'
+import { addMenu, cancel, type Menu, place, setReady, setStatus, statusOf } from '../support/pipeline.ts'
 import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
@@ -41,6 +41,7 @@ describe('the views ops.check_*', () => {
       )
       return statuses.every(status => status !== 'PLACED')
     })
+    for (const isReady of [true, false, true]) await setReady(database, delivered, isReady)
     await setStatus(database, delivered, 'OUT_FOR_DELIVERY')
     await setStatus(database, delivered, 'DELIVERED')
     await cancel(database, cancelled)
@@ -63,11 +64,15 @@ describe('the views ops.check_*', () => {
   it('return no rows for work in progress', async () => {
     await database
       .transaction(async tx => {
-        await tx.execute(`update orders set status = 'PLACED', version = 1 where order_id = $1`, [delivered])
+        await tx.execute(
+          `update orders set status = 'PLACED', version = 1, ready_at = null where order_id = $1`,
+          [delivered],
+        )
         await tx.execute('delete from order_transitions where order_id = $1 and seq > 1', [delivered])
-        await tx.execute(`delete from outbox_events where order_id = $1 and type like 'order.status.%'`, [
-          delivered,
-        ])
+        await tx.execute(
+          `delete from outbox_events where order_id = $1 and type ~ '^order.(status|ready|unready)'`,
+          [delivered],
+        )
         await tx.execute(
           `delete from processed_events
           where consumer = 'inventory.deduct'
@@ -201,6 +206,35 @@ describe('the views ops.check_*', () => {
       .catch((error: Error) => error)
     expect(failure.message).to.equal('found 1')
   })
+  for (const [name, damage] of [
+    ['READY twice in a row', `update order_transitions set fact = 'READY' where fact = 'UNREADY'`],
+    ['UNREADY of an order that is not ready', `update order_transitions set fact = 'UNREADY' where seq = 3`],
+    ['a status change with a fact', `update order_transitions set fact = 'READY' where seq = 6`],
+    [
+      'a fact of another status',
+      `update order_transitions set from_status = 'PLACED', to_status = 'PLACED' where seq = 5`,
+    ],
+    [
+      'a transition without a fact that keeps the status',
+      'update order_transitions set fact = null where seq = 5',
+    ],
+    ['an order that was READY last and has no ready_at', 'update orders set ready_at = null'],
+    ['another ready_at than the time of READY', `update orders set ready_at = ready_at + interval '1 ms'`],
+    ['a ready_at without READY', `update orders set ready_at = updated_at where ready_at is null`],
+  ] as const) {
+    it(`check_history detects ${name}`, async () => {
+      const failure = await database
+        .transaction(async tx => {
+          await tx.execute('alter table order_transitions drop constraint only_facts_keep_the_status')
+          const wanted = name.startsWith('a ready_at') ? cancelled : delivered
+          await tx.execute(`${damage} ${damage.includes('where') ? 'and' : 'where'} order_id = $1`, [wanted])
+          const found = await tx.query<{ order_id: string }>('select order_id from ops.check_history')
+          throw new Error(`found ${found.map(({ order_id }) => order_id).join()}`)
+        })
+        .catch((error: Error) => error)
+      expect(failure.message).to.equal(`found ${name.startsWith('a ready_at') ? cancelled : delivered}`)
+    })
+  }
 
   it('detect an event without an order, and an order without an event', async () => {
     const failure = await database

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { changeStock } from '../../src/inventory/change-stock.ts'
 import { queueNames } from '../../src/jobs/queues.ts'
 import { quiet } from '../support/log.ts'
-import { cancel, place, statusOf } from '../support/pipeline.ts'
+import { cancel, place, setReady, statusOf } from '../support/pipeline.ts'
 import { startDispatcher, startWorker } from '../support/start-role.ts'
 import { testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
@@ -216,6 +216,7 @@ describe('the schema ops', () => {
     await operated.dispatch()
     await operated.withWorker(async () => {
       await until('it is prepared', async () => (await statusOf(operated.database, order)) === 'PREPARING')
+      for (const isReady of [true, false]) await setReady(operated.database, order, isReady)
       await cancel(operated.database, order)
       await operated.dispatch()
       await until('its stock is back', async () => (await operated.rows('stock'))[0]?.['on_hand'] === 10)
@@ -233,6 +234,10 @@ describe('the schema ops', () => {
       'order.prepare done in the transaction of its event',
       'PLACED → PREPARING',
       'order.status.preparing.v1 dispatched',
+      'PREPARING, ready',
+      'order.ready.v1 dispatched',
+      'PREPARING, not ready any more',
+      'order.unready.v1 dispatched',
       'PREPARING → CANCELLED',
       'order.cancelled.v1 dispatched',
       'inventory.restore queued',

@@ -18,6 +18,7 @@ import {
   prepare,
   reject,
   restore,
+  setReady,
   setStatus,
   statusOf,
   stockOf,
@@ -113,6 +114,29 @@ describe('interleavings of the pipeline with clients', () => {
     expect(await historyOf(orderId)).to.have.length(4)
   })
 
+  for (const [first, second, history] of [
+    ['ready', 'leave', ['PLACED', 'PREPARING', 'READY', 'OUT_FOR_DELIVERY']],
+    ['leave', 'ready', ['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY']],
+    ['ready', 'cancel', ['PLACED', 'PREPARING', 'READY', 'CANCELLED']],
+    ['cancel', 'ready', ['PLACED', 'PREPARING', 'CANCELLED']],
+    ['ready', 'ready', ['PLACED', 'PREPARING', 'READY']],
+  ] as const) {
+    it(`decides ${first} before ${second} when they arrive at once in this order`, async () => {
+      await deduct(database, orderId)
+      await prepare(database, orderId)
+      const actions = {
+        ready: () => setReady(database, orderId),
+        leave: () => setStatus(database, orderId, 'OUT_FOR_DELIVERY'),
+        cancel: () => cancel(database, orderId),
+      }
+      const outcomes = await runConcurrently(orderId, actions[first], actions[second])
+      expect(outcomes[0]).to.equal(true)
+      expect(await historyOf(orderId)).to.deep.equal(history)
+      expect(await eventsOf(database, orderId, 'order.ready.v1')).to.have.length(first === 'ready' ? 1 : 0)
+      await expectInvariants(database)
+    })
+  }
+
   it('writes one transition and one event for a concurrent cancellation and OUT_OF_STOCK rejection', async () => {
     const scarce = await addMenu(database, 0)
     const short = await place(database, scarce)
@@ -200,6 +224,7 @@ describe('interleavings of the pipeline with clients', () => {
       restaurant_id: menu.restaurant_id,
       status: 'PLACED',
       version: 2,
+      ready_at: null,
       next_ms: 0,
     } as const
     const transition = decideTransition(order, { to: 'PREPARING', actor: 'system' })
@@ -224,6 +249,7 @@ describe('interleavings of the pipeline with clients', () => {
         Array.from({ length: 120 }, async (_, index) => {
           const order = await place(database, scarce)
           if (index % 2 === 0) await untilPastPlaced(order, index % 4 === 0)
+          if (index % 4 !== 1) await ignoreRefusal(setReady(database, order, index % 8 !== 2))
           if (index % 3 === 0) await ignoreRefusal(setStatus(database, order, 'OUT_FOR_DELIVERY'))
           if (index % 5 === 0)
             await Promise.all([ignoreRefusal(cancel(database, order)), deliverAgain(order)])
@@ -247,11 +273,11 @@ describe('interleavings of the pipeline with clients', () => {
   }
 
   async function historyOf(order: string): Promise<string[]> {
-    const rows = await database.query<{ to_status: string }>(
-      'select to_status from order_transitions where order_id = $1 order by seq',
+    const rows = await database.query<{ step: string }>(
+      'select coalesce(fact, to_status) as step from order_transitions where order_id = $1 order by seq',
       [order],
     )
-    return rows.map(({ to_status }) => to_status)
+    return rows.map(({ step }) => step)
   }
 
   /** Runs actions that queue for the lock of the order in this sequence. Errors are outcomes. */
@@ -285,7 +311,10 @@ describe('interleavings of the pipeline with clients', () => {
   async function ignoreRefusal(work: Promise<unknown>): Promise<void> {
     await work.catch((error: unknown) => {
       if (
-        !(error instanceof ExpectedError && ['illegal-transition', 'inventory-pending'].includes(error.code))
+        !(
+          error instanceof ExpectedError &&
+          ['illegal-transition', 'inventory-pending', 'order-not-preparing'].includes(error.code)
+        )
       )
         throw error
     })

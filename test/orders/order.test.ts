@@ -1,12 +1,15 @@
 import { expect } from 'chai'
 import {
   type Actor,
+  decideReadiness,
   decideTransition,
   IllegalTransition,
   InventoryPending,
+  OrderNotPreparing,
   type OrderState,
   type OrderStatus,
   orderStatuses,
+  TooManyFacts,
   transitions,
 } from '../../src/orders/order.ts'
 
@@ -15,8 +18,12 @@ const order = (status: OrderStatus): OrderState => ({
   restaurant_id: 'r',
   status,
   version: 3,
+  ready_at: null,
   next_ms: 0,
 })
+
+const ready = (version: number) => ({ ...order('PREPARING'), version, ready_at: new Date() })
+const notReady = (version: number) => ({ ...order('PREPARING'), version })
 
 /** The allowed transitions, stated independently of the code: from, to, by whom. */
 const legal: [OrderStatus, OrderStatus, Actor[]][] = [
@@ -70,6 +77,36 @@ describe('the order state machine', () => {
       decideTransition(order('PLACED'), { to: 'CANCELLED', actor: 'client', reason: 'late' })?.reason,
     ).to.equal('late')
     expect(decideTransition(order('PLACED'), { to: 'PREPARING', actor: 'system' })?.reason).to.equal(null)
+  })
+
+  it('records READY and UNREADY with the next seq, and keeps PREPARING', () => {
+    const step = { to: 'PREPARING', seq: 4, actor: 'client', reason: null }
+    expect(decideReadiness(notReady(3), true)).to.include({ ...step, fact: 'READY' })
+    expect(decideReadiness(ready(3), false)).to.include({ ...step, fact: 'UNREADY' })
+    expect(decideTransition(ready(3), { to: 'OUT_FOR_DELIVERY', actor: 'client' })).to.include({ fact: null })
+  })
+
+  it('changes nothing when an order that is ready becomes ready, or one that is not, not', () => {
+    for (const version of [2, 3, 102, 500]) {
+      expect(decideReadiness(ready(version), true)).to.equal(null)
+      expect(decideReadiness(notReady(version), false)).to.equal(null)
+    }
+  })
+
+  for (const status of orderStatuses.filter(each => each !== 'PREPARING')) {
+    it(`makes no ${status} order ready or not ready, whatever it was`, () => {
+      for (const ready_at of [null, new Date()])
+        for (const isReady of [true, false])
+          expect(() => decideReadiness({ ...order(status), ready_at }, isReady))
+            .to.throw(OrderNotPreparing, status)
+            .with.deep.property('fields', { current_status: status })
+    })
+  }
+
+  it('records at most 100 facts per order', () => {
+    expect(decideReadiness(notReady(100), true)).to.include({ seq: 101 })
+    expect(decideReadiness(ready(101), false)).to.include({ seq: 102 })
+    expect(() => decideReadiness(notReady(102), true)).to.throw(TooManyFacts)
   })
 
   it('allows no transition from DELIVERED or CANCELLED', () => {

@@ -23,6 +23,7 @@ const placed = {
 
 /** The order as it is after its steps, each a while after the one before. */
 function orderAt(status: OrderReply['status'], reason: string | null = null): OrderReply {
+  const first = { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client' } as const
   const second = { seq: 2, from_status: 'PLACED', to_status: status, reason, actor: 'system' } as const
   return {
     ...placed,
@@ -32,10 +33,11 @@ function orderAt(status: OrderReply['status'], reason: string | null = null): Or
     notes: null,
     cancellation_reason: reason,
     shortages: null,
+    ready_at: null,
     updated_at: placed.placed_at,
     timeline: [
-      { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client', at: placed.placed_at },
-      { ...second, at: '2026-11-22T18:30:00.012Z' },
+      { ...first, fact: null, at: placed.placed_at },
+      { ...second, fact: null, at: '2026-11-22T18:30:00.012Z' },
     ],
   }
 }

@@ -1,7 +1,16 @@
 import { expect } from 'chai'
 import type { Service } from '../../src/processes/service.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, cancel, deduct, type Menu, place, prepare, setStatus } from '../support/pipeline.ts'
+import {
+  addMenu,
+  cancel,
+  deduct,
+  type Menu,
+  place,
+  prepare,
+  setReady,
+  setStatus,
+} from '../support/pipeline.ts'
 import { startApi } from '../support/start-role.ts'
 import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem, testConfig } from '../support/system.ts'
@@ -73,6 +82,29 @@ describe('the stream of an order', () => {
       await untilEnded(client)
       expect(client.events.map(({ id }) => id)).to.deep.equal(all.slice(index + 1))
     }
+  })
+
+  it('sends READY and UNREADY, resumes after them, and has ready_at in the snapshot', async () => {
+    const orderId = await place(system.database, menu)
+    await deduct(system.database, orderId)
+    await prepare(system.database, orderId)
+    const client = await follow(orderId, '3')
+    for (const isReady of [true, false, true]) await setReady(system.database, orderId, isReady)
+    await client.untilEvents(3)
+    expect(client.events.map(({ event, id }) => `${id} ${event}`)).to.deep.equal([
+      '5 order.ready.v1',
+      '7 order.unready.v1',
+      '9 order.ready.v1',
+    ])
+    const resumed = await follow(orderId, '7')
+    await resumed.untilEvents(1)
+    expect(resumed.events.map(({ id }) => id)).to.deep.equal(['9'])
+    const [snapshot] = await (await follow(orderId)).untilEvents(1)
+    expect(snapshot).to.include({ event: 'snapshot', id: '9' })
+    expect(snapshot?.data).to.deep.equal(await system.api.order(orderId))
+    await cancel(system.database, orderId)
+    await untilEnded(client)
+    expect(client.events.at(-1)).to.include({ event: 'order.cancelled.v1', id: '11' })
   })
 
   it('sends new events after it has sent the past ones', async () => {

@@ -8,6 +8,7 @@ import { addRestaurant } from '../../src/inventory/add-restaurant.ts'
 import { deductStock } from '../../src/inventory/deduct-stock.ts'
 import { restoreStock } from '../../src/inventory/restore-stock.ts'
 import { cancelOrder } from '../../src/orders/cancel-order.ts'
+import { changeReadiness } from '../../src/orders/change-readiness.ts'
 import { changeStatus } from '../../src/orders/change-status.ts'
 import type { OrderStatus } from '../../src/orders/order.ts'
 import { placeOrders } from '../../src/orders/place-order.ts'
@@ -68,6 +69,9 @@ export const cancel = (database: Database, order_id: string) =>
 
 export const setStatus = (database: Database, order_id: string, to: OrderStatus) =>
   database.transaction(tx => changeStatus(tx, { order_id, to, trace }))
+
+export const setReady = (database: Database, order_id: string, isReady = true) =>
+  database.transaction(tx => changeReadiness(tx, { order_id, isReady, trace }))
 
 /** Handles an order's events as a worker does: effects and emitted events in one transaction. */
 async function handleEvent<Type extends EventType>(

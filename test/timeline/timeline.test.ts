@@ -1,6 +1,16 @@
 import { expect } from 'chai'
 import type { TimelineReply } from '../../src/timeline/timeline-contract.ts'
-import { addMenu, cancel, deduct, type Menu, place, prepare, reject, restore } from '../support/pipeline.ts'
+import {
+  addMenu,
+  cancel,
+  deduct,
+  type Menu,
+  place,
+  prepare,
+  reject,
+  restore,
+  setReady,
+} from '../support/pipeline.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 describe('the timeline of an order', () => {
@@ -53,6 +63,31 @@ describe('the timeline of an order', () => {
       '2 inventory.deducted.success.v1',
       '3 order.status.preparing.v1',
       '5 order.cancelled.v1',
+    ])
+  })
+
+  it('lists READY and UNREADY as transitions that keep PREPARING, and their events in order', async () => {
+    const order = await place(system.database, menu)
+    await deduct(system.database, order)
+    await prepare(system.database, order)
+    for (const isReady of [true, false]) await setReady(system.database, order, isReady)
+    await cancel(system.database, order)
+    await restore(system.database, order)
+    const timeline = await timelineOf(order)
+    expect(
+      timeline.transitions.map(({ from_status, to_status, fact }) => [from_status, to_status, fact]),
+    ).to.deep.equal([
+      [null, 'PLACED', null],
+      ['PLACED', 'PREPARING', null],
+      ['PREPARING', 'PREPARING', 'READY'],
+      ['PREPARING', 'PREPARING', 'UNREADY'],
+      ['PREPARING', 'CANCELLED', null],
+    ])
+    expect(eventsIn(timeline).slice(2)).to.deep.equal([
+      '3 order.status.preparing.v1',
+      '5 order.ready.v1',
+      '7 order.unready.v1',
+      '9 order.cancelled.v1',
     ])
   })
 

@@ -58,9 +58,16 @@ describe('webhooks', () => {
   it('receive every event of an order once, in order, as a signed CloudEvent', async () => {
     const { webhook_id, secret } = await subscribe()
     const order_id = await prepared()
+    for (const method of ['PUT', 'DELETE']) await system.api.call(method, `/api/v1/orders/${order_id}/ready`)
     await system.api.setStatus(order_id, 'OUT_FOR_DELIVERY')
     await system.api.cancel(order_id)
-    const expected = [...first, 'order.status.out_for_delivery.v1', 'order.cancelled.v1']
+    const expected = [
+      ...first,
+      'order.ready.v1',
+      'order.unready.v1',
+      'order.status.out_for_delivery.v1',
+      'order.cancelled.v1',
+    ]
     await until('all events have arrived', () => receiver.typesOf(order_id).length >= expected.length)
     expect(receiver.typesOf(order_id)).to.deep.equal(expected)
     for (const received of receiver.received) {

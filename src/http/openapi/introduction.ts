@@ -14,7 +14,8 @@ export function introduction(authMode: Config['AUTH_MODE']): string {
     [
       '1. `POST /api/v1/orders` answers 202: the order is **PLACED** and committed.',
       '2. Within milliseconds its stock is deducted and it is **PREPARING**, or it is **CANCELLED** because stock is short.',
-      '3. `PATCH …/status` makes it **OUT_FOR_DELIVERY**, then **DELIVERED**. Until then it can be cancelled, which restores the stock.',
+      '3. `PUT …/ready` says that the kitchen has finished it. This is optional, and the order stays **PREPARING**.',
+      '4. `PATCH …/status` makes it **OUT_FOR_DELIVERY**, then **DELIVERED**. Until then it can be cancelled, which restores the stock.',
     ].join('\n'),
     `**Who may call.** ${CALLERS[authMode]}`,
     '**Also here.** [Events of webhooks and streams](asyncapi.json) (AsyncAPI), [all problems](problems), and this [document](openapi.json).',

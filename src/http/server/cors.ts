@@ -45,7 +45,7 @@ export function allowOrigins(origins: readonly string[]): Middleware {
       const origin = ctx.get('Origin')
       return allowed.has(origin) ? origin : ''
     },
-    allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowHeaders: ALLOWED,
     exposeHeaders: EXPOSED,
     maxAge: MAX_AGE_SECONDS,

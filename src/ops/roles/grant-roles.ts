@@ -15,8 +15,8 @@ const everyProcess = [
   'select on pgboss.version',
 ]
 
-/** Columns that a status change writes. */
-const orderProgress = 'status, version, cancellation_reason, shortages, updated_at'
+/** Columns that a transition writes. */
+const orderProgress = 'status, version, cancellation_reason, shortages, ready_at, updated_at'
 
 /**
  * The least privileges that the statements of each role need. No role may delete orders, or change

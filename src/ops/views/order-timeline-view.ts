@@ -24,7 +24,7 @@ export const orderTimelineView: View = {
   columns: {
     order_id: 'id of the order',
     at: 'time of the entry',
-    kind: 'TRANSITION: status change; EVENT: event written; JOB: job queued, started or ended; STEP: chained step done in the transaction that emitted its event; MOVEMENT: stock movement; DELIVERY: webhook delivery pending, attempted or finished; DEAD_LETTER: job dead, or its dead letter decided',
+    kind: 'TRANSITION: status change, or the order is ready or not; EVENT: event written; JOB: job queued, started or ended; STEP: chained step done in the transaction that emitted its event; MOVEMENT: stock movement; DELIVERY: webhook delivery pending, attempted or finished; DEAD_LETTER: job dead, or its dead letter decided',
     what: 'short description',
     event_id: 'event of the entry',
     job_id: 'job of the entry',
@@ -35,9 +35,13 @@ export const orderTimelineView: View = {
   sql: `
     select t.order_id, t.at, t.kind, t.what, t.event_id, t.job_id, t.attempts, t.error, t.details
     from (
-      select order_id, at, 1 as place, 'TRANSITION' as kind, coalesce(from_status || ' → ', '') || to_status as what,
+      select order_id, at, 1 as place, 'TRANSITION' as kind, case fact
+          when 'READY' then 'PREPARING, ready'
+          when 'UNREADY' then 'PREPARING, not ready any more'
+          else coalesce(from_status || ' → ', '') || to_status
+        end as what,
         null::uuid as event_id, null::uuid as job_id, null::integer as attempts, null::text as error,
-        jsonb_strip_nulls(jsonb_build_object('seq', seq, 'actor', actor, 'reason', reason)) as details
+        jsonb_strip_nulls(jsonb_build_object('seq', seq, 'fact', fact, 'actor', actor, 'reason', reason)) as details
       from order_transitions
       union all
       select order_id, created_at, 2, 'EVENT',
