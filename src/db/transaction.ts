@@ -21,8 +21,12 @@ const names = new Map<string, string>()
 /** SQLSTATE in_failed_sql_transaction: an earlier statement has failed. */
 const ABORTED = '25P02'
 
-/** pg-boss sends some texts that hold several statements, which cannot be prepared. */
-const SEVERAL_STATEMENTS = /;\s*\S/
+/**
+ * Texts without a name. pg-boss sends some that hold several statements, which cannot be prepared.
+ * The statements that define tables, views and privileges run once: `npm start` migrates in the
+ * process of all roles, and they would use up the names of the others.
+ */
+const UNNAMED = /;\s*\S|^\s*(alter|comment|create|drop|grant|revoke)\s/i
 
 /**
  * Returns a statement for node-postgres under a name derived from its text, so that Postgres parses
@@ -30,8 +34,8 @@ const SEVERAL_STATEMENTS = /;\s*\S/
  */
 export function namedStatement(text: string, values?: readonly unknown[]) {
   let name = names.get(text)
-  if (name === undefined && names.size < MAX_NAMED_STATEMENTS) {
-    name = SEVERAL_STATEMENTS.test(text) ? '' : createHash('sha1').update(text).digest('base64url')
+  if (name === undefined && names.size < MAX_NAMED_STATEMENTS && !UNNAMED.test(text)) {
+    name = createHash('sha1').update(text).digest('base64url')
     names.set(text, name)
   }
   return { text, ...(name ? { name } : {}), ...(values ? { values: [...values] } : {}) }
