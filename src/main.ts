@@ -1,4 +1,5 @@
 import { constants, getPriority, setPriority } from 'node:os'
+import { NotMigrated } from './db/migrations.ts'
 import { unavailableSentence } from './db/unavailable-reason.ts'
 import { type Config, ConfigurationError, isRunByNpm, loadConfig, logFormatOf } from './platform/config.ts'
 import { DatabaseUnavailable } from './platform/errors.ts'
@@ -6,7 +7,7 @@ import { armFailpoints } from './platform/failpoints.ts'
 import { createLogger, type Logger } from './platform/log.ts'
 import type { Tracing } from './platform/trace-sdk.ts'
 import { stopOnSignal } from './processes/lifecycle.ts'
-import { NotMigrated, type Service } from './processes/service.ts'
+import type { Service } from './processes/service.ts'
 import { startTracing } from './processes/start-tracing.ts'
 
 /** Starts each role. A role imports only the modules that it needs, which saves memory. */

@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   timeoutMs: number
   /** the address of Postgres itself for LISTEN; default `url` */
   listenUrl?: string | undefined
+  /** settings of the sessions that differ from {@link sessionSettings} */
+  settings?: SessionSettings | undefined
   entities?: EntitySchema[]
   log: Logger
 }
@@ -150,7 +152,7 @@ export class Database implements Sql {
 
   /** Returns the settings that the sessions of this pool need but do not have. */
   async missingSettings(): Promise<SessionSettings> {
-    return await missingSettings(this, sessionSettings(this.#options.timeoutMs))
+    return await missingSettings(this, settingsOf(this.#options))
   }
 
   /**
@@ -211,17 +213,21 @@ async function retrying<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-function connectionOptions({ timeoutMs }: DatabaseOptions, pooling: Pooling) {
+function settingsOf({ timeoutMs, settings }: DatabaseOptions): SessionSettings {
+  return { ...sessionSettings(timeoutMs), ...settings }
+}
+
+function connectionOptions(options: DatabaseOptions, pooling: Pooling) {
   return {
     Client: Connection,
     // Later than the server's own timeout: for a server that no longer answers.
-    query_timeout: timeoutMs + 1_000,
+    query_timeout: options.timeoutMs + 1_000,
     idleTimeoutMillis: IDLE_CONNECTION_TIMEOUT_MS,
     keepAlive: true,
     pipeline: true,
     // In transaction mode, they would apply to the next client of the session.
     ...(pooling === 'transaction'
       ? {}
-      : { onConnect: (client: pg.ClientBase) => applySettings(client, sessionSettings(timeoutMs)) }),
+      : { onConnect: (client: pg.ClientBase) => applySettings(client, settingsOf(options)) }),
   }
 }

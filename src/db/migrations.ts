@@ -10,6 +10,11 @@ const TABLE = 'schema_migrations'
 /** Key of the `pg_advisory_lock` that serializes migrations of one database. */
 const MIGRATION_LOCK = 7_226_632
 
+/** The database lacks migrations or queues of this version. */
+export class NotMigrated extends Error {
+  override name = 'NotMigrated'
+}
+
 type MigrationClass = new () => MigrationInterface
 
 /**

@@ -1,7 +1,10 @@
 import { type ConstructorOptions, type Db, PgBoss, type Queue, systemClock } from 'pg-boss'
 import type { Database } from '../db/database.ts'
+import { NotMigrated } from '../db/migrations.ts'
+import type { SessionSettings } from '../db/session-settings.ts'
 import { nowMs } from '../platform/clock.ts'
 import type { Logger } from '../platform/log.ts'
+import { changePolicy, keyJobsByEvent, unfitQueues } from './queue-tables.ts'
 import {
   DEAD_LETTER_QUEUE,
   DELIVERY_QUEUE,
@@ -11,17 +14,23 @@ import {
   maintenanceQueues,
 } from './queues.ts'
 
-/** `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and keeps house. */
+/**
+ * `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and
+ * keeps house.
+ */
 export type BossRole = 'migrator' | 'producer' | 'consumer'
 
 /**
- * Together with the heartbeat of 10 s, the first retry's 1 to 2 s and the polling: the jobs of a dead worker run elsewhere
- * within 15 s. Each pass walks indexes of unfinished jobs only, and one of all workers makes it.
+ * Together with the heartbeat of 10 s, the first retry's 1 to 2 s and the polling: the jobs of a
+ * dead worker run elsewhere within 15 s. Each pass walks indexes of unfinished jobs only, and one
+ * of all workers makes it.
  */
 const SUPERVISE_INTERVAL_SECONDS = 1
 const MONITOR_INTERVAL_SECONDS = 1
 const NEVER_SECONDS = 86_400
-/** The walk that deletes finished jobs reads all jobs, so it runs ten times per retention period. */
+/**
+ * The walk that deletes finished jobs reads all jobs, so it runs ten times per retention period.
+ */
 const WALKS_PER_RETENTION = 10
 const MIN_WALK_INTERVAL_SECONDS = 60
 const MAX_WALK_INTERVAL_SECONDS = 86_400
@@ -42,17 +51,32 @@ const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
 }
 
 /**
+ * Session settings of the pool on which pg-boss claims jobs and maintains them. A claim need not
+ * reach the disk before its jobs run: after a crash of the server, a claimed job is waiting again
+ * or has one attempt less; the effects of a job are committed on the other pool, after its claim.
+ * The claim is planned at each call: a plan that was cached while the table was empty would read
+ * all jobs of the queue for ever.
+ */
+export const claimSettings: SessionSettings = {
+  synchronous_commit: 'off',
+  plan_cache_mode: 'force_custom_plan',
+}
+
+/**
  * Starts pg-boss on this process's own connections.
- * @throws when the queue schema is missing or too old: `npm run migrate` has not been run
+ * @param claims the pool with {@link claimSettings} of a worker; by default `database`
+ * @throws NotMigrated when the queues are missing or of another version
  */
 export async function startBoss(
   database: Database,
   role: BossRole,
   instanceName: string,
   log: Logger,
+  claims: Database = database,
 ): Promise<PgBoss> {
+  if (role !== 'migrator') await assertFit(database)
   const boss = new PgBoss({
-    db: bossDb(database),
+    db: bossDb(database, claims),
     instanceName,
     clock: { ...systemClock, now: nowMs },
     flowIntervalSeconds: NEVER_SECONDS,
@@ -64,6 +88,16 @@ export async function startBoss(
   boss.on('warning', warning => log.warn({ warning: warning.data }, warning.message))
   await boss.start()
   return boss
+}
+
+async function assertFit(database: Database): Promise<void> {
+  const wanted = Object.entries(eventQueues).map(([name, { policy }]) => [name, policy] as const)
+  const [unfit] = await unfitQueues(database, new Map(wanted))
+  if (!unfit) return
+  const { name, policy } = unfit
+  throw new NotMigrated(
+    `queue ${name} ${policy === null ? 'does not exist' : `has the policy ${policy}`}: run \`npm run migrate\` first`,
+  )
 }
 
 /** Returns how often finished jobs are deleted, from the retention that the event queues have. */
@@ -80,56 +114,47 @@ const retentionSql = `
 `
 
 /** Creates every queue and schedule of the catalogue, or brings it to the catalogue's options. */
-export async function createQueues(boss: PgBoss, retentionMinutes: number): Promise<void> {
+export async function createQueues(
+  database: Database,
+  boss: PgBoss,
+  retentionMinutes: number,
+): Promise<void> {
   const deleteAfterSeconds = retentionMinutes * 60
-  await createOrUpdate(boss, DEAD_LETTER_QUEUE, deadLetterQueue)
+  const createOrUpdate = (name: string, options: Omit<Queue, 'name'>) =>
+    createOrUpdateQueue(database, boss, { name, ...options })
+  await createOrUpdate(DEAD_LETTER_QUEUE, deadLetterQueue)
   for (const [name, queue] of Object.entries(eventQueues)) {
     const { batchSize: _, localConcurrency: __, ...options } = queue
-    await createOrUpdate(boss, name, { ...options, deleteAfterSeconds })
+    await createOrUpdate(name, { ...options, deleteAfterSeconds })
+    await keyJobsByEvent(database, name)
   }
-  await createOrUpdate(boss, DELIVERY_QUEUE, {
+  await createOrUpdate(DELIVERY_QUEUE, {
     ...deliveryQueue,
     deleteAfterSeconds: Math.min(deleteAfterSeconds, deliveryQueue.deleteAfterSeconds),
   })
   for (const [name, { cron, ...options }] of Object.entries(maintenanceQueues)) {
-    await createOrUpdate(boss, name, options)
+    await createOrUpdate(name, options)
     await boss.schedule(name, cron, null, { missed: 'once' })
   }
 }
 
-async function createOrUpdate(boss: PgBoss, name: string, options: Omit<Queue, 'name'>): Promise<void> {
-  await boss.createQueue(name, options)
-  const { partition: _, policy: __, ...changeable } = options
+async function createOrUpdateQueue(database: Database, boss: PgBoss, queue: Queue): Promise<void> {
+  const { name, partition: _, policy = 'standard', ...changeable } = queue
+  const existing = await boss.getQueue(name)
+  if (!existing) await boss.createQueue(name, queue)
+  else if (existing.policy !== policy) await changePolicy(database, queue)
   await boss.updateQueue(name, changeable)
 }
 
-/** pg-boss's view of our database: its statements get names, its transactional workers get our {@link Tx}. */
-function bossDb(database: Database): Db {
+/**
+ * The database as pg-boss needs it: our transactions for its transactional workers, and `claims`
+ * for its own statements.
+ */
+function bossDb(database: Database, claims: Database): Db {
   return {
-    executeSql: (text, values) => database.executeSql(pickInPlace(text), values),
+    executeSql: (text, values) => claims.executeSql(text, values),
     beginTransaction: () => database.beginTransaction(),
     listen: (channel, onNotification, onReconnect) => database.listen(channel, onNotification, onReconnect),
     poolCounts: () => database.poolCounts(),
   }
-}
-
-/** What pg-boss's fetch picks, and how it goes on to take it: joined to its table again. */
-const PICK = /(next AS \(\s+SELECT )j\.id(\s+FROM)/
-const JOINED_TO_PICK = /FROM next\s+WHERE name = '[^']*' AND j\.id = next\.id/
-
-/**
- * Takes what was picked by where it lies. Looked up again by name and id, all jobs of the queue are read at every fetch under a
- * plan that was cached while the table was empty, when any index that begins with the name was as good; like this there is one
- * plan. Locked by the pick, a row stays where it is.
- *
- * Nobody waits for the disk: a claim is no promise. Should the server crash within the next half second, the job may be waiting
- * again, or be older by no attempt; what was done with it is on disk only together with the claim, which stands before it in the log.
- */
-function pickInPlace(text: string): string {
-  if (!JOINED_TO_PICK.test(text)) return text
-  return text.replace(PICK, '$1j.ctid$2').replace(
-    JOINED_TO_PICK,
-    `WHERE j.ctid = any(array(select ctid from next))
-        and (select set_config('synchronous_commit', 'off', true)) = 'off'`,
-  )
 }

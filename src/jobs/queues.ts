@@ -8,10 +8,12 @@ const DAY_SECONDS = 24 * 60 * 60
 /**
  * Retries technical failures for about 40 minutes: 12 times, after 1 s doubling to 10 min, with
  * jitter. A job returns to its queue after 60 s in progress, or 10 s after the last heartbeat of
- * its worker. JOB_RETENTION_MINUTES sets when finished jobs are deleted. After a change, run
+ * its worker. Postgres refuses a second unfinished job with the same singleton key, which is the id
+ * of the event. JOB_RETENTION_MINUTES sets when finished jobs are deleted. After a change, run
  * `npm run migrate`.
  */
 const eventQueue = {
+  policy: 'exclusive',
   retryLimit: 12,
   retryDelay: 1,
   retryBackoff: true,

@@ -3,6 +3,7 @@ import type { Tx } from '../db/transaction.ts'
 import { isEventType } from '../events/catalogue.ts'
 import type { EventOf } from '../events/event.ts'
 import { traceFields } from '../events/trace-events.ts'
+import { insertOrRefuse, JobsRefused } from '../jobs/insert-or-refuse.ts'
 import type { QueueName } from '../jobs/queues.ts'
 import type { Logger } from '../platform/log.ts'
 import type { RollingCounter } from '../platform/rolling-counter.ts'
@@ -63,8 +64,10 @@ export async function appendAndFanOut(
 }
 
 /**
- * Inserts one job per event and route. The job's id is the event's id: inserted again, it is the
- * same job. pg-boss notifies the queue's workers when the transaction commits.
+ * Inserts one job per event and route. The id of the event is the id of the job, which prevents a
+ * second job as long as the first is kept, and its singleton key, which prevents a second
+ * unfinished job of whatever id. pg-boss notifies the queue's workers when the transaction commits.
+ * @throws JobsRefused
  */
 export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
   const byQueue = new Map<QueueName, EventOf[]>()
@@ -76,9 +79,10 @@ export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[
     }
   }
   await Promise.all(
-    Array.from(byQueue, ([queue, queued]) => {
-      const jobs = queued.map(event => ({ id: event.event_id, data: event }))
-      return boss.insert(queue, jobs, { db: tx })
+    Array.from(byQueue, async ([queue, queued]) => {
+      const jobs = queued.map(event => ({ id: event.event_id, singletonKey: event.event_id, data: event }))
+      const refused = await insertOrRefuse(tx, boss, queue, jobs)
+      if (refused.size > 0) throw new JobsRefused(queue, refused)
     }),
   )
 }

@@ -77,7 +77,7 @@ const database = {
 const roles = {
   API_POOL_COUNT: count(1, 500).default(10).describe('Database connections of each API process.'),
   DISPATCHER_POOL_COUNT: count(2, 500).default(4).describe('Database connections of each dispatcher.'),
-  WORKER_POOL_COUNT: count(4, 500).default(12).describe('Database connections of each worker.'),
+  WORKER_POOL_COUNT: count(6, 500).default(12).describe('Database connections of each worker.'),
   PLACEMENT_BATCH_COUNT: count(1, 500)
     .default(500)
     .describe('Maximum number of new orders that one statement inserts.'),

@@ -33,7 +33,7 @@ export async function migrate(url: string, log: Logger, config: Config = parseCo
     try {
       await dropViews(database)
       const boss = await startBoss(database, 'migrator', 'migrate', log)
-      await createQueues(boss, config.JOB_RETENTION_MINUTES)
+      await createQueues(database, boss, config.JOB_RETENTION_MINUTES)
       await boss.stop({ graceful: false })
       await saveRetention(database, retentionOf(config))
       await createViews(database)

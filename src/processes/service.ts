@@ -1,5 +1,6 @@
 import { Database } from '../db/database.ts'
-import { pendingMigrations } from '../db/migrations.ts'
+import { NotMigrated, pendingMigrations } from '../db/migrations.ts'
+import type { SessionSettings } from '../db/session-settings.ts'
 import { inventoryEntities } from '../inventory/inventory-entities.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
@@ -15,11 +16,6 @@ export interface Service {
   failed?: Promise<never>
 }
 
-/** The database lacks migrations of this version. */
-export class NotMigrated extends Error {
-  override name = 'NotMigrated'
-}
-
 /**
  * Opens the pool of one role. Waits for the database, see {@link waitForDatabase}.
  * @throws DatabaseUnavailable
@@ -31,8 +27,9 @@ export async function openDatabase(
   role: 'api' | 'dispatcher' | 'worker',
   poolCount: number,
   log: Logger,
+  settings?: SessionSettings,
 ): Promise<Database> {
-  return await waitForDatabase(config, log, () => openMigrated(config, url, role, poolCount, log))
+  return await waitForDatabase(config, log, () => openMigrated(config, url, role, poolCount, log, settings))
 }
 
 async function openMigrated(
@@ -41,6 +38,7 @@ async function openMigrated(
   role: string,
   poolCount: number,
   log: Logger,
+  settings: SessionSettings | undefined,
 ): Promise<Database> {
   const database = await Database.open({
     url,
@@ -48,6 +46,7 @@ async function openMigrated(
     applicationName: `comanda-${role}`,
     poolCount,
     timeoutMs: config.DATABASE_TIMEOUT_MS,
+    settings,
     entities: inventoryEntities,
     log,
   })

@@ -1,9 +1,10 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import { StatsProjector } from '../analytics/stats-projector.ts'
 import type { Database } from '../db/database.ts'
+import { measurePool } from '../db/pool-metrics.ts'
 import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
-import { startBoss } from '../jobs/boss.ts'
+import { claimSettings, startBoss } from '../jobs/boss.ts'
 import { countDeadLetter } from '../jobs/job-metrics.ts'
 import { QueueRunner, type QueueWork } from '../jobs/queue-runner.ts'
 import {
@@ -43,6 +44,9 @@ const maintenanceJobs: Record<MaintenanceJobName, (database: Database, log: Logg
   'maintenance.watch-dead-letters': watchDeadLetters,
 }
 
+/** Part of WORKER_POOL_COUNT on which jobs are claimed. */
+const CLAIM_POOL_COUNT = 3
+const CLAIM_CLOSE_TIMEOUT_MS = 1_000
 const DEAD_LETTER_BATCH_COUNT = 50
 const MAINTENANCE_POLL_SECONDS = 30
 /** Maximum wait for deliveries in flight when their queue is paused. */
@@ -60,9 +64,13 @@ function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: 
 
 /** Starts a worker, which works every queue that operators have not paused. */
 export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
-  const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT, log)
+  const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT - CLAIM_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
-  const boss = await waitForDatabase(config, log, () => startBoss(database, 'consumer', 'worker', log))
+  const claims = await openDatabase(config, url, 'worker', CLAIM_POOL_COUNT, log, claimSettings)
+  const stopMeasuring = measurePool('worker-claims', claims)
+  const boss = await waitForDatabase(config, log, () =>
+    startBoss(database, 'consumer', 'worker', log, claims),
+  )
   const deliverer = new DeliveryWorker({
     database,
     boss,
@@ -107,7 +115,11 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
             deliverer.stop(graceMs / 2),
           ])),
         // Fails the jobs that are still in progress, so that other workers run them at once.
-        release: async () => void (await Promise.all([boss.stop({ graceful: false }), status.close()])),
+        release: async () => {
+          await Promise.all([boss.stop({ graceful: false }), status.close()])
+          stopMeasuring()
+          await claims.close(CLAIM_CLOSE_TIMEOUT_MS)
+        },
         database,
       })
     },

@@ -92,7 +92,7 @@ describe('the runbook in docs/operations.md', function () {
   const REASON = 'the cause is fixed'
 
   it('processes orders that stay PLACED without a dispatcher, in a paused queue, and behind a failing job', async () => {
-    const [stuck, workers, timeline, job, retry, ...more] = commandsOf('Orders stay PLACED')
+    const [stuck, workers, timeline, job, retry, byKey, ...more] = commandsOf('Orders stay PLACED')
     const [audit, resume, ...evenMore] = commandsOf('A queue is paused')
     expect([...more, ...evenMore]).to.deep.equal([])
     await begin('worker')
@@ -126,6 +126,8 @@ describe('the runbook in docs/operations.md', function () {
     const named = await run(job, { ORDER: order })
     const [JOB = ''] = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/.exec(named) ?? []
     expect(named).to.contain('the lock is held')
+    // The first job of an event has its id.
+    expect(await run(byKey, { EVENT: JOB })).to.match(/inventory\.deduct.*retry/)
     await run(retry, { JOB, REASON })
     await prepared(order)
     expect(await run(stuck)).not.to.contain('RETRYING')

@@ -41,7 +41,7 @@ describe('the queues of pg-boss', () => {
 
   it('are reset to the declared options by migrate', async () => {
     await boss.updateQueue('order.prepare', { retryLimit: 99 })
-    await createQueues(boss, 10_080)
+    await createQueues(database, boss, 10_080)
     expect(await boss.getQueue('order.prepare')).to.include({ retryLimit: 12 })
   })
 
@@ -49,10 +49,10 @@ describe('the queues of pg-boss', () => {
     const keptSeconds = async (queue: string) => (await boss.getQueue(queue))?.deleteAfterSeconds
     expect(await keptSeconds('order.prepare')).to.equal(7 * 86_400)
     expect(await keptSeconds(DELIVERY_QUEUE)).to.equal(86_400)
-    await createQueues(boss, 5)
+    await createQueues(database, boss, 5)
     expect(await keptSeconds('inventory.deduct')).to.equal(300)
     expect(await keptSeconds(DELIVERY_QUEUE)).to.equal(300)
-    await createQueues(boss, 10_080)
+    await createQueues(database, boss, 10_080)
   })
 
   it('run 20 jobs that are sent together without waiting for a poll', async () => {

@@ -163,7 +163,7 @@ export const httpSafeguards: Safeguard[] = [
   {
     name: 'if-match',
     about: "the If-Match check of an order's version",
-    file: 'src/orders/change-status.ts',
+    file: 'src/orders/change-order.ts',
     edits: [["  precondition?.('order', etagOf(order.version))\n", '']],
     tests: ['test/http/if-match.test.ts'],
   },

@@ -124,6 +124,17 @@ describe('dead letters', () => {
     await expectInvariants(database)
   })
 
+  it('stay open when their event has an unfinished job', async () => {
+    const event_id = newId()
+    await boss.insert('order.reject', [{ id: newId(), singletonKey: event_id, startAfter: 600 }])
+    const waiting = await insertLetter({ queue: 'order.reject', event_id, event_type: 'order.placed.v1' })
+    const { done, refused } = await redrive({})
+    expect(done).to.deep.equal([])
+    expect(refused.map(({ dead_letter_id }) => dead_letter_id)).to.deep.equal([waiting])
+    const open = await findDeadLetters(database, {}, 10)
+    expect(open.map(({ dead_letter_id, fate }) => [dead_letter_id, fate])).to.deep.equal([[waiting, 'OPEN']])
+  })
+
   it('are not redriven when their event is older than processed events are kept', async () => {
     const old = await insertLetter({ event_id: OLD_EVENT, event_type: 'order.placed.v1' })
     const { done, refused } = await redrive({})

@@ -83,6 +83,15 @@ describe('dispatchBatch', () => {
     expect(await jobsOf(orderId)).to.have.length(1)
   })
 
+  it('inserts no second job when an event is dispatched again after its job is completed', async () => {
+    const orderId = await place(database, menu)
+    await dispatch()
+    await database.execute(`update pgboss.job set state = 'completed' where name = 'inventory.deduct'`)
+    await database.execute('update outbox_events set dispatched_at = null')
+    expect(await dispatch()).to.deep.equal({ claimed: 1, quarantined: 1 })
+    expect(await jobsOf(orderId)).to.have.length(1)
+  })
+
   it('skips events that another dispatcher has claimed', async () => {
     const orders = [await place(database, menu), await place(database, menu)]
     await database.transaction(async mine => {

@@ -1,5 +1,6 @@
 import type { PgBoss } from 'pg-boss'
 import type { Sql, Tx } from '../../db/transaction.ts'
+import { insertOrRefuse } from '../../jobs/insert-or-refuse.ts'
 import { newId } from '../../platform/ids.ts'
 import { REDRIVE_SHARE } from '../../platform/retention.ts'
 import { audit, type Operator } from './audit.ts'
@@ -51,7 +52,10 @@ export async function findDeadLetters(
 /** The outcome of a redrive or discard. */
 export interface Decided {
   done: DeadLetter[]
-  /** unchanged: their event is too old to be redriven, or they have none */
+  /**
+   * unchanged: they have no event, their event is too old to be redriven, or it has an unfinished
+   * job
+   */
   refused: DeadLetter[]
 }
 
@@ -69,17 +73,22 @@ export async function redriveDeadLetters(
   operator: Operator,
 ): Promise<Decided> {
   const letters = await lockDeadLetters(tx, filter, limit)
-  const refused = letters.filter(letter => letter.beyond_horizon || letter.event_id === null)
-  const done = letters.filter(letter => !refused.includes(letter))
-  const jobs = done.map(letter => ({ ...letter, job_id: newId() }))
-  for (const [queue, queueJobs] of Map.groupBy(jobs, ({ queue }) => queue)) {
-    const inserts = queueJobs.map(({ job_id, data }) => ({ id: job_id, data: data ?? {} }))
-    await boss.insert(queue, inserts, { db: tx })
+  const jobs = letters.flatMap(letter =>
+    letter.beyond_horizon || letter.event_id === null
+      ? []
+      : [{ letter, id: newId(), singletonKey: letter.event_id, data: letter.data ?? {} }],
+  )
+  const refusedJobs = new Set<string>()
+  for (const [queue, queueJobs] of Map.groupBy(jobs, ({ letter }) => letter.queue)) {
+    const inserts = queueJobs.map(({ letter: _, ...job }) => job)
+    for (const id of await insertOrRefuse(tx, boss, queue, inserts)) refusedJobs.add(id)
   }
-  const fates = jobs.map(({ dead_letter_id, job_id }) => ({ dead_letter_id, job_id }))
+  const redriven = jobs.filter(({ id }) => !refusedJobs.has(id))
+  const done = redriven.map(({ letter }) => letter)
+  const fates = redriven.map(({ letter, id }) => ({ dead_letter_id: letter.dead_letter_id, job_id: id }))
   await decide(tx, 'REDRIVEN', fates)
   if (done.length > 0) await audit(tx, operator, 'redrive', { filter, dead_letters: fates })
-  return { done, refused }
+  return { done, refused: letters.filter(letter => !done.includes(letter)) }
 }
 
 /** Closes dead letters without a new job. They stay on record. Atomic, with the audit record. */

@@ -31,7 +31,7 @@ export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Op
   if (!job) return { outcome: 'refused', why: `no queue has a job ${jobId}` }
   const { name: queue, state } = job
   if (state === 'created' || state === 'retry') {
-    await tx.execute(dueNowSql, [queue, jobId])
+    await boss.update(queue, undefined, { id: jobId, startAfter: 0, db: tx })
   } else if (state === 'failed') {
     const [letter] = await tx.query<FoundLetter>(letterSql, [queue, jobId])
     if (letter?.event_id) return await redriveLetter(tx, boss, letter, { queue, job_id: jobId }, operator)
@@ -55,7 +55,11 @@ async function redriveLetter(
   if (fate !== 'OPEN')
     return { outcome: 'refused', why: `the dead letter of the job was ${fate.toLowerCase()} already` }
   const { done } = await redriveDeadLetters(tx, boss, { ids: [dead_letter_id] }, 1, operator)
-  if (done.length === 0) return { outcome: 'refused', why: 'the event of the job is too old to be redriven' }
+  if (done.length === 0)
+    return {
+      outcome: 'refused',
+      why: 'the event of the job is too old to be redriven, or has an unfinished job',
+    }
   const [letter] = await tx.query<FoundLetter>(letterSql, [job.queue, job.job_id])
   return { outcome: 'redriven', ...job, redriven_job_id: letter?.redriven_job_id ?? '' }
 }
@@ -75,12 +79,4 @@ const letterSql = `
     and job_id = $2
   order by dead_at desc
   limit 1
-`
-
-const dueNowSql = `
-  update pgboss.job
-  set start_after = now()
-  where name = $1
-    and id = $2
-    and state < 'active'
 `
