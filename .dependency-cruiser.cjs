@@ -1,7 +1,7 @@
 // The folders of src in layers, lowest first. A folder imports only folders of lower layers, so that no import runs up and no
 // cycle between folders is possible. `docs/architecture.md` describes them.
 const layers = [
-  ['platform'],
+  ['platform', 'board/browser'],
   ['db'],
   ['db/embedded', 'events', 'http', 'jobs'],
   ['http/auth', 'http/openapi', 'http/sse'],
@@ -14,6 +14,7 @@ const layers = [
   ['ops/invariants'],
   ['ops/actions', 'ops/maintenance'],
   ['ops'],
+  ['board'],
   ['processes'],
 ]
 
@@ -39,6 +40,19 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/[^/]+/', pathNot: layers.flat().map(inFolder) },
       to: {},
+    },
+    {
+      name: 'the-browser-imports-what-is-served',
+      comment: 'src/board/browser-files.ts lists the packages. Only the page imports these modules.',
+      severity: 'error',
+      from: { path: '^src/board/browser/' },
+      to: { pathNot: '^(src/board/browser/|node_modules/(lit-html|eventsource-parser)/)' },
+    },
+    {
+      name: 'only-the-browser-imports-its-modules',
+      severity: 'error',
+      from: { path: '^(src|scripts)/', pathNot: '^src/board/browser/' },
+      to: { path: '^src/board/browser/' },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Argument } from '@commander-js/extra-typings'
 import { commandLine } from './support/command-line.ts'
@@ -12,10 +13,17 @@ interface Part {
   fix: string
 }
 
+const root = join(import.meta.dirname, '..')
+
 /** The parts of `npm run check`. */
 const parts: Record<string, Part> = {
   format: { command: 'biome ci --error-on-warnings .', fix: 'npm run format' },
   types: { command: 'tsc', fix: 'fix the reported lines' },
+  'types-page': { command: 'tsc -p src/board/browser', fix: 'fix the reported lines' },
+  // `npm test` installs the packages of the browser tests first.
+  ...(existsSync(join(root, 'test', 'browser', 'node_modules'))
+    ? { 'types-browser': { command: 'tsc -p test/browser', fix: 'fix the reported lines' } }
+    : {}),
   lint: {
     command: 'oxlint --type-aware --deny-warnings',
     fix: 'npm run check -- lint, then fix the reported lines',
@@ -35,7 +43,6 @@ const parts: Record<string, Part> = {
 }
 
 const CONCURRENCY = 2
-const root = join(import.meta.dirname, '..')
 
 interface Result {
   name: string

@@ -50,7 +50,10 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
     started.push(await startWorker(withoutStatus, url, log.child({ role: 'worker' })))
     const dispatcher = await startDispatcher(withoutStatus, url, log.child({ role: 'dispatcher' }))
     started.push(dispatcher)
-    const api = await startApi(config, url, log.child({ role: 'api' }), () => dispatcher.wake())
+    const api = await startApi(config, url, log.child({ role: 'api' }), {
+      wake: () => dispatcher.wake(),
+      isDemo: embedded !== undefined,
+    })
     started.push(api)
     return { api, embedded, drain, stop, ...(embedded ? { failed: embedded.failed } : {}) }
   } catch (error) {

@@ -1,9 +1,11 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { statsRoutes } from '../analytics/stats-routes.ts'
+import { boardPages } from '../board/board-pages.ts'
 import { measurePool } from '../db/pool-metrics.ts'
 import { eventSchemas } from '../events/event-schemas.ts'
 import type { Authenticator } from '../http/auth/authenticate.ts'
 import { limitRate } from '../http/auth/rate-limit.ts'
+import { sessionPages } from '../http/auth/session-pages.ts'
 import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/openapi/docs.ts'
 import { openApiDocument } from '../http/openapi/openapi.ts'
@@ -53,6 +55,13 @@ export interface ApiService extends Service {
   url: string
 }
 
+export interface ApiServiceOptions {
+  /** wakes the dispatcher; by default NOTIFY wakes those of other processes */
+  wake?: WakeDispatcher
+  /** The database is embedded and has the demo restaurant. */
+  isDemo?: boolean
+}
+
 /** Returns every operation of the API. */
 export function apiRoutes(
   options: OrderRoutesOptions & StockRoutesOptions & RestaurantStreamOptions & WebhookRoutesOptions,
@@ -75,7 +84,6 @@ const STREAM_HEARTBEAT_MS = 15_000
 
 /**
  * Starts the API.
- * @param wake wakes the dispatcher; by default NOTIFY wakes those of other processes
  * @throws ConfigurationError naming PORT if the port is taken, or HOST if unauthenticated clients
  *   of other machines could connect, or CELL_SLOTS if stored ids have other slots
  */
@@ -83,7 +91,7 @@ export async function startApi(
   config: Config,
   url: string,
   log: Logger,
-  wake?: WakeDispatcher,
+  { wake, isDemo = false }: ApiServiceOptions = {},
 ): Promise<ApiService> {
   const database = await openDatabase(config, url, 'api', config.API_POOL_COUNT, log)
   const state: ReadinessState = { draining: false }
@@ -133,9 +141,11 @@ export async function startApi(
         healthPages(readinessChecks(database, state)),
         problemPages(),
         schemaPages(eventSchemas(config.PUBLIC_URL)),
+        boardPages(),
       ],
       callers: [
         documentationPages(openApiDocument(routes, packageJson.version, config), buildAsyncApi(config)),
+        sessionPages({ isDemo }),
       ],
       operators: [metrics.page],
     },

@@ -3,7 +3,7 @@ import type { Config } from '../platform/config.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import type { AllService } from './all.ts'
 
-/** Prints the URLs of the API, the location of the database, and three commands to try. */
+/** Prints the URLs of board and API, the location of the database, and three commands to try. */
 export function printBanner({ api, embedded }: AllService, config: Config): void {
   const body = JSON.stringify({
     restaurant_id: demoIds.restaurant,
@@ -18,6 +18,7 @@ export function printBanner({ api, embedded }: AllService, config: Config): void
   console.log(`
   Comanda is running.
 
+    Board      ${api.url}/board
     API        ${api.url}/api/v1
     Try it     ${api.url}/docs
     Database   ${embedded ? `embedded PostgreSQL 18 in ${embedded.dataFolder}${embedded.adopted ? ' (already running)' : ''}` : 'DATABASE_URL'}${embedded ? `\n               connection string in ${relative('.', resolve(config.DATA_DIR, 'database.url'))}` : ''}

@@ -42,6 +42,8 @@ const planted: Record<string, [file: string, imported: string]> = {
   'the-domain-does-not-know-http': ['src/orders/planted.ts', '../http/idempotency.ts'],
   'the-domain-does-not-know-its-routes': ['src/orders/planted-2.ts', './order-contract.ts'],
   'pure-files-do-no-io': ['src/inventory/stock.ts', '../db/transaction.ts'],
+  'the-browser-imports-what-is-served': ['src/board/browser/planted.ts', 'zod'],
+  'only-the-browser-imports-its-modules': ['src/processes/planted-6.ts', '../board/browser/columns.ts'],
   'src-does-not-import-tests-or-scripts': ['src/processes/planted.ts', '../../scripts/support/api.ts'],
   'scripts-do-not-import-tests': ['scripts/planted.ts', '../test/planted.ts'],
   'traces-cost-nothing-when-off': ['src/processes/planted-2.ts', '../platform/trace-sdk.ts'],

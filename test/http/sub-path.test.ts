@@ -60,6 +60,12 @@ describe('the API under a path of a reverse proxy', () => {
         expect(await (await follow(url, `${publicUrl}/docs`)).json()).to.have.property('openapi')
       })
 
+      it('serves /board with the files that it loads, and what its caller may do', async () => {
+        await expectPage('/comanda/board')
+        await expectPage('/comanda/board/?restaurant=x')
+        expect(await (await follow('session', `${publicUrl}/board`)).json()).to.have.property('scopes')
+      })
+
       it('serves the pages of problems with working links', async () => {
         await expectPage('/comanda/problems')
         await expectPage('/comanda/problems/')

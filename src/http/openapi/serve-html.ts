@@ -12,7 +12,7 @@ export function serveHtml(
 ): void {
   router.get(path, async ctx => {
     if (ctx.path.endsWith('/')) {
-      ctx.redirect(`..${path.slice(path.lastIndexOf('/'))}`)
+      ctx.redirect(`..${path.slice(path.lastIndexOf('/'))}${ctx.search}`)
       return
     }
     ctx.body = await render(ctx)

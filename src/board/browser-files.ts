@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { findPackageJSON } from 'node:module'
+import { dirname, join } from 'node:path'
+import { stripTypes } from './strip-types.ts'
+
+/** A file that the page loads. */
+export interface BrowserFile {
+  /** path below the folder of the assets, e.g. `browser/main.ts` */
+  path: string
+  /** as for Koa's `ctx.type` */
+  type: 'js' | 'css' | 'svg'
+  content: string
+}
+
+const folder = join(import.meta.dirname, 'browser')
+
+/** The modules of packages that the page's modules import, directly or indirectly, by package. */
+const packageModules = {
+  'lit-html': ['lit-html.js', 'directive.js', 'directive-helpers.js', 'directives/repeat.js'],
+  'eventsource-parser': ['dist/index.js', 'dist/parse.js', 'dist/errors.js'],
+} as const
+
+/** The import map of the page: what the names of packages mean, relative to the page. */
+export function importsOf(assetsPath: string): Record<string, string> {
+  return {
+    'lit-html': `./${assetsPath}/lit-html/lit-html.js`,
+    'lit-html/': `./${assetsPath}/lit-html/`,
+    'eventsource-parser': `./${assetsPath}/eventsource-parser/dist/index.js`,
+  }
+}
+
+/** Reads every file that the page loads; those of `browser` are served as JavaScript. */
+export async function readBrowserFiles(): Promise<BrowserFile[]> {
+  const names = readdirSync(folder).toSorted()
+  const modules = names.filter(name => name.endsWith('.ts'))
+  const scripts = await stripTypes(modules.map(name => join(folder, name)))
+  return [
+    ...modules.map((name, index) => ({
+      path: `browser/${name}`,
+      type: 'js' as const,
+      content: scripts[index] ?? '',
+    })),
+    ...(['css', 'svg'] as const).flatMap(type =>
+      names
+        .filter(name => name.endsWith(`.${type}`))
+        .map(name => ({ path: `browser/${name}`, type, content: read(join(folder, name)) })),
+    ),
+    ...Object.entries(packageModules).flatMap(([name, files]) =>
+      files.map(file => ({
+        path: `${name}/${file}`,
+        type: 'js' as const,
+        content: withoutSourceMap(read(join(packageFolder(name), file))),
+      })),
+    ),
+  ]
+}
+
+function packageFolder(name: string): string {
+  return dirname(findPackageJSON(name, import.meta.url) ?? '')
+}
+
+function read(file: string): string {
+  return readFileSync(file, 'utf8')
+}
+
+/** The maps of packages are not served. */
+function withoutSourceMap(script: string): string {
+  return script.replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n')
+}

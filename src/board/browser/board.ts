@@ -1,0 +1,308 @@
+import { Alarm } from './alarm.ts'
+import type { Answer, Api } from './api.ts'
+import type { CloudEvent, Order, Session, Snapshot } from './api-types.ts'
+import { type BoardInput, type BoardOrder, type BoardState, emptyState, fold } from './board-state.ts'
+import type { ServerClock } from './clock.ts'
+import { urgencyOf } from './clock.ts'
+import {
+  type Action,
+  type Column,
+  type ColumnName,
+  columnNames,
+  columnsOf,
+  matches,
+  shownCodes,
+} from './columns.ts'
+import { type Connection, Follower, type StreamEvent } from './follow.ts'
+import { type Gesture, Gestures } from './gestures.ts'
+import { inWords, newsOf } from './news.ts'
+import { applySettings, loadSettings, type Settings, saveSettings } from './settings.ts'
+import { Stock } from './stock.ts'
+
+export type Panel = { name: 'stock' | 'counts' | 'settings' | 'keys' } | { name: 'order'; order_id: string }
+
+export interface Notice {
+  id: number
+  text: string
+}
+
+/** A touch on a card that has just moved, or changed its button, was meant for something else. */
+const DEAF_MS = 600
+/** Orders that are read from the API at a time. */
+const MAX_READ_COUNT = 4
+const MAX_NOTICE_COUNT = 5
+
+/** The board of one restaurant: what it shows, and what people do with it. */
+export class Board {
+  state: BoardState = emptyState
+  connection: Connection = { state: 'connecting' }
+  settings: Settings = loadSettings()
+  panel: Panel | undefined
+  notices: readonly Notice[] = []
+  /** for people who do not see the board */
+  announcement = ''
+  /** text to search for, and the columns that are shown; both stand in the URL */
+  query = ''
+  columnFilter: ColumnName | undefined
+  readonly api: Api
+  readonly clock: ServerClock
+  readonly session: Session
+  readonly restaurantId: string
+  readonly gestures: Gestures
+  readonly stock: Stock
+  readonly alarm: Alarm
+  readonly #follower: Follower
+  readonly #onChange: () => void
+  readonly #reading = new Set<string>()
+  readonly #movedMs = new Map<string, number>()
+  /** the orders on the board when the connection was lost */
+  #known: ReadonlySet<string> = new Set()
+  /** parts of a snapshot that is not complete yet */
+  #parts: Snapshot[] = []
+  #noticeCount = 0
+
+  constructor(api: Api, clock: ServerClock, session: Session, restaurantId: string, onChange: () => void) {
+    this.api = api
+    this.clock = clock
+    this.session = session
+    this.restaurantId = restaurantId
+    this.#onChange = onChange
+    this.alarm = new Alarm(onChange)
+    this.stock = new Stock(api, clock, restaurantId, onChange)
+    this.gestures = new Gestures({
+      send: (gesture, keepalive) => this.#send(gesture, keepalive),
+      onAnswer: (gesture, answer) => this.#answered(gesture, answer),
+      onNotice: text => this.notify(text),
+      onChange,
+      storage: sessionStorage,
+      newKey,
+    })
+    this.#follower = new Follower({
+      url: api.url(`api/v1/restaurants/${restaurantId}/stream`),
+      clock,
+      onEvents: events => this.#received(events),
+      onConnection: connection => this.#connected(connection),
+    })
+    applySettings(this.settings)
+  }
+
+  start(): void {
+    this.#follower.start()
+    if (this.can('inventory:read')) this.stock.refresh(0)
+  }
+
+  can(scope: string): boolean {
+    return this.session.scopes.includes(scope)
+  }
+
+  get isLive(): boolean {
+    return this.connection.state === 'live'
+  }
+
+  /** Server time as of which the board is true. */
+  get asOfMs(): number | undefined {
+    return this.#follower.heardMs
+  }
+
+  /** All columns, and the ones that a person has chosen with the orders that match the search. */
+  columns(): { all: Column[]; shown: Column[] } {
+    const all = columnsOf(this.state, this.clock.nowMs())
+    const shown = all
+      .filter(({ name }) => this.columnFilter === undefined || name === this.columnFilter)
+      .map(({ name, orders }) => ({ name, orders: orders.filter(order => matches(order, this.query)) }))
+    return { all, shown }
+  }
+
+  codes(): Map<string, string> {
+    return shownCodes(this.columns().all.flatMap(({ orders }) => orders))
+  }
+
+  /** Called once per second. */
+  tick(): void {
+    this.gestures.advance(id => this.state.orders.get(id), this.isLive)
+    if (this.state.restaurant) this.alarm.tick(this.#late())
+    if (this.isLive) this.#readMissing()
+    this.#onChange()
+  }
+
+  wake(): void {
+    this.#follower.resume()
+    this.#follower.wake()
+  }
+
+  /** The page is in the background: leaves the connection to others, unless it is to be heard. */
+  rest(): void {
+    if (!this.settings.isSoundOn) this.#follower.rest()
+  }
+
+  /** A person touched the board: new orders have been seen. */
+  touched(): void {
+    this.alarm.silence()
+    if (this.settings.isSoundOn && !this.alarm.bell.isAudible) this.alarm.bell.unlock()
+  }
+
+  /** Remembers that a card is somewhere else than before, or shows another button. */
+  moved(orderId: string): void {
+    this.#movedMs.set(orderId, performance.now())
+  }
+
+  isDeaf(orderId: string): boolean {
+    return performance.now() - (this.#movedMs.get(orderId) ?? Number.NEGATIVE_INFINITY) < DEAF_MS
+  }
+
+  act(order: BoardOrder, action: Action): void {
+    if (this.isDeaf(order.order_id)) return
+    if (this.gestures.add(order, action)) this.moved(order.order_id)
+  }
+
+  undo(orderId: string): void {
+    if (!this.isDeaf(orderId) && this.gestures.undo(orderId)) this.moved(orderId)
+  }
+
+  acknowledge(orderId: string): void {
+    if (!this.isDeaf(orderId)) this.apply([{ kind: 'acknowledged', order_id: orderId }])
+  }
+
+  apply(inputs: BoardInput[]): void {
+    const before = this.state
+    const after = fold(before, inputs)
+    const { arrived, cancelled } = newsOf(before, after, this.clock.nowMs())
+    // What came and was cancelled while the board was not connected has never been seen here.
+    const unseen = cancelled.filter(({ order_id }) => !this.isLive && !this.#known.has(order_id))
+    this.state = fold(
+      after,
+      unseen.map(({ order_id }) => ({ kind: 'acknowledged', order_id })),
+    )
+    const news = { arrived, cancelled: cancelled.filter(order => !unseen.includes(order)) }
+    const codes = this.codes()
+    this.announcement = inWords(news, order => codes.get(order.order_id) ?? order.code) ?? this.announcement
+    this.alarm.ringFor(news)
+    this.#readMissing()
+    this.#onChange()
+  }
+
+  notify(text: string): void {
+    this.notices = [...this.notices, { id: ++this.#noticeCount, text }].slice(-MAX_NOTICE_COUNT)
+    this.#onChange()
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter(notice => notice.id !== id)
+    this.#onChange()
+  }
+
+  open(panel: Panel | undefined): void {
+    this.panel = panel
+    this.#onChange()
+  }
+
+  search(query: string, columnFilter: ColumnName | undefined): void {
+    this.query = query
+    this.columnFilter = columnFilter
+    const url = new URL(location.href)
+    setParameter(url, 'find', query)
+    setParameter(url, 'show', columnFilter ?? '')
+    history.replaceState(null, '', url)
+    this.#onChange()
+  }
+
+  /** Takes search and column from the URL. */
+  readUrl(): void {
+    const parameters = new URL(location.href).searchParams
+    this.query = parameters.get('find') ?? ''
+    this.columnFilter = columnNames.find(name => name === parameters.get('show'))
+  }
+
+  change(settings: Partial<Settings>): void {
+    this.settings = { ...this.settings, ...settings }
+    saveSettings(this.settings)
+    applySettings(this.settings)
+    this.#onChange()
+  }
+
+  #connected(connection: Connection): void {
+    if (this.isLive) this.#known = new Set(this.state.orders.keys())
+    this.connection = connection
+    this.#parts = []
+    if (connection.state === 'live' && this.can('inventory:read')) this.stock.refresh()
+    this.tick()
+  }
+
+  #received(events: StreamEvent[]): void {
+    const inputs = events.flatMap(event => this.#inputsOf(event))
+    if (events.some(({ type }) => mayChangeStock(type)) && this.can('inventory:read')) this.stock.refresh()
+    this.apply(inputs)
+  }
+
+  #inputsOf({ type, data, isComplete }: StreamEvent): BoardInput[] {
+    if (type !== 'snapshot') return [{ kind: 'event', type, data: (data as CloudEvent).data }]
+    this.#parts.push(data as Snapshot)
+    if (!isComplete) return []
+    const open_orders = this.#parts.flatMap(part => part.open_orders)
+    this.#parts = []
+    return [{ kind: 'snapshot', snapshot: { ...(data as Snapshot), open_orders } }]
+  }
+
+  #readMissing(): void {
+    for (const id of this.state.missing) {
+      if (this.#reading.size >= MAX_READ_COUNT) return
+      if (!this.#reading.has(id)) void this.#read(id)
+    }
+  }
+
+  async #read(orderId: string): Promise<void> {
+    this.#reading.add(orderId)
+    const { status, body, problem } = await this.api.call(`api/v1/orders/${orderId}`)
+    this.#reading.delete(orderId)
+    // What fails is tried again by the next tick.
+    if (status === 404) this.apply([{ kind: 'absent', order_id: orderId }])
+    else if (problem === undefined) this.apply([{ kind: 'order', order: body as Order }])
+  }
+
+  async #send({ order_id, action, version, key }: Gesture, keepalive: boolean): Promise<Answer> {
+    const headers = { 'idempotency-key': key, 'if-match': `"${version}"` }
+    const { method, path, body } = requests[action]
+    return await this.api.call(`api/v1/orders/${order_id}/${path}`, { method, body, headers, keepalive })
+  }
+
+  #answered({ order_id }: Gesture, { status, body, problem }: Answer): void {
+    if (status === 404) this.apply([{ kind: 'absent', order_id }])
+    else if (problem === undefined) this.apply([{ kind: 'order', order: body as Order }])
+    else void this.#read(order_id)
+  }
+
+  #late(): Set<string> {
+    const nowMs = this.clock.nowMs()
+    return new Set(
+      columnsOf(this.state, nowMs)
+        .flatMap(({ name, orders }) => (name === 'out' ? [] : orders))
+        .filter(({ placed_at }) => urgencyOf(nowMs - Date.parse(placed_at), this.settings) === 'late')
+        .map(({ order_id }) => order_id),
+    )
+  }
+}
+
+const requests = {
+  ready: { method: 'PUT', path: 'ready', body: undefined },
+  recall: { method: 'DELETE', path: 'ready', body: undefined },
+  out: { method: 'PATCH', path: 'status', body: { status: 'OUT_FOR_DELIVERY' } },
+  delivered: { method: 'PATCH', path: 'status', body: { status: 'DELIVERED' } },
+  cancel: { method: 'POST', path: 'cancel', body: {} },
+} as const
+
+/** Cancelling an order gives its stock back, for which there is no event. */
+function mayChangeStock(type: string): boolean {
+  return type.startsWith('inventory.') || type === 'order.cancelled.v1'
+}
+
+/** Pages without TLS have no `crypto.randomUUID`. */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('')
+}
+
+function setParameter({ searchParams }: URL, name: string, value: string): void {
+  if (value === '') searchParams.delete(name)
+  else searchParams.set(name, value)
+}

@@ -1,0 +1,147 @@
+import { html, nothing, type TemplateResult } from 'lit-html'
+import type { Board } from './board.ts'
+import type { BoardOrder } from './board-state.ts'
+import { ageInWords, timeOfDay, type Urgency, urgencyOf } from './clock.ts'
+import { type Action, actionOf, actionTitles, type ColumnName } from './columns.ts'
+import { type Gesture, UNDO_MS } from './gestures.ts'
+
+export interface CardOptions {
+  board: Board
+  column: ColumnName
+  code: string
+  /** key that acts on this card; undefined: none */
+  digit: number | undefined
+}
+
+/** Draws one order. */
+export function card(order: BoardOrder, { board, column, code, digit }: CardOptions): TemplateResult {
+  const ageMs = board.clock.nowMs() - Date.parse(order.placed_at)
+  const isCancelled = order.status === 'CANCELLED'
+  const urgency = isCancelled || column === 'out' ? 'fresh' : urgencyOf(ageMs, board.settings)
+  const age = ageInWords(ageMs)
+  const gesture = board.gestures.get(order.order_id)
+  return html`<li
+    class="card ${urgency} ${isCancelled ? 'cancelled' : ''} ${gesture ? 'pending' : ''}"
+    data-order=${order.order_id}
+  >
+    <article aria-label=${nameOf(order, code, age, urgency)}>
+      <header>
+        ${digit === undefined ? nothing : html`<kbd aria-hidden="true">${digit}</kbd>`}
+        <h3>${code}</h3>
+        <p class="age">${age}${urgency === 'late' ? html` · <strong>late</strong>` : nothing}</p>
+      </header>
+      <ul class="items">
+        ${order.items.map(({ quantity, name }) => html`<li><b>${quantity}×</b> ${name}</li>`)}
+      </ul>
+      ${order.notes === null ? nothing : html`<p class="note"><b>Note</b> ${order.notes}</p>`}
+      ${stateOf(order, column)} ${buttons(order, gesture, { board, column, code, digit })}
+    </article>
+  </li>`
+}
+
+/** Returns what a screen reader says of a card. */
+function nameOf(order: BoardOrder, code: string, age: string, urgency: Urgency): string {
+  const items = order.items.map(({ quantity, name }) => `${quantity} ${name}`)
+  const parts = [
+    `Order ${code}`,
+    age,
+    ...(urgency === 'late' ? ['late'] : []),
+    ...(order.status === 'CANCELLED' ? ['cancelled'] : []),
+    ...items,
+    ...(order.notes === null ? [] : [`note: ${order.notes}`]),
+  ]
+  return parts.join(', ')
+}
+
+function stateOf(order: BoardOrder, column: ColumnName): TemplateResult | typeof nothing {
+  if (order.status === 'CANCELLED')
+    return html`<p class="flag"><b>Cancelled</b> ${reasonInWords(order.cancellation_reason)}</p>`
+  if (order.isUnconfirmed) return html`<p class="flag">Reading what became of it …</p>`
+  if (order.status === 'PLACED') return html`<p class="flag">Waiting for its stock</p>`
+  if (column === 'ready' && order.ready_at !== null)
+    return html`<p class="since">Ready since ${timeOfDay(Date.parse(order.ready_at)).slice(0, 5)}</p>`
+  return nothing
+}
+
+function reasonInWords(reason: string | null): string {
+  if (reason === 'OUT_OF_STOCK') return 'Not enough stock'
+  return reason === null || reason === 'CLIENT_REQUEST' ? '' : reason
+}
+
+function buttons(
+  order: BoardOrder,
+  gesture: Gesture | undefined,
+  { board, column, code }: CardOptions,
+): TemplateResult | typeof nothing {
+  const { order_id, status } = order
+  if (status === 'CANCELLED')
+    return html`<div class="actions">
+      <button class="move" @click=${() => board.acknowledge(order_id)}>
+        Understood<span class="hidden">: order ${code} is cancelled</span>
+      </button>
+    </div>`
+  if (gesture) return pending(gesture, board, code)
+  const action = actionOf[column]
+  return html`<div class="actions">
+    ${
+      status === 'PLACED' || !canMove(board, action)
+        ? nothing
+        : html`<button class="move" @click=${() => board.act(order, action)}>
+          ${actionTitles[action]} <span aria-hidden="true">→</span><span class="hidden">: order ${code}</span>
+        </button>`
+    }
+    ${
+      column === 'ready' && canMove(board, 'recall')
+        ? html`<button class="recall" @click=${() => board.act(order, 'recall')}>
+          <span aria-hidden="true">← </span>Back to cook<span class="hidden">: order ${code}</span>
+        </button>`
+        : nothing
+    }
+    <button class="more" aria-label="Details of order ${code}" @click=${() => board.open({ name: 'order', order_id })}>
+      <span aria-hidden="true">⋯</span>
+    </button>
+  </div>`
+}
+
+/** Draws a gesture that is not done yet, with the way back while there is one. */
+function pending(gesture: Gesture, board: Board, code: string): TemplateResult {
+  const { order_id, state, action, madeMs, isAttempted } = gesture
+  const undo = html`<button class="move undo" @click=${() => board.undo(order_id)}>
+    Undo<span class="hidden">: order ${code}</span>
+  </button>`
+  const confirm = html`<button class="move" @click=${() => board.gestures.confirm(order_id)}>
+    Send now<span class="hidden">: order ${code}</span>
+  </button>`
+  return html`<p class="flag">${sentenceOf(action, state, madeMs)}</p>
+    <div class="actions">
+      ${state === 'asking' ? confirm : nothing}
+      ${
+        state === 'sending' || isAttempted
+          ? html`<button class="move" aria-disabled="true">
+            ${actionTitles[action]} …<span class="hidden">: order ${code}</span>
+          </button>`
+          : undo
+      }
+    </div>`
+}
+
+function sentenceOf(action: Action, state: Gesture['state'], madeMs: number): string {
+  const title = actionTitles[action]
+  switch (state) {
+    case 'undoable': {
+      const seconds = Math.max(0, Math.ceil((madeMs + UNDO_MS - Date.now()) / 1_000))
+      return `${title}, sent in ${seconds} s`
+    }
+    case 'held':
+      return `${title}: held until the connection is back`
+    case 'asking':
+      return `${title}: held since ${timeOfDay(madeMs).slice(0, 5)}. Is it still right?`
+    case 'sending':
+      return `${title}: being sent`
+  }
+}
+
+/** Returns whether the caller may do this: what is not allowed is not drawn. */
+export function canMove(board: Board, action: Action): boolean {
+  return board.can(action === 'cancel' ? 'orders:write' : 'orders:status')
+}

@@ -1,0 +1,96 @@
+import { html, render, type TemplateResult } from 'lit-html'
+import { Api } from './api.ts'
+import type { Restaurant, Session } from './api-types.ts'
+import { Board } from './board.ts'
+import { ServerClock } from './clock.ts'
+import { Screen } from './screen.ts'
+import { applySettings, loadSettings } from './settings.ts'
+import { watchVersion } from './version.ts'
+import { keepAwake } from './wake-lock.ts'
+
+const TICK_MS = 1_000
+const RETRY_MS = 3_000
+/** A page in the background for this long leaves its connection to others. */
+const REST_AFTER_MS = 60_000
+
+const root = document.querySelector<HTMLElement>('#board') as HTMLElement
+const clock = new ServerClock()
+const api = new Api(new URL('.', document.baseURI).href, clock)
+
+applySettings(loadSettings())
+await start()
+
+/** Finds out who uses the page and which restaurant is meant, and opens its board. */
+async function start(): Promise<void> {
+  const session = await untilAnswered<Session>('session')
+  if (!session) return
+  const { searchParams } = new URL(location.href)
+  const restaurantId = searchParams.get('restaurant') ?? (await chooseRestaurant(session))
+  if (restaurantId !== undefined) openBoard(session, restaurantId)
+}
+
+/** Calls until there is an answer. @returns undefined when a message explains what to do instead */
+async function untilAnswered<Body>(path: string): Promise<Body | undefined> {
+  for (;;) {
+    const { status, body, problem } = await api.call(path)
+    if (problem === undefined) return body as Body
+    if (status === 401) {
+      show(html`<h1>Sign in</h1>
+        <p>The board needs a session, and this version has none for AUTH_MODE other than none.</p>`)
+      return undefined
+    }
+    show(html`<h1>Not connected</h1>
+      <p role="alert">${problem} The board tries again by itself.</p>`)
+    await new Promise(done => setTimeout(done, RETRY_MS))
+  }
+}
+
+/** Takes the only restaurant there is, or lets the person choose one. */
+async function chooseRestaurant({ restaurants }: Session): Promise<string | undefined> {
+  if (restaurants?.length === 1) return withRestaurant(restaurants[0] ?? '')
+  const list = await untilAnswered<Restaurant[]>('api/v1/restaurants?limit=100')
+  if (list?.length === 1) return withRestaurant(list[0]?.restaurant_id ?? '')
+  if (!list) return undefined
+  show(html`<h1>Which restaurant?</h1>
+    ${
+      list.length === 0
+        ? html`<p>There is no restaurant yet. Add one with POST /api/v1/inventory/add/restaurant.</p>`
+        : html`<ul class="choice">
+          ${list.map(({ restaurant_id, name }) => html`<li><a href="?restaurant=${restaurant_id}">${name}</a></li>`)}
+        </ul>`
+    }`)
+  return undefined
+}
+
+function withRestaurant(restaurantId: string): string {
+  const url = new URL(location.href)
+  url.searchParams.set('restaurant', restaurantId)
+  history.replaceState(null, '', url)
+  return restaurantId
+}
+
+function show(content: TemplateResult): void {
+  render(html`<main class="message">${content}</main>`, root)
+}
+
+function openBoard(session: Session, restaurantId: string): void {
+  render(html``, root)
+  let screen: Screen | undefined
+  const board = new Board(api, clock, session, restaurantId, () => screen?.schedule())
+  screen = new Screen(root, board)
+  board.readUrl()
+  board.start()
+  setInterval(() => board.tick(), TICK_MS)
+  let resting: ReturnType<typeof setTimeout> | undefined
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(resting)
+    if (document.hidden) resting = setTimeout(() => board.rest(), REST_AFTER_MS)
+    else board.wake()
+  })
+  addEventListener('online', () => board.wake())
+  addEventListener('pageshow', () => board.wake())
+  addEventListener('pagehide', () => board.gestures.flush())
+  addEventListener('popstate', () => board.readUrl())
+  keepAwake()
+  watchVersion(board)
+}

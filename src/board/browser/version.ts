@@ -1,0 +1,46 @@
+import type { Board } from './board.ts'
+
+const CHECK_MS = 10 * 60_000
+const QUIET_MS = 10_000
+const POLL_MS = 1_000
+
+/**
+ * A board is open for weeks. Compares the version of the page with the server's after each
+ * reconnect and every ten minutes, and loads the new one when no gesture is open and no person has
+ * touched the board for 10 s.
+ */
+export function watchVersion(board: Board): void {
+  const { version } = document.documentElement.dataset
+  let checkedMs = performance.now()
+  let touchedMs = performance.now()
+  let isOutdated = false
+  let wasLive = true
+  for (const name of ['pointerdown', 'keydown'] as const)
+    addEventListener(name, () => (touchedMs = performance.now()))
+
+  async function check(): Promise<void> {
+    checkedMs = performance.now()
+    const served = await servedVersion(board)
+    isOutdated = served !== undefined && served !== version
+  }
+
+  setInterval(() => {
+    const now = performance.now()
+    const isBack = board.isLive && !wasLive
+    wasLive = board.isLive
+    if (isBack || now - checkedMs > CHECK_MS) void check()
+    const isQuiet = now - touchedMs > QUIET_MS && !board.panel && board.query === ''
+    if (isOutdated && isQuiet && board.isLive && board.gestures.count === 0) location.reload()
+  }, POLL_MS)
+}
+
+/** @returns undefined when the server does not answer with the page */
+async function servedVersion({ api }: Board): Promise<string | undefined> {
+  try {
+    const response = await fetch(api.url('board'), { cache: 'no-cache' })
+    const [, version] = /data-version="([^"]+)"/.exec(await response.text()) ?? []
+    return version
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,198 @@
+import { html, nothing, type TemplateResult } from 'lit-html'
+import { repeat } from 'lit-html/directives/repeat.js'
+import type { Board } from './board.ts'
+import { card } from './card.ts'
+import { timeOfDay } from './clock.ts'
+import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
+import { panel } from './panels.ts'
+import { levelOf } from './stock.ts'
+
+const DIGIT_COUNT = 9
+
+/** Draws a board. @param digitColumn the keys 1 to 9 act on its first nine orders */
+export function boardView(board: Board, digitColumn: ColumnName): TemplateResult {
+  const { all, shown } = board.columns()
+  const codes = board.codes()
+  const isStale = board.connection.state !== 'live'
+  return html`<a class="skip" href="#orders">To the orders</a>
+    ${head(board, all)} ${banner(board)}
+    <div class="notices" role="status">
+      ${board.notices.map(
+        ({ id, text }) => html`<p class="notice">
+          ${text}
+          <button @click=${() => board.dismiss(id)}>Understood<span class="hidden">: ${text}</span></button>
+        </p>`,
+      )}
+    </div>
+    <div class="hidden" role="status">${board.announcement}</div>
+    <div class="stage">
+      <main id="orders" class=${isStale ? 'stale' : ''} data-columns=${shown.length} tabindex="-1">
+        ${shown.map(column => columnView(board, column, all, codes, digitColumn))}
+      </main>
+      ${panel(board, all, codes)}
+    </div>`
+}
+
+function columnView(
+  board: Board,
+  { name, orders }: Column,
+  all: Column[],
+  codes: Map<string, string>,
+  digitColumn: ColumnName,
+): TemplateResult {
+  const count = all.find(column => column.name === name)?.orders.length ?? 0
+  const isFiltered = orders.length < count
+  return html`<section class="column ${name}" data-column=${name} aria-labelledby="title-${name}">
+    <h2 id="title-${name}" tabindex="-1">
+      ${columnTitles[name]}
+      <span class="count">${isFiltered ? `${orders.length} of ${count}` : count}</span>
+    </h2>
+    <ol>
+      ${repeat(
+        orders,
+        ({ order_id }) => order_id,
+        (order, index) =>
+          card(order, {
+            board,
+            column: name,
+            code: codes.get(order.order_id) ?? order.code,
+            digit:
+              board.settings.areKeysOn && name === digitColumn && index < DIGIT_COUNT ? index + 1 : undefined,
+          }),
+      )}
+    </ol>
+    ${orders.length === 0 ? html`<p class="empty">${isFiltered ? 'No order matches' : emptyTexts[name]}</p>` : nothing}
+  </section>`
+}
+
+const emptyTexts: Record<ColumnName, string> = {
+  cook: 'Nothing to cook',
+  ready: 'Nothing is ready',
+  out: 'Nothing is out',
+}
+
+function head(board: Board, all: Column[]): TemplateResult {
+  const { settings, alarm, restaurantId } = board
+  const scarce = board.stock.items.filter(item => levelOf(item) !== 'in stock').length
+  const toggle = (name: 'stock' | 'counts' | 'settings') => () =>
+    board.open(board.panel?.name === name ? undefined : { name })
+  const isOpen = (name: string) => (board.panel?.name === name ? 'true' : 'false')
+  return html`<header class="bar">
+    <h1>${board.state.restaurant?.name ?? 'Board'}</h1>
+    ${connectionChip(board)}
+    <search>
+      <label class="hidden" for="find">Find a code, an item, a customer or a note</label>
+      <input
+        id="find"
+        type="search"
+        placeholder="Find"
+        autocomplete="off"
+        .value=${board.query}
+        @input=${(event: InputEvent) => board.search((event.target as HTMLInputElement).value, board.columnFilter)}
+      />
+      <label class="hidden" for="show">Columns</label>
+      <select
+        id="show"
+        @change=${(event: Event) =>
+          board.search(
+            board.query,
+            columnNames.find(name => name === (event.target as HTMLSelectElement).value),
+          )}
+      >
+        <option value="" .selected=${board.columnFilter === undefined}>All columns</option>
+        ${all.map(
+          ({ name }) =>
+            html`<option value=${name} .selected=${board.columnFilter === name}>${columnTitles[name]}</option>`,
+        )}
+      </select>
+    </search>
+    <nav aria-label="Tools">
+      ${
+        settings.isSoundOn && alarm.bell.isAudible
+          ? html`<button @click=${() => switchSound(board, false)}>Sound on</button>`
+          : html`<button class="attention" @click=${() => switchSound(board, true)}>
+            Sound is off: turn on
+          </button>`
+      }
+      <button aria-expanded=${isOpen('counts')} @click=${toggle('counts')}>All day</button>
+      ${
+        board.can('inventory:read')
+          ? html`<button aria-expanded=${isOpen('stock')} @click=${toggle('stock')}>
+            Stock${scarce > 0 ? html` <span class="count">${scarce} low</span>` : nothing}
+          </button>`
+          : nothing
+      }
+      <button aria-expanded=${isOpen('settings')} @click=${toggle('settings')}>Settings</button>
+      ${
+        board.session.demo && board.can('orders:write')
+          ? html`<button class="demo" @click=${() => void placeDemoOrder(board, restaurantId)}>
+            Place a demo order
+          </button>`
+          : nothing
+      }
+    </nav>
+  </header>`
+}
+
+function switchSound(board: Board, isSoundOn: boolean): void {
+  if (isSoundOn) board.alarm.bell.unlock()
+  else void board.alarm.bell.mute()
+  board.change({ isSoundOn })
+}
+
+/** Orders one or two portions of random items on the menu. */
+async function placeDemoOrder(board: Board, restaurant_id: string): Promise<void> {
+  const available = board.stock.items.filter(({ active, available_qty }) => active && available_qty > 1)
+  const items = available
+    .toSorted(() => Math.random() - 0.5)
+    .slice(0, 1 + Math.floor(Math.random() * 3))
+    .map(({ menu_item_id }) => ({ menu_item_id, quantity: 1 + Math.floor(Math.random() * 2) }))
+  const notes = Math.random() < 1 / 3 ? { notes: 'no nuts, please' } : {}
+  const { problem } = await board.api.call('api/v1/orders', {
+    method: 'POST',
+    body: { restaurant_id, items, ...notes },
+  })
+  if (problem !== undefined) board.notify(`No demo order was placed. ${problem}`)
+}
+
+function connectionChip(board: Board): TemplateResult {
+  const { connection } = board
+  const now = timeOfDay(board.clock.nowMs()).slice(0, 5)
+  const [text, state] =
+    connection.state === 'live'
+      ? [`Live ${now}`, 'live']
+      : connection.state === 'connecting'
+        ? ['Connecting …', 'connecting']
+        : ['Not connected', 'lost']
+  return html`<p class="chip ${state}"><span aria-hidden="true">${state === 'live' ? '●' : '○'}</span> ${text}</p>`
+}
+
+function banner(board: Board): TemplateResult | typeof nothing {
+  const { connection, asOfMs } = board
+  const asOf = asOfMs === undefined ? undefined : timeOfDay(asOfMs)
+  switch (connection.state) {
+    case 'live':
+      if (!board.state.hasMore) return nothing
+      return html`<p class="banner" role="status">
+        There are more open orders than a board shows. The orders of the list are at /api/v1/orders.
+      </p>`
+    case 'connecting':
+      return nothing
+    case 'resting':
+      return alarmBanner(`This board rests while it is in the background; shown as of ${asOf ?? 'never'}.`)
+    case 'signed-out':
+      return alarmBanner('This board is signed out. Sign in again to go on.')
+    case 'refused':
+      return alarmBanner(`${connection.problem} The board asks again every 30 seconds.`)
+    case 'lost':
+      return alarmBanner(
+        asOf === undefined
+          ? `Not connected. The board tries again by itself. ${connection.problem ?? ''}`
+          : `Not connected since ${asOf}; shown as of then. The board tries again by itself. ${connection.problem ?? ''}`,
+      )
+  }
+}
+
+function alarmBanner(text: string): TemplateResult {
+  return html`<p class="banner alarm" role="alert">${text}</p>`
+}
