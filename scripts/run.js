@@ -1,10 +1,12 @@
-// Runs a program of node_modules/.bin: `node scripts/run.js PROGRAM ARGUMENT…`. Every npm script
-// starts here, so that it works on a fresh clone: installs the dependencies if they are missing or
-// if package-lock.json has changed. Plain JavaScript for Node 20, because it runs before there is a
-// node_modules folder. The program then runs on Node 24, which npm's `node` package installs.
+// Runs a program of node_modules/.bin: `node scripts/run.js [--with-dev] PROGRAM ARGUMENT…`. Every
+// npm script starts here, so that it works on a fresh clone: installs the dependencies if they are
+// missing or if package-lock.json has changed. Development dependencies are installed for programs
+// that are run with `--with-dev`, and are kept from then on. Plain JavaScript for Node 20, because
+// it runs before there is a node_modules folder. The program then runs on Node 24, which npm's
+// `node` package installs.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -14,26 +16,41 @@ const isWindows = process.platform === 'win32'
 const MIN_NODE = [22, 22]
 const PARENT_POLL_MS = 200
 
-ensureInstalled()
+const words = process.argv.slice(2)
+const withDev = words[0] === '--with-dev'
+ensureInstalled(withDev)
 assertNodeVersion()
-run(process.argv.slice(2))
+run(withDev ? words.slice(1) : words)
 
-function ensureInstalled() {
+function ensureInstalled(needsDev) {
   const stamp = join(root, 'node_modules', '.comanda-lock')
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  // mocha stands for all development dependencies: npm installs all of them or none.
+  const hasDev = existsSync(join(bin, 'mocha'))
+  const isCurrent = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock
+  if (isCurrent && (hasDev || !needsDev)) return
   // On stderr: the output of a script may be read by another program.
-  console.error('comanda: installing dependencies (only when package-lock.json has changed) …')
+  console.error(
+    isCurrent
+      ? 'comanda: installing the development dependencies, too (only once) …'
+      : 'comanda: installing dependencies (only when package-lock.json has changed) …',
+  )
+  // `npm ci` deletes all packages first, under an `npm start` that may be running.
+  const install = isCurrent ? ['install', '--no-save'] : ['ci']
+  const scope = needsDev || hasDev ? '--include=dev' : '--omit=dev'
+  // Without the stamp, an installation that is interrupted is repeated.
+  rmSync(stamp, { force: true })
   const npm = process.env.npm_execpath
   const [command, args] = npm ? [process.execPath, [npm]] : ['npm', []]
-  const { status } = spawnSync(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const options = [...install, scope, '--no-audit', '--no-fund', '--loglevel=error']
+  const { status } = spawnSync(command, [...args, ...options], {
     cwd: root,
     stdio: ['inherit', 2, 'inherit'],
     shell: !npm && isWindows,
   })
-  if (status !== 0) fail('`npm ci` failed, see above', status ?? 1)
+  if (status !== 0) fail(`\`npm ${install.join(' ')}\` failed, see above`, status ?? 1)
   writeFileSync(stamp, lock)
 }
 
