@@ -46,7 +46,7 @@ const WATCH_MS = 1_000
  * on the data of `dataDir`. Files in `dataDir` with mode 0600 hold the password and, while the
  * server runs, the connection string. The server stops when the last process that uses it ends,
  * even by SIGKILL.
- * @param settings additional server settings, e.g. `{ fsync: 'off' }`
+ * @param settings override the settings that fit the machine, e.g. `{ fsync: 'off' }`
  * @throws ConfigurationError with one line for the user
  */
 export async function startEmbedded(

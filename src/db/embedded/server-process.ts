@@ -7,6 +7,7 @@ import { errorCode } from '../sql-errors.ts'
 import { queryOnce } from './connection.ts'
 import type { EmbeddedPaths } from './paths.ts'
 import { deletePidFile, isAlive, isServerOf, type NamedServer, pidFileOf, readPidFile } from './pid-file.ts'
+import { readMachine, settingsFor } from './server-settings.ts'
 import { endReason, readLog } from './start-failure.ts'
 
 /** Crash recovery of a large write-ahead log may take a while. */
@@ -67,6 +68,7 @@ function spawnServer(
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: '200',
+    ...settingsFor(readMachine(paths.data)),
     ...settings,
   }
   const args = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])
