@@ -65,6 +65,12 @@ describe('the flags of each role', () => {
     expect(read('Dockerfile')).to.include(`CMD ${JSON.stringify(wordsOf('api')).replaceAll(',', ', ')}`)
   })
 
+  it('are those of the worker in the child process of npm start', () => {
+    const flags = wordsOf('worker').filter(word => word.startsWith('--'))
+    const literals = flags.map(flag => `'${flag}'`).join(', ')
+    expect(read('src/processes/pipeline-process.ts')).to.include(`HEAP_FLAGS = [${literals}]`)
+  })
+
   it('match those that the compile cache of the image was made with', () => {
     for (const role of roles) expect(read('Dockerfile')).to.include(`    ${wordsOf(role).join(' ')}; `)
   })

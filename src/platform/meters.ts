@@ -1,15 +1,42 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { metrics } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
-import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import { MeterProvider, type MetricData, type ScopeMetrics } from '@opentelemetry/sdk-metrics'
 
 const exporter = new PrometheusExporter({ preventServerStart: true })
 const serializer = new PrometheusSerializer('', false, undefined, false, true)
 
-/** Returns the metrics of this process, pg-boss's included, in Prometheus' text format. */
-export async function renderMetrics(): Promise<string> {
+/** Metrics of another process, each series with the label `process`. */
+export type ForeignMetrics = readonly ScopeMetrics[]
+
+/**
+ * Returns the metrics of this process, pg-boss's included, in Prometheus' text format.
+ * @param foreign metrics of another process, which are added to the same metric families
+ */
+export async function renderMetrics(foreign: ForeignMetrics = []): Promise<string> {
   const { resourceMetrics } = await exporter.collect()
-  return serializer.serialize(resourceMetrics)
+  const { resource, scopeMetrics } = resourceMetrics
+  return serializer.serialize({ resource, scopeMetrics: [...scopeMetrics, ...foreign] })
+}
+
+/**
+ * Returns the metrics of this process for the page of another one.
+ * @param process value of the label `process`, without which equal series of both would collide
+ */
+export async function collectMetrics(process: string): Promise<ForeignMetrics> {
+  const { resourceMetrics } = await exporter.collect()
+  return resourceMetrics.scopeMetrics.map(({ scope, metrics }) => ({
+    scope,
+    metrics: metrics.map(metric => labelled(metric, { process })),
+  }))
+}
+
+function labelled(metric: MetricData, labels: Record<string, string>): MetricData {
+  const dataPoints = metric.dataPoints.map(point => ({
+    ...point,
+    attributes: { ...point.attributes, ...labels },
+  }))
+  return { ...metric, dataPoints } as MetricData
 }
 
 // pg-boss uses the global provider.

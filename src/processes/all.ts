@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { type EmbeddedPostgres, startEmbedded } from '../db/embedded/postgres.ts'
 import { addDemoMenu } from '../inventory/add-demo-menu.ts'
 import { placeOrders } from '../orders/place-order.ts'
@@ -7,12 +8,12 @@ import { newId } from '../platform/ids.ts'
 import type { Logger } from '../platform/log.ts'
 import { addDemoWebhook } from '../webhooks/add-demo-webhook.ts'
 import { type ApiService, startApi } from './api.ts'
-import { startDispatcher } from './dispatcher.ts'
 import { migrate } from './migrate.ts'
+import type { Pipeline } from './pipeline.ts'
+import { PipelineProcess } from './pipeline-process.ts'
 import { openDatabase, type Service } from './service.ts'
 import { endsWithin } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
-import { startWorker } from './worker.ts'
 
 export interface AllService extends Service {
   api: ApiService
@@ -23,13 +24,15 @@ export interface AllService extends Service {
 const SERVICES_SHARE = 0.7
 
 /**
- * Runs everything in one process: migrates the database, embedded unless `DATABASE_URL` is set, and
- * starts each role.
+ * Runs every role: migrates the database, embedded unless `DATABASE_URL` is set, and starts the API
+ * in this process. Dispatcher and worker run in a child process if there is more than one core,
+ * else in this process, too.
  */
 export async function startAll(config: Config, log: Logger): Promise<AllService> {
-  const embedded = config.DATABASE_URL ? undefined : await startEmbedded(config.DATA_DIR)
-  const url = config.DATABASE_URL ?? embedded?.url ?? ''
-  const started: Service[] = []
+  // First, because it loads its modules while this process starts the database.
+  const child = availableParallelism() > 1 ? new PipelineProcess() : undefined
+  const started: Service[] = child ? [child] : []
+  let embedded: EmbeddedPostgres | undefined
   function drain(): void {
     for (const service of started) service.drain()
   }
@@ -43,23 +46,28 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
       log.info('the embedded database keeps running: another Comanda process uses it')
   }
   try {
+    embedded = config.DATABASE_URL ? undefined : await startEmbedded(config.DATA_DIR)
+    const url = config.DATABASE_URL ?? embedded?.url ?? ''
     await waitForDatabase(config, log, () => migrate(url, log, config))
-    // The port of the API serves the status of all roles.
-    const withoutStatus = { ...config, STATUS_PORT: undefined }
     if (embedded) await addDemo(url, config, log)
-    started.push(await startWorker(withoutStatus, url, log.child({ role: 'worker' })))
-    const dispatcher = await startDispatcher(withoutStatus, url, log.child({ role: 'dispatcher' }))
-    started.push(dispatcher)
-    const api = await startApi(config, url, log.child({ role: 'api' }), {
-      wake: () => dispatcher.wake(),
-      isDemo: embedded !== undefined,
-    })
+    const pipeline = await (child?.start(config, url) ?? startHere(config, url, log, started))
+    const options = { pipeline, isDemo: embedded !== undefined }
+    const api = await startApi(config, url, log.child({ role: 'api' }), options)
     started.push(api)
-    return { api, embedded, drain, stop, ...(embedded ? { failed: embedded.failed } : {}) }
+    const failures = [embedded?.failed, child?.failed].filter(failed => failed !== undefined)
+    return { api, embedded, drain, stop, ...(failures.length > 0 ? { failed: Promise.race(failures) } : {}) }
   } catch (error) {
     await stop(config.SHUTDOWN_TIMEOUT_MS)
     throw error
   }
+}
+
+/** Loads dispatcher and worker only if they run in this process, which saves memory. */
+async function startHere(config: Config, url: string, log: Logger, started: Service[]): Promise<Pipeline> {
+  const { startPipeline } = await import('./pipeline.ts')
+  const pipeline = await startPipeline(config, url, log)
+  started.push(pipeline)
+  return pipeline
 }
 
 async function addDemo(url: string, config: Config, log: Logger): Promise<void> {

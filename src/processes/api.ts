@@ -14,7 +14,7 @@ import { schemaPages } from '../http/openapi/schema-pages.ts'
 import type { Route } from '../http/route.ts'
 import { createApp } from '../http/server/app.ts'
 import { Connections } from '../http/server/connections.ts'
-import { healthPages } from '../http/server/health.ts'
+import { type CheckResult, healthPages, runReadinessChecks } from '../http/server/health.ts'
 import { limitConnections } from '../http/server/limit-connections.ts'
 import { listen } from '../http/server/listen.ts'
 import { createMetrics } from '../http/server/metrics.ts'
@@ -27,7 +27,7 @@ import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
-import { type WakeDispatcher, wakeByNotify } from '../outbox/notify-channels.ts'
+import { wakeByNotify } from '../outbox/notify-channels.ts'
 import {
   allowedHostsOf,
   basePathOf,
@@ -45,6 +45,7 @@ import { type WebhookRoutesOptions, webhookRoutes } from '../webhooks/webhook-ro
 import { assertSlots } from './assert-slots.ts'
 import { buildAsyncApi } from './asyncapi.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
+import type { Pipeline } from './pipeline.ts'
 import { type ReadinessState, readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
 import { stopInBudget } from './stop-in-budget.ts'
@@ -56,8 +57,11 @@ export interface ApiService extends Service {
 }
 
 export interface ApiServiceOptions {
-  /** wakes the dispatcher; by default NOTIFY wakes those of other processes */
-  wake?: WakeDispatcher
+  /**
+   * dispatcher and worker of the same `npm start`: the API wakes this dispatcher, and serves the
+   * readiness and metrics of both; by default NOTIFY wakes the dispatchers of other processes
+   */
+  pipeline?: Omit<Pipeline, keyof Service>
   /** The database is embedded and has the demo restaurant. */
   isDemo?: boolean
 }
@@ -91,7 +95,7 @@ export async function startApi(
   config: Config,
   url: string,
   log: Logger,
-  { wake, isDemo = false }: ApiServiceOptions = {},
+  { pipeline, isDemo = false }: ApiServiceOptions = {},
 ): Promise<ApiService> {
   const database = await openDatabase(config, url, 'api', config.API_POOL_COUNT, log)
   const state: ReadinessState = { draining: false }
@@ -104,7 +108,7 @@ export async function startApi(
     throw error
   }
   const reader = new EventTailer(database, log)
-  const wakeDispatcher = wake ?? wakeByNotify(database, log)
+  const wakeDispatcher = pipeline ? () => pipeline.wake() : wakeByNotify(database, log)
   const placement = new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT)
   const basePath = basePathOf(config)
   const routes = apiRoutes({
@@ -131,14 +135,18 @@ export async function startApi(
     log,
   )
   const perMinute = rateLimitOf(config)
-  const metrics = createMetrics()
+  const metrics = createMetrics(pipeline && (() => pipeline.metrics()))
+  async function readiness(): Promise<CheckResult[]> {
+    const checks = runReadinessChecks(readinessChecks(database, state))
+    return [...(await checks), ...((await pipeline?.readiness()) ?? [])]
+  }
   const app = createApp({
     routes,
     authenticator,
     rateLimit: perMinute === undefined ? undefined : limitRate(database, perMinute),
     pages: {
       open: [
-        healthPages(readinessChecks(database, state)),
+        healthPages(readiness),
         problemPages(),
         schemaPages(eventSchemas(config.PUBLIC_URL)),
         boardPages(),

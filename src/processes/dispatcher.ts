@@ -4,12 +4,12 @@ import { Dispatcher } from '../outbox/dispatcher.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
-import { openDatabase, type Service } from './service.ts'
+import { type BackgroundService, openDatabase } from './service.ts'
 import { openStatus } from './status.ts'
 import { stopInBudget } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
 
-export interface DispatcherService extends Service {
+export interface DispatcherService extends BackgroundService {
   wake(): void
 }
 
@@ -26,6 +26,7 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   )
   status.watch(heartbeat)
   return {
+    checks: status.checks,
     wake: () => dispatcher.wake(),
     drain: () => status.drain(),
     stop: async budgetMs => {

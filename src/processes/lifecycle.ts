@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../platform/log.ts'
 import type { Service } from './service.ts'
+import { endsWithin } from './stop-in-budget.ts'
 
 /**
  * npm repeats the Ctrl-C that the terminal has already sent: signals this close together count as
@@ -18,6 +19,14 @@ export interface StopOptions {
   endsWithParent: boolean
 }
 
+export interface Lifecycle {
+  /**
+   * Stops the service within its budget, because a part of it has failed. Never resolves when a
+   * signal has begun a stop already, which then ends this process.
+   */
+  stopAfterFailure(): Promise<void>
+}
+
 /**
  * Stops the service on SIGINT or SIGTERM: turns its readiness off, works on for `drainMs`, stops
  * within `budgetMs`, and exits with 0. A service that is still starting is stopped once started.
@@ -28,7 +37,7 @@ export function stopOnSignal(
   starting: Promise<Service | undefined>,
   { drainMs, budgetMs, endsWithParent }: StopOptions,
   log: Logger,
-): void {
+): Lifecycle {
   let stoppingSince: number | undefined
 
   function onSignal(signal: NodeJS.Signals): void {
@@ -65,6 +74,16 @@ export function stopOnSignal(
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   if (endsWithParent) onParentEnd(() => begin({}, 'stopping: npm, which started this process, has ended'))
+  return {
+    stopAfterFailure: async () => {
+      if (stoppingSince !== undefined) await new Promise(() => undefined)
+      stoppingSince = performance.now()
+      const stopped = starting.then(service => service?.stop(budgetMs))
+      await endsWithin(budgetMs, stopped).catch((error: unknown) =>
+        log.error({ error: String(error) }, 'could not stop cleanly'),
+      )
+    },
+  }
 }
 
 /**

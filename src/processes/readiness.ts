@@ -17,17 +17,25 @@ export interface ReadinessState {
 }
 
 /**
- * Returns the checks of `/readyz`. `database` reports the last heartbeat instead of a query: reads
- * succeed on a standby and on a full disk, too.
+ * Returns the checks of `/readyz` that concern the process alone. `database` reports the last
+ * heartbeat instead of a query: reads succeed on a standby and on a full disk, too.
  */
+export function processChecks(state: ReadinessState): ReadinessChecks {
+  return {
+    drain: { check: async () => (state.draining ? 'this process is draining before it stops' : 'ok') },
+    database: { check: async () => state.heartbeat?.health() ?? 'no heartbeat has been written yet' },
+    clock: { check: async () => describeClockSkew(), advisory: true },
+  }
+}
+
+/** Returns all checks of `/readyz`. */
 export function readinessChecks(database: Database, state: ReadinessState): ReadinessChecks {
   async function reason(check: () => Promise<string>): Promise<string> {
     const timeout = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
     return await Promise.race([check().catch(unavailableReason), timeout])
   }
   return {
-    drain: { check: async () => (state.draining ? 'this process is draining before it stops' : 'ok') },
-    database: { check: async () => state.heartbeat?.health() ?? 'no heartbeat has been written yet' },
+    ...processChecks(state),
     migrations: {
       check: () =>
         reason(async () => {
@@ -37,7 +45,6 @@ export function readinessChecks(database: Database, state: ReadinessState): Read
     },
     queue_schema: { check: () => reason(() => queueSchema(database)) },
     dispatcher: { check: () => reason(() => dispatcherHeartbeat(database)), advisory: true },
-    clock: { check: async () => describeClockSkew(), advisory: true },
   }
 }
 

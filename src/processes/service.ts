@@ -1,6 +1,7 @@
 import { Database } from '../db/database.ts'
 import { NotMigrated, pendingMigrations } from '../db/migrations.ts'
 import type { SessionSettings } from '../db/session-settings.ts'
+import type { ReadinessChecks } from '../http/server/health.ts'
 import { inventoryEntities } from '../inventory/inventory-entities.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
@@ -14,6 +15,12 @@ export interface Service {
   stop(budgetMs: number): Promise<void>
   /** rejects when the service cannot go on, with the reason; by default it always can */
   failed?: Promise<never>
+}
+
+/** A running dispatcher or worker. */
+export interface BackgroundService extends Service {
+  /** the readiness checks that concern this role alone */
+  checks: ReadinessChecks
 }
 
 /**

@@ -1,15 +1,18 @@
 import type { Database } from '../db/database.ts'
 import { measurePool } from '../db/pool-metrics.ts'
+import type { ReadinessChecks } from '../http/server/health.ts'
 import { type StatusServer, startStatusServer } from '../http/server/status-server.ts'
 import type { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
-import { type ReadinessState, readinessChecks } from './readiness.ts'
+import { processChecks, type ReadinessState, readinessChecks } from './readiness.ts'
 
 /** The status of a role without an API. */
 export interface Status {
+  /** the checks that concern this role alone */
+  checks: ReadinessChecks
   /** makes `/readyz` report whether the heartbeats of this process are written */
   watch(heartbeat: Heartbeat): void
   /** makes `/readyz` report that this process is draining */
@@ -46,6 +49,7 @@ export async function openStatus(
   const server = STATUS_PORT === undefined ? undefined : await serve(STATUS_PORT)
   if (server) log.info({ url: server.url }, 'the status server is listening')
   return {
+    checks: processChecks(state),
     watch: heartbeat => (state.heartbeat = heartbeat),
     drain: () => (state.draining = true),
     close: async () => {

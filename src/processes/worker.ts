@@ -29,7 +29,7 @@ import { RollingCounter } from '../platform/rolling-counter.ts'
 import { DeliveryWorker } from '../webhooks/delivery/delivery-worker.ts'
 import { markDeliveriesDead } from '../webhooks/delivery/record-outcomes.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
-import { openDatabase, type Service } from './service.ts'
+import { type BackgroundService, openDatabase } from './service.ts'
 import { openStatus } from './status.ts'
 import { stopInBudget } from './stop-in-budget.ts'
 import { waitForDatabase } from './wait-for-database.ts'
@@ -63,7 +63,7 @@ function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: 
 }
 
 /** Starts a worker, which works every queue that operators have not paused. */
-export async function startWorker(config: Config, url: string, log: Logger): Promise<Service> {
+export async function startWorker(config: Config, url: string, log: Logger): Promise<BackgroundService> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT - CLAIM_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
   const claims = await openDatabase(config, url, 'worker', CLAIM_POOL_COUNT, log, claimSettings)
@@ -103,6 +103,7 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   const projector = new StatsProjector(database, log)
   projector.start()
   return {
+    checks: status.checks,
     drain: () => status.drain(),
     stop: async budgetMs => {
       status.drain()

@@ -20,6 +20,7 @@ import {
   rollingRestart,
   silentConnectionAtStop,
 } from './process-faults.ts'
+import { killStartChild } from './start-fault.ts'
 import { diskFull, readOnlyWindow } from './unwritable-faults.ts'
 
 /** All faults that the suite injects. */
@@ -37,6 +38,7 @@ export const faults: Fault[] = [
   killAtFailpoint('worker', 'worker.before-commit'),
   killAtFailpoint('worker', 'worker.after-commit'),
   freezeWorker,
+  killStartChild,
   rollingRestart,
   silentConnectionAtStop,
   clockSkew,

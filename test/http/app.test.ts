@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { z } from 'zod'
 import { route } from '../../src/http/route.ts'
 import { createApp } from '../../src/http/server/app.ts'
-import { healthPages } from '../../src/http/server/health.ts'
+import { healthPages, runReadinessChecks } from '../../src/http/server/health.ts'
 import { createMetrics } from '../../src/http/server/metrics.ts'
 import { DatabaseUnavailable, Overloaded } from '../../src/platform/errors.ts'
 import { type LogLine, recordingLog } from '../support/log.ts'
@@ -48,10 +48,12 @@ describe('createApp', () => {
       ],
       pages: {
         open: [
-          healthPages({
-            database: { check: () => readiness() },
-            kitchen: { check: () => kitchen(), advisory: true },
-          }),
+          healthPages(() =>
+            runReadinessChecks({
+              database: { check: () => readiness() },
+              kitchen: { check: () => kitchen(), advisory: true },
+            }),
+          ),
         ],
         callers: [],
         operators: [metrics.page],

@@ -20,10 +20,18 @@ export interface Child {
 
 const running = new Set<ChildProcess>()
 
-/** Starts `node <args>` in the repository. The process gets only `env`, PATH and HOME. */
-export function startChild(args: string[], env: Record<string, string> = {}): Child {
+/**
+ * Starts `node <args>` in the repository. The process gets only `env`, PATH and HOME.
+ * @param wrapper a program that runs node, with its arguments
+ */
+export function startChild(
+  args: string[],
+  env: Record<string, string> = {},
+  wrapper: readonly string[] = [],
+): Child {
   const { PATH, HOME, NODE_V8_COVERAGE } = process.env
-  const child = spawn(process.execPath, args, {
+  const [program = '', ...words] = [...wrapper, process.execPath, ...args]
+  const child = spawn(program, words, {
     cwd: ROOT,
     env: { PATH, HOME, ...(NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {}), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

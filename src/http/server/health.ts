@@ -10,20 +10,36 @@ interface ReadinessCheck {
 
 export type ReadinessChecks = Record<string, ReadinessCheck>
 
-/** Serves `/healthz` (liveness) and `/readyz` (readiness with the result of every check). */
-export function healthPages(checks: ReadinessChecks): Router {
+/** What one readiness check returned. */
+export interface CheckResult {
+  name: string
+  advisory: boolean
+  /** `ok` or a description of the failure */
+  result: string
+}
+
+/** Runs all checks at the same time. */
+export async function runReadinessChecks(checks: ReadinessChecks): Promise<CheckResult[]> {
+  return await Promise.all(
+    Object.entries(checks).map(async ([name, { check, advisory = false }]) => ({
+      name,
+      advisory,
+      result: await check(),
+    })),
+  )
+}
+
+/**
+ * Serves `/healthz` (liveness) and `/readyz` (readiness with the result of every check).
+ * @param readiness runs the checks
+ */
+export function healthPages(readiness: () => Promise<CheckResult[]>): Router {
   const router = new Router()
   router.get('/healthz', ctx => {
     ctx.body = { status: 'ok' }
   })
   router.get('/readyz', async ctx => {
-    const results = await Promise.all(
-      Object.entries(checks).map(async ([name, { check, advisory = false }]) => ({
-        name,
-        advisory,
-        result: await check(),
-      })),
-    )
+    const results = await readiness()
     const failed = results.filter(({ result }) => result !== 'ok')
     const fatal = failed.filter(({ advisory }) => !advisory)
     const report = Object.fromEntries(results.map(({ name, result }) => [name, result]))

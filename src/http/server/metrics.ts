@@ -1,6 +1,6 @@
 import Router from '@koa/router'
 import type { Middleware } from 'koa'
-import { meter, renderMetrics } from '../../platform/meters.ts'
+import { type ForeignMetrics, meter, renderMetrics } from '../../platform/meters.ts'
 import { methodLabel } from '../methods.ts'
 
 export interface HttpMetrics {
@@ -28,10 +28,11 @@ function record(method: string, route: string, status: number, ms: number): void
   })
 }
 
-export function createMetrics(): HttpMetrics {
+/** @param foreign returns the metrics of another process, which the page serves as well */
+export function createMetrics(foreign?: () => Promise<ForeignMetrics>): HttpMetrics {
   const page = new Router()
   page.get('/metrics', async ctx => {
-    ctx.body = await renderMetrics()
+    ctx.body = await renderMetrics(await foreign?.())
     ctx.type = 'text/plain; version=0.0.4; charset=utf-8'
   })
   return {

@@ -2,7 +2,7 @@ import { allowedHostsOf, basePathOf, type Config } from '../../platform/config.t
 import type { Logger } from '../../platform/log.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
 import { createApp } from './app.ts'
-import { healthPages, type ReadinessChecks } from './health.ts'
+import { healthPages, type ReadinessChecks, runReadinessChecks } from './health.ts'
 import { listen } from './listen.ts'
 import { createMetrics } from './metrics.ts'
 import { createHttpServer } from './server.ts'
@@ -29,7 +29,7 @@ export async function startStatusServer(
   const app = createApp({
     routes: [],
     authenticator,
-    pages: { open: [healthPages(checks)], callers: [], operators: [metrics.page] },
+    pages: { open: [healthPages(() => runReadinessChecks(checks))], callers: [], operators: [metrics.page] },
     metrics,
     allowedHosts: allowedHostsOf(config),
     basePath,
