@@ -203,7 +203,7 @@ const streams = {
     of: 'a restaurant',
     example: demoIds.restaurant,
     path: 'restaurants',
-    snapshot: 'The restaurant with its open orders, as they are.',
+    snapshot: 'The restaurant with its open orders, as they are, in parts of at most 100 orders.',
     end: ' The stream stays open.',
   },
 } as const satisfies Record<StreamKind, object>

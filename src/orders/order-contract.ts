@@ -12,7 +12,14 @@ import {
 } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ORDER_CODE, orderCode } from '../platform/order-code.ts'
-import { CLIENT_REQUEST, OUT_OF_STOCK, orderFacts, orderStatuses } from './order.ts'
+import {
+  CLIENT_REQUEST,
+  type OrderStatus,
+  OUT_OF_STOCK,
+  openStatuses,
+  orderFacts,
+  orderStatuses,
+} from './order.ts'
 
 /** Request and response schemas of orders. */
 
@@ -170,28 +177,52 @@ export const placedOrderReply = z
   })
   .meta({ id: 'PlacedOrder', description: 'Order at the time of the response that accepted it' })
 
+/**
+ * A list of statuses in a query.
+ * @param each schema of one of `count` statuses
+ * @param items the same in the OpenAPI document
+ */
+const statusList = <Status extends OrderStatus>(
+  each: z.ZodType<Status, string>,
+  count: number,
+  items: object,
+  description: string,
+) =>
+  z
+    .preprocess(
+      value => (Array.isArray(value) ? value.join(',') : value),
+      z
+        .string()
+        .transform(value => value.split(','))
+        .pipe(z.array(each).max(count, `must not have more than ${count} statuses`)),
+    )
+    .optional()
+    .meta({
+      description,
+      example: ['PLACED', 'PREPARING'],
+      param: { style: 'form', explode: false },
+      override: { type: 'array', items, minItems: 1 },
+    })
+
+/** Query of the stream of a restaurant. */
+export const openOrdersQuery = z.strictObject({
+  status: statusList(
+    z.enum(openStatuses, { error: `must be one of ${openStatuses.join(', ')}` }),
+    openStatuses.length,
+    { type: 'string', enum: openStatuses },
+    'Statuses of the orders in the snapshot, separated by commas or in repeated parameters; default: all open ones. Events are not filtered',
+  ),
+})
+
 export const listOrdersQuery = z
   .strictObject({
     restaurant_id: restaurantId.optional(),
-    status: z
-      .preprocess(
-        value => (Array.isArray(value) ? value.join(',') : value),
-        z
-          .string()
-          .transform(value => value.split(','))
-          .pipe(
-            z
-              .array(status)
-              .max(orderStatuses.length, `must not have more than ${orderStatuses.length} statuses`),
-          ),
-      )
-      .optional()
-      .meta({
-        description: 'One or more statuses, separated by commas or in repeated parameters',
-        example: ['PLACED', 'PREPARING'],
-        param: { style: 'form', explode: false },
-        override: { type: 'array', items: { $ref: '#/components/schemas/OrderStatus' }, minItems: 1 },
-      }),
+    status: statusList(
+      status,
+      orderStatuses.length,
+      { $ref: '#/components/schemas/OrderStatus' },
+      'One or more statuses, separated by commas or in repeated parameters',
+    ),
     customer_id: customerId.optional(),
     client_reference: clientReference.optional(),
     placed_from: queryTime()

@@ -1,13 +1,19 @@
 import type { Sql } from '../db/transaction.ts'
-import { openStatuses } from './order.ts'
+import type { OrderStatus } from './order.ts'
 import { type OrderRecord, orderColumns } from './order-queries.ts'
 
 /**
- * Reads the newest `count` open orders of a restaurant and returns them oldest first.
+ * Reads the oldest open orders of a restaurant, oldest first.
+ * @param statuses open statuses
  * @param count rows, 1..1,001
  */
-export async function readOpenOrders(sql: Sql, restaurantId: string, count: number): Promise<OrderRecord[]> {
-  const orders = await sql.query<OrderRecord>(openSql, [restaurantId, openStatuses, count])
+export async function readOpenOrders(
+  sql: Sql,
+  restaurantId: string,
+  statuses: readonly OrderStatus[],
+  count: number,
+): Promise<OrderRecord[]> {
+  const orders = await sql.query<OrderRecord>(openSql, [restaurantId, statuses, count])
   return orders.sort(
     (a, b) => a.placed_at.getTime() - b.placed_at.getTime() || (a.order_id < b.order_id ? -1 : 1),
   )
@@ -17,7 +23,7 @@ const openSql = `
   select ${orderColumns}
   from orders as o
   where order_id = any(array(
-    select newest.order_id
+    select oldest.order_id
     from unnest($2::text[]) as wanted (wanted_status)
     cross join lateral (
       select order_id, placed_at
@@ -25,10 +31,10 @@ const openSql = `
       where restaurant_id = $1
         and status = wanted_status
         and placed_at > '-infinity' -- lets the planner use the index of order lists
-      order by placed_at desc, order_id desc
+      order by placed_at, order_id
       limit $3
-    ) as newest
-    order by newest.placed_at desc, newest.order_id desc
+    ) as oldest
+    order by oldest.placed_at, oldest.order_id
     limit $3
   ))
 `

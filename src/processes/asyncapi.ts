@@ -1,9 +1,8 @@
-import { z } from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
 import { asyncApiDocument } from '../events/async-api.ts'
-import { restaurantReply } from '../inventory/stock-contract.ts'
 import { orderReply } from '../orders/order-contract.ts'
 import type { Config } from '../platform/config.ts'
+import { restaurantSnapshot } from '../streams/restaurant-snapshot-contract.ts'
 import { TEST_EVENT } from '../webhooks/deliveries.ts'
 import { testEventExample, testEventSchema } from '../webhooks/test-event.ts'
 
@@ -17,11 +16,3 @@ export function buildAsyncApi({ PUBLIC_URL, AUTH_MODE }: Pick<Config, 'PUBLIC_UR
     snapshots: { order: orderReply, restaurant: restaurantSnapshot },
   })
 }
-
-const restaurantSnapshot = z
-  .object({
-    restaurant: restaurantReply,
-    open_orders: z.array(orderReply).meta({ description: 'Neither delivered nor cancelled; oldest first' }),
-    has_more_open_orders: z.boolean().meta({ description: 'There are more than are shown' }),
-  })
-  .meta({ title: 'Restaurant with its open orders' })

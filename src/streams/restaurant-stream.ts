@@ -10,14 +10,18 @@ import { frameOf } from '../http/sse/event-stream.ts'
 import type { Restaurant } from '../inventory/inventory-entities.ts'
 import { presentRestaurant } from '../inventory/stock-contract.ts'
 import { readRestaurant } from '../inventory/stock-queries.ts'
+import type { OrderStatus } from '../orders/order.ts'
 import type { OrderRecord } from '../orders/order-queries.ts'
 import { presentOrder } from '../orders/present-order.ts'
 import { readOpenOrders } from '../orders/read-open-orders.ts'
 import { bodyOf, type EventTailer } from './event-tailer.ts'
+import type { RestaurantSnapshot } from './restaurant-snapshot-contract.ts'
 import { type ResumePoint, ResumeTokens } from './resume-token.ts'
 
 /** Open orders in a snapshot. */
-const MAX_OPEN_COUNT = 200
+const MAX_OPEN_COUNT = 1_000
+/** Orders per frame of a snapshot. */
+const ORDERS_PER_FRAME = 100
 /** Missed events that a resumed stream sends; a client that has missed more gets a snapshot. */
 const MAX_MISSED_COUNT = 10_000
 /** The tailer takes over when no more than this many events are left to send. */
@@ -34,12 +38,14 @@ export interface RestaurantStreamOptions {
  * Returns the stream of a restaurant: first the events after the resume point, then new events as
  * they are committed. Without a resume point, or when it is too old, too far behind or of another
  * database, the stream starts with a snapshot of the restaurant and its open orders.
+ * @param statuses of the open orders in a snapshot
  * @param lastEventId as the client sent it
  * @throws NotFound, resume-point-invalid
  */
 export async function restaurantStream(
   { database, cursors, reader, publicUrl }: RestaurantStreamOptions,
   restaurantId: string,
+  statuses: readonly OrderStatus[],
   lastEventId: string | undefined,
 ): Promise<StreamReply> {
   const tokens = new ResumeTokens(cursors, restaurantId)
@@ -77,13 +83,21 @@ export async function restaurantStream(
   }
 
   async function readSnapshot(): Promise<StreamStart> {
-    const { restaurant, orders, position } = await readRestaurantWithOrders(database, restaurantId)
-    const snapshot = {
-      restaurant: presentRestaurant(restaurant),
-      open_orders: orders.slice(-MAX_OPEN_COUNT).map(presentOrder),
-      has_more_open_orders: orders.length > MAX_OPEN_COUNT,
-    }
-    return { frames: [frameOf('snapshot', tokens.issue({ position }), JSON.stringify(snapshot))], position }
+    const { restaurant, orders, position } = await readRestaurantWithOrders(database, restaurantId, statuses)
+    const shown = orders.slice(0, MAX_OPEN_COUNT)
+    const part_count = Math.max(1, Math.ceil(shown.length / ORDERS_PER_FRAME))
+    const frames = Array.from({ length: part_count }, (_, index) => {
+      const snapshot: RestaurantSnapshot = {
+        restaurant: presentRestaurant(restaurant),
+        open_orders: shown.slice(index * ORDERS_PER_FRAME, (index + 1) * ORDERS_PER_FRAME).map(presentOrder),
+        has_more_open_orders: orders.length > MAX_OPEN_COUNT,
+        part: index + 1,
+        part_count,
+      }
+      const id = snapshot.part === part_count ? tokens.issue({ position }) : undefined
+      return frameOf('snapshot', id, JSON.stringify(snapshot))
+    })
+    return { frames, position }
   }
 
   /**
@@ -144,7 +158,7 @@ interface StreamStart {
 
 interface RestaurantWithOrders {
   restaurant: Restaurant
-  /** open orders, oldest first; one more than a snapshot shows if there are more */
+  /** the oldest open orders, oldest first; one more than a snapshot shows if there are more */
   orders: OrderRecord[]
   position: SnapshotPosition
 }
@@ -153,13 +167,14 @@ interface RestaurantWithOrders {
 async function readRestaurantWithOrders(
   database: Database,
   restaurantId: string,
+  statuses: readonly OrderStatus[],
 ): Promise<RestaurantWithOrders> {
   return await database.transaction(async tx => {
     const [, rows, restaurant, orders] = await Promise.all([
       tx.execute('set transaction isolation level repeatable read'),
       tx.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot'),
       readRestaurant(tx, restaurantId),
-      readOpenOrders(tx, restaurantId, MAX_OPEN_COUNT + 1),
+      readOpenOrders(tx, restaurantId, statuses, MAX_OPEN_COUNT + 1),
     ])
     return { restaurant, orders, position: snapshotPosition(rows[0]?.snapshot ?? '') }
   })

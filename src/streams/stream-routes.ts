@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { type Route, route } from '../http/route.ts'
 import { restaurantRouteDefaults } from '../inventory/restaurant-route-defaults.ts'
+import { openStatuses } from '../orders/order.ts'
+import { openOrdersQuery } from '../orders/order-contract.ts'
 import { orderRouteDefaults } from '../orders/order-route-defaults.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
@@ -40,15 +42,21 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       ...restaurantRouteDefaults,
       ...streams,
       path: '/api/v1/restaurants/{restaurant_id}/stream',
+      query: openOrdersQuery,
       operationId: 'streamRestaurant',
       summary: 'Follow a restaurant live',
       description:
-        'Server-sent events: a snapshot of the restaurant and its open orders (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, exactly once, and in order per order. A client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
+        'Server-sent events: a snapshot of the restaurant and its open orders (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, exactly once, and in order per order. The snapshot has the oldest 1,000 open orders, oldest first, in parts of at most 100: `part` of `part_count`. Only the last part has an `id`. `status` filters the orders of the snapshot, not the events. A client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
       statusDescription: `Stays open until either side closes it. ${KEPT_ALIVE}`,
       replyExample: restaurantFrames,
-      handle: async ({ params: { restaurant_id }, caller, lastEventId }) => {
+      handle: async ({
+        params: { restaurant_id },
+        query: { status = openStatuses },
+        caller,
+        lastEventId,
+      }) => {
         assertCanAccess(caller, restaurant_id, 'restaurant', restaurant_id)
-        return await restaurantStream(options, restaurant_id, lastEventId)
+        return await restaurantStream(options, restaurant_id, [...new Set(status)], lastEventId)
       },
     }),
   ]
@@ -58,7 +66,7 @@ const restaurantFrames = `retry:1250
 
 event:snapshot
 id:kq3V…
-data:{"restaurant":{"restaurant_id":"${demoIds.restaurant}", …},"open_orders":[ … ],"has_more_open_orders":false}
+data:{"restaurant":{"restaurant_id":"${demoIds.restaurant}", …},"open_orders":[ … ],"has_more_open_orders":false,"part":1,"part_count":1}
 
 event:order.placed.v1
 id:Zb1x…

@@ -7,6 +7,7 @@ import type { JsonSchema } from '../../src/events/event-schemas.ts'
 import type { Config } from '../../src/platform/config.ts'
 import { buildAsyncApi } from '../../src/processes/asyncapi.ts'
 import { TEST_EVENT } from '../../src/webhooks/deliveries.ts'
+import { StreamClient } from '../support/stream-client.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
 const configurations: Pick<Config, 'PUBLIC_URL' | 'AUTH_MODE'>[] = [
@@ -121,8 +122,12 @@ describe('the AsyncAPI document', () => {
       expect(validate({ ...order, timeline: [{}] }, '#/components/schemas/orderSnapshot')).to.include(
         'timeline',
       )
-      const snapshot = { restaurant, open_orders: [order], has_more_open_orders: false }
-      expect(validate(snapshot, '#/components/schemas/restaurantSnapshot')).to.equal('valid')
+      const path = `/api/v1/restaurants/${restaurant.restaurant_id}/stream`
+      const stream = await StreamClient.open(api.baseUrl + path)
+      const [snapshot] = await stream.untilEvents(1)
+      stream.close()
+      expect(snapshot?.data).to.deep.include({ open_orders: [order], part: 1, part_count: 1 })
+      expect(validate(snapshot?.data, '#/components/schemas/restaurantSnapshot')).to.equal('valid')
     })
   })
 })

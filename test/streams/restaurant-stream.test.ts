@@ -2,11 +2,23 @@ import { expect } from 'chai'
 import { SeededRandom } from '../../scripts/support/seeded-random.ts'
 import { type EventOf, newEvent } from '../../src/events/event.ts'
 import { Cursors } from '../../src/http/cursor.ts'
+import { placeOrders } from '../../src/orders/place-order.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import { newId } from '../../src/platform/ids.ts'
+import { newIdInSlotOf } from '../../src/platform/slots.ts'
 import type { Service } from '../../src/processes/service.ts'
+import type { RestaurantSnapshot } from '../../src/streams/restaurant-snapshot-contract.ts'
 import { quiet } from '../support/log.ts'
-import { addMenu, cancel, deduct, type Menu, place, prepare } from '../support/pipeline.ts'
+import {
+  addMenu,
+  cancel,
+  deduct,
+  type Menu,
+  place,
+  prepare,
+  setReady,
+  setStatus,
+} from '../support/pipeline.ts'
 import { startApi } from '../support/start-role.ts'
 import { StreamClient, type StreamEvent } from '../support/stream-client.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
@@ -45,9 +57,9 @@ describe('the stream of a restaurant', () => {
     await test.close()
   })
 
-  async function follow(lastEventId?: string, process = 0): Promise<StreamClient> {
+  async function follow(lastEventId?: string, process = 0, query = ''): Promise<StreamClient> {
     const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
-    const url = `${urls[process]}/api/v1/restaurants/${menu.restaurant_id}/stream`
+    const url = `${urls[process]}/api/v1/restaurants/${menu.restaurant_id}/stream${query}`
     const client = await StreamClient.open(url, headers)
     clients.push(client)
     return client
@@ -98,6 +110,114 @@ describe('the stream of a restaurant', () => {
       'order.placed.v1',
     ])
     expect(client.events.at(-1)?.data).to.include({ subject: `orders/${placed}` })
+  })
+
+  /** Places orders with notes, as many at a time as one statement takes. @returns the ids */
+  async function placeMany(count: number): Promise<string[]> {
+    const { restaurant_id, menu_item_ids } = menu
+    const items = menu_item_ids.map(menu_item_id => ({ menu_item_id, quantity: 1 }))
+    const ids: string[] = []
+    for (let placed = 0; placed < count; placed += 100) {
+      const batch = Array.from({ length: Math.min(100, count - placed) }, () => newIdInSlotOf(restaurant_id))
+      const requests = batch.map(order_id => ({ order_id, restaurant_id, items, notes: order_id, trace: {} }))
+      await placeOrders(test.database, requests)
+      ids.push(...batch)
+    }
+    return ids
+  }
+
+  /** Returns the parts of the snapshot that a stream begins with. */
+  async function snapshotOf(client: StreamClient): Promise<RestaurantSnapshot[]> {
+    const [first] = await client.untilEvents(1)
+    await client.untilEvents(Number(first?.data['part_count']))
+    return client.events
+      .filter(({ event }) => event === 'snapshot')
+      .map(({ data }) => data as unknown as RestaurantSnapshot)
+  }
+  const ordersIn = (parts: readonly RestaurantSnapshot[]) => parts.flatMap(({ open_orders }) => open_orders)
+
+  it('has the oldest 1,000 open orders, oldest first, in parts of 100 of which only the last has an id', async () => {
+    const ids = await placeMany(1_005)
+    const [late = '', older = ''] = ids
+    for (const order of [late, older]) {
+      await deduct(test.database, order)
+      await prepare(test.database, order)
+    }
+    await setReady(test.database, late)
+    await setStatus(test.database, older, 'OUT_FOR_DELIVERY')
+    const gone = ids.splice(2, 1)
+    await cancel(test.database, gone[0] ?? '')
+    const client = await follow()
+    const parts = await snapshotOf(client)
+    expect(parts.map(({ part, part_count }) => [part, part_count])).to.deep.equal(
+      Array.from({ length: 10 }, (_, index) => [index + 1, 10]),
+    )
+    for (const { restaurant, open_orders, has_more_open_orders } of parts) {
+      expect(restaurant.restaurant_id).to.equal(menu.restaurant_id)
+      expect([open_orders.length, has_more_open_orders]).to.deep.equal([100, true])
+    }
+    expect(client.events.map(({ id }) => id !== '')).to.deep.equal([
+      ...Array.from({ length: 9 }, () => false),
+      true,
+    ])
+    const orders = ordersIn(parts)
+    expect(orders.map(({ order_id }) => order_id)).to.deep.equal(ids.slice(0, 1_000))
+    expect(orders.map(({ notes }) => notes)).to.deep.equal(ids.slice(0, 1_000))
+    expect(orders.every(({ items }) => items.length === 1)).to.equal(true)
+    expect(orders[0]).to.include({ status: 'PREPARING' }).and.have.property('ready_at').that.is.a('string')
+    expect(orders[1]).to.include({ status: 'OUT_FOR_DELIVERY', ready_at: null })
+
+    const [event] = await append(1)
+    await client.untilEvents(11)
+    const resumed = await follow(client.events[9]?.id)
+    await resumed.untilEvents(1)
+    for (const { news } of [client, resumed]) expect(eventIds(news)).to.deep.equal([event])
+  })
+
+  it('has one part for up to 100 orders, and none without orders', async () => {
+    const countParts = async () => {
+      const client = await follow()
+      const parts = await snapshotOf(client)
+      expect(parts.some(({ has_more_open_orders }) => has_more_open_orders)).to.equal(false)
+      expect(client.lastId).to.be.a('string')
+      return parts.map(({ open_orders }) => open_orders.length)
+    }
+    expect(await countParts()).to.deep.equal([0])
+    await placeMany(100)
+    expect(await countParts()).to.deep.equal([100])
+    await placeMany(1)
+    expect(await countParts()).to.deep.equal([100, 1])
+  })
+
+  it('filters the orders of the snapshot by status, and no event', async () => {
+    const [placed = '', preparing = '', out = ''] = await placeMany(3)
+    for (const order of [preparing, out]) {
+      await deduct(test.database, order)
+      await prepare(test.database, order)
+    }
+    await setStatus(test.database, out, 'OUT_FOR_DELIVERY')
+    for (const [query, expected] of [
+      ['?status=PREPARING', [preparing]],
+      ['?status=PREPARING,OUT_FOR_DELIVERY', [preparing, out]],
+      ['?status=OUT_FOR_DELIVERY&status=PLACED&status=PLACED', [placed, out]],
+    ] as const) {
+      const client = await follow(undefined, 0, query)
+      const parts = await snapshotOf(client)
+      expect(
+        ordersIn(parts).map(({ order_id }) => order_id),
+        query,
+      ).to.deep.equal(expected)
+      const [event] = await append(1)
+      await client.untilEvents(2)
+      expect(eventIds(client.news)).to.deep.equal([event])
+    }
+    const client = await follow(undefined, 0, '?status=OUT_FOR_DELIVERY')
+    await client.untilEvents(1)
+    await setReady(test.database, preparing)
+    await client.untilEvents(2)
+    expect(client.news.map(({ event }) => event)).to.deep.equal(['order.ready.v1'])
+    for (const bad of ['DELIVERED', 'CANCELLED', 'placed', '', 'PLACED,PLACED,PLACED,PLACED'])
+      expect(await follow(undefined, 0, `?status=${bad}`).catch(String), bad).to.match(/400 .*query-invalid/)
   })
 
   it('resumes after any event, also within a batch, at either process', async () => {

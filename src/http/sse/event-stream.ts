@@ -17,9 +17,14 @@ const { Connection: _, ...headers } = Connection.constants.RESPONSE_HEADERS
 /** The headers of a stream. Node sets `Connection`. */
 export const streamHeaders: Readonly<Record<string, string>> = headers
 
-/** Renders an event. @param data one line of JSON */
-export function frameOf(event: string, id: string, data: string): string {
-  return createEventBuffer({ serializer: String }).push(data, event, id).read()
+/**
+ * Renders an event.
+ * @param id undefined: the event is part of a whole that clients cannot resume within
+ * @param data one line of JSON
+ */
+export function frameOf(event: string, id: string | undefined, data: string): string {
+  const frame = createEventBuffer({ serializer: String }).event(event)
+  return (id === undefined ? frame : frame.id(id)).data(data).dispatch().read()
 }
 
 /**
