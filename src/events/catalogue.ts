@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { demoIds } from '../platform/demo-ids.ts'
 import { defineEvent } from './define-event.ts'
+import { menuEvents } from './menu-events.ts'
 import {
   amount,
   itemName,
@@ -123,34 +124,7 @@ export const eventCatalogue = {
     },
   }),
 
-  'inventory.low_stock.v1': defineEvent({
-    title: 'Low stock',
-    description:
-      'A change of stock or threshold made the stock of a menu item low: at or below its threshold. The event is sent again only after the stock was above the threshold.',
-    payload: z.object({
-      restaurant_id: orderKeys.restaurant_id,
-      menu_item_id: menuItemId,
-      name: z.string().meta({ description: 'Name of the item' }),
-      available_qty: z.int().nonnegative().meta({ description: 'Portions left' }),
-      low_stock_threshold: z
-        .int()
-        .nonnegative()
-        .meta({ description: 'Stock at or below this number is low' }),
-      at: time('When the stock became low'),
-    }),
-    sequence: null,
-    example: {
-      event_id: '01a20485-b06a-7000-8000-0000000000e8',
-      payload: {
-        restaurant_id,
-        menu_item_id: margherita,
-        name: 'Pizza Margherita',
-        available_qty: 2,
-        low_stock_threshold: 3,
-        at: '2026-11-22T18:30:00.042Z',
-      },
-    },
-  }),
+  ...menuEvents,
 
   'order.status.preparing.v1': defineEvent({
     title: 'Order in preparation',

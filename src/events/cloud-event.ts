@@ -16,7 +16,7 @@ export interface CloudEvent<Type extends EventType = EventType> {
   /** public URL of the system that published it */
   source: string
   type: Type
-  /** `orders/{order_id}` or `menu-items/{menu_item_id}` */
+  /** `orders/{order_id}`, `menu-items/{menu_item_id}` or `restaurants/{restaurant_id}` */
   subject: string
   /** RFC 3339, UTC */
   time: string
@@ -62,7 +62,10 @@ export function schemaPath(type: EventType): string {
 }
 
 function subjectOf({ payload }: EventOf): string {
-  return 'order_id' in payload ? `orders/${payload.order_id}` : `menu-items/${payload.menu_item_id}`
+  if ('order_id' in payload) return `orders/${payload.order_id}`
+  return 'menu_item_id' in payload
+    ? `menu-items/${payload.menu_item_id}`
+    : `restaurants/${payload.restaurant_id}`
 }
 
 /** Fields of every CloudEvent, test events of webhooks included. */
@@ -72,10 +75,10 @@ export const cloudEventFields = {
     .uuid()
     .meta({ description: 'Id of the event, the same in every delivery: use it to detect duplicates' }),
   source: z.url().meta({ description: 'Public URL of the system that published the event' }),
-  subject: z
-    .string()
-    .min(1)
-    .meta({ description: 'Subject of the event: `orders/{order_id}` or `menu-items/{menu_item_id}`' }),
+  subject: z.string().min(1).meta({
+    description:
+      'Subject of the event: `orders/{order_id}`, `menu-items/{menu_item_id}` or `restaurants/{restaurant_id}`',
+  }),
   time: z.iso.datetime().meta({ description: 'Time of the event, in UTC' }),
   datacontenttype: z.literal('application/json').meta({ description: 'Media type of `data`' }),
   dataschema: z.url().meta({ description: 'URL of the JSON Schema of `data`' }),

@@ -55,9 +55,9 @@ function eventFrom<Type extends EventType>(
   return { event_id, type, restaurant_id, order_id, payload, trace_context }
 }
 
-/** Returns the trace context for events that follow from `event`. */
-export function follow(event: EventOf): TraceContext {
-  return { ...event.trace_context, caused_by: event.event_id }
+/** Returns the trace context for events that follow from `event`, if there is one. */
+export function follow(event: EventOf | undefined): TraceContext {
+  return event ? { ...event.trace_context, caused_by: event.event_id } : {}
 }
 
 /** The type is not in the catalogue, or the payload does not match its schema. */

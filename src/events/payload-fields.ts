@@ -23,6 +23,26 @@ export const orderedItem = {
   quantity: z.int().positive().meta({ description: 'Portions, summed over all lines of the item' }),
 }
 
+/** Whether a menu item or a restaurant takes orders. */
+export const availability = {
+  active: z.boolean().meta({ description: 'Whether new orders are accepted' }),
+  inactive_until: z.iso.datetime().nullable().meta({
+    description: 'Until when new orders are refused, in UTC; null: until further notice, or active',
+  }),
+  inactive_reason: z
+    .string()
+    .nullable()
+    .meta({ description: 'Why new orders are refused, if a reason was given' }),
+}
+
+export const changed = (...examples: [string, string]) =>
+  z
+    .array(z.string())
+    .min(1)
+    .meta({
+      description: `Names of the changed properties, as in the API, such as \`${examples.join('` and `')}\`. Not all of them are in this event`,
+    })
+
 /** The payload of an event that records a step in the history of an order. */
 export const statusChange = <Status extends string>(status: Status) =>
   z.object({

@@ -169,9 +169,10 @@ export const problems = {
   'restaurant-inactive': {
     status: 409,
     title: 'Restaurant inactive',
-    meaning: 'The restaurant is inactive and does not accept orders.',
+    meaning:
+      'The restaurant does not accept orders until `inactive_until`, or until further notice if that is null.',
     whatToDo: 'Retry when it is active. PATCH /api/v1/restaurants/{restaurant_id} activates it.',
-    example: exampleOf(new RestaurantInactive()),
+    example: exampleOf(new RestaurantInactive(new Date('2026-11-22T19:00:00.000Z'))),
   },
   'slot-not-served': {
     status: 421,

@@ -49,6 +49,10 @@ export const problemSchema = z
             detail: z
               .string()
               .meta({ description: 'What is wrong with the value', example: 'must not be less than 1' }),
+            inactive_until: z.iso.datetime().nullable().optional().meta({
+              description: 'Of an item that cannot be ordered: when it can be again; null: not known',
+              example: '2026-11-23T10:00:00.000Z',
+            }),
           })
           .meta({ id: 'ProblemError', description: 'Invalid value of a request' }),
       )

@@ -74,6 +74,14 @@ export const queryTime = (min = MIN_YEAR, max = MAX_YEAR) =>
       abort: true,
     })
 
+/** A time in a body. */
+export const inputTime = z.iso
+  .datetime({ offset: true, abort: true, error: 'must be a time like 2026-11-22T18:30:00Z' })
+  .refine(time => hasSupportedYear(new Date(time), MIN_YEAR, MAX_YEAR), {
+    error: `must be in a year from ${MIN_YEAR} to ${MAX_YEAR}`,
+    abort: true,
+  })
+
 /** A whole number from `min` to `max`. */
 export const wholeNumber = (min: number, max: number) =>
   z

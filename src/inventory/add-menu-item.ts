@@ -3,6 +3,7 @@ import type { TraceContext } from '../events/event.ts'
 import { NotFound } from '../platform/errors.ts'
 import { newId } from '../platform/ids.ts'
 import { newIdInSlotOf } from '../platform/slots.ts'
+import { ACTIVE } from './availability.ts'
 import {
   MenuItemEntity,
   RestaurantEntity,
@@ -49,7 +50,7 @@ export async function addMenuItem(tx: Tx, request: AddMenuItem): Promise<StoredM
     price_minor: parsePrice(price, restaurant),
     available_qty,
     low_stock_threshold,
-    deactivated_at: null,
+    ...ACTIVE,
     version: 1,
   })
   await tx.entities.insert(StockMovementEntity, {

@@ -2,6 +2,7 @@ import type { Tx } from '../db/transaction.ts'
 import { ValidationFailed } from '../platform/errors.ts'
 import { iso4217 } from '../platform/iso-4217.ts'
 import { assertTimeZone, DEFAULT_TIME_ZONE } from './assert-time-zone.ts'
+import { ACTIVE } from './availability.ts'
 import { type Restaurant, RestaurantEntity } from './inventory-entities.ts'
 
 export interface AddRestaurant {
@@ -26,10 +27,10 @@ export async function addRestaurant(tx: Tx, request: AddRestaurant): Promise<Res
     currency,
     currency_decimals,
     time_zone,
-    deactivated_at: null,
+    ...ACTIVE,
     version: 1,
   }
   const { generatedMaps } = await tx.entities.insert(RestaurantEntity, restaurant)
   const [{ created_at }] = generatedMaps as [Pick<Restaurant, 'created_at'>]
-  return { ...restaurant, created_at }
+  return { ...restaurant, has_returned: false, created_at }
 }

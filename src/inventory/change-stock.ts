@@ -1,7 +1,9 @@
 import type { Tx } from '../db/transaction.ts'
 import type { TraceContext } from '../events/event.ts'
+import { appendEvents } from '../outbox/append-event.ts'
 import { NotFound, StockShort, ValidationFailed } from '../platform/errors.ts'
 import type { Precondition } from '../platform/precondition.ts'
+import { stockChanged } from './changed-events.ts'
 import type { StoredMenuItem } from './inventory-entities.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
@@ -29,8 +31,8 @@ export interface Adjustment extends StockChange {
 }
 
 /**
- * Changes the stock of an item on behalf of a client, with a row in the ledger, and appends the
- * low-stock event if the change made the stock low.
+ * Changes the stock of an item on behalf of a client, with a row in the ledger. Appends
+ * `inventory.item.changed.v1`, and the low-stock event if the change made the stock low.
  * @throws NotFound; the errors of the precondition; StockShort when stock would become negative;
  *   ValidationFailed when stock would rise beyond {@link MAX_STOCK}
  */
@@ -54,6 +56,7 @@ export async function changeStock(tx: Tx, change: Restock | Adjustment): Promise
     },
   ])
   const after = await readMenuItem(tx, menu_item_id)
+  appendEvents(tx, [stockChanged(after, trace)])
   reportLowStock(tx, before, after, trace)
   return after
 }

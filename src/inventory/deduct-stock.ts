@@ -4,6 +4,7 @@ import { lockAndClaim } from '../orders/lock-and-claim.ts'
 import { OUT_OF_STOCK } from '../orders/order.ts'
 import type { Handled } from '../outbox/event-handler.ts'
 import { now } from '../platform/clock.ts'
+import { changedAtZero } from './changed-at-zero.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
 import { allocate, crossings } from './stock.ts'
@@ -13,7 +14,8 @@ import { allocate, crossings } from './stock.ts'
  * order is deducted at most once: the event must be new in `processed_events`, the locked order
  * must still be PLACED, and the unique index of `stock_movements` refuses a second DEDUCT per order
  * and item. Insufficient stock is an outcome with its own event, not an error. An item whose
- * stock becomes low gets one `inventory.low_stock.v1`.
+ * stock becomes low gets one `inventory.low_stock.v1`, and an item that is sold out one
+ * `inventory.item.changed.v1`.
  */
 export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]): Promise<Handled> {
   // The items of an order that is not due are locked too, which saves a round trip.
@@ -80,15 +82,16 @@ export async function deductStock(tx: Tx, events: EventOf<'order.placed.v1'>[]):
     )
   }
   moveStock(tx, movements)
+  // Events about an item follow the first order of the batch that deducted it.
+  const firstOf = (id: string) =>
+    due.find(({ payload }) => payload.items.some(item => item.menu_item_id === id))
   for (const low of crossings(onHand, movements)) {
-    // The event follows the first order of the batch that deducted the item.
-    const event = due.find(({ payload }) =>
-      payload.items.some(item => item.menu_item_id === low.menu_item_id),
-    )
+    const event = firstOf(low.menu_item_id)
     if (!event) continue
     const { restaurant_id } = event
     const payload = { restaurant_id, ...low, at: deducted_at }
     followUps.push(newEvent('inventory.low_stock.v1', payload, follow(event)))
   }
-  return { outcomes, events: followUps, orders }
+  const changed = await changedAtZero(tx, onHand, movements, id => follow(firstOf(id)))
+  return { outcomes, events: [...followUps, ...changed], orders }
 }

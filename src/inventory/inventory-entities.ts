@@ -1,8 +1,9 @@
 import { EntitySchema } from 'typeorm'
+import { hasReturnedSql, type StoredAvailability } from './availability.ts'
 
 /** TypeORM entities for single rows. Sets, locks and hot statements are SQL. */
 
-export interface Restaurant {
+export interface Restaurant extends StoredAvailability {
   restaurant_id: string
   name: string
   currency: string
@@ -10,14 +11,10 @@ export interface Restaurant {
   currency_decimals: number
   /** IANA name */
   time_zone: string
-  /** time since which new orders are refused; null: active */
-  deactivated_at: Date | null
-  /** number of changes, from 1 */
-  version: number
   created_at: Date
 }
 
-export interface MenuItem {
+export interface MenuItem extends StoredAvailability {
   menu_item_id: string
   restaurant_id: string
   name: string
@@ -26,10 +23,6 @@ export interface MenuItem {
   low_stock_threshold: number | null
   /** time since which the stock is at or below the threshold; null: it is not; set by a trigger */
   low_since: Date | null
-  /** time since which orders with this item are refused; null: active */
-  deactivated_at: Date | null
-  /** number of changes, from 1; stock movements do not count */
-  version: number
   created_at: Date
   updated_at: Date
   restaurant?: Restaurant
@@ -59,6 +52,13 @@ interface Movement {
  */
 export const itemChangedAt = `greatest(clock_timestamp(), menu_items.updated_at + interval '1 microsecond')`
 
+const availability = {
+  deactivated_at: { type: 'timestamptz', nullable: true },
+  inactive_until: { type: 'timestamptz', nullable: true },
+  inactive_reason: { type: 'text', nullable: true },
+  has_returned: { type: 'boolean', virtualProperty: true, query: hasReturnedSql },
+} as const
+
 const created = { type: 'timestamptz', default: () => 'clock_timestamp()' } as const
 
 export const RestaurantEntity = new EntitySchema<Restaurant>({
@@ -70,7 +70,7 @@ export const RestaurantEntity = new EntitySchema<Restaurant>({
     currency: { type: 'text' },
     currency_decimals: { type: 'smallint' },
     time_zone: { type: 'text' },
-    deactivated_at: { type: 'timestamptz', nullable: true },
+    ...availability,
     version: { type: 'integer' },
     created_at: created,
   },
@@ -87,7 +87,7 @@ export const MenuItemEntity = new EntitySchema<StoredMenuItem>({
     available_qty: { type: 'bigint' },
     low_stock_threshold: { type: 'integer', nullable: true },
     low_since: { type: 'timestamptz', nullable: true, insert: false, update: false },
-    deactivated_at: { type: 'timestamptz', nullable: true },
+    ...availability,
     version: { type: 'integer' },
     created_at: created,
     updated_at: created,

@@ -4,6 +4,7 @@ import { withIdempotency } from '../http/idempotency.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
+import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { ValidationFailed } from '../platform/errors.ts'
 import { etagOf } from '../platform/precondition.ts'
@@ -22,8 +23,14 @@ import {
 import { menuItemExample, restaurantExample, restaurantTag } from './stock-examples.ts'
 import { listMenu, listRestaurants, readRestaurant } from './stock-queries.ts'
 
+interface RestaurantRoutesOptions {
+  database: Database
+  cursors: Cursors
+  wakeDispatcher: WakeDispatcher
+}
+
 /** Operations on restaurants and their menus. */
-export function restaurantRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
+export function restaurantRoutes({ database, cursors, wakeDispatcher }: RestaurantRoutesOptions): Route[] {
   return [
     route({
       ...listOf(restaurantReply, restaurantExample),
@@ -76,7 +83,7 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
       scope: 'inventory:write',
       summary: 'Update a restaurant',
       description:
-        'Changes the properties that are sent; all others stay unchanged. With `active: false`, new orders are refused with 409; placed orders continue. Another `time_zone` regroups the statistics at once.',
+        'Changes the properties that are sent; all others stay unchanged. With `active: false`, new orders are refused with 409, until `inactive_until` if it is sent; placed orders continue. The return is published as `restaurant.changed.v1` within seconds. Another `time_zone` regroups the statistics at once.',
       tag: 'Restaurants',
       params: restaurantParams,
       resource: 'restaurant',
@@ -91,11 +98,12 @@ export function restaurantRoutes({ database, cursors }: { database: Database; cu
         new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),
         'restaurant-not-found',
       ],
-      handle: ({ params, body, caller, precondition, idempotency }) => {
+      handle: ({ params, body, caller, precondition, idempotency, trace }) => {
         assertCanAccess(caller, params.restaurant_id, 'restaurant', params.restaurant_id)
-        return withIdempotency(database, idempotency, 200, async tx =>
-          restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, precondition })),
-        )
+        return withIdempotency(database, idempotency, 200, async tx => {
+          tx.afterCommit(wakeDispatcher)
+          return restaurantReplyOf(await changeRestaurant(tx, { ...params, ...body, precondition, trace }))
+        })
       },
     }),
     route({

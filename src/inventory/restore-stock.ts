@@ -1,7 +1,8 @@
 import type { Tx } from '../db/transaction.ts'
-import type { EventOf } from '../events/event.ts'
+import { type EventOf, follow } from '../events/event.ts'
 import { lockAndClaim } from '../orders/lock-and-claim.ts'
 import type { Handled } from '../outbox/event-handler.ts'
+import { changedAtZero } from './changed-at-zero.ts'
 import { lockStock } from './lock-stock.ts'
 import { moveStock } from './move-stock.ts'
 
@@ -14,7 +15,8 @@ interface Deducted {
 
 /**
  * Restores the stock of cancelled orders: for each DEDUCT in the ledger that has no RESTORE yet. An
- * order that was cancelled before its stock was deducted has none, and nothing changes.
+ * order that was cancelled before its stock was deducted has none, and nothing changes. An item
+ * that was sold out gets one `inventory.item.changed.v1`.
  */
 export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>[]): Promise<Handled> {
   const { claimed } = await lockAndClaim(tx, 'inventory.restore', events)
@@ -23,19 +25,20 @@ export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>
     due.map(event => event.order_id),
     due.map(event => event.restaurant_id),
   ])
-  await lockStock(tx, deducted)
-  const eventOfOrder = new Map(due.map(event => [event.order_id, event.event_id]))
-  moveStock(
-    tx,
-    deducted.map(({ order_id, restaurant_id, menu_item_id, quantity }) => ({
-      restaurant_id,
-      menu_item_id,
-      order_id,
-      event_id: eventOfOrder.get(order_id) ?? null,
-      kind: 'RESTORE' as const,
-      delta: quantity,
-    })),
-  )
+  const onHand = await lockStock(tx, deducted)
+  const eventOfOrder = new Map(due.map(event => [event.order_id, event]))
+  const movements = deducted.map(({ order_id, restaurant_id, menu_item_id, quantity }) => ({
+    restaurant_id,
+    menu_item_id,
+    order_id,
+    event_id: eventOfOrder.get(order_id)?.event_id ?? null,
+    kind: 'RESTORE' as const,
+    delta: quantity,
+  }))
+  moveStock(tx, movements)
+  // Events about an item follow the first order of the batch that restored it.
+  const firstOf = (id: string) => deducted.find(({ menu_item_id }) => menu_item_id === id)?.order_id ?? ''
+  const changed = await changedAtZero(tx, onHand, movements, id => follow(eventOfOrder.get(firstOf(id))))
 
   const restored = new Set(deducted.map(({ order_id }) => order_id))
   const outcomes = new Map(
@@ -44,7 +47,7 @@ export async function restoreStock(tx: Tx, events: EventOf<'order.cancelled.v1'>
       return [event_id, restored.has(order_id) ? 'stock restored' : 'nothing to restore']
     }),
   )
-  return { outcomes, events: [] }
+  return { outcomes, events: changed }
 }
 
 const deductedSql = `

@@ -3,6 +3,7 @@ import { paginationFields } from '../http/pagination.ts'
 import {
   currency,
   id,
+  inputTime,
   moneyInput,
   moneyOutput,
   optional,
@@ -40,6 +41,23 @@ const threshold = wholeNumber(0, MAX_STOCK).meta(ofThreshold)
 
 const NOT_TRUE_OR_FALSE = 'must be true or false'
 const active = z.boolean(NOT_TRUE_OR_FALSE)
+
+const ofUntil = {
+  description: 'Time from which new orders are accepted again; null: until further notice, or active',
+  example: null,
+}
+const ofReason = { description: 'Why new orders are refused; null: no reason, or active', example: null }
+const inactivity = {
+  inactive_until: inputTime.nullable().optional().meta(ofUntil),
+  inactive_reason: text(200, { description: 'Reason', example: 'the oven is broken' }, 'several lines')
+    .nullable()
+    .optional()
+    .meta(ofReason),
+}
+const inactivityReply = {
+  inactive_until: timestamp(ofUntil.description).nullable().meta(ofUntil),
+  inactive_reason: z.string().nullable().meta(ofReason),
+}
 
 const EMPTY = 'must have at least one property'
 const isNotEmpty = (body: object) => Object.keys(body).length > 0
@@ -82,6 +100,7 @@ export const changeRestaurantBody = z
     name: restaurantName.optional(),
     time_zone: timeZone.optional(),
     active: active.optional().meta({ description: 'Whether new orders are accepted', example: true }),
+    ...inactivity,
   })
   .refine(isNotEmpty, EMPTY)
   .meta({ id: 'ChangeRestaurant', minProperties: 1, description: 'Properties of a restaurant to change' })
@@ -92,6 +111,7 @@ export const changeMenuItemBody = z
     price: moneyInput.optional(),
     low_stock_threshold: threshold.nullable().optional().meta(ofThreshold),
     active: active.optional().meta({ description: 'Whether the item can be ordered', example: true }),
+    ...inactivity,
   })
   .refine(isNotEmpty, EMPTY)
   .meta({ id: 'ChangeMenuItem', minProperties: 1, description: 'Properties of a menu item to change' })
@@ -140,6 +160,7 @@ export const restaurantReply = z
     currency,
     time_zone: timeZone,
     active: active.meta({ description: 'Whether new orders are accepted', example: true }),
+    ...inactivityReply,
     created_at: timestamp('Time of creation'),
   })
   .meta({ id: 'Restaurant', description: 'Restaurant' })
@@ -158,6 +179,7 @@ export const menuItemReply = z
       'Time since which stock is low: at or below the threshold; null: it is not low',
     ).nullable(),
     active: active.meta({ description: 'Whether the item can be ordered', example: true }),
+    ...inactivityReply,
     created_at: timestamp('Time of creation'),
     updated_at: timestamp('Time of the last change of the item or its stock'),
   })
@@ -172,6 +194,8 @@ export function presentRestaurant({
   currency,
   time_zone,
   deactivated_at,
+  inactive_until,
+  inactive_reason,
   created_at,
 }: Restaurant): RestaurantReply {
   return {
@@ -180,6 +204,8 @@ export function presentRestaurant({
     currency,
     time_zone,
     active: deactivated_at === null,
+    inactive_until: inactive_until?.toISOString() ?? null,
+    inactive_reason,
     created_at: created_at.toISOString(),
   }
 }
@@ -198,6 +224,8 @@ export function presentMenuItem(item: MenuItem & { restaurant: Restaurant }): Me
     low_stock_threshold,
     low_since: low_since?.toISOString() ?? null,
     active: item.deactivated_at === null,
+    inactive_until: item.inactive_until?.toISOString() ?? null,
+    inactive_reason: item.inactive_reason,
     created_at: item.created_at.toISOString(),
     updated_at: item.updated_at.toISOString(),
   }

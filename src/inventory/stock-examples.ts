@@ -15,6 +15,8 @@ export const restaurantExample: RestaurantReply = {
   currency: 'EUR',
   time_zone: 'Europe/Rome',
   active: true,
+  inactive_until: null,
+  inactive_reason: null,
   created_at: '2026-11-22T18:00:00.000Z',
 }
 
@@ -28,6 +30,8 @@ export const menuItemExample: MenuItemReply = {
   low_stock_threshold: 3,
   low_since: null,
   active: true,
+  inactive_until: null,
+  inactive_reason: null,
   created_at: '2026-11-22T18:00:00.000Z',
   updated_at: '2026-11-22T18:00:00.000Z',
 }

@@ -1,17 +1,33 @@
+import { In } from 'typeorm'
 import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import { NIL_UUID } from '../platform/ids.ts'
 import { etagOf } from '../platform/precondition.ts'
+import { asReturned, hasReturnedSql } from './availability.ts'
 import { type MenuItem, MenuItemEntity, type Restaurant, type StoredMenuItem } from './inventory-entities.ts'
 
 /** Reads one menu item with its restaurant. @throws NotFound */
 export async function readMenuItem(tx: Tx, menuItemId: string): Promise<StoredMenuItem> {
-  const item = await tx.entities.findOne(MenuItemEntity, {
-    where: { menu_item_id: menuItemId },
-    relations: { restaurant: true },
-  })
+  const [item] = await readMenuItems(tx, [menuItemId])
   if (!item) throw new NotFound('menu-item', menuItemId)
   return item
+}
+
+/** Reads menu items with their restaurants, as clients see them. */
+export async function readMenuItems(tx: Tx, menuItemIds: readonly string[]): Promise<StoredMenuItem[]> {
+  const items = await tx.entities.find(MenuItemEntity, {
+    where: { menu_item_id: In([...menuItemIds]) },
+    relations: { restaurant: true },
+    order: { menu_item_id: 'asc' },
+  })
+  return items.map(item => changedByReturn(item))
+}
+
+/** The return of an item is its last change, unless its stock moved later. */
+function changedByReturn<Item extends MenuItem>(item: Item): Item {
+  const { has_returned, inactive_until, updated_at } = item
+  if (!has_returned || inactive_until === null || inactive_until < updated_at) return asReturned(item)
+  return { ...asReturned(item), updated_at: inactive_until, updated_us: inactive_until.getTime() * 1_000 }
 }
 
 /**
@@ -26,7 +42,7 @@ export function menuItemTagOf({ version, updated_us }: StoredMenuItem): string {
 export async function readRestaurant(sql: Sql, restaurantId: string): Promise<Restaurant> {
   const [restaurant] = await sql.query<Restaurant>(restaurantSql, [restaurantId])
   if (!restaurant) throw new NotFound('restaurant', restaurantId)
-  return restaurant
+  return asReturned(restaurant)
 }
 
 /**
@@ -41,9 +57,10 @@ export async function listRestaurants(
   among?: ReadonlySet<string>,
 ): Promise<Restaurant[]> {
   const bounds = [after ?? NIL_UUID, count]
-  return among
+  const restaurants = among
     ? await sql.query<Restaurant>(restaurantsAmongSql, [...bounds, [...among]])
     : await sql.query<Restaurant>(restaurantsSql, bounds)
+  return restaurants.map(asReturned)
 }
 
 /**
@@ -60,17 +77,21 @@ export async function listMenu(
 ): Promise<(MenuItem & { restaurant: Restaurant })[]> {
   const { restaurant_id } = restaurant
   const items = await sql.query<MenuItem>(menuSql, [restaurant_id, after ?? NIL_UUID, count, isLow])
-  return items.map(item => ({ ...item, restaurant }))
+  return items.map(item => ({ ...changedByReturn(item), restaurant }))
 }
 
+const restaurantColumns = `
+  restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, inactive_until, inactive_reason,
+  ${hasReturnedSql('restaurants')} as has_returned, version, created_at`
+
 const restaurantSql = `
-  select restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, version, created_at
+  select ${restaurantColumns}
   from restaurants
   where restaurant_id = $1
 `
 
 const restaurantsSql = `
-  select restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, version, created_at
+  select ${restaurantColumns}
   from restaurants
   where restaurant_id > $1
   order by restaurant_id
@@ -78,7 +99,7 @@ const restaurantsSql = `
 `
 
 const restaurantsAmongSql = `
-  select restaurant_id, name, currency, currency_decimals, time_zone, deactivated_at, version, created_at
+  select ${restaurantColumns}
   from restaurants
   where restaurant_id = any($3::uuid[])
     and restaurant_id > $1
@@ -88,7 +109,7 @@ const restaurantsAmongSql = `
 
 const menuSql = `
   select menu_item_id, restaurant_id, name, price_minor, available_qty, low_stock_threshold, low_since, deactivated_at,
-    version, created_at, updated_at
+    inactive_until, inactive_reason, ${hasReturnedSql('menu_items')} as has_returned, version, created_at, updated_at
   from menu_items
   where restaurant_id = $1
     and menu_item_id > $2

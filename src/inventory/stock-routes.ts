@@ -151,7 +151,7 @@ export function stockRoutes({ database, servedSlots, wakeDispatcher }: StockRout
       operationId: 'changeMenuItem',
       summary: 'Update a menu item',
       description:
-        'Changes the properties that are sent; all others stay unchanged. Placed orders keep their name and price. To change stock, use restock or adjust.',
+        'Changes the properties that are sent; all others stay unchanged. Placed orders keep their name and price. With `active: false`, new orders with the item are refused, until `inactive_until` if it is sent; the return is published as `inventory.item.changed.v1` within seconds. To change stock, use restock or adjust.',
       body: changeMenuItemBody,
       errors: [
         new ValidationFailed([{ pointer: '/active', detail: 'must be true or false' }]),

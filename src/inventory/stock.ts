@@ -80,18 +80,34 @@ export function becomesLow(before: StockLevel | null, after: StockLevel): boolea
 }
 
 /** Returns the items whose stock becomes low through `movements`. */
-export function crossings(
-  before: ReadonlyMap<string, OnHand>,
-  movements: readonly { menu_item_id: string; delta: number }[],
-): LowStock[] {
-  const moved = new Map<string, number>()
-  for (const { menu_item_id, delta } of movements)
-    moved.set(menu_item_id, (moved.get(menu_item_id) ?? 0) + delta)
-  return [...moved].flatMap(([menu_item_id, delta]) => {
+export function crossings(before: ReadonlyMap<string, OnHand>, movements: readonly Movement[]): LowStock[] {
+  return [...sums(movements)].flatMap(([menu_item_id, delta]) => {
     const item = before.get(menu_item_id)
     if (!item || item.low_stock_threshold === null) return []
     const { name, low_stock_threshold } = item
     const after = { available_qty: item.available_qty + delta, low_stock_threshold }
     return becomesLow(item, after) ? [{ menu_item_id, name, ...after }] : []
   })
+}
+
+/** Returns the ids of the items whose stock reaches or leaves zero through `movements`. */
+export function zeroCrossings(
+  before: ReadonlyMap<string, Pick<OnHand, 'available_qty'>>,
+  movements: readonly Movement[],
+): string[] {
+  return [...sums(movements)].flatMap(([menu_item_id, delta]) => {
+    const onHand = before.get(menu_item_id)?.available_qty
+    return onHand !== undefined && (onHand === 0) !== (onHand + delta === 0) ? [menu_item_id] : []
+  })
+}
+
+interface Movement {
+  menu_item_id: string
+  delta: number
+}
+
+function sums(movements: readonly Movement[]): Map<string, number> {
+  const sum = new Map<string, number>()
+  for (const { menu_item_id, delta } of movements) sum.set(menu_item_id, (sum.get(menu_item_id) ?? 0) + delta)
+  return sum
 }

@@ -30,6 +30,7 @@ const eventQueue = {
 export const eventQueues = {
   'inventory.deduct': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
   'inventory.restore': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
+  'inventory.return': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
   'order.prepare': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
   'order.reject': { ...eventQueue, batchSize: 200, localConcurrency: 1 },
 } as const

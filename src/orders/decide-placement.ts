@@ -61,14 +61,14 @@ export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at
   for (const [index, { menu_item_id, quantity }] of request.items.entries()) {
     const entry = menu(restaurant_id, menu_item_id)
     if (!entry?.currency || entry.currency_decimals === null) return new NotFound('restaurant', restaurant_id)
-    if (!entry.is_open) return new RestaurantInactive()
+    if (!entry.is_open) return new RestaurantInactive(entry.closed_until)
     ;({ currency, currency_decimals } = entry)
     const merged = items.get(menu_item_id)
     if (merged) merged.quantity += quantity
     else if (entry.name === null || entry.price_minor === null)
       errors.push({ pointer: pointerOf(index), detail: `${menu_item_id} is not on this restaurant's menu` })
     else if (!entry.is_active)
-      errors.push({ pointer: pointerOf(index), detail: `${entry.name} is currently unavailable` })
+      errors.push({ pointer: pointerOf(index), ...unavailable(entry.name, entry.inactive_until) })
     else
       items.set(menu_item_id, {
         menu_item_id,
@@ -93,6 +93,12 @@ export function decidePlacement(request: PlaceOrder, menu: MenuLookup, placed_at
     items: lines,
     placed_at,
   }
+}
+
+function unavailable(name: string, until: Date | null): Omit<FieldError, 'pointer'> {
+  if (!until) return { detail: `${name} is currently unavailable`, inactive_until: null }
+  const inactive_until = until.toISOString()
+  return { detail: `${name} is unavailable until ${inactive_until}`, inactive_until }
 }
 
 const pointerOf = (index: number) => `/items/${index}/menu_item_id`

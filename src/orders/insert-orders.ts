@@ -3,6 +3,7 @@ import type { Sql } from '../db/transaction.ts'
 import { appendEventsSql, eventColumns } from '../outbox/append-event.ts'
 import type { StoredReply } from '../platform/idempotent-request.ts'
 import { type PlacedOrder, type PlaceOrder, placedEvent } from './decide-placement.ts'
+import { isInactiveSql } from './is-inactive-sql.ts'
 
 /** A decided order, ready to be inserted. */
 export interface Placement {
@@ -125,8 +126,8 @@ const insertSqlWith = (guards: string, condition: string, admittedRows: string) 
       or m.price_minor is distinct from item.price_minor
       or r.currency is distinct from item.currency
       or r.currency_decimals is distinct from item.currency_decimals
-      or m.deactivated_at is not null
-      or r.deactivated_at is not null
+      or ${isInactiveSql('m')}
+      or ${isInactiveSql('r')}
   ), ${guards}placed as (
     insert into orders (order_id, restaurant_id, status, version, currency, currency_decimals, total_minor, customer_id,
       notes, placed_at, updated_at)

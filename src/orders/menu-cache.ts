@@ -1,4 +1,5 @@
 import type { Sql } from '../db/transaction.ts'
+import { isInactiveSql } from './is-inactive-sql.ts'
 
 /** A menu item with its restaurant, as it was when it was read. */
 interface MenuEntry {
@@ -10,11 +11,15 @@ interface MenuEntry {
   currency_decimals: number | null
   /** the restaurant takes orders */
   is_open: boolean
+  /** when a closed restaurant takes orders again; null: not known */
+  closed_until: Date | null
   /** null: the item is not on the menu of the restaurant */
   name: string | null
   price_minor: number | null
   /** the item can be ordered */
   is_active: boolean
+  /** when an inactive item can be ordered again; null: not known */
+  inactive_until: Date | null
 }
 
 /** The part of an order that names its menu items. */
@@ -90,8 +95,8 @@ async function readEntries(sql: Sql, pairs: readonly [string, string][]): Promis
 
 const menuSql = `
   select wanted.restaurant_id, wanted.menu_item_id,
-    r.currency, r.currency_decimals, r.deactivated_at is null as is_open,
-    m.name, m.price_minor, m.deactivated_at is null as is_active
+    r.currency, r.currency_decimals, not ${isInactiveSql('r')} as is_open, r.inactive_until as closed_until,
+    m.name, m.price_minor, not ${isInactiveSql('m')} as is_active, m.inactive_until
   from unnest($1::uuid[], $2::uuid[]) as wanted (restaurant_id, menu_item_id)
   left join restaurants as r
     on r.restaurant_id = wanted.restaurant_id

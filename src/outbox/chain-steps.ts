@@ -8,7 +8,7 @@ import type { Logger } from '../platform/log.ts'
 import type { EventHandler, Handled } from './event-handler.ts'
 import { logHandled } from './log-handled.ts'
 import { countChainedSteps } from './outbox-metrics.ts'
-import { routesOf } from './routing.ts'
+import { type Route, routing } from './routing.ts'
 
 /** The steps that a worker handles. */
 export interface Consumers {
@@ -39,7 +39,8 @@ export async function chainSteps(
 ): Promise<ChainedEvents> {
   const steps = new Map<QueueName, EventOf[]>()
   for (const [type, group] of Map.groupBy(events, event => event.type))
-    for (const { queue, chained } of routesOf(type)) if (chained && isWorked(queue)) steps.set(queue, group)
+    for (const { queue, chained } of routing[type] as readonly Route[])
+      if (chained && isWorked(queue)) steps.set(queue, group)
   if (steps.size === 0) return { events, done: new Set() }
 
   const spans: TracedEvents<EventOf>[] = []

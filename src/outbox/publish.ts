@@ -10,7 +10,7 @@ import type { RollingCounter } from '../platform/rolling-counter.ts'
 import { appendEventsSql, eventColumns } from './append-event.ts'
 import type { FanOut, FanOutTarget } from './fan-out.ts'
 import { countDispatched } from './outbox-metrics.ts'
-import { routesOf } from './routing.ts'
+import { type Route, routesOf, startOf } from './routing.ts'
 
 /** Where published events go. */
 export interface Publisher {
@@ -70,17 +70,22 @@ export async function appendAndFanOut(
  * @throws JobsRefused
  */
 export async function insertJobs(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
-  const byQueue = new Map<QueueName, EventOf[]>()
+  const byQueue = new Map<QueueName, { route: Route; event: EventOf }[]>()
   for (const event of events) {
-    for (const { queue } of routesOf(event.type)) {
-      const queued = byQueue.get(queue)
-      if (queued) queued.push(event)
-      else byQueue.set(queue, [event])
+    for (const route of routesOf(event)) {
+      const queued = byQueue.get(route.queue)
+      if (queued) queued.push({ route, event })
+      else byQueue.set(route.queue, [{ route, event }])
     }
   }
   await Promise.all(
     Array.from(byQueue, async ([queue, queued]) => {
-      const jobs = queued.map(event => ({ id: event.event_id, singletonKey: event.event_id, data: event }))
+      const jobs = queued.map(({ route, event }) => ({
+        id: event.event_id,
+        singletonKey: event.event_id,
+        data: event,
+        ...startOf(route, event),
+      }))
       const refused = await insertOrRefuse(tx, boss, queue, jobs)
       if (refused.size > 0) throw new JobsRefused(queue, refused)
     }),
@@ -97,8 +102,9 @@ export function logDispatched(
   done: ReadonlySet<string> = new Set(),
 ): void {
   if (!log.isLevelEnabled('info')) return
-  for (const { event_id, type, order_id, trace_context } of events) {
-    const jobs = isEventType(type) && !done.has(event_id) ? routesOf(type).map(({ queue }) => queue) : []
+  for (const event of events) {
+    const { event_id, type, order_id, trace_context } = event
+    const jobs = isEventType(type) && !done.has(event_id) ? routesOf(event).map(({ queue }) => queue) : []
     log.info({ event_id, order_id, ...traceFields(trace_context), jobs }, `${type}: dispatched`)
   }
 }

@@ -80,6 +80,8 @@ export class MethodNotImplemented extends ExpectedError {
 export interface FieldError {
   pointer: string
   detail: string
+  /** of an item that cannot be ordered: when it can be again; null: not known */
+  inactive_until?: string | null
 }
 
 export class ValidationFailed extends ExpectedError {
@@ -123,8 +125,13 @@ export class NotFound extends ExpectedError {
 export class RestaurantInactive extends ExpectedError {
   override name = 'RestaurantInactive'
 
-  constructor() {
-    super('restaurant-inactive', 'The restaurant is inactive and does not accept orders')
+  /** @param until when it accepts orders again; null: not known */
+  constructor(until: Date | null) {
+    const inactive_until = until?.toISOString() ?? null
+    const duration = inactive_until === null ? '' : ` until ${inactive_until}`
+    super('restaurant-inactive', `The restaurant is inactive${duration} and does not accept orders`, {
+      inactive_until,
+    })
   }
 }
 

@@ -46,7 +46,7 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       operationId: 'streamRestaurant',
       summary: 'Follow a restaurant live',
       description:
-        'Server-sent events: a snapshot of the restaurant and its open orders (`event: snapshot`), then each event of its orders and its stock as a CloudEvent, exactly once, and in order per order. The snapshot has the oldest 1,000 open orders, oldest first, in parts of at most 100: `part` of `part_count`. Only the last part has an `id`. `status` filters the orders of the snapshot, not the events. A client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
+        'Server-sent events: a snapshot of the restaurant and its open orders (`event: snapshot`), then each event of the restaurant, its orders and its menu as a CloudEvent, exactly once, and in order per order. The snapshot has the oldest 1,000 open orders, oldest first, in parts of at most 100: `part` of `part_count`. Only the last part has an `id`. `status` filters the orders of the snapshot, not the events. A client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot.',
       statusDescription: `Stays open until either side closes it. ${KEPT_ALIVE}`,
       replyExample: restaurantFrames,
       handle: async ({

@@ -10,6 +10,7 @@ import { CountQuarterHours1796410000000 } from '../../migrations/1796410000000-c
 import { KeepLowStock1796500000000 } from '../../migrations/1796500000000-keep-low-stock.ts'
 import { RecordReasonCodes1796510000000 } from '../../migrations/1796510000000-record-reason-codes.ts'
 import { MarkOrdersReady1796900000000 } from '../../migrations/1796900000000-mark-orders-ready.ts'
+import { ReturnToTheMenu1797010000000 } from '../../migrations/1797010000000-return-to-the-menu.ts'
 import { projectStats } from '../../src/analytics/project-stats.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import type { Database } from '../../src/db/database.ts'
@@ -140,6 +141,50 @@ describe('migrations', () => {
       )
       const names = (await lowItems()).map(item => (item as { name: string }).name)
       expect(names).to.deep.equal(['above', 'at', 'new'])
+    } finally {
+      await database.close()
+      await drop()
+    }
+  })
+
+  it('keep inactive items inactive, and let processes of before activate items that have a return', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    const restaurant_id = randomUUID()
+    const rows = async () =>
+      await database.query(
+        `select r.deactivated_at is null as open, r.inactive_until as closed_until, i.name,
+          i.deactivated_at is null as active, i.inactive_until, i.inactive_reason
+        from restaurants as r join menu_items as i using (restaurant_id) order by i.name`,
+      )
+    try {
+      await migrateUp(url)
+      const migration = new ReturnToTheMenu1797010000000()
+      await migration.down(runnerOf(database))
+      await insertRestaurant(database, restaurant_id, 'EUR')
+      await database.execute('update restaurants set deactivated_at = now()')
+      await database.execute(
+        `insert into menu_items (menu_item_id, restaurant_id, name, price_minor, available_qty, deactivated_at)
+        values (uuidv7(), $1, 'active', 950, 2, null), (uuidv7(), $1, 'inactive', 950, 2, now())`,
+        [restaurant_id],
+      )
+      await migration.up(runnerOf(database))
+      const none = { open: false, closed_until: null, inactive_until: null, inactive_reason: null }
+      expect(await rows()).to.deep.equal([
+        { ...none, name: 'active', active: true },
+        { ...none, name: 'inactive', active: false },
+      ])
+      await database.execute(`update restaurants set inactive_until = now() + interval '1 hour'`)
+      await database.execute(
+        `update menu_items
+        set deactivated_at = now(), inactive_until = now() + interval '1 hour', inactive_reason = 'x'`,
+      )
+      for (const table of ['restaurants', 'menu_items'])
+        await database.execute(`update ${table} set deactivated_at = null`)
+      expect(await rows()).to.deep.equal([
+        { ...none, open: true, name: 'active', active: true },
+        { ...none, open: true, name: 'inactive', active: true },
+      ])
     } finally {
       await database.close()
       await drop()

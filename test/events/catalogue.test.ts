@@ -8,7 +8,7 @@ import { routing } from '../../src/outbox/routing.ts'
 
 describe('the event catalogue', () => {
   it('names each event with a version', () => {
-    for (const type of eventTypes) expect(type).to.match(/^(order|inventory)(\.[a-z_]+)+\.v\d+$/)
+    for (const type of eventTypes) expect(type).to.match(/^(order|inventory|restaurant)(\.[a-z_]+)+\.v\d+$/)
   })
 
   it('has a different id for the example of each event', () => {

@@ -91,6 +91,7 @@ describe('the JSON Schemas of events', () => {
     const { restaurant_id } = await api.addRestaurant('KWD')
     const { menu_item_id } = await api.addItem(restaurant_id, 5, '1.250')
     await api.call('PATCH', `/api/v1/inventory/${menu_item_id}`, { low_stock_threshold: 5 })
+    await api.call('PATCH', `/api/v1/restaurants/${restaurant_id}`, { name: 'Osteria' })
 
     const delivered = await api.place(restaurant_id, [menu_item_id, 1])
     await api.untilStatus(delivered.order_id, 'PREPARING')

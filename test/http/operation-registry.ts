@@ -13,6 +13,7 @@ import {
   wrongLists,
   wrongPatterns,
   wrongTexts,
+  wrongTimes,
   wrongTimeZones,
   wrongUrls,
   wrongWholeNumbers,
@@ -95,20 +96,37 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   },
   getRestaurant: {},
   changeRestaurant: {
-    body: () => ({ name: 'Osteria', time_zone: 'Europe/Rome', active: true }),
+    body: () => ({
+      name: 'Osteria',
+      time_zone: 'Europe/Rome',
+      active: true,
+      inactive_until: null,
+      inactive_reason: null,
+    }),
     fields: {
       '/name': { wrong: wrongTexts(200) },
       '/time_zone': { wrong: wrongTimeZones() },
       '/active': { wrong: wrongBooleans() },
+      '/inactive_until': { wrong: butNull(wrongTimes()) },
+      '/inactive_reason': { wrong: butNull(wrongTexts(200, 'several lines')) },
     },
   },
   changeMenuItem: {
-    body: () => ({ name: 'Pizza', price: '9.50', low_stock_threshold: 3, active: true }),
+    body: () => ({
+      name: 'Pizza',
+      price: '9.50',
+      low_stock_threshold: 3,
+      active: true,
+      inactive_until: null,
+      inactive_reason: null,
+    }),
     fields: {
       '/name': { wrong: wrongTexts(200) },
       '/price': { wrong: wrongAmounts('must be an amount in EUR: at most 2 decimals, at most 10000000.00') },
       '/low_stock_threshold': { wrong: butNull(wrongWholeNumbers(0, MAX_STOCK)) },
       '/active': { wrong: wrongBooleans() },
+      '/inactive_until': { wrong: butNull(wrongTimes()) },
+      '/inactive_reason': { wrong: butNull(wrongTexts(200, 'several lines')) },
     },
   },
   restockItem: {

@@ -164,6 +164,23 @@ export function wrongAmounts(largest: string): WrongValue[] {
   ]
 }
 
+export function wrongTimes(): WrongValue[] {
+  const detail = 'must be a time like 2026-11-22T18:30:00Z'
+  return [
+    ...allBut([], detail),
+    ...[
+      '"2030-01-01"',
+      '"2030-01-01T00:00:00"',
+      '"2030-02-30T00:00:00Z"',
+      '"2030-01-01 00:00:00Z"',
+      '" 2030-01-01T00:00:00Z"',
+      '"+012030-01-01T00:00:00Z"',
+      String.raw`"2030-01-01T00:00:00Z\n"`,
+    ].map(json => wrong(json, detail)),
+    wrong('"0000-01-01T00:00:00Z"', 'must be in a year from 1 to 9999'),
+  ]
+}
+
 export function wrongCurrencies(): WrongValue[] {
   const shape = 'must be an ISO 4217 code like EUR'
   return [

@@ -229,7 +229,11 @@ describe('the inventory API', () => {
     const refused = await order(1)
     expect(refused.status).to.equal(422)
     expect(refused.body['errors']).to.deep.equal([
-      { pointer: '/items/0/menu_item_id', detail: 'Pizza is currently unavailable' },
+      {
+        pointer: '/items/0/menu_item_id',
+        detail: 'Pizza is currently unavailable',
+        inactive_until: null,
+      },
     ])
     await change({ active: true })
     expect((await order(1)).status).to.equal(202)

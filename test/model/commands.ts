@@ -8,7 +8,7 @@ import type { OrderStatus } from '../../src/orders/order.ts'
 import { orderJobs } from '../../src/orders/order-jobs.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import type { EventHandler } from '../../src/outbox/event-handler.ts'
-import { routesOf, routing } from '../../src/outbox/routing.ts'
+import { routing } from '../../src/outbox/routing.ts'
 import type { ApiClient } from '../support/api-client.ts'
 import { type Menu, stockOf } from '../support/pipeline.ts'
 import type { OrderModel } from './order-model.ts'
@@ -175,7 +175,7 @@ export const commands = [
  * Returns the queue of an event. The model handles chained steps as jobs, which they may become.
  */
 function queueOf(type: EventType): string | undefined {
-  return routesOf(type)[0]?.queue
+  return routing[type][0]?.queue
 }
 
 /** Delivers all undelivered events, oldest first, including those that they cause. */

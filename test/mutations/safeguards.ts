@@ -64,7 +64,12 @@ export const pipelineSafeguards: Safeguard[] = [
     name: 'job-id',
     about: 'the event id as the job id',
     file: 'src/outbox/publish.ts',
-    edits: [['({ id: event.event_id, singleton', '({ id: crypto.randomUUID() as string, singleton']],
+    edits: [
+      [
+        '        id: event.event_id,\n        singleton',
+        '        id: crypto.randomUUID() as string,\n        singleton',
+      ],
+    ],
     tests: ['test/outbox/dispatch-batch.test.ts'],
   },
   {

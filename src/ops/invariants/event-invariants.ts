@@ -83,8 +83,9 @@ export const eventInvariants: View[] = [
     sql: `
       select e.event_id, e.type, e.order_id, r.queue
       from outbox_events as e
-      join (values ${eventRoutingSql}) as r (type, queue) using (type)
+      join (values ${eventRoutingSql}) as r (type, queue, start_at) using (type)
       where e.dispatched_at is not null
+        and (r.start_at is null or e.payload ->> r.start_at is not null)
         and e.created_at > ${keptSince('processed_events')}
         and not exists (
           select 1

@@ -18,6 +18,9 @@ const everyProcess = [
 /** Columns that a transition writes. */
 const orderProgress = 'status, version, cancellation_reason, shortages, ready_at, updated_at'
 
+/** Columns that a change or the end of inactivity writes. */
+const availability = 'deactivated_at, inactive_until, inactive_reason, version'
+
 /**
  * The least privileges that the statements of each role need. No role may delete orders, or change
  * or delete rows of the history and the stock ledger. `(jobs)` stands for the job tables of
@@ -28,8 +31,8 @@ const grants: Record<ProcessRole, readonly string[]> = {
     ...everyProcess,
     'select, insert on restaurants, menu_items, orders, order_items, order_transitions, order_references, stock_movements, idempotency_keys',
     'select on api_secrets, slot_assignment, restaurant_quarter_hours, failed_statistics, projection_cursors',
-    'update (name, time_zone, deactivated_at, version) on restaurants',
-    'update (name, price_minor, low_stock_threshold, deactivated_at, version, available_qty, updated_at) on menu_items',
+    `update (name, time_zone, ${availability}) on restaurants`,
+    `update (name, price_minor, low_stock_threshold, available_qty, updated_at, ${availability}) on menu_items`,
     `update (${orderProgress}) on orders`,
     'insert, select (event_id, restaurant_id, type, order_id, payload, trace_context, created_at, xid) on outbox_events',
     'select, insert, update, delete on rate_limits',
@@ -48,9 +51,10 @@ const grants: Record<ProcessRole, readonly string[]> = {
   ],
   comanda_worker: [
     ...everyProcess,
-    'select on restaurants, order_items',
+    'select on order_items',
+    `select, update (${availability}) on restaurants`,
     `select, update (${orderProgress}) on orders`,
-    'select, update (available_qty, updated_at) on menu_items',
+    `select, update (available_qty, updated_at, ${availability}) on menu_items`,
     'select, insert on order_transitions, stock_movements, dead_letters',
     'select, insert, delete on outbox_events, processed_events',
     'select, insert, update, delete on job_trials',

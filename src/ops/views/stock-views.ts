@@ -1,3 +1,4 @@
+import { isInactiveSql } from '../../orders/is-inactive-sql.ts'
 import { NIL_UUID } from '../../platform/ids.ts'
 import type { View } from './view.ts'
 
@@ -20,6 +21,28 @@ const adjustmentsView: View = {
       on i.menu_item_id = a.menu_item_id
       and i.restaurant_id = a.restaurant_id
     where a.kind = 'ADJUST'`,
+}
+
+const offMenuView: View = {
+  name: 'off_menu',
+  comment: 'Each restaurant and menu item that takes no orders now',
+  columns: {
+    kind: 'RESTAURANT or ITEM',
+    restaurant_id: 'the restaurant, or the restaurant of the item',
+    menu_item_id: 'id of the item; null for a restaurant',
+    name: 'name of the restaurant or the item',
+    inactive_since: 'time since which new orders are refused',
+    inactive_until: 'time from which new orders are accepted again; null: until further notice',
+    inactive_reason: 'reason, if the client sent one',
+  },
+  sql: `
+    select 'RESTAURANT', r.restaurant_id, null::uuid, r.name, r.deactivated_at, r.inactive_until, r.inactive_reason
+    from restaurants as r
+    where ${isInactiveSql('r')}
+    union all
+    select 'ITEM', i.restaurant_id, i.menu_item_id, i.name, i.deactivated_at, i.inactive_until, i.inactive_reason
+    from menu_items as i
+    where ${isInactiveSql('i')}`,
 }
 
 /** Sums the ledger from the checkpoint of the item, which `reconcile-stock.ts` advances. */
@@ -54,4 +77,4 @@ const stockView: View = {
     ) as tail`,
 }
 
-export const stockViews: readonly View[] = [stockView, adjustmentsView]
+export const stockViews: readonly View[] = [stockView, adjustmentsView, offMenuView]
