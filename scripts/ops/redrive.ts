@@ -73,6 +73,6 @@ function report({ done, refused }: Decided, outcome: string): void {
 function assertNoneRefused({ refused }: Decided): void {
   if (refused.length === 0) return
   throw new ScriptError(
-    `${counted(refused.length, 'dead letter was', 'dead letters were')} refused: without an event, with an event that has an unfinished job, or with one older than two thirds of PROCESSED_RETENTION_MINUTES, for which processed_events may no longer prevent a second effect`,
+    `${counted(refused.length, 'dead letter was', 'dead letters were')} refused: without an event, with an event that has an unfinished job, or with one older than two thirds of PROCESSED_RETENTION_MINUTES, for which processed_events may no longer prevent a second effect, or their webhook delivery is deleted`,
   )
 }

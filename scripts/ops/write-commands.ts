@@ -6,6 +6,7 @@ import { pauseQueue, resumeQueue, workersFollow } from '../../src/ops/actions/pa
 import { releaseEvents } from '../../src/ops/actions/release-events.ts'
 import { retryJob } from '../../src/ops/actions/retry-job.ts'
 import { HEARTBEAT_SECONDS } from '../../src/ops/liveness/heartbeat.ts'
+import { DELIVERIES } from '../../src/webhooks/deliveries.ts'
 import { commandLine, uuid, uuids, wholeNumber } from '../support/command-line.ts'
 import { counted } from '../support/counted.ts'
 import { ScriptError } from '../support/script-error.ts'
@@ -19,7 +20,7 @@ const MAX_EVENT_COUNT = 10_000
 const CONFIRM_TIMEOUT_MS = 3 * HEARTBEAT_SECONDS * 1_000
 const POLL_MS = 200
 
-const queueArgument = new Argument('<queue>', 'name of the queue').choices(queueNames)
+const queueArgument = new Argument('<queue>', 'name of the queue').choices([...queueNames, DELIVERIES])
 const limitOption = new Option('--limit <N>', 'maximum number of events')
   .argParser(wholeNumber(1, MAX_EVENT_COUNT))
   .default(1_000)
@@ -75,7 +76,7 @@ export const retry = commandLine(
   'Retries a job at once that waits for its next attempt, or that has used up its attempts.\nSafe: an event never takes effect twice.',
   'npm run ops -- retry 01a204cc-6192-75b6-a084-72a9c81d4053 --reason "the lock is gone"',
 )
-  .argument('<job>', 'id of the job', uuid)
+  .argument('<job>', 'id of the job or webhook delivery', uuid)
   .addOption(requiredReasonOption)
   .addOption(actorOption)
   .addOption(jsonOption)

@@ -5,14 +5,7 @@ import type { SessionSettings } from '../db/session-settings.ts'
 import { nowMs } from '../platform/clock.ts'
 import type { Logger } from '../platform/log.ts'
 import { changePolicy, keyJobsByEvent, unfitQueues } from './queue-tables.ts'
-import {
-  DEAD_LETTER_QUEUE,
-  DELIVERY_QUEUE,
-  deadLetterQueue,
-  deliveryQueue,
-  eventQueues,
-  maintenanceQueues,
-} from './queues.ts'
+import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues, maintenanceQueues } from './queues.ts'
 
 /**
  * `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and
@@ -128,10 +121,6 @@ export async function createQueues(
     await createOrUpdate(name, { ...options, deleteAfterSeconds })
     await keyJobsByEvent(database, name)
   }
-  await createOrUpdate(DELIVERY_QUEUE, {
-    ...deliveryQueue,
-    deleteAfterSeconds: Math.min(deleteAfterSeconds, deliveryQueue.deleteAfterSeconds),
-  })
   for (const [name, { cron, ...options }] of Object.entries(maintenanceQueues)) {
     await createOrUpdate(name, options)
     await boss.schedule(name, cron, null, { missed: 'once' })

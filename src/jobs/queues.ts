@@ -37,28 +37,6 @@ export const eventQueues = {
 
 export type QueueName = keyof typeof eventQueues
 
-/** One job per event and subscribed webhook. */
-export const DELIVERY_QUEUE = 'downstream.deliver'
-
-/**
- * Attempts a delivery ten times in about three days. WEBHOOK_RETRY_SECONDS sets the delays; those
- * of pg-boss apply only when a worker crashes, which counts as an attempt. A worker may hold a job
- * for a slow endpoint: the job expires after ten minutes, or 10 s after the last heartbeat of its
- * worker.
- */
-export const deliveryQueue = {
-  retryLimit: 9,
-  retryDelay: 1,
-  retryBackoff: true,
-  expireInSeconds: 600,
-  heartbeatSeconds: 10,
-  retentionSeconds: 30 * DAY_SECONDS,
-  deleteAfterSeconds: 1 * DAY_SECONDS,
-  deadLetter: DEAD_LETTER_QUEUE,
-  partition: true,
-  notify: false,
-} as const satisfies Omit<Queue, 'name'>
-
 /** A dead letter never expires: copying it is retried until it succeeds. */
 export const deadLetterQueue = {
   retryLimit: 1_000_000,
@@ -93,10 +71,9 @@ export const maintenanceQueues = {
 
 export type MaintenanceJobName = keyof typeof maintenanceQueues
 
-/** Every queue there is. */
+/** Every queue of pg-boss. */
 export const queueNames: readonly string[] = [
   ...Object.keys(eventQueues),
-  DELIVERY_QUEUE,
   DEAD_LETTER_QUEUE,
   ...Object.keys(maintenanceQueues),
 ]

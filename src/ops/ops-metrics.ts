@@ -81,7 +81,7 @@ function report(result: BatchObservableResult, figures: Figures): void {
     const { queue } = row
     for (const state of ['ready', 'deferred', 'retrying', 'active', 'failed'] as const)
       result.observe(gauges.queueJobs, row[state], { queue, state })
-    result.observe(gauges.queueDone, row.done_last_minute, { queue })
+    if (row.done_last_minute !== null) result.observe(gauges.queueDone, row.done_last_minute, { queue })
     result.observe(gauges.queueOldest, Number(row.oldest_ready_seconds ?? 0), { queue })
     if (row.wait_p95_seconds !== null)
       result.observe(gauges.queueWait, Number(row.wait_p95_seconds), { queue })

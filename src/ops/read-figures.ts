@@ -8,7 +8,8 @@ interface QueueRow {
   retrying: number
   active: number
   failed: number
-  done_last_minute: number
+  /** null: not measured */
+  done_last_minute: number | null
   oldest_ready_seconds: string | null
   wait_p95_seconds: string | null
   run_p95_seconds: string | null

@@ -1,10 +1,11 @@
+import type { PgBoss } from 'pg-boss'
 import { isRetryable, isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
 import { checkEvent, type EventOf } from '../events/event.ts'
 import { traceEvents, traceFields } from '../events/trace-events.ts'
 import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
-import type { FanOut, FanOutTarget } from './fan-out.ts'
+import type { FanOut } from './fan-out.ts'
 import { insertJobs, logDispatched, type Publisher } from './publish.ts'
 
 export interface DispatchedBatch {
@@ -21,18 +22,19 @@ export interface DispatchedBatch {
  * @param limit events per call, 1..500
  */
 export async function dispatchBatch(tx: Tx, publisher: Publisher, limit: number): Promise<DispatchedBatch> {
-  const { fanOut, log } = publisher
-  const { claimed, targets } = await claim(tx, fanOut, limit)
+  const { boss, fanOut, log } = publisher
+  const rows = await tx.query<EventOf & { is_target: boolean }>(claimSql(fanOut), [limit])
+  const claimed = rows.filter(({ is_target }) => !is_target).map(({ is_target: _, ...event }) => event)
   failpoint('dispatcher.claimed')
   const { valid: routable, invalid } = validate(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
   const traced = traceEvents('dispatch', 'PRODUCER', routable)
   const valid = traced.events
   try {
-    await insertJobsInSavepoint(tx, publisher, valid, targets)
+    await insertJobsInSavepoint(tx, boss, valid)
   } catch (error) {
     if (isUnavailable(error) || isRetryable(error)) throw error
     for (const event of valid.splice(0)) {
-      const failure = await failureOf(() => insertJobsInSavepoint(tx, publisher, [event], targets))
+      const failure = await failureOf(() => insertJobsInSavepoint(tx, boss, [event]))
       if (failure) invalid.push({ event, error: failure })
       else valid.push(event)
     }
@@ -44,41 +46,16 @@ export async function dispatchBatch(tx: Tx, publisher: Publisher, limit: number)
     traced.end(id => invalid.find(({ event }) => event.event_id === id)?.error)
     logDispatched(log, valid)
     logQuarantined(log, invalid)
+    if (rows.length > claimed.length) publisher.wakeDeliveries?.()
     failpoint('dispatcher.after-commit')
   })
   failpoint('dispatcher.before-commit')
   return { claimed: claimed.length, quarantined: invalid.length }
 }
 
-async function insertJobsInSavepoint(
-  tx: Tx,
-  { boss, fanOut }: Publisher,
-  events: readonly EventOf[],
-  targets: readonly FanOutTarget[],
-): Promise<void> {
+async function insertJobsInSavepoint(tx: Tx, boss: PgBoss, events: readonly EventOf[]): Promise<void> {
   if (events.length === 0) return
-  await tx.savepoint(async () => {
-    await Promise.all([insertJobs(tx, boss, events), fanOut.insertJobs(tx, boss, targets, events)])
-  })
-}
-
-/** Claims events, and inserts what they fan out to. */
-async function claim(
-  tx: Tx,
-  fanOut: FanOut,
-  limit: number,
-): Promise<{ claimed: EventOf[]; targets: FanOutTarget[] }> {
-  const rows = await tx.query<EventOf & { job_id: string | null; target_id: string | null }>(
-    claimSql(fanOut),
-    [limit],
-  )
-  const claimed: EventOf[] = []
-  const targets: FanOutTarget[] = []
-  for (const { job_id, target_id, ...event } of rows) {
-    if (job_id === null || target_id === null) claimed.push(event)
-    else targets.push({ job_id, target_id, event_id: event.event_id })
-  }
-  return { claimed, targets }
+  await tx.savepoint(() => insertJobs(tx, boss, events))
 }
 
 type InvalidOutboxEvent = { event: EventOf; error: string }
@@ -116,7 +93,7 @@ function logQuarantined(log: Logger, invalid: readonly InvalidOutboxEvent[]): vo
 
 /**
  * Claims events, marks them dispatched and fans them out. The caller inserts their jobs before it
- * commits. Returns the events, then the targets, which have an `event_id` and a `job_id`.
+ * commits. Returns the events, then one row per target.
  */
 const claimSql = (fanOut: FanOut) => `
   with claimed as (
@@ -137,10 +114,10 @@ const claimSql = (fanOut: FanOut) => `
   targets as (
     ${fanOut.insertSql}
   )
-  select event_id, restaurant_id, type, order_id, payload, trace_context, null::uuid as job_id, null::uuid as target_id
+  select event_id, restaurant_id, type, order_id, payload, trace_context, false as is_target
   from published
   union all
-  select event_id, null, null, null, null, null, job_id, target_id
+  select event_id, null, null, null, null, null, true
   from targets
 `
 

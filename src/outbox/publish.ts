@@ -21,6 +21,8 @@ export interface Publisher {
   published?: RollingCounter
   /** announces committed events to event streams */
   announce?: () => void
+  /** wakes the workers that deliver events to webhooks */
+  wakeDeliveries?: () => void
 }
 
 /**
@@ -37,10 +39,8 @@ export function publishEvents(
 ): void {
   if (events.length === 0) return
   const toQueue = events.filter(({ event_id }) => !done.has(event_id))
-  const { boss, fanOut, log } = publisher
-  tx.pipeline(
-    appendAndFanOut(tx, fanOut, events).then(targets => fanOut.insertJobs(tx, boss, targets, events)),
-  )
+  const { boss, log } = publisher
+  tx.pipeline(appendAndWake(tx, publisher, events))
   tx.pipeline(insertJobs(tx, boss, toQueue))
   tx.afterCommit(() => {
     countDispatched('worker', events.length)
@@ -48,6 +48,15 @@ export function publishEvents(
     publisher.announce?.()
     logDispatched(log, events, done)
   })
+}
+
+async function appendAndWake(
+  tx: Tx,
+  { fanOut, wakeDeliveries }: Publisher,
+  events: readonly EventOf[],
+): Promise<void> {
+  const targets = await appendAndFanOut(tx, fanOut, events)
+  if (targets.length > 0 && wakeDeliveries) tx.afterCommit(wakeDeliveries)
 }
 
 /**

@@ -163,7 +163,7 @@ const retention = {
     ),
   JOB_RETENTION_MINUTES: count(1, MAX_RETENTION_MINUTES)
     .default(10_080)
-    .describe('How long finished jobs are kept, those of webhook deliveries at most a day.'),
+    .describe('How long finished jobs are kept.'),
   IDEMPOTENCY_RETENTION_MINUTES: count(1, MAX_RETENTION_MINUTES)
     .default(1_440)
     .describe('How long an `Idempotency-Key` is kept with its response.'),

@@ -1,8 +1,10 @@
+import { debouncedNotify } from '../db/debounced-notify.ts'
 import { startBoss } from '../jobs/boss.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { Dispatcher } from '../outbox/dispatcher.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
+import { DELIVERIES_CHANNEL } from '../webhooks/deliveries.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { type BackgroundService, openDatabase } from './service.ts'
 import { openStatus } from './status.ts'
@@ -18,7 +20,8 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   const database = await openDatabase(config, url, 'dispatcher', config.DISPATCHER_POOL_COUNT, log)
   const status = await openStatus(config, 'dispatcher', database, log)
   const boss = await waitForDatabase(config, log, () => startBoss(database, 'producer', 'dispatcher', log))
-  const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log })
+  const wakeDeliveries = debouncedNotify(database, DELIVERIES_CHANNEL, 0, log)
+  const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, wakeDeliveries, log })
   await dispatcher.start()
   const dispatchedLastMinute = () => dispatcher.dispatchedLastMinute()
   const heartbeat = await waitForDatabase(config, log, () =>

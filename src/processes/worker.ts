@@ -1,19 +1,14 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import { StatsProjector } from '../analytics/stats-projector.ts'
 import type { Database } from '../db/database.ts'
+import { debouncedNotify } from '../db/debounced-notify.ts'
 import { measurePool } from '../db/pool-metrics.ts'
 import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
 import { claimSettings, startBoss } from '../jobs/boss.ts'
 import { countDeadLetter } from '../jobs/job-metrics.ts'
 import { QueueRunner, type QueueWork } from '../jobs/queue-runner.ts'
-import {
-  DEAD_LETTER_QUEUE,
-  DELIVERY_QUEUE,
-  type MaintenanceJobName,
-  polling,
-  type QueueName,
-} from '../jobs/queues.ts'
+import { DEAD_LETTER_QUEUE, type MaintenanceJobName, polling, type QueueName } from '../jobs/queues.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { prune } from '../ops/maintenance/prune.ts'
@@ -26,8 +21,8 @@ import { announceByNotify } from '../outbox/notify-channels.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { RollingCounter } from '../platform/rolling-counter.ts'
+import { DELIVERIES, DELIVERIES_CHANNEL } from '../webhooks/deliveries.ts'
 import { DeliveryWorker } from '../webhooks/delivery/delivery-worker.ts'
-import { markDeliveriesDead } from '../webhooks/delivery/record-outcomes.ts'
 import { webhookFanOut } from '../webhooks/fan-out.ts'
 import { type BackgroundService, openDatabase } from './service.ts'
 import { openStatus } from './status.ts'
@@ -54,12 +49,12 @@ const PAUSE_TIMEOUT_MS = 20_000
 
 /**
  * Returns the queues that this worker works, each with the number of its jobs in progress. The
- * delivery queue is included while the delivery worker is idle.
+ * deliveries are included while the delivery worker is idle.
  */
 function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: string; jobs: number }[] {
   const worked = queues.inHand()
-  const isIdle = deliverer.isTaking() && deliverer.inHand() === 0
-  return isIdle ? [...worked, { queue: DELIVERY_QUEUE, jobs: 0 }] : worked
+  const isIdle = deliverer.isWorking() && deliverer.inFlight() === 0
+  return isIdle ? [...worked, { queue: DELIVERIES, jobs: 0 }] : worked
 }
 
 /** Starts a worker, which works every queue that operators have not paused. */
@@ -73,7 +68,6 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   )
   const deliverer = new DeliveryWorker({
     database,
-    boss,
     publicUrl: config.PUBLIC_URL,
     allowPrivate: config.WEBHOOK_ALLOW_PRIVATE,
     retrySeconds: config.WEBHOOK_RETRY_SECONDS,
@@ -81,10 +75,10 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   })
   const published = new RollingCounter()
   const isWorked = (queue: string) => queues.isWorking(queue)
-  const works = queueWorks(database, boss, published, isWorked, log).set(DELIVERY_QUEUE, {
+  const works = queueWorks(database, boss, published, isWorked, log).set(DELIVERIES, {
     begin: () => deliverer.start(),
     end: async () => void deliverer.stop(PAUSE_TIMEOUT_MS),
-    inHand: () => deliverer.inHand(),
+    inHand: () => deliverer.inFlight(),
   })
   const queues: QueueRunner = new QueueRunner(boss, works, log)
   const heartbeat = await waitForDatabase(config, log, () =>
@@ -135,7 +129,9 @@ function queueWorks(
   log: Logger,
 ): Map<string, QueueWork> {
   const maintenance = { pollingIntervalSeconds: MAINTENANCE_POLL_SECONDS } as const
-  const publisher = { boss, fanOut: webhookFanOut, published, announce: announceByNotify(database, log), log }
+  const announce = announceByNotify(database, log)
+  const wakeDeliveries = debouncedNotify(database, DELIVERIES_CHANNEL, 0, log)
+  const publisher = { boss, fanOut: webhookFanOut, published, announce, wakeDeliveries, log }
   return new Map([
     ...Object.keys(handlers).map(queue => {
       const begin = () => consumeEvents(database, publisher, queue as QueueName, { handlers, isWorked })
@@ -162,10 +158,6 @@ async function consumeDeadLetters(boss: PgBoss, log: Logger): Promise<void> {
   await boss.work(DEAD_LETTER_QUEUE, options, async (jobs: JobWithMetadata[], db) => {
     const tx = db as Tx
     await recordDeadLetters(tx, jobs)
-    const deliveries = jobs.flatMap(({ sourceName, sourceId }) =>
-      sourceName === DELIVERY_QUEUE && sourceId ? [sourceId] : [],
-    )
-    if (deliveries.length > 0) await markDeliveriesDead(tx, boss, deliveries)
     tx.afterCommit(() => {
       for (const { id, sourceName, sourceId } of jobs) {
         countDeadLetter(sourceName)

@@ -6,7 +6,7 @@ import { timestamp } from '../http/schema-fields.ts'
 import type { Shortage } from '../orders/order.ts'
 import { orderReply } from '../orders/order-contract.ts'
 import { presentOrder } from '../orders/present-order.ts'
-import { deliveryReply, presentState } from '../webhooks/webhook-contract.ts'
+import { deliveryReply } from '../webhooks/webhook-contract.ts'
 import { MAX_DELIVERY_COUNT } from './order-deliveries.ts'
 import type { OrderHistory } from './read-timeline.ts'
 
@@ -103,7 +103,7 @@ export function presentTimeline(history: OrderHistory): TimelineReply {
       })),
     deliveries: history.deliveries.map(({ attempts, state, ...delivery }) => ({
       ...delivery,
-      state: presentState(state),
+      state,
       created_at: iso(delivery.created_at),
       settled_at: isoOrNull(delivery.settled_at),
       next_attempt_at: isoOrNull(delivery.next_attempt_at),

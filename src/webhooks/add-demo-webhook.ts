@@ -21,6 +21,6 @@ export async function addDemoWebhook(tx: Tx): Promise<void> {
 }
 
 const deliverySql = `
-  insert into webhook_deliveries (delivery_id, webhook_id, event_id, type, state, reason, settled_at)
-  values ($1, $2, $1, $3, 'DISCARDED', 'the webhook was disabled', clock_timestamp())
+  insert into webhook_deliveries (delivery_id, webhook_id, event_id, type, state, reason, next_attempt_at, settled_at)
+  values ($1, $2, $1, $3, 'DISCARDED', 'the webhook was disabled', null, clock_timestamp())
 `

@@ -1,13 +1,23 @@
 import type { Sql, Tx } from '../db/transaction.ts'
 import { NotFound } from '../platform/errors.ts'
 import { MAX_UUID, newId } from '../platform/ids.ts'
-import { DELIVERIES_CHANNEL, SWEEP } from './fan-out.ts'
 
 /**
- * The state of the delivery of one event to one webhook. QUEUED has a job. AWAITS_TURN waits for an
- * earlier event of its order, AWAITS_ROOM for capacity; both get a job later.
+ * Name of the deliveries among the queues of the workers: to pause them, and in dead letters and
+ * metrics. It is no queue of pg-boss: the rows of `webhook_deliveries` that are due are the queue.
  */
-export type DeliveryState = 'QUEUED' | 'AWAITS_TURN' | 'AWAITS_ROOM' | 'DELIVERED' | 'DEAD' | 'DISCARDED'
+export const DELIVERIES = 'downstream.deliver'
+
+/** NOTIFY channel that wakes delivery workers when deliveries have become due. */
+export const DELIVERIES_CHANNEL = 'comanda_deliveries'
+/** Payload that makes them discard the pending deliveries of disabled and deleted webhooks. */
+export const DISCARD = 'discard'
+
+/** The state of a delivery that is not finished. */
+export const PENDING = 'PENDING'
+
+/** The state of the delivery of one event to one webhook. */
+export type DeliveryState = typeof PENDING | 'DELIVERED' | 'DEAD' | 'DISCARDED'
 
 /** One attempt to send a delivery. */
 interface Attempt {
@@ -29,6 +39,7 @@ export interface Delivery {
   state: DeliveryState
   reason: string | null
   attempts: number
+  /** null: finished, or waiting for an earlier event of its order */
   next_attempt_at: Date | null
   created_at: Date
   settled_at: Date | null
@@ -62,9 +73,10 @@ export async function listDeliveries(
  * @throws NotFound
  */
 export async function redeliver(tx: Tx, webhookId: string, deliveryId: string): Promise<Delivery> {
-  const requested = await tx.execute(redeliverSql, [deliveryId, webhookId])
-  if (requested !== 1) throw new NotFound('delivery', deliveryId)
-  await wakeWorkers(tx)
+  const found = await tx.query(lockSql, [deliveryId, webhookId])
+  if (found.length === 0) throw new NotFound('delivery', deliveryId)
+  await reopenDeliveries(tx, [deliveryId])
+  await retryNow(tx, deliveryId)
   return await readDelivery(tx, deliveryId)
 }
 
@@ -83,11 +95,38 @@ async function readDelivery(sql: Sql, deliveryId: string): Promise<Delivery> {
 }
 
 /**
- * Makes workers sweep for deliveries without a job once this transaction commits. NOTIFY serializes
- * commits; callers are rare enough for that.
+ * Makes a delivery that waits for its next attempt due now.
+ * @returns false when it is finished, being sent, or waiting for an earlier one of its order
  */
-export async function wakeWorkers(tx: Tx): Promise<void> {
-  await tx.execute(`notify ${DELIVERIES_CHANNEL}, '${SWEEP}'`)
+export async function retryNow(tx: Tx, deliveryId: string): Promise<boolean> {
+  const isDue = (await tx.execute(dueNowSql, [deliveryId])) > 0
+  if (isDue) await wakeWorkers(tx)
+  return isDue
+}
+
+/**
+ * Reopens finished deliveries, e.g. dead ones, for a new round of attempts. Pending ones stay as
+ * they are.
+ * @returns the ids of those that do not exist
+ */
+export async function reopenDeliveries(tx: Tx, deliveryIds: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ delivery_id: string }>(reopenSql, [deliveryIds])
+  await wakeWorkers(tx)
+  const found = new Set(rows.map(({ delivery_id }) => delivery_id))
+  return deliveryIds.filter(id => !found.has(id))
+}
+
+/**
+ * Wakes the delivery workers once this transaction commits. NOTIFY serializes commits; callers are
+ * rare enough for that.
+ */
+async function wakeWorkers(tx: Tx): Promise<void> {
+  await tx.execute(`notify ${DELIVERIES_CHANNEL}`)
+}
+
+/** Makes workers discard the pending deliveries of webhooks that this transaction disables. */
+export async function requestDiscards(tx: Tx): Promise<void> {
+  await tx.execute(`notify ${DELIVERIES_CHANNEL}, '${DISCARD}'`)
 }
 
 const selectSql = `
@@ -118,20 +157,44 @@ const readSql = `
   where delivery_id = $1
 `
 
-/** Reopens a finished delivery without a job, for the sweep to find; makes a retry due at once. */
-const redeliverSql = `
-  update webhook_deliveries
-  set state = case when settled_at is null then state else 'AWAITS_ROOM' end,
-    requested_at = case when settled_at is null then requested_at else clock_timestamp() end,
-    next_attempt_at = case when settled_at is null and next_attempt_at is not null then clock_timestamp() end,
-    settled_at = null,
-    reason = null
+const lockSql = `
+  select 1
+  from webhook_deliveries
   where delivery_id = $1
     and webhook_id = $2
+  for update
+`
+
+const reopenSql = `
+  with found as (
+    select delivery_id
+    from webhook_deliveries
+    where delivery_id = any($1::uuid[])
+    order by delivery_id
+    for update
+  ),
+  reopened as (
+    update webhook_deliveries
+    set state = '${PENDING}', requested_at = clock_timestamp(), next_attempt_at = clock_timestamp(), tries = 0,
+      settled_at = null, reason = null
+    where delivery_id = any(array(select delivery_id from found))
+      and settled_at is not null
+  )
+  select delivery_id
+  from found
+`
+
+const dueNowSql = `
+  update webhook_deliveries
+  set next_attempt_at = least(next_attempt_at, clock_timestamp())
+  where delivery_id = $1
+    and state = '${PENDING}'
+    and next_attempt_at is not null
+    and (leased_until is null or leased_until < clock_timestamp())
 `
 
 const testSql = `
-  insert into webhook_deliveries (webhook_id, event_id, type, state, requested_at)
-  values ($1, $2, $3, 'AWAITS_ROOM', clock_timestamp())
+  insert into webhook_deliveries (webhook_id, event_id, type, requested_at)
+  values ($1, $2, $3, clock_timestamp())
   returning delivery_id
 `

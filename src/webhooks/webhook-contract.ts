@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { id, optional, text, timestamp, wholeNumber } from '../http/schema-fields.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import type { Delivery, DeliveryState } from './deliveries.ts'
+import type { Delivery } from './deliveries.ts'
 import { EVERY_EVENT, isEventPattern } from './event-pattern.ts'
 import type { Webhook } from './webhook-queries.ts'
 import { SECRET_OVERLAP_HOURS } from './webhook-secret.ts'
@@ -168,7 +168,9 @@ export const deliveryReply = z
     reason: z.string().nullable().meta({ description: 'Reason why the delivery was discarded' }),
     created_at: timestamp('Time of creation'),
     settled_at: optionalTimestamp('Time at which the delivery was finished'),
-    next_attempt_at: optionalTimestamp('Time of the next attempt'),
+    next_attempt_at: optionalTimestamp(
+      'Time from which the next attempt is made; null: none, or after an earlier event of the order',
+    ),
     attempt_count: wholeNumber(0, 1_000_000).meta({ description: 'Number of attempts so far', example: 2 }),
     attempts: z.array(attemptReply).meta({ description: 'Latest attempts, newest first' }),
   })
@@ -198,11 +200,6 @@ export function presentWebhook(webhook: Webhook): WebhookReply {
   }
 }
 
-/** Clients see one PENDING state: why a delivery waits is internal. */
-export function presentState(state: DeliveryState): DeliveryReply['state'] {
-  return state === 'QUEUED' || state === 'AWAITS_TURN' || state === 'AWAITS_ROOM' ? 'PENDING' : state
-}
-
 export function presentDelivery(delivery: Delivery): DeliveryReply {
   const { delivery_id, webhook_id, event_id, type, order_id, state, reason, attempts, recent } = delivery
   return {
@@ -211,7 +208,7 @@ export function presentDelivery(delivery: Delivery): DeliveryReply {
     event_id,
     type,
     order_id,
-    state: presentState(state),
+    state,
     reason,
     created_at: delivery.created_at.toISOString(),
     settled_at: iso(delivery.settled_at),

@@ -3,7 +3,7 @@ import { type Caller, canAccess } from '../platform/caller.ts'
 import { NotFound, ValidationFailed } from '../platform/errors.ts'
 import { isChange } from '../platform/is-change.ts'
 import type { Precondition } from '../platform/precondition.ts'
-import { wakeWorkers } from './deliveries.ts'
+import { requestDiscards } from './deliveries.ts'
 import { likePattern } from './event-pattern.ts'
 import { lockWebhook, type Webhook, webhookColumns, webhookTagOf } from './webhook-queries.ts'
 import { newSecret, replaceSecret } from './webhook-secret.ts'
@@ -94,7 +94,7 @@ export async function changeWebhook(
     status,
   ])
   if (!updated) throw new NotFound('webhook', webhookId)
-  if (updated.status === 'DISABLED') await wakeWorkers(tx)
+  if (updated.status === 'DISABLED') await requestDiscards(tx)
   return updated
 }
 
@@ -111,7 +111,7 @@ export async function deleteWebhook(
   const webhook = await lockWebhook(tx, caller, webhookId)
   precondition?.('webhook', webhookTagOf(webhook))
   await tx.execute(deleteSql, [webhookId])
-  await wakeWorkers(tx)
+  await requestDiscards(tx)
 }
 
 /**

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
 import { createQueues, startBoss } from '../../src/jobs/boss.ts'
-import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE, eventQueues } from '../../src/jobs/queues.ts'
+import { DEAD_LETTER_QUEUE, eventQueues } from '../../src/jobs/queues.ts'
 import { quiet } from '../support/log.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
@@ -45,13 +45,11 @@ describe('the queues of pg-boss', () => {
     expect(await boss.getQueue('order.prepare')).to.include({ retryLimit: 12 })
   })
 
-  it('keep finished jobs for JOB_RETENTION_MINUTES, those of deliveries at most a day', async () => {
+  it('keep finished jobs for JOB_RETENTION_MINUTES', async () => {
     const keptSeconds = async (queue: string) => (await boss.getQueue(queue))?.deleteAfterSeconds
     expect(await keptSeconds('order.prepare')).to.equal(7 * 86_400)
-    expect(await keptSeconds(DELIVERY_QUEUE)).to.equal(86_400)
     await createQueues(database, boss, 5)
     expect(await keptSeconds('inventory.deduct')).to.equal(300)
-    expect(await keptSeconds(DELIVERY_QUEUE)).to.equal(300)
     await createQueues(database, boss, 10_080)
   })
 

@@ -14,6 +14,7 @@ export interface Safeguard {
 
 const interleavings = ['test/orders/interleavings.test.ts']
 const frozenWorker = ['test/jobs/frozen-worker.test.ts']
+const deliveries = ['test/webhooks/claim-deliveries.test.ts']
 const poison = ['test/jobs/poison.test.ts']
 const chainedSteps = ['test/outbox/chain-steps.test.ts']
 
@@ -146,6 +147,27 @@ export const pipelineSafeguards: Safeguard[] = [
     file: 'src/jobs/work-batch.ts',
     edits: [['boss.complete(queue, jobs, undefined', 'boss.complete(queue, idsOf(jobs), undefined']],
     tests: poison,
+  },
+  {
+    name: 'delivery-lease',
+    about: 'the lease in the update that records the outcome of a delivery',
+    file: 'src/webhooks/delivery/record-outcomes.ts',
+    edits: [['      and d.lease_id = o.lease_id\n', '']],
+    tests: deliveries,
+  },
+  {
+    name: 'delivery-order',
+    about: 'the search for an earlier delivery of the order',
+    file: 'src/webhooks/delivery/claim-deliveries.ts',
+    edits: [['and p.sequence < d.sequence', 'and p.sequence < 0']],
+    tests: deliveries,
+  },
+  {
+    name: 'parked-behind-lock',
+    about: 'the lock on the delivery that a parked one waits for',
+    file: 'src/webhooks/delivery/claim-deliveries.ts',
+    edits: [['      for share skip locked\n', '']],
+    tests: deliveries,
   },
   {
     name: 'job-ownership',

@@ -170,7 +170,7 @@ describe('the views ops.check_*', () => {
     ],
     check_deliveries_accounted: () => [
       [
-        `insert into webhook_deliveries (webhook_id, event_id, type) values (uuidv7(), uuidv7(), 'order.placed.v1')`,
+        `insert into webhook_deliveries (webhook_id, event_id, type, next_attempt_at) values (uuidv7(), uuidv7(), 'order.placed.v1', null)`,
       ],
     ],
   }

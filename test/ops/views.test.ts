@@ -257,7 +257,7 @@ describe('the schema ops', () => {
     await database.execute(
       `insert into webhooks (webhook_id, owner, url, event_types, type_patterns)
       select uuidv7(), 'ada', 'https://' || host || '.example/a-secret', '{order.placed.v1}', '{order.placed.v1}'
-      from unnest('{well,failing,full}'::text[]) as host`,
+      from unnest('{well,failing,blocked}'::text[]) as host`,
     )
     await operated.dispatch()
     const deliveries = async () =>
@@ -265,7 +265,7 @@ describe('the schema ops', () => {
         ({ what, attempts, error }) => ({ what, attempts, error }),
       )
     expect((await deliveries()).map(({ what }) => what)).to.have.members(
-      ['well', 'failing', 'full'].map(host => `order.placed.v1 to ${host}.example is due`),
+      ['well', 'failing', 'blocked'].map(host => `order.placed.v1 to ${host}.example is due`),
     )
     const change = (host: string, change: string) =>
       database.execute(
@@ -273,8 +273,8 @@ describe('the schema ops', () => {
         [host],
       )
     await change('well', `state = 'DELIVERED', settled_at = now(), attempts = 1`)
-    await change('failing', `attempts = 1, next_attempt_at = '2026-11-22T03:04:05Z'`)
-    await change('full', `state = 'AWAITS_ROOM'`)
+    await change('failing', `attempts = 1, next_attempt_at = '2126-11-22T03:04:05Z'`)
+    await change('blocked', `next_attempt_at = null`)
     await database.execute(
       `insert into webhook_attempts (delivery_id, at, status, duration_ms, error)
       select delivery_id, now(), case when settled_at is not null then 204 end, 4,
@@ -286,7 +286,11 @@ describe('the schema ops', () => {
       { what: 'order.placed.v1 to well.example delivered', attempts: 1, error: null },
       { what: 'order.placed.v1 to failing.example: no answer', attempts: null, error: 'no connection' },
       { what: 'order.placed.v1 to failing.example failed, retry at 03:04:05 UTC', attempts: 1, error: null },
-      { what: 'order.placed.v1 to full.example is waiting for capacity', attempts: 0, error: null },
+      {
+        what: 'order.placed.v1 to blocked.example is blocked by an earlier delivery',
+        attempts: 0,
+        error: null,
+      },
     ])
   })
 })

@@ -49,8 +49,8 @@ describe('ops.webhooks', () => {
     expect(well).to.include({ host: 'receiver.example:8443', owner: 'ada', status: 'ACTIVE' })
     expect(well).to.include({ pending: 0, oldest_pending_seconds: null, dead_letters: 0, last_status: 204 })
     // The delivery that is blocked by the failing one is newer and has no attempt.
-    await addDeliveries(300, 'AWAITS_ROOM', 0)
-    await answer('AWAITS_ROOM', null, 'no answer within 15 s')
+    await addDeliveries(300, 'PENDING', 0)
+    await answer('PENDING', null, 'no answer within 15 s')
     const [failing] = await rows()
     expect(failing).to.include({ pending: 300, last_status: null, last_error: 'no answer within 15 s' })
     expect(Number(failing?.['oldest_pending_seconds'])).to.be.within(300, 330)
@@ -70,7 +70,7 @@ describe('ops.webhooks', () => {
 
   it('counts fewer deliveries per webhook when there are many webhooks, but still finds the oldest', async () => {
     await addWebhooks(1_000)
-    await addDeliveries(30, 'AWAITS_ROOM', 0)
+    await addDeliveries(30, 'PENDING', 0)
     const all = await rows()
     expect(all.length).to.equal(1_000)
     for (const row of all) {

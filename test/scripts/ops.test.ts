@@ -84,8 +84,9 @@ describe('npm run ops', function () {
         ('DISABLED', now(), 'GONE', now()), ('DISABLED', null, 'BY_OWNER', now())) as w (status, failing_since, reason, disabled_at)`,
     )
     await system.database.execute(
-      `insert into webhook_deliveries (webhook_id, event_id, type, created_at)
-      select webhook_id, uuidv7(), 'order.placed.v1', now() - interval '1 hour' from webhooks where status = 'ACTIVE'`,
+      `insert into webhook_deliveries (webhook_id, event_id, type, next_attempt_at, created_at)
+      select webhook_id, uuidv7(), 'order.placed.v1', now() + interval '1 hour', now() - interval '1 hour'
+      from webhooks where status = 'ACTIVE'`,
     )
     const { troubles } = await json<{ troubles: string[] }>('status')
     await system.database.execute('delete from webhook_deliveries')

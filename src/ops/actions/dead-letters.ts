@@ -3,6 +3,7 @@ import type { Sql, Tx } from '../../db/transaction.ts'
 import { insertOrRefuse } from '../../jobs/insert-or-refuse.ts'
 import { newId } from '../../platform/ids.ts'
 import { REDRIVE_SHARE } from '../../platform/retention.ts'
+import { DELIVERIES, reopenDeliveries } from '../../webhooks/deliveries.ts'
 import { audit, type Operator } from './audit.ts'
 
 /** Selects open dead letters by all of the given fields. */
@@ -30,7 +31,7 @@ export interface DeadLetter {
   event_id: string | null
   event_type: string | null
   order_id: string | null
-  data: object | null
+  data: { delivery_id?: string } | null
   error: { message?: string } | null
   attempts: number
   dead_at: Date
@@ -53,15 +54,16 @@ export async function findDeadLetters(
 export interface Decided {
   done: DeadLetter[]
   /**
-   * unchanged: they have no event, their event is too old to be redriven, or it has an unfinished
-   * job
+   * unchanged: they have no event, their event is too old to be redriven or has an unfinished job,
+   * or their webhook delivery is deleted
    */
   refused: DeadLetter[]
 }
 
 /**
- * Inserts a new job for each matching open dead letter. Safe at any later time: `processed_events`
- * is kept for longer than a redrive may reach back, so that no event has its effect twice.
+ * Inserts a new job for each matching open dead letter, or reopens its webhook delivery. Safe at
+ * any later time: `processed_events` is kept for longer than a redrive may reach back, so that no
+ * event has its effect twice.
  * Atomic: jobs, fates and the audit record are written together, or not at all.
  * @param limit dead letters, 1..10000, oldest first
  */
@@ -76,12 +78,26 @@ export async function redriveDeadLetters(
   const jobs = letters.flatMap(letter =>
     letter.beyond_horizon || letter.event_id === null
       ? []
-      : [{ letter, id: newId(), singletonKey: letter.event_id, data: letter.data ?? {} }],
+      : [
+          {
+            letter,
+            id: deliveryOf(letter) ?? newId(),
+            singletonKey: letter.event_id,
+            data: letter.data ?? {},
+          },
+        ],
   )
   const refusedJobs = new Set<string>()
   for (const [queue, queueJobs] of Map.groupBy(jobs, ({ letter }) => letter.queue)) {
     const inserts = queueJobs.map(({ letter: _, ...job }) => job)
-    for (const id of await insertOrRefuse(tx, boss, queue, inserts)) refusedJobs.add(id)
+    const refused =
+      queue === DELIVERIES
+        ? await reopenDeliveries(
+            tx,
+            inserts.map(({ id }) => id),
+          )
+        : await insertOrRefuse(tx, boss, queue, inserts)
+    for (const id of refused) refusedJobs.add(id)
   }
   const redriven = jobs.filter(({ id }) => !refusedJobs.has(id))
   const done = redriven.map(({ letter }) => letter)
@@ -89,6 +105,11 @@ export async function redriveDeadLetters(
   await decide(tx, 'REDRIVEN', fates)
   if (done.length > 0) await audit(tx, operator, 'redrive', { filter, dead_letters: fates })
   return { done, refused: letters.filter(letter => !done.includes(letter)) }
+}
+
+/** Returns the id of the webhook delivery that a dead letter is about. */
+function deliveryOf({ queue, data }: DeadLetter): string | undefined {
+  return queue === DELIVERIES ? data?.delivery_id : undefined
 }
 
 /** Closes dead letters without a new job. They stay on record. Atomic, with the audit record. */

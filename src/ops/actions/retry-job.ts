@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Tx } from '../../db/transaction.ts'
 import { queueNames } from '../../jobs/queues.ts'
+import { DELIVERIES, type DeliveryState, retryNow } from '../../webhooks/deliveries.ts'
 import { audit, type Operator } from './audit.ts'
 import { redriveDeadLetters } from './dead-letters.ts'
 
@@ -23,12 +24,13 @@ interface FoundJob {
 }
 
 /**
- * Makes a job due now. A failed job is redriven from its dead letter. Safe at any time: no event
- * has its effect twice. Atomic: the job and the audit record are written together, or not at all.
+ * Makes a job or webhook delivery due now. A failed job and a dead delivery are redriven from
+ * their dead letter. Safe at any time: no event has its effect twice. Atomic: the change and the
+ * audit record are written together, or not at all.
  */
 export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Operator): Promise<Retried> {
   const [job] = await tx.query<FoundJob>(findSql, [queueNames, jobId])
-  if (!job) return { outcome: 'refused', why: `no queue has a job ${jobId}` }
+  if (!job) return await retryDelivery(tx, boss, jobId, operator)
   const { name: queue, state } = job
   if (state === 'created' || state === 'retry') {
     await boss.update(queue, undefined, { id: jobId, startAfter: 0, db: tx })
@@ -43,6 +45,19 @@ export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Op
   }
   await audit(tx, operator, 'retry', { queue, job_id: jobId, state })
   return { outcome: 'due now', queue, job_id: jobId }
+}
+
+async function retryDelivery(tx: Tx, boss: PgBoss, deliveryId: string, operator: Operator): Promise<Retried> {
+  const [delivery] = await tx.query<{ state: DeliveryState }>(deliverySql, [deliveryId])
+  if (!delivery) return { outcome: 'refused', why: `no queue has a job ${deliveryId}` }
+  const { state } = delivery
+  const job = { queue: DELIVERIES, job_id: deliveryId }
+  const [letter] = state === 'DEAD' ? await tx.query<FoundLetter>(letterSql, [DELIVERIES, deliveryId]) : []
+  if (letter) return await redriveLetter(tx, boss, letter, job, operator)
+  if (!(await retryNow(tx, deliveryId)))
+    return { outcome: 'refused', why: `the delivery is ${state} and does not wait for a retry` }
+  await audit(tx, operator, 'retry', { ...job, state })
+  return { outcome: 'due now', ...job }
 }
 
 async function redriveLetter(
@@ -69,6 +84,13 @@ const findSql = `
   from pgboss.job
   where name = any($1::text[])
     and id = $2
+  for update
+`
+
+const deliverySql = `
+  select state
+  from webhook_deliveries
+  where delivery_id = $1
   for update
 `
 

@@ -1,9 +1,6 @@
-import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { DELIVERIES, PENDING } from '../../webhooks/deliveries.ts'
 import { keptSince } from '../views/kept-since.ts'
 import type { View } from '../views/view.ts'
-
-/** Longest time until a worker sweeps up a delivery that nothing blocks any more. */
-const WAIT_BOUND_SECONDS = 60
 
 /** Every event is delivered to every subscribed webhook, or is pending, or is a dead letter. */
 export const deliveryInvariants: View[] = [
@@ -35,7 +32,8 @@ export const deliveryInvariants: View[] = [
   },
   {
     name: 'check_deliveries_accounted',
-    comment: `Deliveries that would never be sent: queued without a job; blocked for more than ${WAIT_BOUND_SECONDS} s by nothing; or dead without a dead letter`,
+    comment:
+      'Deliveries that would never be sent: parked behind no earlier delivery of their order; or dead without a dead letter',
     columns: {
       delivery_id: 'id of the delivery',
       webhook_id: 'webhook of the delivery',
@@ -45,44 +43,26 @@ export const deliveryInvariants: View[] = [
     sql: `
       select d.delivery_id, d.webhook_id, d.event_id, d.state
       from webhook_deliveries as d
-      where case d.state
-          when 'QUEUED' then not exists (
-            select 1
-            from pgboss.job as j
-            where j.name = '${DELIVERY_QUEUE}'
-              and j.id = coalesce(d.job_id, d.delivery_id)
-              and j.state < 'completed'
-          )
-          when 'AWAITS_TURN' then greatest(d.created_at, d.requested_at) < now() - interval '${WAIT_BOUND_SECONDS} seconds'
-            and not exists (
-              select 1
-              from webhook_deliveries as p
-              where p.webhook_id = d.webhook_id
-                and p.order_id = d.order_id
-                and p.sequence < d.sequence
-                and p.state in ('QUEUED', 'AWAITS_TURN', 'AWAITS_ROOM')
-            )
-          when 'AWAITS_ROOM' then greatest(d.created_at, d.requested_at) < now() - interval '${WAIT_BOUND_SECONDS} seconds'
-            and not exists (
-              select 1
-              from webhook_deliveries as p
-              where p.webhook_id = d.webhook_id
-                and p.state = 'QUEUED'
-            )
-          when 'DEAD' then not exists (
-            select 1
-            from dead_letters as l
-            where l.event_id = d.event_id
-              and l.queue = '${DELIVERY_QUEUE}'
-          )
-          else false
-        end
+      where d.state = '${PENDING}'
+        and d.next_attempt_at is null
         and not exists (
           select 1
-          from pgboss.job as x
-          where x.name = '${DEAD_LETTER_QUEUE}'
-            and x.state < 'completed'
-            and x.data ->> 'delivery_id' = d.delivery_id::text
+          from webhook_deliveries as p
+          where p.state = '${PENDING}'
+            and p.webhook_id = d.webhook_id
+            and p.order_id = d.order_id
+            and p.sequence < d.sequence
+            and p.requested_at is null
+        )
+      union all
+      select d.delivery_id, d.webhook_id, d.event_id, d.state
+      from webhook_deliveries as d
+      where d.state = 'DEAD'
+        and not exists (
+          select 1
+          from dead_letters as l
+          where l.event_id = d.event_id
+            and l.queue = '${DELIVERIES}'
         )`,
   },
 ]

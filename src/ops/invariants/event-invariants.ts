@@ -1,4 +1,4 @@
-import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { DEAD_LETTER_QUEUE } from '../../jobs/queues.ts'
 import { eventRoutingSql } from '../views/event-routing-sql.ts'
 import { keptSince } from '../views/kept-since.ts'
 import type { View } from '../views/view.ts'
@@ -140,7 +140,7 @@ export const eventInvariants: View[] = [
       select j.id, j.name, j.completed_on
       from pgboss.job as j
       where j.state = 'failed'
-        and j.name in (select queue from (values ${eventRoutingSql}) as r (type, queue) union select '${DELIVERY_QUEUE}')
+        and j.name in (select queue from (values ${eventRoutingSql}) as r (type, queue))
         and not exists (
           select 1
           from dead_letters as l

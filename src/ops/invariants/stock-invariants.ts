@@ -1,4 +1,5 @@
-import { DEAD_LETTER_QUEUE, DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { DEAD_LETTER_QUEUE } from '../../jobs/queues.ts'
+import { DELIVERIES } from '../../webhooks/deliveries.ts'
 import { eventRoutingSql } from '../views/event-routing-sql.ts'
 import type { View } from '../views/view.ts'
 
@@ -16,7 +17,7 @@ const ordersInProgress = `
         select order_id
         from dead_letters
         where fate <> 'REDRIVEN'
-          and queue <> '${DELIVERY_QUEUE}'`
+          and queue <> '${DELIVERIES}'`
 
 const item = { menu_item_id: 'id of the item', restaurant_id: 'restaurant of the item' }
 const order = {

@@ -27,7 +27,7 @@ export const orderTimelineView: View = {
     kind: 'TRANSITION: status change, or the order is ready or not; EVENT: event written; JOB: job queued, started or ended; STEP: chained step done in the transaction that emitted its event; MOVEMENT: stock movement; DELIVERY: webhook delivery pending, attempted or finished; DEAD_LETTER: job dead, or its dead letter decided',
     what: 'short description',
     event_id: 'event of the entry',
-    job_id: 'job of the entry',
+    job_id: 'job or delivery of the entry',
     attempts: 'attempts at the job so far',
     error: 'error of the job, dead letter, delivery or quarantined event',
     details: 'further data as JSON',
@@ -105,7 +105,7 @@ export const orderTimelineView: View = {
       union all
       select e.order_id, a.at, 9, 'DELIVERY',
         e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || coalesce(': ' || a.status, ': no answer'),
-        e.event_id, d.job_id, null, a.error,
+        e.event_id, d.delivery_id, null, a.error,
         jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id, 'duration_ms', a.duration_ms)
       from outbox_events as e
       join webhook_deliveries as d on d.event_id = e.event_id
@@ -114,7 +114,7 @@ export const orderTimelineView: View = {
       union all
       select e.order_id, d.settled_at, 10, 'DELIVERY',
         e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || ' ' || lower(d.state),
-        e.event_id, d.job_id, d.attempts, d.reason,
+        e.event_id, d.delivery_id, d.attempts, d.reason,
         jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)
       from outbox_events as e
       join webhook_deliveries as d on d.event_id = e.event_id
@@ -122,13 +122,13 @@ export const orderTimelineView: View = {
       where d.settled_at is not null
       union all
       select e.order_id, d.created_at, 8, 'DELIVERY',
-        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || case d.state
-          when 'QUEUED' then coalesce(
-            ' failed, retry at ' || to_char(d.next_attempt_at at time zone 'UTC', 'HH24:MI:SS') || ' UTC', ' is due')
-          when 'AWAITS_TURN' then ' is blocked by an earlier delivery'
-          else ' is waiting for capacity'
+        e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || case
+          when d.leased_until > now() then ' is being sent'
+          when d.next_attempt_at is null then ' is blocked by an earlier delivery'
+          when d.next_attempt_at <= now() then ' is due'
+          else ' failed, retry at ' || to_char(d.next_attempt_at at time zone 'UTC', 'HH24:MI:SS') || ' UTC'
         end,
-        e.event_id, d.job_id, d.attempts, null,
+        e.event_id, d.delivery_id, d.attempts, null,
         jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id)
       from outbox_events as e
       join webhook_deliveries as d on d.event_id = e.event_id

@@ -1,3 +1,4 @@
+import { DELIVERIES, PENDING } from '../../webhooks/deliveries.ts'
 import type { View } from './view.ts'
 
 // The tables of pg-boss may hold millions of jobs. Every figure comes from a bounded part of an
@@ -33,21 +34,61 @@ const oldestDue = (state: string) => `
     limit 1
   )`
 
+/** Pending deliveries that are counted at most. */
+const MAX_DELIVERIES = 20_000
+
+/**
+ * The row of the webhook deliveries, whose queue is `webhook_deliveries`. Leased deliveries stand
+ * first in the queue of their webhook: where the first one is not leased, no worker is sending.
+ */
+const deliveriesSql = `
+  select '${DELIVERIES}', p.paused_at, pending.ready, pending.deferred, pending.retrying, pending.active,
+    0, null::integer, oldest.seconds, null::numeric, null::numeric,
+    (select count(*)::integer from dead_letters where fate = 'OPEN' and queue = '${DELIVERIES}')
+  from (
+    select (count(*) filter (where not leased and next_attempt_at <= now()))::integer as ready,
+      (count(*) filter (where next_attempt_at is null))::integer as deferred,
+      (count(*) filter (where not leased and next_attempt_at > now()))::integer as retrying,
+      (count(*) filter (where leased))::integer as active
+    from (
+      select next_attempt_at, coalesce(leased_until > now(), false) as leased
+      from webhook_deliveries
+      where state = '${PENDING}'
+      limit ${MAX_DELIVERIES}
+    ) as bounded
+  ) as pending
+  cross join (
+    select extract(epoch from now() - min(first.next_attempt_at))::numeric(12, 1) as seconds
+    from webhooks as w
+    cross join lateral (
+      select d.next_attempt_at, coalesce(d.leased_until > now(), false) as leased
+      from webhook_deliveries as d
+      where d.state = '${PENDING}'
+        and d.webhook_id = w.webhook_id
+        and d.next_attempt_at <= now()
+      order by d.next_attempt_at, d.delivery_id
+      limit 1
+    ) as first
+    where not first.leased
+  ) as oldest
+  left join paused_queues as p on p.queue = '${DELIVERIES}'`
+
 export const queueViews: View[] = [
   {
     name: 'queues',
-    comment: `Each queue: jobs by state, throughput and latency. Counts of ${MAX_COUNTED} and more are some seconds old`,
+    comment: `Each queue: jobs by state, throughput and latency. Counts of ${MAX_COUNTED} and more are some seconds old. For ${DELIVERIES}: webhook deliveries, counted up to ${MAX_DELIVERIES}`,
     columns: {
       queue: 'name of the queue',
       paused_at: 'when an operator paused the queue; null: not paused',
       ready: 'jobs due for their first attempt',
-      deferred: 'jobs due at a later time',
+      deferred: 'jobs due at a later time; deliveries that wait for an earlier event of their order',
       retrying: 'jobs that failed and will be retried',
       active: 'jobs that workers are running',
       failed:
         'jobs that used up their attempts and are still kept by pg-boss; ops.dead_letters keeps them all',
-      done_last_minute: `jobs completed in the last minute; above ${SAMPLE_COUNT}, extrapolated from the latest ${SAMPLE_COUNT}`,
-      oldest_ready_seconds: 'seconds since the oldest due job became due; null: no job is due',
+      done_last_minute: `jobs completed in the last minute; above ${SAMPLE_COUNT}, extrapolated from the latest ${SAMPLE_COUNT}; null: deliveries, which the metrics of webhooks count`,
+      oldest_ready_seconds:
+        'seconds since the oldest due job became due; null: no job is due; deliveries: only of webhooks to which no worker is sending',
       wait_p95_seconds: `95th percentile of the time from due to started, of the latest ${SAMPLE_COUNT} jobs of the last hour`,
       run_p95_seconds: `95th percentile of the run time, of the latest ${SAMPLE_COUNT} jobs of the last hour`,
       dead_letters: 'open dead letters of the queue',
@@ -92,7 +133,10 @@ export const queueViews: View[] = [
           limit ${SAMPLE_COUNT}
         ) as latest
       ) as done
-      order by q.name`,
+      where q.name <> '${DELIVERIES}'
+      union all
+      ${deliveriesSql}
+      order by 1`,
   },
   {
     name: 'schedules',

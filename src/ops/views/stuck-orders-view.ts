@@ -1,4 +1,4 @@
-import { DELIVERY_QUEUE } from '../../jobs/queues.ts'
+import { DELIVERIES } from '../../webhooks/deliveries.ts'
 import { eventRoutingSql } from './event-routing-sql.ts'
 import { MAX_LISTED, STUCK_AFTER_SECONDS } from './job-views.ts'
 import { keptSince } from './kept-since.ts'
@@ -61,7 +61,6 @@ export const stuckOrdersView: View = {
         next_attempt_at, error
       from ops.stuck_jobs
       where order_id is not null
-        and queue <> '${DELIVERY_QUEUE}'
       union all
       (
         select order_id, 'DEAD_LETTER', extract(epoch from now() - dead_at)::numeric(12, 1),
@@ -69,7 +68,7 @@ export const stuckOrdersView: View = {
         from dead_letters
         where fate = 'OPEN'
           and order_id is not null
-          and queue <> '${DELIVERY_QUEUE}'
+          and queue <> '${DELIVERIES}'
         order by dead_at
         limit ${MAX_LISTED}
       )

@@ -1,3 +1,4 @@
+import { DELIVERIES, PENDING } from '../../webhooks/deliveries.ts'
 import { MAX_LISTED } from './job-views.ts'
 import type { View } from './view.ts'
 
@@ -13,7 +14,7 @@ const SEARCHED_COUNT = 10
 const pendingSql = `
         from webhook_deliveries as d
         where d.webhook_id = w.webhook_id
-          and d.state in ('QUEUED', 'AWAITS_TURN', 'AWAITS_ROOM')`
+          and d.state = '${PENDING}'`
 
 /** Shows no secrets, and only the host of the URL, since its path and query may hold a secret. */
 export const webhooksView: View = {
@@ -59,7 +60,7 @@ export const webhooksView: View = {
         select data
         from dead_letters
         where fate = 'OPEN'
-          and queue = 'downstream.deliver'
+          and queue = '${DELIVERIES}'
         order by dead_at desc
         limit ${MAX_LISTED}
       ) as latest

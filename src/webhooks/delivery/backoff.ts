@@ -1,10 +1,10 @@
-/** So far a wait may differ, so that what failed together is not tried again together. */
+/** Relative jitter of a wait, so that deliveries that failed together are retried apart. */
 const JITTER = 0.2
 
 /**
- * How long a delivery waits after a failed attempt.
- * @param waits seconds after each; after the last of them as before
- * @param failures before this one
+ * Returns the seconds from a failed attempt to the next one.
+ * @param waits seconds after each failure; the last one applies to all further failures
+ * @param failures earlier failures of the delivery
  * @param random 0..1
  */
 export function secondsUntilRetry(waits: readonly number[], failures: number, random: number): number {

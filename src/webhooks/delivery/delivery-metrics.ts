@@ -4,15 +4,15 @@ const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 const LAG_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3_600, 86_400]
 
 const attempts = meter.createCounter('comanda.webhook.attempts', {
-  description: 'Attempts to deliver an event to a webhook, by what came of them',
+  description: 'Attempts to deliver an event to a webhook, by outcome',
 })
 const duration = meter.createHistogram('comanda.webhook.attempt.duration.seconds', {
-  description: 'From the first byte sent to the end of the answer',
+  description: 'Time from the start of a request to the end of the response',
   unit: 's',
   advice: { explicitBucketBoundaries: BUCKETS_SECONDS },
 })
 const lag = meter.createHistogram('comanda.webhook.lag.seconds', {
-  description: 'From an event to its arrival at a webhook',
+  description: 'Time from an event to its delivery to a webhook',
   unit: 's',
   advice: { explicitBucketBoundaries: LAG_BUCKETS_SECONDS },
 })

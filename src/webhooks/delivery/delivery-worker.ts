@@ -1,119 +1,133 @@
-import type { PgBoss } from 'pg-boss'
 import type { Agent } from 'undici'
 import type { Database } from '../../db/database.ts'
 import type { Listener } from '../../db/listener.ts'
-import { countRetries } from '../../jobs/job-metrics.ts'
-import { DELIVERY_QUEUE, deliveryQueue } from '../../jobs/queues.ts'
+import { countDeadLetter } from '../../jobs/job-metrics.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PollLoop } from '../../platform/poll-loop.ts'
-import { DELIVERIES_CHANNEL, SWEEP } from '../fan-out.ts'
+import { DELIVERIES, DELIVERIES_CHANNEL, DISCARD } from '../deliveries.ts'
 import { validateWebhookUrl } from '../webhook-url.ts'
-import { decideOutcome } from './decide-outcome.ts'
-import { enqueueReady, releaseRooms, returnJobs } from './enqueue-ready.ts'
-import { type Held, InFlightDeliveries } from './in-flight-deliveries.ts'
-import { bodyOf, discardReason, loadDeliveries, type TakenJob } from './load-deliveries.ts'
+import { bodyOf } from './body-of.ts'
+import {
+  claimDeliveries,
+  extendLeases,
+  LEASE_SECONDS,
+  type LeasedDelivery,
+  returnDeliveries,
+} from './claim-deliveries.ts'
+import { type DeliveryOutcome, decideOutcome, decideUnsent } from './decide-outcome.ts'
+import { discardPending } from './discard-pending.ts'
+import { InFlightDeliveries } from './in-flight-deliveries.ts'
 import { logAttempt } from './log-attempt.ts'
-import { type HeldOutcome, OutcomeBatcher } from './outcome-batcher.ts'
+import { OutcomeBatcher } from './outcome-batcher.ts'
+import type { RecordedOutcomes } from './record-outcomes.ts'
 import { sendDelivery, unsent } from './send.ts'
 import { ssrfGuardedAgent } from './ssrf-guard.ts'
-import { StalledSweeper } from './stalled-sweeper.ts'
 import { traceAttempt } from './trace-attempt.ts'
 
 export interface DeliveryWorkerOptions {
   database: Database
-  boss: PgBoss
-  /** where events say that they come from */
+  /** source of the CloudEvents */
   publicUrl: string
   /** development: webhooks may lead to private addresses, and over plain `http` */
   allowPrivate: boolean
-  /** waits after each failed attempt */
+  /** wait after each failed attempt */
   retrySeconds: readonly number[]
   log: Logger
 }
 
-const TAKE_COUNT = 200
-/** Requests under way to one webhook, of this process. */
-const CONCURRENCY_COUNT = 10
-/** The safety net: how long a job may wait when its wake-up is lost. */
+/** Deliveries leased by one statement. */
+const CLAIM_COUNT = 200
+/** Longest delay of a delivery that has become due, or whose wake-up was lost. */
 const POLL_MS = 1_000
-/** Jobs that are held are said to be, well within the queue's heartbeat. */
-const TOUCH_MS = 3_000
-/** A job that could not be touched for so long may be another worker's by now: it is let go, unsent. */
-const STALE_MS = deliveryQueue.heartbeatSeconds * 1_000 - 1_000
+/** Shortest interval between two claims, so that each leases several deliveries under load. */
+const CLAIM_INTERVAL_MS = 10
+/** Longest delay of the discarding of pending deliveries when its wake-up was lost. */
+const DISCARD_POLL_MS = 5_000
+/** Interval at which leases are extended. Most deliveries are finished before the first time. */
+const EXTEND_MS = 3_000
+/** Age at which a lease that could not be extended counts as lost. */
+const LOST_MS = LEASE_SECONDS * 1_000 - 1_000
+/** Open connections to one origin. */
+const CONNECTION_COUNT = 10
 
 /**
- * Sends deliveries to webhooks: those of an order and webhook one after the other, a few at once to each webhook, and none waits for
- * another webhook's. Jobs stay this worker's while it holds them; whatever it dies with goes to others 10 s later.
- *
- * Each delivery is settled in one transaction with its attempt and its job, many at a time. A delivery whose turn has not come, or
- * that there is no room for, gives its job back and is given one when it may go: the queue never fills up with what cannot be sent.
+ * Sends deliveries to webhooks. It leases only what it sends at once, so that the rest is free for
+ * other workers, and an endpoint that does not respond occupies only its own capacity.
  */
 export class DeliveryWorker {
   readonly #options: DeliveryWorkerOptions
-  readonly #hands = new InFlightDeliveries(CONCURRENCY_COUNT)
-  readonly #settler: OutcomeBatcher
-  readonly #sweeper: StalledSweeper
-  readonly #takeLoop: PollLoop
-  readonly #touchLoop: PollLoop
+  readonly #inFlight = new InFlightDeliveries()
+  readonly #outcomes: OutcomeBatcher
+  readonly #claimLoop: PollLoop
+  readonly #discardLoop: PollLoop
+  readonly #extendLoop: PollLoop
   #agent: Agent | undefined
   #listener: Listener | undefined
-  #stopSignal = new AbortController()
+  #abort = new AbortController()
+  /** the latest claim left due deliveries for which there was no capacity */
+  #hasBacklog = false
   #isStarted = false
+  #isStopping = false
   #stopped: Promise<void> | undefined
-  #stopping = false
 
   constructor(options: DeliveryWorkerOptions) {
     this.#options = options
-    const { log } = options
-    const isStopping = () => this.#stopping
-    this.#sweeper = new StalledSweeper(options)
-    this.#takeLoop = new PollLoop({
-      run: async () => (await this.#take()) === TAKE_COUNT,
+    const { database, log } = options
+    const warn = (text: string) => (error: unknown) => log.warn({ error: String(error) }, `${text}; retrying`)
+    this.#claimLoop = new PollLoop({
+      run: () => this.#claim(),
       intervalMs: POLL_MS,
-      onError: error =>
-        log.error({ error: String(error) }, 'deliveries could not be taken; it will be tried again'),
+      minIntervalMs: CLAIM_INTERVAL_MS,
+      onError: warn('deliveries could not be leased'),
     })
-    this.#touchLoop = new PollLoop({
-      run: () => this.#touch(),
-      intervalMs: TOUCH_MS,
-      onError: error => log.warn({ error: String(error) }, 'jobs of deliveries could not be held'),
+    this.#discardLoop = new PollLoop({
+      run: () => database.transaction(discardPending),
+      intervalMs: DISCARD_POLL_MS,
+      onError: warn('deliveries of disabled webhooks could not be discarded'),
     })
-    this.#settler = new OutcomeBatcher({
-      ...options,
-      isStopping,
-      roomsAfter: batch => this.#roomsAfter(batch),
-      afterwards: batch => this.#afterwards(batch),
+    this.#extendLoop = new PollLoop({
+      run: () => this.#extendLeases(),
+      intervalMs: EXTEND_MS,
+      onError: warn('leases of deliveries could not be extended'),
+    })
+    this.#outcomes = new OutcomeBatcher({
+      database,
+      log,
+      isStopping: () => this.#isStopping,
+      onRecorded: (batch, recorded) => this.#onRecorded(batch, recorded),
     })
   }
 
   async start(): Promise<void> {
     const { database, allowPrivate } = this.#options
     await this.#stopped
-    this.#stopping = false
-    this.#stopSignal = new AbortController()
-    this.#agent = ssrfGuardedAgent({ allowPrivate, connections: CONCURRENCY_COUNT })
-    const heard = (payload: string) => {
-      if (payload === SWEEP) this.#sweeper.wake()
-      this.#takeLoop.wake()
+    this.#isStopping = false
+    this.#abort = new AbortController()
+    this.#agent = ssrfGuardedAgent({ allowPrivate, connections: CONNECTION_COUNT })
+    const onNotification = (payload: string) =>
+      payload === DISCARD ? this.#discardLoop.wake() : this.#claimLoop.wake()
+    const onConnect = () => {
+      this.#discardLoop.wake()
+      this.#claimLoop.wake()
     }
-    this.#listener = await database.listen(DELIVERIES_CHANNEL, heard, () => heard(SWEEP))
-    this.#touchLoop.start(TOUCH_MS)
-    this.#sweeper.start()
-    this.#takeLoop.start()
+    this.#listener = await database.listen(DELIVERIES_CHANNEL, onNotification, onConnect)
+    this.#claimLoop.start()
+    this.#discardLoop.start(DISCARD_POLL_MS)
+    this.#extendLoop.start(EXTEND_MS)
     this.#isStarted = true
   }
 
-  /** Whether it takes jobs, be there any or not. */
-  isTaking(): boolean {
-    return this.#isStarted && !this.#stopping
+  /** Returns whether the worker leases deliveries, if there are any. */
+  isWorking(): boolean {
+    return this.#isStarted && !this.#isStopping
   }
 
-  /** Deliveries that this process holds the jobs of. */
-  inHand(): number {
-    return this.#hands.size
+  /** Returns the number of deliveries that this worker has leased. */
+  inFlight(): number {
+    return this.#inFlight.size
   }
 
-  /** Lets what is under way end, for at most `timeoutMs`, and gives the rest back, untried. */
+  /** Waits for requests in flight for at most `timeoutMs`, then aborts and returns the rest. */
   async stop(timeoutMs: number): Promise<void> {
     this.#stopped ??= this.#stop(timeoutMs).finally(() => {
       this.#stopped = undefined
@@ -123,142 +137,98 @@ export class DeliveryWorker {
 
   async #stop(timeoutMs: number): Promise<void> {
     if (!this.#isStarted) return
-    const { database, log } = this.#options
-    this.#stopping = true
-    const stopped = Promise.all([this.#takeLoop.stop(), this.#sweeper.stop()])
+    this.#isStopping = true
+    const stopped = Promise.all([this.#claimLoop.stop(), this.#discardLoop.stop()])
     await this.#listener?.close()
     await stopped
-    const timer = setTimeout(() => this.#stopSignal.abort(), timeoutMs)
-    await this.#hands.untilIdle()
+    const timer = setTimeout(() => this.#abort.abort(), timeoutMs)
+    await this.#inFlight.untilIdle()
     clearTimeout(timer)
-    await this.#settler.untilIdle()
-    await this.#touchLoop.stop()
-    try {
-      await returnJobs(
-        database,
-        this.#hands.clear().map(({ job }) => job),
-      )
-    } catch (error) {
-      log.warn(
-        { error: String(error) },
-        'jobs of deliveries could not be given back; they go to others in a moment',
-      )
-    }
+    await this.#outcomes.untilIdle()
+    await this.#extendLoop.stop()
+    await this.#return(this.#inFlight.all().map(({ delivery }) => delivery))
     await this.#agent?.destroy()
     this.#isStarted = false
   }
 
-  /** @returns jobs taken */
-  async #take(): Promise<number> {
-    const { database, boss } = this.#options
-    const batchSize = Math.min(TAKE_COUNT, this.#hands.room)
-    if (batchSize <= 0) return 0
-    const jobs = (await boss.fetch(DELIVERY_QUEUE, { batchSize })) as TakenJob[]
-    if (jobs.length === 0) return 0
+  /** Leases deliveries and begins to send them. @returns whether to claim again at once */
+  async #claim(): Promise<boolean> {
     const since = performance.now()
-    countRetries(DELIVERY_QUEUE, jobs.filter(({ retryCount }) => retryCount > 0).length)
-    const deliveries = await loadDeliveries(database, jobs)
-    // Ids rise with time: an order's deliveries come in their order.
-    for (const job of jobs.toSorted((a, b) => (a.data.delivery_id < b.data.delivery_id ? -1 : 1))) {
-      const delivery = deliveries.get(job.data.delivery_id)
-      const isCurrent =
-        delivery &&
-        (delivery.state === 'QUEUED'
-          ? delivery.job_id === job.id
-          : delivery.state === 'DEAD' && delivery.job_id !== job.id)
-      const reason = isCurrent ? discardReason(delivery) : undefined
-      if (!isCurrent) this.#settler.settle({ job, verdict: { state: 'NOTHING' } })
-      else if (reason !== undefined) this.#settler.settle({ job, verdict: { state: 'DISCARDED', reason } })
-      else {
-        const state = this.#hands.take({ job, delivery, since })
-        if (state !== 'HELD') this.#settler.settle({ job, verdict: { state } })
-      }
-    }
-    this.#pump()
-    return jobs.length
+    const { byWebhook, perWebhook, free } = this.#inFlight
+    const total = Math.min(CLAIM_COUNT, free)
+    this.#hasBacklog = true
+    if (total <= 0) return false
+    const claim = await claimDeliveries(this.#options.database, { inFlight: byWebhook, perWebhook, total })
+    this.#hasBacklog = claim.isFull
+    if (this.#isStopping) await this.#return(claim.deliveries)
+    // After a long pause of the process, other workers may have these deliveries.
+    else if (performance.now() - since < LOST_MS)
+      for (const delivery of claim.deliveries) this.#begin(delivery, since)
+    return claim.hasBlocked
   }
 
-  /** Sends whatever may be sent. */
-  #pump(): void {
-    while (!this.#stopping) {
-      const held = this.#hands.next()
-      if (!held) return
-      if (performance.now() - held.since > STALE_MS) this.#hands.drop(held)
-      else void this.#attempt(held)
-    }
+  #begin(delivery: LeasedDelivery, since: number): void {
+    const outcome = decideUnsent(delivery)
+    if (outcome) this.#outcomes.add({ delivery, outcome })
+    else void this.#attempt(delivery, since)
   }
 
-  async #attempt(held: Held): Promise<void> {
-    const { job, delivery } = held
+  async #attempt(delivery: LeasedDelivery, since: number): Promise<void> {
     const { publicUrl, allowPrivate, retrySeconds, log } = this.#options
     const { delivery_id, url, secrets } = delivery
-    const trouble = validateWebhookUrl(url, allowPrivate)
-    const traced = traceAttempt(held)
+    this.#inFlight.add({ delivery, since })
+    const invalid = validateWebhookUrl(url, allowPrivate)
+    const traced = traceAttempt(delivery)
     const { traceparent } = traced
     const envelope = { delivery_id, url, secrets, body: bodyOf(delivery, publicUrl), traceparent }
     const sent =
-      trouble === undefined && this.#agent
-        ? await sendDelivery(this.#agent, envelope, this.#stopSignal.signal)
-        : unsent(`the URL ${trouble}`)
+      invalid === undefined && this.#agent
+        ? await sendDelivery(this.#agent, envelope, this.#abort.signal)
+        : unsent(`the URL ${invalid}`)
     traced.end(sent)
-    this.#hands.answered(held)
-    // Broken off by us: nobody's failure, and given back.
-    if (sent.status !== null || !this.#stopSignal.signal.aborted) {
-      const verdict = decideOutcome(held, sent, retrySeconds, Math.random())
-      logAttempt(held, sent, verdict, log)
-      this.#settler.settle({ job, verdict, sent, held })
-    }
-    this.#pump()
+    this.#inFlight.answered(delivery)
+    // An attempt that was aborted by stop() is no failure: the delivery is returned.
+    if (sent.status === null && this.#abort.signal.aborted) return
+    const outcome = decideOutcome(delivery, sent, retrySeconds, Math.random())
+    logAttempt(delivery, sent, outcome, log)
+    this.#outcomes.add({ delivery, outcome, sent })
+    if (this.#hasBacklog) this.#claimLoop.wake()
   }
 
-  async #afterwards(batch: readonly HeldOutcome[]): Promise<void> {
-    const { database, boss } = this.#options
-    for (const { held, verdict } of batch) {
-      if (!held) continue
-      const isSettled = verdict.state !== 'RETRY'
-      for (const { job } of this.#hands.settled(held, isSettled))
-        this.#settler.settle({ job, verdict: { state: 'AWAITS_TURN' } })
+  #onRecorded(batch: readonly DeliveryOutcome[], { disabled, released }: RecordedOutcomes): void {
+    const { log } = this.#options
+    for (const { delivery, outcome } of batch) {
+      this.#inFlight.release(delivery)
+      if (outcome.state !== 'DEAD') continue
+      const { delivery_id, webhook_id, event_id } = delivery
+      countDeadLetter(DELIVERIES)
+      log.error({ delivery_id, webhook_id, event_id }, 'dead letter: a delivery used up its attempts')
     }
-    this.#pump()
-    if (this.#hands.room > 0) this.#wakeWhenShort(batch.length)
-    // Whoever made room, or settled what they wait for, may not have seen them wait.
-    const turns = batch.filter(({ verdict }) => verdict.state === 'AWAITS_TURN')
-    const ids = turns.map(({ job }) => job.data.delivery_id)
-    if (ids.length > 0) await database.transaction(tx => enqueueReady(tx, boss, ids))
-    const rooms = new Map<string, number>()
-    for (const { job, verdict } of batch) {
-      const { webhook_id } = job.data
-      const room = verdict.state === 'AWAITS_ROOM' ? this.#hands.roomFor(webhook_id) : 0
-      if (room > 0) rooms.set(webhook_id, room)
-    }
-    if (rooms.size > 0) await database.transaction(tx => releaseRooms(tx, boss, rooms))
+    for (const webhook_id of disabled) log.error({ webhook_id }, 'webhook disabled')
+    if (disabled.length > 0) this.#discardLoop.wake()
+    if (released > 0) this.#claimLoop.wake()
   }
 
-  /** How many more of each webhook may have a job when these have ended. */
-  #roomsAfter(batch: readonly HeldOutcome[]): Map<string, number> {
-    const rooms = new Map<string, number>()
-    for (const { job, sent } of batch) {
-      const { webhook_id } = job.data
-      if (sent) rooms.set(webhook_id, (rooms.get(webhook_id) ?? this.#hands.roomFor(webhook_id)) + 1)
-    }
-    return rooms
-  }
-
-  /** With full hands nothing was taken: now there is room. */
-  #wakeWhenShort(freed: number): void {
-    if (this.#hands.room <= freed) this.#takeLoop.wake()
-  }
-
-  async #touch(): Promise<void> {
-    const held = this.#hands.all()
-    if (held.length === 0) return
-    const since = performance.now()
-    const touched = await this.#options.boss.touch(
-      DELIVERY_QUEUE,
-      held.map(({ job }) => job as never),
+  async #extendLeases(): Promise<void> {
+    const before = performance.now()
+    const aged = this.#inFlight.all().filter(({ since }) => before - since >= EXTEND_MS)
+    if (aged.length === 0) return
+    const extended = await extendLeases(
+      this.#options.database,
+      aged.map(({ delivery }) => delivery),
     )
-    const { settled } = touched as { settled?: string[] }
-    const ours = new Set(settled ?? held.map(({ job }) => job.id))
-    for (const each of held) if (ours.has(each.job.id)) each.since = since
+    for (const held of aged) if (extended.has(held.delivery.delivery_id)) held.since = before
+  }
+
+  async #return(deliveries: readonly LeasedDelivery[]): Promise<void> {
+    if (deliveries.length === 0) return
+    try {
+      await returnDeliveries(this.#options.database, deliveries)
+    } catch (error) {
+      this.#options.log.warn(
+        { error: String(error) },
+        `deliveries could not be returned; other workers send them after ${LEASE_SECONDS} s`,
+      )
+    }
   }
 }

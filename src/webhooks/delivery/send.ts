@@ -3,48 +3,48 @@ import { type Agent, request } from 'undici'
 import { now } from '../../platform/clock.ts'
 import { AddressRefused } from './ssrf-guard.ts'
 
-/** What is sent, where to, and how it is signed. */
+/** A request to an endpoint. */
 export interface Envelope {
-  /** stays the same for every attempt: by it receivers know what they have */
+  /** the same for every attempt, so that endpoints can deduplicate */
   delivery_id: string
   url: string
-  /** the current one, and for a rotation's overlap the previous one */
+  /** every valid secret */
   secrets: readonly string[]
   body: string
-  /** W3C Trace Context for the receiver; left out: none */
+  /** W3C Trace Context; default none */
   traceparent?: string | undefined
 }
 
-/** What came of one attempt. */
+/** The result of one attempt. */
 export interface Sent {
   at: Date
-  /** null: there was no answer */
+  /** HTTP status; null: no response */
   status: number | null
   duration_ms: number
-  /** the first bytes of the answer */
+  /** first bytes of the response */
   answer: string | null
-  /** why there was no answer */
+  /** why there was no response */
   error: string | null
-  /** the same in a word, of which there are few: `timeout`, `ECONNREFUSED` */
+  /** the same as one of a few words, e.g. `timeout`, `ECONNREFUSED` */
   error_type: string | null
 }
 
-/** What came of an attempt that was not even begun. */
+/** Returns the result of an attempt for which no request was sent. */
 export function unsent(error: string): Sent {
   return { at: now(), status: null, duration_ms: 0, answer: null, error, error_type: 'not sent' }
 }
 
-/** Why an attempt is none that arrived, for whoever looks after the receiver; undefined: it has arrived. */
+/** Returns why an attempt failed, for the owner of the endpoint; undefined: it succeeded. */
 export function failureOf({ status, error }: Sent): string | undefined {
   if (status !== null && status >= 200 && status < 300) return undefined
   return error ?? `the receiver answered ${status}`
 }
 
-/** From the first byte sent to the last byte of the answer that is looked at. */
+/** Time from the start of the request until the part of the response that is kept has arrived. */
 const ATTEMPT_TIMEOUT_MS = 15_000
 const ANSWER_BYTES = 1_024
 
-/** The headers of Standard Webhooks 1.0: id, time, and a signature of both with the body for each secret. */
+/** Returns the headers of Standard Webhooks 1.0, with one signature per secret. */
 export function signatureHeaders(
   { delivery_id, secrets, body }: Pick<Envelope, 'delivery_id' | 'secrets' | 'body'>,
   at: Date,
@@ -57,9 +57,8 @@ export function signatureHeaders(
 }
 
 /**
- * Sends a delivery once. Any answer is an answer, a redirect too: it is not followed.
- * Never throws.
- * @param stop ends it early
+ * Sends a delivery once. Redirects are not followed. Never throws.
+ * @param stop aborts the request
  */
 export async function sendDelivery(agent: Agent, envelope: Envelope, stop: AbortSignal): Promise<Sent> {
   const at = now()
@@ -88,7 +87,7 @@ export async function sendDelivery(agent: Agent, envelope: Envelope, stop: Abort
     status = response.statusCode
     answer = await firstBytes(response.body)
   } catch (thrown) {
-    // The status is what counts: an answer that breaks off behind it is still one.
+    // A response counts by its status, also when its body breaks off.
     if (status === null) failure = reasonOf(thrown, abort.signal)
   } finally {
     clearTimeout(timer)
@@ -101,7 +100,7 @@ export async function sendDelivery(agent: Agent, envelope: Envelope, stop: Abort
 async function firstBytes(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  // Leaving the loop drops the rest, and with it the connection.
+  // Leaving the loop drops the rest of the body and closes the connection.
   for await (const chunk of body) {
     chunks.push(chunk)
     size += chunk.length
@@ -116,12 +115,12 @@ async function firstBytes(body: AsyncIterable<Buffer>): Promise<string> {
 
 type NoAnswer = { error: string; error_type: string }
 
-/** In the words of whoever looks after the receiver; never an address. */
+/** Returns the reason in words for the owner of the endpoint, without any address. */
 function reasonOf(thrown: unknown, signal: AbortSignal): NoAnswer {
   if (signal.aborted) {
     return (signal.reason as Error).message === 'TIMEOUT'
       ? { error: `no answer within ${ATTEMPT_TIMEOUT_MS / 1_000} s`, error_type: 'timeout' }
-      : { error: 'broken off, because the worker stopped', error_type: 'stopped' }
+      : { error: 'aborted, because the worker stopped', error_type: 'stopped' }
   }
   if (thrown instanceof AddressRefused) return { error: thrown.message, error_type: thrown.code }
   const { code, name } = thrown as { code?: string; name?: string }

@@ -3,7 +3,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import { isPublicAddress } from '../public-address.ts'
 
-/** A connection was refused before it was made: its address is not of the public Internet. */
+/** The address of an endpoint is not public. No connection was opened. */
 export class AddressRefused extends Error {
   override name = 'AddressRefused'
   readonly code = 'ADDRESS_REFUSED'
@@ -13,7 +13,7 @@ export class AddressRefused extends Error {
   }
 }
 
-/** Resolves a name as `dns.lookup` does with `all`. */
+/** Resolves a name like `dns.lookup` with `all`. */
 type Resolve = (
   hostname: string,
   options: LookupOptions & { all: true },
@@ -21,22 +21,23 @@ type Resolve = (
 ) => void
 
 export interface AgentOptions {
-  /** development: connects to whatever is asked for */
+  /** development: allows every address */
   allowPrivate: boolean
-  /** open at once to one origin */
+  /** maximum open connections per origin */
   connections: number
   resolve?: Resolve
 }
 
 const CONNECT_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_MS = 30_000
-/** Longest answer line and headers, in bytes. */
+/** Maximum size of the status line and headers of a response, in bytes. */
 const MAX_HEADER_BYTES = 16_384
 
 /**
- * What webhooks are sent with: connections are kept, and made to public addresses only. What is looked at is what is connected to:
- * the addresses are those that the connection is handed, so that a name that leads elsewhere the next time gains nothing.
- * One address that is not public refuses the name. Redirects are not followed, proxies of the environment not used.
+ * Returns an agent that connects to public addresses only. The check uses the very addresses that
+ * the connection gets, so a DNS name that changes its address between check and connection gains
+ * nothing. A name with one address that is not public is refused. Redirects are not followed, and
+ * proxies from the environment are not used.
  */
 export function ssrfGuardedAgent(options: AgentOptions): Agent {
   const { allowPrivate, connections, resolve = systemLookup } = options
@@ -54,7 +55,7 @@ export function ssrfGuardedAgent(options: AgentOptions): Agent {
   })
 }
 
-/** An address in the URL itself is never looked up. */
+/** Refuses addresses in the URL itself, which are never looked up. */
 function refuseLiterals(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
     const host = options.hostname.replace(/^\[(.*)\]$/, '$1')

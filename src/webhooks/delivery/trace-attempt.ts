@@ -1,31 +1,32 @@
 import type { Attributes } from '@opentelemetry/api'
 import { isTracing, startSpan } from '../../platform/tracing.ts'
-import type { Held } from './in-flight-deliveries.ts'
+import type { LeasedDelivery } from './claim-deliveries.ts'
 import { failureOf, type Sent } from './send.ts'
 
 interface TracedAttempt {
-  /** W3C Trace Context for the receiver, who may go on with the trace; undefined: there is none */
+  /** W3C Trace Context for the endpoint, which may continue the trace; undefined: none */
   traceparent: string | undefined
   end(sent: Sent): void
 }
 
 /**
- * A span for an attempt at a delivery, below what the event came of: every attempt of it, a redelivery days later too, is in
- * the order's trace. Named and described by OpenTelemetry's conventions for HTTP clients, except that of the URL only the
- * origin is told: what is behind it may be a secret of the receiver.
- * While traces are off: what led to the event is handed on as it is.
+ * Starts a span for an attempt, as a child of the span that caused the event. So every attempt is
+ * in the trace of its order, even a redelivery days later. Names and attributes follow
+ * OpenTelemetry's conventions for HTTP clients, but only the origin of the URL is recorded, because
+ * its path and query may hold a secret. With tracing disabled, the trace context of the event is
+ * passed on.
  */
-export function traceAttempt({ job, delivery }: Held): TracedAttempt {
-  const above = delivery.trace_context?.traceparent
-  if (!isTracing()) return { traceparent: above, end: () => undefined }
-  const { delivery_id, webhook_id, event_id, type, order_id, url } = delivery
+export function traceAttempt(delivery: LeasedDelivery): TracedAttempt {
+  const parent = delivery.trace_context?.traceparent
+  if (!isTracing()) return { traceparent: parent, end: () => undefined }
+  const { delivery_id, webhook_id, event_id, type, order_id, url, tries } = delivery
   const span = startSpan(`POST ${type}`, {
     kind: 'CLIENT',
-    parent: above,
+    parent,
     attributes: {
       'http.request.method': 'POST',
       ...destinationOf(url),
-      ...(job.retryCount > 0 ? { 'http.request.resend_count': job.retryCount } : {}),
+      ...(tries > 1 ? { 'http.request.resend_count': tries - 1 } : {}),
       'comanda.event_type': type,
       'comanda.event_id': event_id,
       'comanda.webhook_id': webhook_id,
