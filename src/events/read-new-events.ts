@@ -1,4 +1,7 @@
 import type { Sql } from '../db/transaction.ts'
+import { nowMs } from '../platform/clock.ts'
+import { firstIdOf } from '../platform/ids.ts'
+import { MAX_COMMIT_DELAY_MS } from './commit-delay.ts'
 import type { EventOf } from './event.ts'
 import { narrowTo, type SnapshotPosition, snapshotPosition } from './snapshot-position.ts'
 
@@ -33,8 +36,15 @@ export async function readNewEvents(
   restaurantIds: readonly string[],
   limit: number,
 ): Promise<NewEventBatch> {
-  const rows = await sql.query<Row>(newSql, [String(since.next), since.inProgress, restaurantIds, limit])
-  const position = snapshotPosition(rows[0]?.snapshot ?? '')
+  const takenAtMs = nowMs()
+  const rows = await sql.query<Row>(newSql, [
+    String(since.next),
+    since.inProgress,
+    restaurantIds,
+    limit,
+    firstIdOf(since.takenAtMs - MAX_COMMIT_DELAY_MS),
+  ])
+  const position = snapshotPosition(rows[0]?.snapshot ?? '', takenAtMs)
   const events = rows.flatMap(({ snapshot: _, xid, ...event }) =>
     xid === null ? [] : [{ ...event, xid: Number(xid) }],
   )
@@ -46,7 +56,8 @@ export async function readNewEvents(
     return await readNewEvents(sql, since, restaurantIds, limit * 10)
   return {
     events: events.filter(({ xid }) => xid < next),
-    position: narrowTo(next, position),
+    // Events after this position may be as old as those after the previous one.
+    position: narrowTo(next, { ...position, takenAtMs: since.takenAtMs }),
     isComplete: false,
   }
 }
@@ -58,7 +69,7 @@ const columns = `
 
 /**
  * Two scans of one index. The upper bound excludes transaction ids of another server, which a
- * restored dump contains.
+ * restored dump contains. The bound of the ids leaves out the partitions of older events.
  */
 const newSql = `
   with now as materialized (
@@ -72,6 +83,7 @@ const newSql = `
       where xid >= $1::text::xid8
         and xid < pg_snapshot_xmax(now.snapshot)
         and restaurant_id = any($3::uuid[])
+        and event_id >= $5::uuid
       order by xid
       limit $4
     )
@@ -79,5 +91,6 @@ const newSql = `
     ${columns}
     where xid = any($2::text[]::xid8[])
       and restaurant_id = any($3::uuid[])
+      and event_id >= $5::uuid
   ) as new_event on true
 `

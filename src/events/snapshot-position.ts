@@ -7,12 +7,18 @@
 export interface SnapshotPosition {
   readonly next: number
   readonly inProgress: readonly number[]
+  /** a time before the snapshot was taken, in ms since 1970: later events have no much older ids */
+  readonly takenAtMs: number
 }
 
 /** @param snapshot text of `pg_current_snapshot()`: `xmin:xmax:xip,…` */
-export function snapshotPosition(snapshot: string): SnapshotPosition {
+export function snapshotPosition(snapshot: string, takenAtMs: number): SnapshotPosition {
   const [, next, inProgress = ''] = snapshot.split(':')
-  return { next: Number(next), inProgress: inProgress === '' ? [] : inProgress.split(',').map(Number) }
+  return {
+    next: Number(next),
+    inProgress: inProgress === '' ? [] : inProgress.split(',').map(Number),
+    takenAtMs,
+  }
 }
 
 /** Returns whether the position includes the transaction, if that has committed. */
@@ -21,6 +27,6 @@ export function isWithin({ next, inProgress }: SnapshotPosition, xid: number): b
 }
 
 /** Returns the part of the position that includes only transactions below `next`. */
-export function narrowTo(next: number, { inProgress }: SnapshotPosition): SnapshotPosition {
-  return { next, inProgress: inProgress.filter(xid => xid < next) }
+export function narrowTo(next: number, { inProgress, takenAtMs }: SnapshotPosition): SnapshotPosition {
+  return { next, inProgress: inProgress.filter(xid => xid < next), takenAtMs }
 }

@@ -64,6 +64,7 @@ const maintenanceQueue = {
 
 /** Scheduled maintenance: each queue with its schedule (cron, UTC). */
 export const maintenanceQueues = {
+  'maintenance.partition': { ...maintenanceQueue, cron: '* * * * *' },
   'maintenance.prune': { ...maintenanceQueue, cron: '* * * * *' },
   'maintenance.reconcile-stock': { ...maintenanceQueue, cron: '*/5 * * * *' },
   'maintenance.watch-dead-letters': { ...maintenanceQueue, cron: '*/5 * * * *' },

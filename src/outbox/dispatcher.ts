@@ -1,8 +1,10 @@
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
+import { MAX_UUID, NIL_UUID } from '../platform/ids.ts'
 import { PollLoop } from '../platform/poll-loop.ts'
 import { RollingCounter } from '../platform/rolling-counter.ts'
 import { dispatchBatch } from './dispatch-batch.ts'
+import { freshWindow, type IdWindow, windowFrom } from './id-window.ts'
 import { announceByNotify, OUTBOX_CHANNEL } from './notify-channels.ts'
 import { countDispatched, countQuarantined } from './outbox-metrics.ts'
 import type { Publisher } from './publish.ts'
@@ -19,6 +21,9 @@ export class Dispatcher {
   readonly #loop: PollLoop
   readonly #dispatched = new RollingCounter()
   #listener: Listener | undefined
+  /** the oldest pending event that is not fresh, as of the last search */
+  #backlog: string | undefined
+  #searchAt = Number.NEGATIVE_INFINITY
 
   constructor(database: Database, publisher: Publisher) {
     const { log } = publisher
@@ -56,30 +61,57 @@ export class Dispatcher {
     await stopped
   }
 
-  /** @returns whether the batch was full, so that more events may be waiting */
+  /**
+   * Dispatches a batch of fresh events, or of others: those of a backlog, of a quarantine that was
+   * ended, or of a transaction that committed late. Others are searched for once per second.
+   * @returns whether more events may be waiting
+   */
   async #dispatch(isWoken: boolean): Promise<boolean> {
-    if (!isWoken && !(await this.#isPending())) return false
+    const fresh = freshWindow()
+    if (performance.now() >= this.#searchAt) await this.#searchOthers(fresh)
+    const backlog = this.#backlog
+    if (backlog === undefined && !isWoken && !(await this.#isPending(fresh))) return false
+    const claimed = await this.#dispatchWindow(backlog === undefined ? fresh : windowFrom(backlog))
+    if (claimed === BATCH_COUNT) return true
+    this.#backlog = undefined
+    // Another dispatcher has locked what a search found and a claim did not.
+    if (backlog !== undefined && claimed > 0) this.#searchAt = Number.NEGATIVE_INFINITY
+    return backlog !== undefined
+  }
+
+  async #dispatchWindow(window: IdWindow): Promise<number> {
     const { claimed, quarantined } = await this.#database.transaction(tx =>
-      dispatchBatch(tx, this.#publisher, BATCH_COUNT),
+      dispatchBatch(tx, this.#publisher, BATCH_COUNT, window),
     )
     this.#dispatched.add(claimed - quarantined)
     countDispatched('dispatcher', claimed - quarantined)
     countQuarantined(quarantined)
     if (claimed > 0) this.#announce()
-    return claimed === BATCH_COUNT
+    return claimed
   }
 
-  async #isPending(): Promise<boolean> {
-    const rows = await this.#database.query(pendingSql)
+  async #searchOthers({ from, until }: IdWindow): Promise<void> {
+    this.#searchAt = performance.now() + POLL_MS
+    const [older] = await this.#database.query<{ event_id: string }>(pendingSql, [NIL_UUID, from])
+    const [other] = older
+      ? [older]
+      : await this.#database.query<{ event_id: string }>(pendingSql, [until, MAX_UUID])
+    this.#backlog = other?.event_id
+  }
+
+  async #isPending({ from, until }: IdWindow): Promise<boolean> {
+    const rows = await this.#database.query(pendingSql, [from, until])
     return rows.length > 0
   }
 }
 
 const pendingSql = `
-  select 1
+  select event_id
   from outbox_events
   where dispatched_at is null
     and quarantined_at is null
+    and event_id >= $1::uuid
+    and event_id < $2::uuid
   order by event_id
   limit 1
 `

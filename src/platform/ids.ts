@@ -60,6 +60,12 @@ function textOf(): string {
   return text.toString('latin1')
 }
 
+/** Returns the smallest UUIDv7 of a time, as the SQL function `uuidv7_at` does. */
+export function firstIdOf(ms: number): string {
+  const time = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0')
+  return time.length > 12 ? MAX_UUID : `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`
+}
+
 /** Returns the time of a UUIDv7, to the millisecond. */
 export function timeOfId(id: string): Date {
   return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))

@@ -4,6 +4,7 @@ import { migrateUp, withMigrationLock } from '../db/migrations.ts'
 import { detectPooling } from '../db/pooling.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
 import { SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
+import { maintainPartitions } from '../ops/maintenance/maintain-partitions.ts'
 import { saveRetention } from '../ops/maintenance/save-retention.ts'
 import { createViews, dropViews } from '../ops/refresh-views.ts'
 import { grantRoles } from '../ops/roles/grant-roles.ts'
@@ -42,6 +43,7 @@ export async function migrate(url: string, log: Logger, config: Config = parseCo
       await saveRetention(database, retentionOf(config))
       await createViews(database)
       await grantRoles(database)
+      await maintainPartitions(database, log)
     } finally {
       await database.close()
     }

@@ -11,6 +11,7 @@ import { QueueRunner, type QueueWork } from '../jobs/queue-runner.ts'
 import { DEAD_LETTER_QUEUE, type MaintenanceJobName, polling, type QueueName } from '../jobs/queues.ts'
 import { recordDeadLetters } from '../jobs/record-dead-letters.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
+import { maintainPartitions } from '../ops/maintenance/maintain-partitions.ts'
 import { prune } from '../ops/maintenance/prune.ts'
 import { reconcileStock } from '../ops/maintenance/reconcile-stock.ts'
 import { watchDeadLetters } from '../ops/maintenance/watch-dead-letters.ts'
@@ -34,6 +35,7 @@ const handlers = { ...stockJobs, ...orderJobs } satisfies Record<QueueName, Even
 
 /** The scheduled jobs. The returned object becomes the output of the job. */
 const maintenanceJobs: Record<MaintenanceJobName, (database: Database, log: Logger) => Promise<object>> = {
+  'maintenance.partition': maintainPartitions,
   'maintenance.prune': prune,
   'maintenance.reconcile-stock': reconcileStock,
   'maintenance.watch-dead-letters': watchDeadLetters,

@@ -187,5 +187,6 @@ function earliest(positions: Iterable<SnapshotPosition>): SnapshotPosition {
   return {
     next: all.reduce((least, { next }) => Math.min(least, next), Number.POSITIVE_INFINITY),
     inProgress: [...new Set(all.flatMap(({ inProgress }) => inProgress))],
+    takenAtMs: all.reduce((least, { takenAtMs }) => Math.min(least, takenAtMs), Number.POSITIVE_INFINITY),
   }
 }

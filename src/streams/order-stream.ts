@@ -3,6 +3,7 @@ import type { Sql } from '../db/transaction.ts'
 import { isEventType } from '../events/catalogue.ts'
 import type { NewEvent } from '../events/read-new-events.ts'
 import { sequenceAtStep, sequenceOf } from '../events/sequence.ts'
+import { sinceOrderSql } from '../events/since-order.ts'
 import { type SnapshotPosition, snapshotPosition } from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import type { StreamReply } from '../http/route-reply.ts'
@@ -10,6 +11,7 @@ import { frameOf } from '../http/sse/event-stream.ts'
 import { isFinal } from '../orders/order.ts'
 import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
 import { presentOrder } from '../orders/present-order.ts'
+import { nowMs } from '../platform/clock.ts'
 import { ExpectedError, NotFound } from '../platform/errors.ts'
 import { bodyOf, type EventTailer } from './event-tailer.ts'
 
@@ -100,13 +102,14 @@ interface OrderWithEvents {
 
 /** Reads an order and its events in one snapshot. */
 async function readOrderWithEvents(sql: Sql, orderId: string): Promise<OrderWithEvents> {
+  const takenAtMs = nowMs()
   const [row] = await sql.query<OrderRecord & { snapshot: string; events: NewEvent[] | null }>(readSql, [
     orderId,
   ])
   if (!row) throw new NotFound('order', orderId)
   const { snapshot, events, ...order } = row
   const known = (events ?? []).filter(({ type }) => isEventType(type))
-  return { order, events: sortEvents(known), position: snapshotPosition(snapshot) }
+  return { order, events: sortEvents(known), position: snapshotPosition(snapshot, takenAtMs) }
 }
 
 const readSql = `
@@ -116,6 +119,7 @@ const readSql = `
         'order_id', e.order_id, 'payload', payload, 'trace_context', trace_context))
       from outbox_events as e
       where e.order_id = o.order_id
+        and ${sinceOrderSql('o')}
     ) as events,
     pg_current_snapshot()::text as snapshot
   from orders as o

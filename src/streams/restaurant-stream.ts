@@ -14,6 +14,7 @@ import type { OrderStatus } from '../orders/order.ts'
 import type { OrderRecord } from '../orders/order-queries.ts'
 import { presentOrder } from '../orders/present-order.ts'
 import { readOpenOrders } from '../orders/read-open-orders.ts'
+import { nowMs } from '../platform/clock.ts'
 import { bodyOf, type EventTailer } from './event-tailer.ts'
 import type { RestaurantSnapshot } from './restaurant-snapshot-contract.ts'
 import { type ResumePoint, ResumeTokens } from './resume-token.ts'
@@ -69,11 +70,11 @@ export async function restaurantStream(
     })
   }
 
-  async function readMissed(point: ResumePoint & { issuedAtMs: number }): Promise<StreamStart | undefined> {
+  async function readMissed(point: ResumePoint): Promise<StreamStart | undefined> {
     const { position, part = { to: position, count: 0 } } = point
     const batch = await readNewEvents(database, position, [restaurantId], MAX_MISSED_COUNT)
     const isAhead = Math.max(position.next, part.to.next) > batch.position.next
-    if (isAhead || !batch.isComplete || !(await isKeptSince(database, point.issuedAtMs))) return undefined
+    if (isAhead || !batch.isComplete || !(await isKeptSince(database, position.takenAtMs))) return undefined
     const started = sortEvents(batch.events.filter(({ xid }) => isWithin(part.to, xid)))
     const rest = sortEvents(batch.events.filter(({ xid }) => !isWithin(part.to, xid)))
     return {
@@ -135,11 +136,11 @@ export async function restaurantStream(
 }
 
 /**
- * Returns whether every event that was committed after a time is still there, or was when the
- * events were read before.
+ * Returns whether every event after a position that was taken at this time is still there, or was
+ * when the events were read before.
  */
-async function isKeptSince(sql: Sql, timeMs: number): Promise<boolean> {
-  const rows = await sql.query(keptSql, [new Date(timeMs - MAX_COMMIT_DELAY_MS)])
+async function isKeptSince(sql: Sql, takenAtMs: number): Promise<boolean> {
+  const rows = await sql.query(keptSql, [new Date(takenAtMs - MAX_COMMIT_DELAY_MS)])
   return rows.length > 0
 }
 
@@ -170,12 +171,13 @@ async function readRestaurantWithOrders(
   statuses: readonly OrderStatus[],
 ): Promise<RestaurantWithOrders> {
   return await database.transaction(async tx => {
+    const takenAtMs = nowMs()
     const [, rows, restaurant, orders] = await Promise.all([
       tx.execute('set transaction isolation level repeatable read'),
       tx.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot'),
       readRestaurant(tx, restaurantId),
       readOpenOrders(tx, restaurantId, statuses, MAX_OPEN_COUNT + 1),
     ])
-    return { restaurant, orders, position: snapshotPosition(rows[0]?.snapshot ?? '') }
+    return { restaurant, orders, position: snapshotPosition(rows[0]?.snapshot ?? '', takenAtMs) }
   })
 }

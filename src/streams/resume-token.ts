@@ -1,7 +1,6 @@
 import type { SnapshotPosition } from '../events/snapshot-position.ts'
 import type { Cursors } from '../http/cursor.ts'
 import { expectedError } from '../http/problem.ts'
-import { nowMs } from '../platform/clock.ts'
 import { ExpectedError } from '../platform/errors.ts'
 
 /** How far a client has read the events of a restaurant. */
@@ -25,17 +24,17 @@ export class ResumeTokens {
   }
 
   issue({ position, part }: ResumePoint): string {
-    const values = [String(nowMs()), format(position)]
+    const values = [String(position.takenAtMs), format(position)]
     return this.#cursors.issue(this.#list, part ? [...values, format(part.to), String(part.count)] : values)
   }
 
   /** @throws resume-point-invalid when the token was not issued for this restaurant */
-  read(lastEventId: string): ResumePoint & { issuedAtMs: number } {
-    const [issuedAt, position = '', to, count] = this.#read(lastEventId)
+  read(lastEventId: string): ResumePoint {
+    const [takenAt, position = '', to, count] = this.#read(lastEventId)
+    const takenAtMs = Number(takenAt)
     return {
-      issuedAtMs: Number(issuedAt),
-      position: parse(position),
-      ...(to === undefined ? {} : { part: { to: parse(to), count: Number(count) } }),
+      position: parse(position, takenAtMs),
+      ...(to === undefined ? {} : { part: { to: parse(to, takenAtMs), count: Number(count) } }),
     }
   }
 
@@ -53,7 +52,7 @@ function format({ next, inProgress }: SnapshotPosition): string {
   return [next, ...inProgress].join(',')
 }
 
-function parse(text: string): SnapshotPosition {
+function parse(text: string, takenAtMs: number): SnapshotPosition {
   const [next = 0, ...inProgress] = text.split(',').map(Number)
-  return { next, inProgress }
+  return { next, inProgress, takenAtMs }
 }

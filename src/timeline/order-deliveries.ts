@@ -1,3 +1,4 @@
+import { sinceOrderSql } from '../events/since-order.ts'
 import type { Caller } from '../platform/caller.ts'
 import type { DeliveryState } from '../webhooks/deliveries.ts'
 
@@ -50,6 +51,7 @@ export const orderDeliveriesSql = (canRead: string, restaurants: string) => `
         join webhooks as w on w.webhook_id = d.webhook_id
         where ${canRead}::boolean
           and e.order_id = o.order_id
+          and ${sinceOrderSql('o')}
           and w.status <> 'DELETED'
           and (${restaurants}::uuid[] is null or w.restaurant_ids <@ ${restaurants}::uuid[])
         order by d.delivery_id desc

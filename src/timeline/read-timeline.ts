@@ -1,5 +1,6 @@
 import type { Sql } from '../db/transaction.ts'
 import type { EventOf } from '../events/event.ts'
+import { sinceOrderSql } from '../events/since-order.ts'
 import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
 import { assertCanAccess, type Caller } from '../platform/caller.ts'
 import { NotFound } from '../platform/errors.ts'
@@ -54,6 +55,7 @@ const timelineSql = `
         'order_id', e.order_id, 'payload', payload, 'trace_context', trace_context, 'created_at', created_at) order by event_id)
       from outbox_events as e
       where e.order_id = o.order_id
+        and ${sinceOrderSql('o')}
     ) as events,
     (${orderDeliveriesSql('$2', '$3')}
     ) as deliveries

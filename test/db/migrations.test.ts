@@ -9,12 +9,19 @@ import { AddTimeZones1796400000000 } from '../../migrations/1796400000000-add-ti
 import { CountQuarterHours1796410000000 } from '../../migrations/1796410000000-count-quarter-hours.ts'
 import { KeepLowStock1796500000000 } from '../../migrations/1796500000000-keep-low-stock.ts'
 import { RecordReasonCodes1796510000000 } from '../../migrations/1796510000000-record-reason-codes.ts'
+import {
+  BoundEvents1796805000000,
+  PartitionEvents1796810000000,
+} from '../../migrations/1796810000000-partition-events.ts'
 import { MarkOrdersReady1796900000000 } from '../../migrations/1796900000000-mark-orders-ready.ts'
 import { ReturnToTheMenu1797010000000 } from '../../migrations/1797010000000-return-to-the-menu.ts'
 import { projectStats } from '../../src/analytics/project-stats.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import type { Database } from '../../src/db/database.ts'
 import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
+import { maintainPartitions } from '../../src/ops/maintenance/maintain-partitions.ts'
+import { partitionsOf } from '../../src/ops/maintenance/partitions.ts'
+import { createViews } from '../../src/ops/refresh-views.ts'
 import { migrate } from '../../src/processes/migrate.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
@@ -52,7 +59,7 @@ describe('migrations', () => {
           (select array_agg(pg_get_indexdef(i.indexrelid) order by i.indexrelid::regclass::text) from pg_index as i where i.indrelid = c.oid) as indexes
         from pg_class as c
         join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> 'schema_migrations'
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname <> 'schema_migrations'
         order by c.relname, a.attnum`,
       )
     }
@@ -66,6 +73,16 @@ describe('migrations', () => {
       await database.execute(`delete from schema_migrations where name = 'WidenEventSequences1795827600000'`)
       await migrate(url, quiet)
       expect(await database.query('select 1 from ops.webhooks')).to.deep.equal([])
+
+      await new PartitionEvents1796810000000().down(runnerOf(database))
+      await new BoundEvents1796805000000().down(runnerOf(database))
+      await createViews(database)
+      await database.execute(
+        `delete from schema_migrations where name in ('PartitionEvents1796810000000', 'BoundEvents1796805000000')`,
+      )
+      await migrate(url, quiet)
+      expect(await database.query('select pending from ops.outbox')).to.deep.equal([{ pending: 0 }])
+      expect(await partitionsOf(database, 'outbox_events')).to.have.lengthOf.within(3, 4)
     } finally {
       await database.close()
       await drop()
@@ -185,6 +202,77 @@ describe('migrations', () => {
         { ...none, open: true, name: 'active', active: true },
         { ...none, open: true, name: 'inactive', active: true },
       ])
+    } finally {
+      await database.close()
+      await drop()
+    }
+  })
+
+  it('partition the tables of events with their rows while a process writes', async () => {
+    const { url, drop } = await blankDatabase()
+    const database = await openPool(url)
+    const insert = async (age: string) =>
+      await database.execute(
+        `with event as (
+          insert into outbox_events (event_id, restaurant_id, type, payload)
+          values (uuidv7(interval '${age}'), gen_random_uuid(), 'order.placed.v1', '{}')
+          returning event_id, restaurant_id
+        )
+        insert into processed_events (event_id, consumer, restaurant_id)
+        select event_id, 'inventory.deduct', restaurant_id
+        from event`,
+      )
+    const rowsIn = async (table: string) =>
+      (await database.query<{ event_id: string }>(`select event_id from ${table}`)).map(row => row.event_id)
+    try {
+      await migrateUp(url)
+      await new PartitionEvents1796810000000().down(runnerOf(database))
+      await new BoundEvents1796805000000().down(runnerOf(database))
+      await database.execute(
+        `delete from schema_migrations where name in ('PartitionEvents1796810000000', 'BoundEvents1796805000000')`,
+      )
+      await database.execute('grant insert, select (event_id) on outbox_events to comanda_api')
+      for (const age of ['-40 days', '-1 day', '0'])
+        for (let count = 0; count < 50; count++) await insert(age)
+      await insert('3 days')
+      const before = await rowsIn('outbox_events')
+
+      const writer = new AbortController()
+      const writing = (async () => {
+        let count = 0
+        for (; !writer.signal.aborted; count++) await insert('0')
+        return count
+      })()
+      expect(await migrateUp(url)).to.have.members([
+        'BoundEvents1796805000000',
+        'PartitionEvents1796810000000',
+      ])
+      writer.abort()
+      const written = await writing
+      expect(written).to.be.above(0)
+
+      for (const table of ['outbox_events', 'processed_events'] as const) {
+        const after = await rowsIn(table)
+        expect(after).to.include.members(before)
+        expect(after).to.have.lengthOf(before.length + written)
+        expect(await rowsIn(`${table}_default`)).to.deep.equal(before.slice(-1))
+        expect(await rowsIn(`${table}_first`)).to.have.lengthOf(after.length - 1)
+        const [first, ...others] = await partitionsOf(database, table)
+        expect(first?.name).to.equal(`${table}_first`)
+        expect(others).to.deep.equal([])
+      }
+      await maintainPartitions(database, quiet)
+      const [first, second] = await partitionsOf(database, 'outbox_events')
+      expect(second?.from_at).to.deep.equal(first?.until_at)
+      const [privileges] = await database.query(
+        `select has_table_privilege('comanda_api', 'outbox_events', 'insert') as insert,
+          has_column_privilege('comanda_api', 'outbox_events', 'event_id', 'select') as select,
+          has_column_privilege('comanda_api', 'outbox_events', 'error', 'select') as other`,
+      )
+      expect(privileges).to.deep.equal({ insert: true, select: true, other: false })
+
+      await new PartitionEvents1796810000000().down(runnerOf(database))
+      expect(await rowsIn('outbox_events')).to.include.members(before)
     } finally {
       await database.close()
       await drop()

@@ -6,6 +6,7 @@ import { readNewEvents } from '../../src/events/read-new-events.ts'
 import { isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
 import { sortEvents } from '../../src/events/sort-events.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
+import { nowMs } from '../../src/platform/clock.ts'
 import { openTestDatabase } from '../support/system.ts'
 
 const restaurant_id = uuidv7()
@@ -44,7 +45,7 @@ describe('readNewEvents', () => {
 
   async function now(): Promise<SnapshotPosition> {
     const [row] = await database.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot')
-    return snapshotPosition(row?.snapshot ?? '')
+    return snapshotPosition(row?.snapshot ?? '', nowMs())
   }
 
   const read = (since: SnapshotPosition, limit = PLENTY) =>
@@ -157,10 +158,10 @@ describe('sortEvents', () => {
 
 describe('a snapshot position', () => {
   it('includes the transactions that had committed when the snapshot was taken', () => {
-    const position = snapshotPosition('795:799:795,797')
+    const position = snapshotPosition('795:799:795,797', 0)
     expect([794, 795, 796, 797, 798, 799, 800].filter(xid => isWithin(position, xid))).to.deep.equal([
       794, 796, 798,
     ])
-    expect(snapshotPosition('800:800:')).to.deep.equal({ next: 800, inProgress: [] })
+    expect(snapshotPosition('800:800:', 5)).to.deep.equal({ next: 800, inProgress: [], takenAtMs: 5 })
   })
 })

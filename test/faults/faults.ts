@@ -12,6 +12,7 @@ import {
 } from './database-faults.ts'
 import type { Fault } from './fault.ts'
 import { deadlockPressure, hotItem, idleTransaction } from './lock-faults.ts'
+import { dropPartitions } from './partition-faults.ts'
 import { poisonExits, poisonThrows, retryStorm } from './poison-faults.ts'
 import {
   freezeWorker,
@@ -56,6 +57,7 @@ export const faults: Fault[] = [
   deadlockPressure,
   hotItem,
   idleTransaction,
+  dropPartitions,
   poisonThrows,
   poisonExits,
   retryStorm,

@@ -52,6 +52,51 @@ describe('the dispatcher', () => {
     }
   })
 
+  it('dispatches events with ids of the past and of the future, and released ones', async () => {
+    const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log: quiet })
+    await dispatcher.start()
+    const insert = async (age: string, columns = '', values = '') =>
+      await database.execute(
+        `insert into outbox_events (event_id, restaurant_id, type, payload${columns})
+        select uuidv7(interval '${age}'), restaurant_id, type, payload${values} from outbox_events limit 1`,
+      )
+    try {
+      for (const age of ['-20 days', '-1 hour', '-15 seconds', '2 minutes', '20 days']) await insert(age)
+      await insert('-1 day', ', quarantined_at, error', `, now(), 'unknown'`)
+      await until('all but the quarantined event are dispatched', async () => (await pending()) === 1)
+      await database.execute('update outbox_events set quarantined_at = null, error = null')
+      await until('the released event is dispatched', async () => (await pending()) === 0)
+    } finally {
+      await dispatcher.stop()
+    }
+  })
+
+  it('dispatches a backlog of many batches, oldest events first, although newer events arrive', async () => {
+    await database.execute(
+      `insert into outbox_events (event_id, restaurant_id, type, payload)
+      select uuidv7(number * interval '-1 second'), restaurant_id, type, payload
+      from (select * from outbox_events limit 1) as e
+      cross join generate_series(20, 2000) as number`,
+    )
+    const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, log: quiet })
+    await dispatcher.start()
+    try {
+      await place(database, menu)
+      dispatcher.wake()
+      await until('all events are dispatched', async () => (await pending()) === 0)
+    } finally {
+      await dispatcher.stop()
+    }
+    const [order] = await database.query(
+      `select bool_and(dispatched_at >= previous) as in_order from (
+        select dispatched_at, lag(dispatched_at) over (order by event_id) as previous
+        from (select event_id, date_trunc('milliseconds', dispatched_at) as dispatched_at from outbox_events
+          where event_id between uuidv7_at(now() - interval '34 minutes') and uuidv7_at(now() - interval '30 seconds')) as e
+      ) as pairs`,
+    )
+    expect(order).to.deep.equal({ in_order: true })
+  })
+
   it('is woken by NOTIFY across processes, with many calls coalesced into one or two', async () => {
     let notified = 0
     const listener = await database.listen(

@@ -1,5 +1,6 @@
 import { NIL_UUID } from '../../platform/ids.ts'
 import type { Retention } from '../../platform/retention.ts'
+import type { PartitionedTable } from './partitions.ts'
 
 /** Days that rows without a configured period are kept. */
 const TRIAL_RETENTION_DAYS = 1
@@ -58,32 +59,31 @@ const byPlace = (table: string, condition: string) => ({
   from expired`,
 })
 
-/**
- * Tables that are pruned, with a statement each. $1 is the time before which rows are deleted, $2
- * the key after which, and $3 the rows per batch. It returns the count of rows and the last key.
- */
-export const prunableTables: readonly PrunableTable[] = [
-  {
-    name: 'outbox_events',
-    retention: 'outbox_events',
-    ...byKey(
-      'outbox_events',
-      'event_id',
-      `event_id < uuidv7_at($1)
-      and dispatched_at is not null
+/** Returns what is deleted of a partitioned table, or of its default partition. */
+export function prunableEvents(table: PartitionedTable, relation: string): PrunableTable {
+  const isUnneeded =
+    table === 'processed_events'
+      ? 'true'
+      : `dispatched_at is not null
       and not exists (
         select
         from webhook_deliveries as d
-        where d.event_id = outbox_events.event_id
+        where d.event_id = ${relation}.event_id
           and d.settled_at is null
-      )`,
-    ),
-  },
-  {
-    name: 'processed_events',
-    retention: 'processed_events',
-    ...byKey('processed_events', 'event_id', 'event_id < uuidv7_at($1)'),
-  },
+      )`
+  return {
+    name: table,
+    retention: table,
+    ...byKey(relation, 'event_id', `event_id < uuidv7_at($1) and ${isUnneeded}`),
+  }
+}
+
+/**
+ * Tables without partitions that are pruned, with a statement each. $1 is the time before which
+ * rows are deleted, $2 the key after which, and $3 the rows per batch. It returns the count of rows
+ * and the last key.
+ */
+export const prunableTables: readonly PrunableTable[] = [
   {
     name: 'job_trials',
     ...byPlace('job_trials', `begun_at < ${before(TRIAL_RETENTION_DAYS)}`),

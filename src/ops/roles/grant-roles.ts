@@ -62,6 +62,8 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, update on projection_cursors',
     'select, delete on idempotency_keys, rate_limits',
     'update (kept_since) on retention',
+    'select, delete on outbox_events_default, processed_events_default',
+    'execute on function create_partition, drop_partition',
     'select, update (status, disabled_reason, disabled_at, failing_since, last_success_at, updated_at, version), delete on webhooks',
     'select, insert, update, delete on webhook_deliveries',
     'select, insert, delete on webhook_attempts',

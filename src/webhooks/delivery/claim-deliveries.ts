@@ -2,6 +2,7 @@ import { integers, uuids } from '../../db/array-params.ts'
 import type { Sql } from '../../db/transaction.ts'
 import type { EventOf } from '../../events/event.ts'
 import { sequenceSql } from '../../events/sequence.ts'
+import { sinceOrderSql } from '../../events/since-order.ts'
 import { newId } from '../../platform/ids.ts'
 import { PENDING } from '../deliveries.ts'
 
@@ -167,6 +168,7 @@ const claimSql = `
         select 1
         from outbox_events as e
         where e.order_id = d.order_id
+          and ${sinceOrderSql('d')}
           and e.dispatched_at is null
           and e.quarantined_at is null
           and ${sequenceSql} < d.sequence
