@@ -22,10 +22,18 @@ export interface DatabaseOptions {
   timeoutMs: number
   /** the address of Postgres itself for LISTEN; default `url` */
   listenUrl?: string | undefined
-  /** settings of the sessions that differ from {@link sessionSettings} */
-  settings?: SessionSettings | undefined
+  /** how the pool differs from the others */
+  kind?: PoolKind | undefined
   entities?: EntitySchema[]
   log: Logger
+}
+
+/** A pool for statements of a special kind. */
+export interface PoolKind {
+  /** settings of the sessions that differ from {@link sessionSettings} */
+  settings: SessionSettings
+  /** whether each statement is planned at each call, instead of once per connection */
+  replans: boolean
 }
 
 /** Maximum wait for a connection of the pool, including the time to open one. */
@@ -112,7 +120,10 @@ export class Database implements Sql {
    */
   async executeSql(text: string, values?: readonly unknown[]): Promise<QueryResult> {
     this.#refuseWhenFull()
-    return await retrying(() => this.#pool.query(namedStatement(text, values)))
+    const statement = this.#options.kind?.replans
+      ? { text, values: [...(values ?? [])] }
+      : namedStatement(text, values)
+    return await retrying(() => this.#pool.query(statement))
   }
 
   /**
@@ -213,8 +224,8 @@ async function retrying<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-function settingsOf({ timeoutMs, settings }: DatabaseOptions): SessionSettings {
-  return { ...sessionSettings(timeoutMs), ...settings }
+function settingsOf({ timeoutMs, kind }: DatabaseOptions): SessionSettings {
+  return { ...sessionSettings(timeoutMs), ...kind?.settings }
 }
 
 function connectionOptions(options: DatabaseOptions, pooling: Pooling) {

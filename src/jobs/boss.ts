@@ -1,7 +1,6 @@
 import { type ConstructorOptions, type Db, PgBoss, type Queue, systemClock } from 'pg-boss'
-import type { Database } from '../db/database.ts'
+import type { Database, PoolKind } from '../db/database.ts'
 import { NotMigrated } from '../db/migrations.ts'
-import type { SessionSettings } from '../db/session-settings.ts'
 import { nowMs } from '../platform/clock.ts'
 import type { Logger } from '../platform/log.ts'
 import { changePolicy, keyJobsByEvent, unfitQueues } from './queue-tables.ts'
@@ -44,20 +43,17 @@ const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
 }
 
 /**
- * Session settings of the pool on which pg-boss claims jobs and maintains them. A claim need not
- * reach the disk before its jobs run: after a crash of the server, a claimed job is waiting again
- * or has one attempt less; the effects of a job are committed on the other pool, after its claim.
- * The claim is planned at each call: a plan that was cached while the table was empty would read
- * all jobs of the queue for ever.
+ * The pool on which pg-boss claims jobs and maintains them. A claim need not reach the disk before
+ * its jobs run: after a crash of the server, a claimed job is waiting again or has one attempt
+ * less; the effects of a job are committed on the other pool, after its claim. The claim is planned
+ * at each call: a plan that was cached while the table was empty would read all jobs of the queue
+ * for ever. It has no parameters, so that `plan_cache_mode` does not prevent that.
  */
-export const claimSettings: SessionSettings = {
-  synchronous_commit: 'off',
-  plan_cache_mode: 'force_custom_plan',
-}
+export const claimPool: PoolKind = { settings: { synchronous_commit: 'off' }, replans: true }
 
 /**
  * Starts pg-boss on this process's own connections.
- * @param claims the pool with {@link claimSettings} of a worker; by default `database`
+ * @param claims the {@link claimPool} of a worker; by default `database`
  * @throws NotMigrated when the queues are missing or of another version
  */
 export async function startBoss(

@@ -1,6 +1,5 @@
-import { Database } from '../db/database.ts'
+import { Database, type PoolKind } from '../db/database.ts'
 import { NotMigrated, pendingMigrations } from '../db/migrations.ts'
-import type { SessionSettings } from '../db/session-settings.ts'
 import type { ReadinessChecks } from '../http/server/health.ts'
 import { inventoryEntities } from '../inventory/inventory-entities.ts'
 import type { Config } from '../platform/config.ts'
@@ -34,9 +33,9 @@ export async function openDatabase(
   role: 'api' | 'dispatcher' | 'worker',
   poolCount: number,
   log: Logger,
-  settings?: SessionSettings,
+  kind?: PoolKind,
 ): Promise<Database> {
-  return await waitForDatabase(config, log, () => openMigrated(config, url, role, poolCount, log, settings))
+  return await waitForDatabase(config, log, () => openMigrated(config, url, role, poolCount, log, kind))
 }
 
 async function openMigrated(
@@ -45,7 +44,7 @@ async function openMigrated(
   role: string,
   poolCount: number,
   log: Logger,
-  settings: SessionSettings | undefined,
+  kind: PoolKind | undefined,
 ): Promise<Database> {
   const database = await Database.open({
     url,
@@ -53,7 +52,7 @@ async function openMigrated(
     applicationName: `comanda-${role}`,
     poolCount,
     timeoutMs: config.DATABASE_TIMEOUT_MS,
-    settings,
+    kind,
     entities: inventoryEntities,
     log,
   })

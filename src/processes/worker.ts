@@ -5,7 +5,7 @@ import { debouncedNotify } from '../db/debounced-notify.ts'
 import { measurePool } from '../db/pool-metrics.ts'
 import type { Tx } from '../db/transaction.ts'
 import { stockJobs } from '../inventory/stock-jobs.ts'
-import { claimSettings, startBoss } from '../jobs/boss.ts'
+import { claimPool, startBoss } from '../jobs/boss.ts'
 import { countDeadLetter } from '../jobs/job-metrics.ts'
 import { QueueRunner, type QueueWork } from '../jobs/queue-runner.ts'
 import { DEAD_LETTER_QUEUE, type MaintenanceJobName, polling, type QueueName } from '../jobs/queues.ts'
@@ -63,7 +63,7 @@ function workedQueues(queues: QueueRunner, deliverer: DeliveryWorker): { queue: 
 export async function startWorker(config: Config, url: string, log: Logger): Promise<BackgroundService> {
   const database = await openDatabase(config, url, 'worker', config.WORKER_POOL_COUNT - CLAIM_POOL_COUNT, log)
   const status = await openStatus(config, 'worker', database, log)
-  const claims = await openDatabase(config, url, 'worker', CLAIM_POOL_COUNT, log, claimSettings)
+  const claims = await openDatabase(config, url, 'worker', CLAIM_POOL_COUNT, log, claimPool)
   const stopMeasuring = measurePool('worker-claims', claims)
   const boss = await waitForDatabase(config, log, () =>
     startBoss(database, 'consumer', 'worker', log, claims),

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { StatsReply } from '../../src/analytics/stats-contract.ts'
 import type { Database } from '../../src/db/database.ts'
-import { claimSettings, startBoss } from '../../src/jobs/boss.ts'
+import { claimPool, startBoss } from '../../src/jobs/boss.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { quiet } from '../support/log.ts'
 import { startApi } from '../support/start-role.ts'
@@ -99,7 +99,7 @@ describe('plans on a fresh database', () => {
 
   it('never read all jobs of a queue to claim some', async () => {
     const { database, url, close } = await openTestDatabase()
-    const claims = await openPool(url, claimSettings)
+    const claims = await openPool(url, claimPool)
     const boss = await startBoss(database, 'producer', 'test', quiet, claims)
     try {
       // The statement is prepared while the queue is empty.

@@ -320,11 +320,15 @@ describe('interleavings of the pipeline with clients', () => {
     })
   }
 
-  /** Inserts a second copy of each job of the order under a new id, as a redrive does. */
+  /**
+   * Inserts a second copy of each finished job of the order under a new id, as a redrive does.
+   * Postgres refuses copies of unfinished ones.
+   */
   async function deliverAgain(order: string): Promise<void> {
     await database.execute(
       `insert into pgboss.job (name, data, retry_limit, dead_letter, policy)
-      select name, data, retry_limit, dead_letter, policy from pgboss.job where data ->> 'order_id' = $1`,
+      select name, data, retry_limit, dead_letter, policy from pgboss.job where data ->> 'order_id' = $1
+      on conflict do nothing`,
       [order],
     )
   }

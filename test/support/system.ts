@@ -1,5 +1,4 @@
-import { Database } from '../../src/db/database.ts'
-import type { SessionSettings } from '../../src/db/session-settings.ts'
+import { Database, type PoolKind } from '../../src/db/database.ts'
 import { inventoryEntities } from '../../src/inventory/inventory-entities.ts'
 import { type Config, parseConfig } from '../../src/platform/config.ts'
 import type { Logger } from '../../src/platform/log.ts'
@@ -30,13 +29,13 @@ export async function openTestDatabase(): Promise<{
   }
 }
 
-export async function openPool(url: string, settings?: SessionSettings): Promise<Database> {
+export async function openPool(url: string, kind?: PoolKind): Promise<Database> {
   return await Database.open({
     url,
     applicationName: 'test',
     poolCount: 10,
     timeoutMs: 10_000,
-    settings,
+    kind,
     entities: inventoryEntities,
     log: quiet,
   })
