@@ -92,28 +92,42 @@ describe('docs/monitoring/alerts.yml', () => {
     expect(status, output).to.equal(0)
   })
 
-  const mistakes: [name: string, right: string, wrong: string][] = [
-    ['a threshold is raised', 'max(comanda_outbox_lag_seconds) > 30', 'max(comanda_outbox_lag_seconds) > 31'],
+  /** Mistakes in the rules, each with the alert whose cases detect it. */
+  const mistakes: [name: string, alert: string, right: string, wrong: string][] = [
+    [
+      'a threshold is raised',
+      'ComandaOutboxLag',
+      'max(comanda_outbox_lag_seconds) > 30',
+      'max(comanda_outbox_lag_seconds) > 31',
+    ],
     [
       'a threshold is lowered',
+      'ComandaOutboxLag',
       'max(comanda_outbox_lag_seconds) > 30',
       'max(comanda_outbox_lag_seconds) > 29',
     ],
-    ['a comparison is turned round', 'min(comanda_database_up) == 0', 'min(comanda_database_up) == 1'],
+    [
+      'a comparison is turned round',
+      'ComandaDatabaseDown',
+      'min(comanda_database_up) == 0',
+      'min(comanda_database_up) == 1',
+    ],
     [
       'a quantile is lowered',
+      'ComandaApiSlow',
       'histogram_quantile(0.99, sum by (le) (rate(http',
       'histogram_quantile(0.9, sum by (le) (rate(http',
     ],
-    ['a label matcher is lost', '{queue!="downstream.deliver"}', ''],
-    ['an alert fires earlier', 'for: 30m', 'for: 20m'],
-    ['an alert fires later', 'for: 30m', 'for: 40m'],
-    ['a severity is changed', 'severity: critical', 'severity: warning'],
+    ['a label matcher is lost', 'ComandaDeliveryDeadLetters', '{queue!="downstream.deliver"}', ''],
+    ['an alert fires earlier', 'ComandaQueuePaused', 'for: 30m', 'for: 20m'],
+    ['an alert fires later', 'ComandaQueuePaused', 'for: 30m', 'for: 40m'],
+    ['a severity is changed', 'ComandaDatabaseDown', 'severity: critical', 'severity: warning'],
   ]
-  for (const [name, right, wrong] of mistakes) {
+  for (const [name, alert, right, wrong] of mistakes) {
     it(`fails its test when ${name}`, () => {
       expect(rules).to.include(right)
-      expect(testRules(rules.replace(right, wrong)).status).to.equal(1)
+      expect(testRules(rules, alert).status).to.equal(0)
+      expect(testRules(rules.replace(right, wrong), alert).status).to.equal(1)
     })
   }
 })

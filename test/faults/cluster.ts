@@ -138,7 +138,7 @@ export class Cluster {
 
   #spawn(member: Member): void {
     const { role, index, port, failpoints, clockSkewMs } = member
-    const child = spawn(process.execPath, ['src/main.ts', role], {
+    const child = spawn(process.execPath, ['--import', './src/compile-cache.js', 'src/main.ts', role], {
       cwd: ROOT,
       env: {
         PATH: process.env['PATH'],

@@ -83,12 +83,9 @@ describe('role processes', () => {
     for (const [change, message] of refused) {
       const url = new URL(database.url)
       change(url)
-      for (const role of ['api', 'migrate', 'all']) {
-        const child = startChild(['src/main.ts', role], {
-          DATABASE_URL: url.href,
-          DATABASE_WAIT_MS: '600000',
-          PORT: '0',
-        })
+      const env = { DATABASE_URL: url.href, DATABASE_WAIT_MS: '600000', PORT: '0' }
+      const children = ['api', 'migrate', 'all'].map(role => startChild(['src/main.ts', role], env))
+      for (const child of children) {
         expect(await child.ended).to.equal(1)
         expect(child.errors()).to.match(message)
       }

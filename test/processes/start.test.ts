@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -26,13 +26,29 @@ interface Running {
   dataFolder: string
 }
 
+/** A data folder that was in use, with an item of which 5 are available. */
+interface UsedBefore {
+  dataDir: string
+  restaurant_id: string
+  menu_item_id: string
+  /** content of `postmaster.pid` while the server ran */
+  pidFile: string
+}
+
 describe('npm start', () => {
   const folders: string[] = []
+  /** Empty at the beginning of each test. */
   let folder: string
+  let usedBefore: UsedBefore | undefined
+
+  function newFolder(): string {
+    const created = temporaryFolder()
+    folders.push(created)
+    return created
+  }
 
   beforeEach(() => {
-    folder = temporaryFolder()
-    folders.push(folder)
+    folder = newFolder()
   })
   afterEach(killChildren)
   after(() => {
@@ -50,6 +66,26 @@ describe('npm start', () => {
   async function stop({ child }: Running): Promise<void> {
     child.signal('SIGINT')
     expect(await child.ended, child.output() + child.errors()).to.equal(0)
+  }
+
+  /** Starts and stops once. */
+  async function useOnce(dataDir: string): Promise<UsedBefore> {
+    const running = await start(dataDir)
+    const { restaurant_id } = await running.api.addRestaurant()
+    const { menu_item_id } = await running.api.addItem(restaurant_id, 5)
+    const pidFile = readFileSync(join(running.dataFolder, 'postmaster.pid'), 'utf8')
+    await stop(running)
+    return { dataDir, restaurant_id, menu_item_id, pidFile }
+  }
+
+  /**
+   * Fills a folder with a copy of a data folder that was in use and was stopped, because creating
+   * and migrating a database takes longer than copying it.
+   */
+  async function fill(dataDir: string): Promise<UsedBefore> {
+    usedBefore ??= await useOnce(newFolder())
+    execFileSync('cp', ['-a', `${usedBefore.dataDir}/.`, dataDir])
+    return { ...usedBefore, dataDir, pidFile: usedBefore.pidFile.replace(usedBefore.dataDir, dataDir) }
   }
 
   const isUp = (dataFolder: string) => existsSync(join(dataFolder, 'postmaster.pid'))
@@ -74,17 +110,17 @@ describe('npm start', () => {
   })
 
   it('finds its data again after a restart, and adds no second demo menu', async () => {
-    const first = await start(folder)
-    const { restaurant_id } = await first.api.addRestaurant()
-    const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
-    await stop(first)
+    const { menu_item_id } = await fill(folder)
     const second = await start(folder)
     expect((await second.api.item(menu_item_id)).available_qty).to.equal(5)
     expect(second.child.output()).to.not.contain('a demo menu is in it')
+    const restaurants = await second.api.call<object[]>('GET', '/api/v1/restaurants')
+    expect(restaurants.body).to.have.length(2)
     await stop(second)
   })
 
   it('leaves no database behind when it is killed, and finds its data again', async () => {
+    await fill(folder)
     const first = await start(folder)
     const { restaurant_id } = await first.api.addRestaurant()
     const { menu_item_id } = await first.api.addItem(restaurant_id, 5)
@@ -98,6 +134,7 @@ describe('npm start', () => {
   })
 
   it('starts at once after it was killed, while its database may still be stopping', async () => {
+    await fill(folder)
     const first = await start(folder)
     first.child.signal('SIGKILL')
     await first.child.ended
@@ -108,6 +145,7 @@ describe('npm start', () => {
   })
 
   it('keeps the database for a second run in the same folder when the first run is killed', async () => {
+    await fill(folder)
     const first = await start(folder)
     const second = await start(folder)
     first.child.signal('SIGKILL')
@@ -118,9 +156,8 @@ describe('npm start', () => {
   })
 
   it('stops within its budget while a job waits for a lock, and stops the database', async () => {
+    const { restaurant_id, menu_item_id } = await fill(folder)
     const running = await start(folder, { SHUTDOWN_TIMEOUT_MS: '5000', DATABASE_TIMEOUT_MS: '60000' })
-    const { restaurant_id } = await running.api.addRestaurant()
-    const { menu_item_id } = await running.api.addItem(restaurant_id, 5)
     const url = readFileSync(join(folder, 'database.url'), 'utf8').trim()
     const client = new pg.Client({ connectionString: url })
     client.on('error', () => undefined)
@@ -137,6 +174,7 @@ describe('npm start', () => {
   })
 
   it('stops with its database when npm alone is terminated', async () => {
+    await fill(folder)
     const npm = spawn('npm', ['start'], {
       cwd: join(import.meta.dirname, '..', '..'),
       env: { ...process.env, PORT: '0', DATA_DIR: folder, DATABASE_URL: '' },
@@ -168,6 +206,7 @@ describe('npm start', () => {
     const other = createServer()
     await new Promise<void>(done => other.listen(0, '127.0.0.1', done))
     const { port } = other.address() as { port: number }
+    await fill(folder)
     const child = startChild(['src/main.ts', 'all'], { PORT: String(port), DATA_DIR: folder })
     expect(await child.ended).to.equal(1)
     expect(child.errors()).to.match(new RegExp(`^comanda: PORT: ${port} on 127.0.0.1 is taken[^\\n]*\\n$`))
@@ -176,7 +215,9 @@ describe('npm start', () => {
   })
 
   it('can run twice at once in two folders', async () => {
-    const [one, two] = await Promise.all([start(join(folder, 'one')), start(join(folder, 'two'))])
+    const folders = [folder, newFolder()] as const
+    for (const each of folders) await fill(each)
+    const [one, two] = await Promise.all([start(folders[0]), start(folders[1])])
     const { restaurant_id } = await one.api.addRestaurant()
     const reply = await two.api.call('POST', `/api/v1/inventory/add/${restaurant_id}/item`, {
       name: 'x',
@@ -187,6 +228,7 @@ describe('npm start', () => {
   })
 
   it('shares its database with a second run in the same folder until the last one stops', async () => {
+    await fill(folder)
     const first = await start(folder)
     const second = await start(folder)
     await stop(first)
@@ -228,14 +270,6 @@ describe('npm start', () => {
   describe('after a crash', () => {
     const pidFile = (dataFolder: string) => join(dataFolder, 'postmaster.pid')
 
-    /** Starts and stops once. @returns the data folder, and `postmaster.pid` as it was meanwhile */
-    async function startOnce(): Promise<{ dataFolder: string; content: string }> {
-      const first = await start(folder)
-      const content = readFileSync(pidFile(first.dataFolder), 'utf8')
-      await stop(first)
-      return { dataFolder: first.dataFolder, content }
-    }
-
     /** Writes a file as the account of the server, as the server itself would have. */
     function leaveBehind(dataFolder: string, content: string): void {
       const { uid, gid } = statSync(dataFolder)
@@ -244,7 +278,8 @@ describe('npm start', () => {
     }
 
     it('starts beside a postmaster.pid that names a living process of another program', async () => {
-      const { dataFolder, content } = await startOnce()
+      const { pidFile: content } = await fill(folder)
+      const dataFolder = join(folder, 'postgres')
       const { uid, gid } = statSync(dataFolder)
       const foreign = spawn('sleep', ['600'], { uid, gid, cwd: '/' })
       try {
@@ -257,12 +292,13 @@ describe('npm start', () => {
     })
 
     it('starts beside an empty postmaster.pid', async () => {
-      const { dataFolder } = await startOnce()
-      leaveBehind(dataFolder, '')
+      await fill(folder)
+      leaveBehind(join(folder, 'postgres'), '')
       await stop(await start(folder))
     })
 
     it('prints one line with the file and the process if its server runs but does not answer', async () => {
+      await fill(folder)
       const first = await start(folder)
       const pid = Number(readFileSync(pidFile(first.dataFolder), 'utf8').split('\n', 1)[0])
       process.kill(pid, 'SIGSTOP')
@@ -281,6 +317,7 @@ describe('npm start', () => {
     })
 
     it('ends with one line when its server is killed, and recovers at the next start', async () => {
+      await fill(folder)
       const { child, api, dataFolder } = await start(folder)
       const { restaurant_id } = await api.addRestaurant()
       const { menu_item_id } = await api.addItem(restaurant_id, 5)

@@ -46,12 +46,11 @@ describe('scripts that call an API with authentication', () => {
   it('name API_TOKEN when the key is missing, invalid or lacks a scope', async () => {
     const toSet =
       /^comanda: POST .* got 40[13] (?:unauthenticated|forbidden): .*; set API_TOKEN to .*inventory:write\n$/m
-    for (const env of [{}, { API_TOKEN: 'wrong' }, { API_TOKEN: await keyFor('orders:read') }]) {
-      for (const script of ['seed', 'simulate']) {
-        const { status, stdout, stderr } = await run(script, [], env)
-        expect([status, stdout]).to.deep.equal([1, ''])
-        expect(stderr).to.match(toSet)
-      }
+    const envs = [{}, { API_TOKEN: 'wrong' }, { API_TOKEN: await keyFor('orders:read') }]
+    const runs = envs.flatMap(env => ['seed', 'simulate'].map(script => run(script, [], env)))
+    for (const { status, stdout, stderr } of await Promise.all(runs)) {
+      expect([status, stdout]).to.deep.equal([1, ''])
+      expect(stderr).to.match(toSet)
     }
   })
 })

@@ -61,7 +61,9 @@ describe('npm run ops', function () {
       ([, name = '']) => name,
     )
     expect(names).to.include('quarantine').and.to.have.length(9)
-    for (const name of names) expect(await done(name, '--help')).to.contain(`Usage: npm run ops -- ${name} `)
+    const helps = await Promise.all(names.map(name => done(name, '--help')))
+    for (const [index, name] of names.entries())
+      expect(helps[index]).to.contain(`Usage: npm run ops -- ${name} `)
   })
 
   it('status: shows the outbox, the queues and the processes on one screen', async () => {
@@ -242,7 +244,7 @@ describe('npm run ops', function () {
   })
 
   it('changes nothing without a reason, and names the existing queues', async () => {
-    for (const [args, message] of [
+    const wrong = [
       [['pause', 'inventory.deduct'], "required option '--reason <TEXT>' not specified"],
       [['retry', newId()], "required option '--reason <TEXT>' not specified"],
       [['quarantine', 'release', '--all'], "required option '--reason <TEXT>' not specified"],
@@ -251,8 +253,10 @@ describe('npm run ops', function () {
         "'kitchen' is invalid for argument 'queue'. Allowed choices are ",
       ],
       [['quarantine', 'release', '--reason', 'x'], 'either --id or --all is required'],
-    ] as const) {
-      const { status, stderr } = await ops(...args)
+    ] as const
+    const ended = await Promise.all(wrong.map(([args]) => ops(...args)))
+    for (const [index, [, message]] of wrong.entries()) {
+      const { status = 0, stderr } = ended[index] ?? {}
       expect(status).to.equal(1)
       expect(stderr)
         .to.match(/^comanda: [^\n]*\n$/)

@@ -21,7 +21,7 @@ export interface Child {
 const running = new Set<ChildProcess>()
 
 /**
- * Starts `node <args>` in the repository. The process gets only `env`, PATH and HOME.
+ * Starts `node <args>` in the repository. The process gets only `env` and what Node needs.
  * @param wrapper a program that runs node, with its arguments
  */
 export function startChild(
@@ -29,11 +29,17 @@ export function startChild(
   env: Record<string, string> = {},
   wrapper: readonly string[] = [],
 ): Child {
-  const { PATH, HOME, NODE_V8_COVERAGE } = process.env
+  const { PATH, HOME, NODE_V8_COVERAGE, NODE_COMPILE_CACHE } = process.env
   const [program = '', ...words] = [...wrapper, process.execPath, ...args]
   const child = spawn(program, words, {
     cwd: ROOT,
-    env: { PATH, HOME, ...(NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {}), ...env },
+    env: {
+      PATH,
+      HOME,
+      ...(NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {}),
+      ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}),
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
