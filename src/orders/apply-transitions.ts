@@ -30,7 +30,7 @@ export function applyTransitions<Type extends OrderEvent>(
       outcomes.set(event.event_id, `no transition: the order is ${order.status}`)
     } else {
       const transition = decideTransition(order, requestFor(event))
-      if (transition) saves.push({ transition, trace: follow(event) })
+      if (transition) saves.push({ transition, by: null, trace: follow(event) })
       outcomes.set(event.event_id, `PLACED → ${transition?.to}`)
     }
   }

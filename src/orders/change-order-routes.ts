@@ -70,7 +70,7 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
       errors: ['order-not-found', notPreparing, new TooManyFacts()],
       handle: ({ params: { order_id }, trace, caller, precondition, idempotency }) =>
         change(order_id, caller, idempotency, tx =>
-          changeReadiness(tx, { order_id, isReady: true, precondition, trace }),
+          changeReadiness(tx, { order_id, isReady: true, precondition, by: caller.name, trace }),
         ),
     }),
     route({
@@ -85,7 +85,7 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
       errors: ['order-not-found', notPreparing],
       handle: ({ params: { order_id }, trace, caller, precondition, idempotency }) =>
         change(order_id, caller, idempotency, tx =>
-          changeReadiness(tx, { order_id, isReady: false, precondition, trace }),
+          changeReadiness(tx, { order_id, isReady: false, precondition, by: caller.name, trace }),
         ),
     }),
     route({
@@ -113,7 +113,7 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
         inventoryPending,
       ],
       handle: ({ params: { order_id }, body: { status }, trace, caller, precondition, idempotency }) => {
-        const request = { order_id, precondition, trace }
+        const request = { order_id, precondition, by: caller.name, trace }
         return change(order_id, caller, idempotency, tx =>
           status === 'CANCELLED' ? cancelOrder(tx, request) : changeStatus(tx, { ...request, to: status }),
         )
@@ -145,7 +145,7 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
       ],
       handle: ({ params: { order_id }, body: { reason }, trace, caller, precondition, idempotency }) =>
         change(order_id, caller, idempotency, tx =>
-          cancelOrder(tx, { order_id, reason, precondition, trace }),
+          cancelOrder(tx, { order_id, reason, precondition, by: caller.name, trace }),
         ),
     }),
   ]

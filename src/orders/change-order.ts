@@ -9,6 +9,8 @@ import { saveTransitions } from './save-transitions.ts'
 export interface ChangeOrder {
   order_id: string
   precondition?: Precondition | undefined
+  /** name of the client, if it is known */
+  by?: string | null
   trace: TraceContext
 }
 
@@ -21,13 +23,13 @@ export interface ChangeOrder {
  */
 export async function changeOrder(
   tx: Tx,
-  { order_id, precondition, trace }: ChangeOrder,
+  { order_id, precondition, by = null, trace }: ChangeOrder,
   decide: (order: OrderState) => Transition | null,
 ): Promise<boolean> {
   const order = await lockOrder(tx, order_id)
   precondition?.('order', etagOf(order.version))
   const transition = decide(order)
   if (!transition) return false
-  appendEvents(tx, saveTransitions(tx, [{ transition, trace }]))
+  appendEvents(tx, saveTransitions(tx, [{ transition, by, trace }]))
   return true
 }

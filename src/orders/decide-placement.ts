@@ -18,6 +18,8 @@ export interface PlaceOrder {
   customer_id?: string | undefined
   notes?: string | undefined
   client_reference?: string | undefined
+  /** name of the client, if it is known */
+  by?: string | null
   trace: TraceContext
   /** present when the request carries an idempotency key; the reply is stored with the order */
   idempotency?: PlacementKey | undefined

@@ -43,6 +43,7 @@ export async function insertOrders(sql: Sql, placements: readonly Placement[]): 
     ...orderColumns(placements),
     ...itemColumns(placements),
     ...eventColumns(placements.map(({ order, request }) => placedEvent(order, request.trace))),
+    texts(placements.map(({ request }) => request.by ?? null)),
   ]
   const rows = await (guards.length === 0
     ? sql.query<Row>(insertSql, values)
@@ -146,9 +147,11 @@ const insertSqlWith = (guards: string, condition: string, admittedRows: string) 
     from item
     where order_id in (select order_id from placed)
   ), transitions as (
-    insert into order_transitions (order_id, restaurant_id, seq, to_status, actor, at)
-    select order_id, restaurant_id, 1, 'PLACED', 'client', placed_at
-    from placed
+    insert into order_transitions (order_id, restaurant_id, seq, to_status, actor, by, at)
+    select order_id, restaurant_id, 1, 'PLACED', 'client', by, placed_at
+    from unnest($1::uuid[], $2::uuid[], $8::timestamptz[], $25::text[])
+      as t (order_id, restaurant_id, placed_at, by)
+    where order_id in (select order_id from placed)
   ), events as (
     ${appendEventsSql(19, 'null', 'order_id in (select order_id from placed)')}
   )
@@ -168,7 +171,7 @@ export const REFERENCE_OF_NO_ORDER = 'references_belong_to_an_order'
  */
 const guardsSql = `guard as (
     select *
-    from json_to_recordset($25::text::json) as g (order_id uuid, restaurant_id uuid, client_reference text,
+    from json_to_recordset($26::text::json) as g (order_id uuid, restaurant_id uuid, client_reference text,
       reference_fingerprint text, caller text, key text, fingerprint text, status smallint, headers json, body json)
     where order_id not in (select order_id from stale)
   ), new_references as (

@@ -18,9 +18,12 @@ const nextMsSql = '(extract(epoch from greatest(clock_timestamp(), updated_at)) 
  * @throws NotFound
  */
 export async function lockOrder(tx: Tx, orderId: string): Promise<OrderState> {
-  const [order] = await tx.query<OrderState>(lockOneSql, [orderId])
+  const [[order], [last]] = await Promise.all([
+    tx.query<OrderState>(lockOneSql, [orderId]),
+    tx.query<{ by: string | null }>(lastBySql, [orderId]),
+  ])
   if (!order) throw new NotFound('order', orderId)
-  return order
+  return { ...order, changed_by: last?.by ?? null }
 }
 
 /**
@@ -43,6 +46,15 @@ const lockOneSql = `
   from orders
   where order_id = $1
   for no key update
+`
+
+/** Runs after the lock is held, so that it sees the transition that the lock waited for. */
+const lastBySql = `
+  select by
+  from order_transitions
+  where order_id = $1
+  order by seq desc
+  limit 1
 `
 
 const lockManySql = `

@@ -136,6 +136,11 @@ const transitionReply = z
       description: 'client: an API call; system: the asynchronous pipeline',
       example: 'client',
     }),
+    by: z.string().nullable().meta({
+      description:
+        'Name of the API key, or subject of the token, of the client; null: the system, or a client that was not authenticated',
+      example: 'pass-1',
+    }),
     at: timestamp('Time of the transition'),
   })
   .meta({

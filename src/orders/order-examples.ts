@@ -36,6 +36,7 @@ export const orderExample: OrderReply = {
       fact: null,
       reason: null,
       actor: 'client',
+      by: 'till-2',
       at: placedAt,
     },
     {
@@ -45,6 +46,7 @@ export const orderExample: OrderReply = {
       fact: null,
       reason: null,
       actor: 'system',
+      by: null,
       at: preparedAt,
     },
   ],
@@ -65,6 +67,7 @@ export const readyExample: OrderReply = {
       fact: 'READY',
       reason: null,
       actor: 'client',
+      by: 'pass-1',
       at: readyAt,
     },
   ],
@@ -102,11 +105,15 @@ export const cancelledExample: OrderReply = {
       fact: null,
       reason: 'ordered by mistake',
       actor: 'client',
+      by: 'pass-1',
       at: cancelledAt,
     },
   ],
 }
 
-export const inventoryPending = new InventoryPending({ status: 'PLACED' })
-export const illegalTransition = new IllegalTransition({ status: 'DELIVERED' }, 'CANCELLED')
-export const notPreparing = new OrderNotPreparing({ status: 'OUT_FOR_DELIVERY' })
+export const inventoryPending = new InventoryPending({ status: 'PLACED', changed_by: 'till-2' })
+export const illegalTransition = new IllegalTransition(
+  { status: 'DELIVERED', changed_by: 'pass-1' },
+  'CANCELLED',
+)
+export const notPreparing = new OrderNotPreparing({ status: 'OUT_FOR_DELIVERY', changed_by: 'pass-1' })

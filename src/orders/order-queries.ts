@@ -28,6 +28,7 @@ export interface OrderRecord {
     fact: OrderFact | null
     reason: string | null
     actor: Actor
+    by: string | null
     at: string
   }[]
 }
@@ -68,7 +69,7 @@ export const orderColumns = `
     ) as items,
     (
       select json_agg(json_build_object('seq', seq, 'from_status', from_status, 'to_status', to_status,
-        'fact', fact, 'reason', reason, 'actor', actor, 'at', at) order by seq)
+        'fact', fact, 'reason', reason, 'actor', actor, 'by', by, 'at', at) order by seq)
       from order_transitions as t
       where t.order_id = o.order_id
         and t.restaurant_id = o.restaurant_id

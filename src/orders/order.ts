@@ -58,6 +58,8 @@ export interface OrderState {
   version: number
   /** time of READY, unless it was taken back */
   ready_at: Date | null
+  /** name of the client that made the last transition; read only for clients */
+  changed_by?: string | null
   /** time of the next transition: the database's, in ms since 1970, and not before the last one */
   next_ms: number
 }
@@ -92,13 +94,14 @@ export interface Transition {
 export class IllegalTransition extends ExpectedError {
   override name = 'IllegalTransition'
 
-  constructor(order: Pick<OrderState, 'status'>, to: OrderStatus) {
+  constructor(order: Pick<OrderState, 'status' | 'changed_by'>, to: OrderStatus) {
     const allowed: readonly OrderStatus[] = allowedFor(order.status, 'client')
     const hint = allowed.length ? `allowed: ${allowed.join(', ')}` : `${order.status} is final`
     super('illegal-transition', `The order is ${order.status} and cannot become ${to}; ${hint}`, {
       current_status: order.status,
       requested_status: to,
       allowed_statuses: allowed,
+      changed_by: order.changed_by ?? null,
     })
   }
 }
@@ -106,7 +109,7 @@ export class IllegalTransition extends ExpectedError {
 export class InventoryPending extends ExpectedError {
   override name = 'InventoryPending'
 
-  constructor(order: Pick<OrderState, 'status'>) {
+  constructor(order: Pick<OrderState, 'status' | 'changed_by'>) {
     super(
       'inventory-pending',
       'The order is PLACED; it becomes PREPARING automatically once its stock is deducted, usually within milliseconds',
@@ -114,6 +117,7 @@ export class InventoryPending extends ExpectedError {
         current_status: order.status,
         requested_status: 'PREPARING',
         allowed_statuses: allowedFor(order.status, 'client'),
+        changed_by: order.changed_by ?? null,
       },
     )
   }
@@ -123,9 +127,10 @@ export class InventoryPending extends ExpectedError {
 export class OrderNotPreparing extends ExpectedError {
   override name = 'OrderNotPreparing'
 
-  constructor({ status }: Pick<OrderState, 'status'>) {
+  constructor({ status, changed_by = null }: Pick<OrderState, 'status' | 'changed_by'>) {
     super('order-not-preparing', `The order is ${status}; only an order that is PREPARING is ready or not`, {
       current_status: status,
+      changed_by,
     })
   }
 }

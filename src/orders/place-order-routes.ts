@@ -89,6 +89,7 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
         return place(
           {
             ...body,
+            by: caller.name,
             order_id: newIdInSlotOf(body.restaurant_id),
             trace,
             ...(body.client_reference === undefined ? {} : { fingerprint: fingerprintOf(body) }),

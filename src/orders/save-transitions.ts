@@ -21,6 +21,8 @@ const eventOfFact = {
 /** A decided transition, with the trace of the request or event that caused it. */
 export interface TransitionToSave {
   transition: Transition
+  /** name of the client, if it is known; null for the system */
+  by: string | null
   trace: TraceContext
 }
 
@@ -55,6 +57,7 @@ async function save(tx: Tx, saves: readonly TransitionToSave[]): Promise<void> {
     jsonbs(transitions.map(({ shortages }) => shortages)),
     timestamps(transitions.map(({ order }) => new Date(order.next_ms))),
     texts(transitions.map(({ fact }) => fact)),
+    texts(saves.map(({ by }) => by)),
   ])
   if (saved !== saves.length)
     throw new Error(`saved ${saved} of ${saves.length} transitions: an order was changed without its lock`)
@@ -74,8 +77,8 @@ const saveSql = `
   with step as (
     select *
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::jsonb[],
-      $9::timestamptz[], $10::text[])
-      as step (order_id, restaurant_id, from_status, to_status, seq, actor, reason, shortages, at, fact)
+      $9::timestamptz[], $10::text[], $11::text[])
+      as step (order_id, restaurant_id, from_status, to_status, seq, actor, reason, shortages, at, fact, by)
   ), moved as (
     update orders
     set status = step.to_status,
@@ -92,7 +95,7 @@ const saveSql = `
       and orders.version = step.seq - 1
     returning step.*
   )
-  insert into order_transitions (order_id, restaurant_id, seq, from_status, to_status, fact, reason, actor, at)
-  select order_id, restaurant_id, seq, from_status, to_status, fact, reason, actor, at
+  insert into order_transitions (order_id, restaurant_id, seq, from_status, to_status, fact, reason, actor, by, at)
+  select order_id, restaurant_id, seq, from_status, to_status, fact, reason, actor, by, at
   from moved
 `

@@ -18,13 +18,15 @@ export type Scope = (typeof scopes)[number]
 export interface Caller {
   /** stable id, under which idempotency keys and rate limits of this caller are stored */
   id: string
+  /** name of the API key or subject of the token; null: clients are not authenticated */
+  name: string | null
   scopes: ReadonlySet<Scope>
   /** the restaurants that this caller may access; undefined means all */
   restaurants: ReadonlySet<string> | undefined
 }
 
 /** The caller of every request when `AUTH_MODE` is `none`. */
-export const ANYONE: Caller = { id: 'anyone', scopes: new Set(scopes), restaurants: undefined }
+export const ANYONE: Caller = { id: 'anyone', name: null, scopes: new Set(scopes), restaurants: undefined }
 
 /** @throws forbidden */
 export function requireScope(caller: Caller, scope: Scope): void {

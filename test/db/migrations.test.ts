@@ -14,6 +14,7 @@ import {
   PartitionEvents1796810000000,
 } from '../../migrations/1796810000000-partition-events.ts'
 import { MarkOrdersReady1796900000000 } from '../../migrations/1796900000000-mark-orders-ready.ts'
+import { NameWhoChangedOrders1796910000000 } from '../../migrations/1796910000000-name-who-changed-orders.ts'
 import { ReturnToTheMenu1797010000000 } from '../../migrations/1797010000000-return-to-the-menu.ts'
 import { projectStats } from '../../src/analytics/project-stats.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
@@ -448,9 +449,9 @@ describe('migrations', () => {
       const history = 'select * from order_transitions order by order_id, seq'
       const before = await database.query(history)
 
-      const migration = new MarkOrdersReady1796900000000()
-      await migration.down(runnerOf(database))
-      await migration.up(runnerOf(database))
+      const migrations = [new MarkOrdersReady1796900000000(), new NameWhoChangedOrders1796910000000()]
+      for (const migration of migrations.toReversed()) await migration.down(runnerOf(database))
+      for (const migration of migrations) await migration.up(runnerOf(database))
       await migrate(url, quiet)
 
       expect(await database.query(history)).to.deep.equal(before)

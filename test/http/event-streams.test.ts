@@ -13,7 +13,12 @@ import { until } from '../support/until.ts'
 
 const roomy: StreamLimits = { maxCount: 10, maxPerCallerCount: 2, heartbeatMs: 60_000, recheckMs: 60_000 }
 const restaurantId = '019a0000-0000-7000-8000-000000000001'
-const ada: Caller = { id: 'key:ada', scopes: new Set(scopes), restaurants: new Set([restaurantId]) }
+const ada: Caller = {
+  name: null,
+  id: 'key:ada',
+  scopes: new Set(scopes),
+  restaurants: new Set([restaurantId]),
+}
 
 describe('event streams', () => {
   let server: Server

@@ -230,7 +230,7 @@ describe('interleavings of the pipeline with clients', () => {
     const transition = decideTransition(order, { to: 'PREPARING', actor: 'system' })
     if (!transition) throw new Error('no transition was decided')
     const saved = database.transaction(async tx =>
-      saveTransitions(tx, [{ transition, trace: { request_id: 'test' } }]),
+      saveTransitions(tx, [{ transition, by: null, trace: { request_id: 'test' } }]),
     )
     expect(String(await saved.catch((error: unknown) => error))).to.match(/changed without its lock/)
     expect(await historyOf(orderId)).to.deep.equal(['PLACED', 'CANCELLED'])

@@ -66,6 +66,7 @@ describe('the order state machine', () => {
         current_status: 'PREPARING',
         requested_status: 'DELIVERED',
         allowed_statuses: ['OUT_FOR_DELIVERY', 'CANCELLED'],
+        changed_by: null,
       })
   })
 
@@ -99,7 +100,7 @@ describe('the order state machine', () => {
         for (const isReady of [true, false])
           expect(() => decideReadiness({ ...order(status), ready_at }, isReady))
             .to.throw(OrderNotPreparing, status)
-            .with.deep.property('fields', { current_status: status })
+            .with.deep.property('fields', { current_status: status, changed_by: null })
     })
   }
 

@@ -23,8 +23,22 @@ const placed = {
 
 /** The order as it is after its steps, each a while after the one before. */
 function orderAt(status: OrderReply['status'], reason: string | null = null): OrderReply {
-  const first = { seq: 1, from_status: null, to_status: 'PLACED', reason: null, actor: 'client' } as const
-  const second = { seq: 2, from_status: 'PLACED', to_status: status, reason, actor: 'system' } as const
+  const first = {
+    seq: 1,
+    from_status: null,
+    to_status: 'PLACED',
+    reason: null,
+    actor: 'client',
+    by: null,
+  } as const
+  const second = {
+    seq: 2,
+    from_status: 'PLACED',
+    to_status: status,
+    reason,
+    actor: 'system',
+    by: null,
+  } as const
   return {
     ...placed,
     status,

@@ -64,11 +64,14 @@ export function apiKeyAuthenticator(sql: Sql, clock = () => performance.now()): 
     if (cached && cached.until > clock()) return cached.caller
     known.delete(name)
     const until = clock() + CACHE_MS
-    const [key] = await sql.query<Pick<ApiKey, 'key_id' | 'scopes' | 'restaurant_ids'>>(findSql, [hash])
+    const [key] = await sql.query<Pick<ApiKey, 'key_id' | 'name' | 'scopes' | 'restaurant_ids'>>(findSql, [
+      hash,
+    ])
     if (!key) return undefined
     const { key_id, scopes, restaurant_ids } = key
     const caller = {
       id: `key:${key_id}`,
+      name: key.name,
       scopes: new Set(scopes),
       restaurants: restaurant_ids ? new Set(restaurant_ids) : undefined,
     }
@@ -101,7 +104,7 @@ const listSql = `
 `
 
 const findSql = `
-  select key_id, scopes, restaurant_ids
+  select key_id, name, scopes, restaurant_ids
   from api_keys
   where hash = $1
     and revoked_at is null

@@ -35,7 +35,12 @@ const JWKS_TIMEOUT_MS = 3_000
 const JWKS_COOLDOWN_MS = 30_000
 
 const claims = z.object({
-  sub: z.string().min(1).max(200),
+  /** Postgres cannot store NUL or lone surrogates. */
+  sub: z
+    .string()
+    .min(1)
+    .max(200)
+    .refine(sub => !sub.includes('\0') && sub.isWellFormed()),
   scope: z.string().default(''),
   /** restaurants that the caller is restricted to; absent: all */
   restaurants: z.array(z.uuid().toLowerCase()).optional(),
@@ -65,6 +70,7 @@ export async function jwtAuthenticator(options: JwtOptions): Promise<Authenticat
     const granted = data.scope.split(' ').filter((scope): scope is Scope => scopes.includes(scope as Scope))
     return {
       id: `jwt:${data.sub}`,
+      name: data.sub,
       scopes: new Set(granted),
       restaurants: data.restaurants && new Set(data.restaurants),
     }

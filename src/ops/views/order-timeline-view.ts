@@ -41,7 +41,7 @@ export const orderTimelineView: View = {
           else coalesce(from_status || ' → ', '') || to_status
         end as what,
         null::uuid as event_id, null::uuid as job_id, null::integer as attempts, null::text as error,
-        jsonb_strip_nulls(jsonb_build_object('seq', seq, 'fact', fact, 'actor', actor, 'reason', reason)) as details
+        jsonb_strip_nulls(jsonb_build_object('seq', seq, 'fact', fact, 'actor', actor, 'by', by, 'reason', reason)) as details
       from order_transitions
       union all
       select order_id, created_at, 2, 'EVENT',
