@@ -12,11 +12,14 @@ import { ScriptError } from './support/script-error.ts'
 /** Creates, lists and revokes the API keys of AUTH_MODE=api-key. */
 
 const STATEMENT_TIMEOUT_MS = 10_000
+/** What the board needs to show orders and stock, and to move orders on. */
+const screenScopes: readonly Scope[] = ['orders:read', 'orders:status', 'inventory:read']
 
 await runScript(async () => {
   const {
     create,
     scope = [],
+    screen = false,
     restaurant,
     revoke = [],
   } = commandLine(
@@ -30,6 +33,7 @@ await runScript(async () => {
         Scope[] | undefined
       >(addScope),
     )
+    .option('--screen', `the permissions of a screen: ${screenScopes.join(', ')}`)
     .addOption(
       new Option(
         '--restaurant <ID>',
@@ -49,8 +53,10 @@ await runScript(async () => {
     log: pino({ level: 'silent' }),
   })
   try {
-    if (create !== undefined) await createKey(database, create, scope, restaurant)
-    else if (revoke.length > 0) await revokeKeys(database, revoke)
+    if (create !== undefined) {
+      const granted = screen ? [...new Set([...screenScopes, ...scope])] : scope
+      await createKey(database, create, granted, restaurant)
+    } else if (revoke.length > 0) await revokeKeys(database, revoke)
     else console.log(await describeKeys(database))
     return 0
   } finally {
@@ -70,7 +76,7 @@ async function createKey(
   scopes: Scope[],
   restaurant_ids: string[] | undefined,
 ): Promise<void> {
-  if (scopes.length === 0) throw new ScriptError('--create needs at least one --scope')
+  if (scopes.length === 0) throw new ScriptError('--create needs --screen or at least one --scope')
   const { key_id, key } = await createApiKey(database, { name, scopes, restaurant_ids })
   console.error(`Created key ${key_id} for ${name}. It cannot be shown again:`)
   console.log(key)

@@ -60,7 +60,7 @@ export const serverProblems = {
     status: 431,
     title: 'Headers too large',
     meaning: 'The request line and the headers together have too many bytes.',
-    whatToDo: 'Send fewer or shorter headers. The API ignores cookies.',
+    whatToDo: 'Send fewer or shorter headers, cookies included.',
     example: { detail: `The headers may have at most ${MAX_HEADER_BYTES} bytes` },
   },
   internal: {

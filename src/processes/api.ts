@@ -5,7 +5,8 @@ import { measurePool } from '../db/pool-metrics.ts'
 import { eventSchemas } from '../events/event-schemas.ts'
 import type { Authenticator } from '../http/auth/authenticate.ts'
 import { limitRate } from '../http/auth/rate-limit.ts'
-import { sessionPages } from '../http/auth/session-pages.ts'
+import { sessionPages, signOutPages } from '../http/auth/session-pages.ts'
+import { Sessions } from '../http/auth/sessions.ts'
 import { Cursors } from '../http/cursor.ts'
 import { documentationPages } from '../http/openapi/docs.ts'
 import { openApiDocument } from '../http/openapi/openapi.ts'
@@ -140,9 +141,11 @@ export async function startApi(
     const checks = runReadinessChecks(readinessChecks(database, state))
     return [...(await checks), ...((await pipeline?.readiness()) ?? [])]
   }
+  const sessions = authenticator && (await Sessions.open(database, config.PUBLIC_URL))
   const app = createApp({
     routes,
     authenticator,
+    sessions,
     rateLimit: perMinute === undefined ? undefined : limitRate(database, perMinute),
     pages: {
       open: [
@@ -150,10 +153,11 @@ export async function startApi(
         problemPages(),
         schemaPages(eventSchemas(config.PUBLIC_URL)),
         boardPages(),
+        signOutPages(sessions),
       ],
       callers: [
         documentationPages(openApiDocument(routes, packageJson.version, config), buildAsyncApi(config)),
-        sessionPages({ isDemo }),
+        sessionPages({ isDemo, sessions }),
       ],
       operators: [metrics.page],
     },

@@ -86,4 +86,6 @@ export interface Session {
   restaurants: readonly string[] | null
   /** The database has the demo restaurant, and orders for it cost nothing. */
   demo: boolean
+  /** by a session of this browser, which can be ended here */
+  signed_in: boolean
 }

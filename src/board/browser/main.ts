@@ -5,6 +5,7 @@ import { Board } from './board.ts'
 import { ServerClock } from './clock.ts'
 import { Screen } from './screen.ts'
 import { applySettings, loadSettings } from './settings.ts'
+import { untilSignedIn } from './sign-in.ts'
 import { watchVersion } from './version.ts'
 import { keepAwake } from './wake-lock.ts'
 
@@ -23,21 +24,21 @@ await start()
 /** Finds out who uses the page and which restaurant is meant, and opens its board. */
 async function start(): Promise<void> {
   const session = await untilAnswered<Session>('session')
-  if (!session) return
   const { searchParams } = new URL(location.href)
+  // The API documentation sends people here to sign in.
+  if (searchParams.get('next') === 'docs') return location.replace(api.url('docs'))
   const restaurantId = searchParams.get('restaurant') ?? (await chooseRestaurant(session))
   if (restaurantId !== undefined) openBoard(session, restaurantId)
 }
 
-/** Calls until there is an answer. @returns undefined when a message explains what to do instead */
-async function untilAnswered<Body>(path: string): Promise<Body | undefined> {
+/** Calls until there is an answer, and lets the person sign in when that is asked for. */
+async function untilAnswered<Body>(path: string): Promise<Body> {
   for (;;) {
     const { status, body, problem } = await api.call(path)
     if (problem === undefined) return body as Body
     if (status === 401) {
-      show(html`<h1>Sign in</h1>
-        <p>The board needs a session, and this version has none for AUTH_MODE other than none.</p>`)
-      return undefined
+      await untilSignedIn(api, show)
+      continue
     }
     show(html`<h1>Not connected</h1>
       <p role="alert">${problem} The board tries again by itself.</p>`)
@@ -49,8 +50,7 @@ async function untilAnswered<Body>(path: string): Promise<Body | undefined> {
 async function chooseRestaurant({ restaurants }: Session): Promise<string | undefined> {
   if (restaurants?.length === 1) return withRestaurant(restaurants[0] ?? '')
   const list = await untilAnswered<Restaurant[]>('api/v1/restaurants?limit=100')
-  if (list?.length === 1) return withRestaurant(list[0]?.restaurant_id ?? '')
-  if (!list) return undefined
+  if (list.length === 1) return withRestaurant(list[0]?.restaurant_id ?? '')
   show(html`<h1>Which restaurant?</h1>
     ${
       list.length === 0

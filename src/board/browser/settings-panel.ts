@@ -1,6 +1,7 @@
-import { html, type TemplateResult } from 'lit-html'
+import { html, nothing, type TemplateResult } from 'lit-html'
 import type { Board } from './board.ts'
 import { type Settings, themes, zooms } from './settings.ts'
+import { signOut } from './sign-in.ts'
 
 /** Draws the settings, which apply at once. */
 export function settingsPanel(board: Board): TemplateResult {
@@ -28,7 +29,8 @@ export function settingsPanel(board: Board): TemplateResult {
       />
       Keys of this board (1–9, U, R …)
     </label>
-    <button @click=${() => board.open({ name: 'keys' })}>List of the keys</button>
+    <button type="button" @click=${() => board.open({ name: 'keys' })}>List of the keys</button>
+    ${board.session.signed_in ? html`<button type="button" @click=${() => void signOut(board.api)}>Sign out</button>` : nothing}
   </form>`
 }
 

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
-import type { Board } from './board.ts'
+import { type Board, newKey } from './board.ts'
 import { card } from './card.ts'
 import { timeOfDay } from './clock.ts'
 import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
@@ -151,6 +151,7 @@ async function placeDemoOrder(board: Board, restaurant_id: string): Promise<void
   const { problem } = await board.api.call('api/v1/orders', {
     method: 'POST',
     body: { restaurant_id, items, ...notes },
+    headers: { 'idempotency-key': newKey() },
   })
   if (problem !== undefined) board.notify(`No demo order was placed. ${problem}`)
 }
@@ -181,7 +182,10 @@ function banner(board: Board): TemplateResult | typeof nothing {
     case 'resting':
       return alarmBanner(`This board rests while it is in the background; shown as of ${asOf ?? 'never'}.`)
     case 'signed-out':
-      return alarmBanner('This board is signed out. Sign in again to go on.')
+      return alarmBanner(
+        'This board is signed out: its key was revoked or its session is over.',
+        html`<button @click=${() => location.reload()}>Sign in</button>`,
+      )
     case 'refused':
       return alarmBanner(`${connection.problem} The board asks again every 30 seconds.`)
     case 'lost':
@@ -193,6 +197,6 @@ function banner(board: Board): TemplateResult | typeof nothing {
   }
 }
 
-function alarmBanner(text: string): TemplateResult {
-  return html`<p class="banner alarm" role="alert">${text}</p>`
+function alarmBanner(text: string, action: TemplateResult | typeof nothing = nothing): TemplateResult {
+  return html`<p class="banner alarm" role="alert">${text} ${action}</p>`
 }

@@ -3,6 +3,7 @@ import { ANYONE, type Caller, requireScope, type Scope } from '../../platform/ca
 import { ExpectedError } from '../../platform/errors.ts'
 import { expectedError } from '../problem.ts'
 import type { RequestStep } from '../route.ts'
+import type { Sessions } from './sessions.ts'
 
 /**
  * Returns the caller that a token belongs to, or undefined when the token is invalid.
@@ -17,18 +18,22 @@ const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
 
 /**
  * Requires a caller with the scope, and stores the caller in `ctx.state.caller`. Without an
- * authenticator, all clients are one caller. Only the `Authorization` header is read, because paths
- * and queries end up in logs.
+ * authenticator, all clients are one caller. The token is in the `Authorization` header, or in the
+ * session of a page. It is read from nowhere else, because paths and queries end up in logs.
  * @param scope undefined admits any authenticated caller
  */
-export function authorize(authenticator: Authenticator | undefined, scope?: Scope): RequestStep {
+export function authorize(
+  authenticator: Authenticator | undefined,
+  sessions: Sessions | undefined,
+  scope?: Scope,
+): RequestStep {
   if (!authenticator) {
     return ctx => {
       ctx.state['caller'] = ANYONE
     }
   }
   return async ctx => {
-    const caller = await identify(ctx, authenticator)
+    const caller = await identify(ctx, authenticator, sessions)
     if (scope) requireScope(caller, scope)
     ctx.state['caller'] = caller
   }
@@ -40,24 +45,35 @@ export function authorize(authenticator: Authenticator | undefined, scope?: Scop
 export function reauthorize(
   ctx: Context,
   authenticator: Authenticator | undefined,
+  sessions: Sessions | undefined,
   scope: Scope,
 ): () => Promise<Caller> {
   return async () => {
     if (!authenticator) return ANYONE
-    const caller = await identify(ctx, authenticator)
+    const caller = await identify(ctx, authenticator, sessions)
     requireScope(caller, scope)
     return caller
   }
 }
 
-async function identify(ctx: Context, authenticator: Authenticator): Promise<Caller> {
-  const header = ctx.req.headers.authorization
-  if (header === undefined) {
+/** Returns the token of the `Authorization` header, if there is a well-formed one. */
+export function bearerOf({ req }: Context): string | undefined {
+  const header = req.headers.authorization ?? ''
+  return header.length <= MAX_TOKEN_LENGTH ? BEARER.exec(header)?.[1] : undefined
+}
+
+async function identify(
+  ctx: Context,
+  authenticator: Authenticator,
+  sessions: Sessions | undefined,
+): Promise<Caller> {
+  const hasHeader = ctx.req.headers.authorization !== undefined
+  const token = hasHeader ? bearerOf(ctx) : await sessions?.tokenOf(ctx)
+  if (!hasHeader && token === undefined) {
     ctx.set('WWW-Authenticate', 'Bearer')
     throw expectedError('unauthenticated')
   }
-  const [, token = ''] = (header.length <= MAX_TOKEN_LENGTH && BEARER.exec(header)) || []
-  const caller = token === '' ? undefined : await authenticator(token, ctx.ip)
+  const caller = token === undefined ? undefined : await authenticator(token, ctx.ip)
   if (caller) return caller
   ctx.set('WWW-Authenticate', 'Bearer error="invalid_token"')
   throw new ExpectedError(

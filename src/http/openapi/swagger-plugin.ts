@@ -13,6 +13,16 @@ interface Parameter {
   required?: boolean
   example?: unknown
 }
+interface SwaggerRequest {
+  method?: string
+  headers: Record<string, string>
+}
+interface Execution {
+  requestInterceptor: (request: SwaggerRequest) => Promise<SwaggerRequest>
+}
+interface SwaggerSystem {
+  fn: { execute: (execution: Execution) => unknown }
+}
 interface LoadedDocument {
   paths: Record<string, Record<string, { parameters?: Parameter[] }>>
 }
@@ -25,6 +35,7 @@ interface LoadedDocument {
  * - Optional parameters are not filled in with their examples, so that lists show all.
  * - Streams have no Execute: Swagger UI would wait for their end, and hold them.
  * - Error responses are collapsed.
+ * - Changes carry an Idempotency-Key, without which the session of a browser changes nothing.
  */
 export function swaggerPlugin() {
   const url = new URL('.', document.baseURI).href.slice(0, -1)
@@ -54,7 +65,25 @@ export function swaggerPlugin() {
       )
     }
 
+  function addIdempotencyKey(request: SwaggerRequest): SwaggerRequest {
+    const isChange = !['GET', 'HEAD', 'OPTIONS'].includes(request.method?.toUpperCase() ?? 'GET')
+    const hasKey = Object.keys(request.headers).some(name => name.toLowerCase() === 'idempotency-key')
+    if (isChange && !hasKey) {
+      const bytes = [...crypto.getRandomValues(new Uint8Array(16))]
+      request.headers['Idempotency-Key'] = bytes.map(byte => byte.toString(16).padStart(2, '0')).join('')
+    }
+    return request
+  }
+
   return {
+    afterLoad: ({ fn }: SwaggerSystem) => {
+      const { execute } = fn
+      fn.execute = execution =>
+        execute({
+          ...execution,
+          requestInterceptor: async request => addIdempotencyKey(await execution.requestInterceptor(request)),
+        })
+    },
     wrapComponents: { response: collapsible },
     statePlugins: {
       spec: {

@@ -3,6 +3,7 @@ import type { Context } from 'koa'
 import { requireScope } from '../../platform/caller.ts'
 import { ExpectedError } from '../../platform/errors.ts'
 import { type Authenticator, authorize, reauthorize } from '../auth/authenticate.ts'
+import type { Sessions } from '../auth/sessions.ts'
 import { jsonBody } from '../body.ts'
 import { answerConditionally, type Conditions, parseConditions } from '../conditions.ts'
 import { parseIdempotencyKey } from '../idempotency.ts'
@@ -17,6 +18,8 @@ export interface ApiOptions {
   rateLimit?: RequestStep | undefined
   /** by default, every client may do everything */
   authenticator?: Authenticator | undefined
+  /** sessions of the pages; by default none */
+  sessions?: Sessions | undefined
   /** holds the open event streams */
   streams?: EventStreams
   /** Requests that change something require an `Idempotency-Key`. */
@@ -32,6 +35,7 @@ export function apiRouter(options: ApiOptions): Router {
   const {
     routes,
     authenticator,
+    sessions,
     rateLimit,
     streams,
     requireIdempotencyKey = false,
@@ -73,7 +77,7 @@ export function apiRouter(options: ApiOptions): Router {
     }
     const serveStream: RequestStep = async ctx => {
       const prepare = async () => (await handle(ctx)) as StreamReply
-      const recheck = reauthorize(ctx, authenticator, route.scope)
+      const recheck = reauthorize(ctx, authenticator, sessions, route.scope)
       const isOpen =
         ctx.method === 'HEAD'
           ? (await prepare()).start !== undefined
@@ -87,7 +91,7 @@ export function apiRouter(options: ApiOptions): Router {
     }
     // Unauthenticated requests are rejected before their body is read.
     const steps = [
-      authorize(authenticator),
+      authorize(authenticator, sessions),
       // Forbidden requests count too.
       ...(rateLimit ? [rateLimit] : []),
       (ctx: Context) => requireScope(ctx.state['caller'], route.scope),

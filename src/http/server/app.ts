@@ -40,6 +40,7 @@ export function createApp(options: AppOptions): Koa {
   const {
     pages,
     authenticator,
+    sessions,
     metrics,
     corsOrigins = [],
     trustedProxyCount = 0,
@@ -61,10 +62,11 @@ export function createApp(options: AppOptions): Koa {
   app.use(checkUrl())
   // The busiest router comes first, because each router tries all of its routes.
   app.use(api.routes())
-  for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, 'ops')))
+  for (const router of pages.operators) app.use(guarded(router, authorize(authenticator, sessions, 'ops')))
   app.use(tagPages())
   for (const router of pages.open) app.use(router.routes())
-  for (const router of pages.callers) app.use(guarded(router, authorize(authenticator)))
+  if (sessions) app.use(leadToSignIn())
+  for (const router of pages.callers) app.use(guarded(router, authorize(authenticator, sessions)))
   app.use(rejectUnrouted(routers, basePath))
   // Errors that get here occurred while a response was being sent.
   app.on('error', (error: Error) => log.warn({ error: error.message }, 'response aborted'))
@@ -79,6 +81,26 @@ function guarded(router: Router, guard: RequestStep): Middleware {
     await guard(ctx)
     // The router matches the route a second time.
     await serve(ctx as never, next)
+  }
+}
+
+/** Pages that a person opens by their address. */
+const PAGES = new Set(['/', '/docs', '/docs/'])
+
+/**
+ * Leads a person without a session from a page to the sign-in of the board, and back afterwards.
+ * The URL is relative, so that it works under any path of a proxy.
+ */
+function leadToSignIn(): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next()
+    } catch (error) {
+      const isNavigation = PAGES.has(ctx.path) && ctx.req.headers['sec-fetch-mode'] === 'navigate'
+      const isSignedOut = error instanceof ExpectedError && error.code === 'unauthenticated'
+      if (!isNavigation || !isSignedOut) throw error
+      ctx.redirect(`${ctx.path === '/docs/' ? '../' : ''}board?next=docs`)
+    }
   }
 }
 
