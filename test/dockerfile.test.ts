@@ -22,7 +22,7 @@ describe('the container image', () => {
   const files = copiedFiles()
   const code = files.filter(file => file.endsWith('.ts'))
   const imported = code.flatMap(file =>
-    [...read(file).matchAll(/(?:(?<!distinct )from\s|import|resolve\()\s*\(?'([@.\w][^']*)'/g)].map(
+    [...read(file).matchAll(/(?:(?<!distinct )from\s|import|resolve\()\s*\(?'([@.\w][-@.\w/:]*)'/g)].map(
       ([, name = '']) => ({
         file,
         name,
