@@ -8,7 +8,7 @@ import type { RawReply } from './send.ts'
 const INTERNALS = [
   /\b(select|insert into|update|delete from)\b.*\b(from|values|set|where)\b/is,
   /violates|constraint|relation "|syntax error|invalid input syntax|byte sequence|out of range/i,
-  /\bat .+:\d+:\d+|node_modules|node:internal/,
+  /\bat [^\d]+:\d+:\d+|node_modules|node:internal|file:\/\//,
   /\/(src|work|home|usr|tmp|app)\/|\.[cm]?[jt]s\b|[A-Z]:\\/,
   /\b(Type|Range|Syntax|Reference|QueryFailed|Zod)Error\b|ECONN/,
 ]
