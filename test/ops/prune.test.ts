@@ -80,7 +80,7 @@ describe('prune', () => {
       database,
       retentionOf(
         parseConfig({
-          OUTBOX_RETENTION_MINUTES: '5',
+          OUTBOX_RETENTION_MINUTES: '60',
           PROCESSED_RETENTION_MINUTES: '2880',
           IDEMPOTENCY_RETENTION_MINUTES: '1',
         }),
@@ -99,9 +99,9 @@ describe('prune', () => {
     )
     expect(kept).to.deep.equal([
       { name: 'idempotency_keys', minutes: 1 },
-      { name: 'outbox_events', minutes: 5 },
+      { name: 'outbox_events', minutes: 60 },
       { name: 'processed_events', minutes: 2_880 },
-      { name: 'webhook_deliveries', minutes: 5 },
+      { name: 'webhook_deliveries', minutes: 60 },
     ])
   })
 
