@@ -404,5 +404,13 @@ describeInBrowser('the board in a browser', function () {
     const opened = await openPage(browser, url)
     pages.push(opened)
     await untilText(opened.page, '.banner', /No restaurant with id 019a0000.*asks again/)
+    const { page } = opened
+    expect(await page.locator('[data-column]').count(), 'columns of unknown content').to.equal(0)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await expectAccessible(page, `an unknown restaurant, ${colorScheme}`)
+    }
+    await page.getByRole('link', { name: 'Choose a restaurant' }).click()
+    await page.waitForURL(/\/board(\?restaurant=.*)?$/)
   })
 })

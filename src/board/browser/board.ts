@@ -15,7 +15,9 @@ import {
 } from './columns.ts'
 import { type Connection, Follower, type StreamEvent } from './follow.ts'
 import { type Gesture, Gestures } from './gestures.ts'
+import { newKey } from './new-key.ts'
 import { inWords, newsOf } from './news.ts'
+import { sendGesture } from './send-gesture.ts'
 import { applySettings, loadSettings, type Settings, saveSettings } from './settings.ts'
 import { Stock } from './stock.ts'
 
@@ -70,7 +72,7 @@ export class Board {
     this.alarm = new Alarm(onChange)
     this.stock = new Stock(api, clock, restaurantId, onChange)
     this.gestures = new Gestures({
-      send: (gesture, keepalive) => this.#send(gesture, keepalive),
+      send: (gesture, keepalive) => sendGesture(api, gesture, keepalive),
       onAnswer: (gesture, answer) => this.#answered(gesture, answer),
       onNotice: text => this.notify(text),
       onChange,
@@ -93,6 +95,11 @@ export class Board {
 
   can(scope: string): boolean {
     return this.session.scopes.includes(scope)
+  }
+
+  /** Whether a snapshot has arrived. Until then, the board does not know even that it is empty. */
+  get isKnown(): boolean {
+    return this.state.restaurant !== undefined
   }
 
   get isLive(): boolean {
@@ -259,12 +266,6 @@ export class Board {
     else if (problem === undefined) this.apply([{ kind: 'order', order: body as Order }])
   }
 
-  async #send({ order_id, action, version, key }: Gesture, keepalive: boolean): Promise<Answer> {
-    const headers = { 'idempotency-key': key, 'if-match': `"${version}"` }
-    const { method, path, body } = requests[action]
-    return await this.api.call(`api/v1/orders/${order_id}/${path}`, { method, body, headers, keepalive })
-  }
-
   #answered({ order_id }: Gesture, { status, body, problem }: Answer): void {
     if (status === 404) this.apply([{ kind: 'absent', order_id }])
     else if (problem === undefined) this.apply([{ kind: 'order', order: body as Order }])
@@ -282,24 +283,9 @@ export class Board {
   }
 }
 
-const requests = {
-  ready: { method: 'PUT', path: 'ready', body: undefined },
-  recall: { method: 'DELETE', path: 'ready', body: undefined },
-  out: { method: 'PATCH', path: 'status', body: { status: 'OUT_FOR_DELIVERY' } },
-  delivered: { method: 'PATCH', path: 'status', body: { status: 'DELIVERED' } },
-  cancel: { method: 'POST', path: 'cancel', body: {} },
-} as const
-
 /** Cancelling an order gives its stock back, for which there is no event. */
 function mayChangeStock(type: string): boolean {
   return type.startsWith('inventory.') || type === 'order.cancelled.v1'
-}
-
-/** Pages without TLS have no `crypto.randomUUID`. */
-export function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte =>
-    byte.toString(16).padStart(2, '0'),
-  ).join('')
 }
 
 function setParameter({ searchParams }: URL, name: string, value: string): void {

@@ -3,8 +3,8 @@ import { repeat } from 'lit-html/directives/repeat.js'
 import type { Call } from './api.ts'
 import type { MenuItem } from './api-types.ts'
 import type { Board } from './board.ts'
-import { newKey } from './board.ts'
 import { timeOfDay } from './clock.ts'
+import { newKey } from './new-key.ts'
 import { levelOf, type StockLevel } from './stock.ts'
 
 const levels: readonly StockLevel[] = ['sold out', 'off the menu', 'low', 'in stock']

@@ -1,9 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
-import { type Board, newKey } from './board.ts'
+import type { Board } from './board.ts'
 import { card } from './card.ts'
 import { timeOfDay } from './clock.ts'
 import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
+import { newKey } from './new-key.ts'
 import { panel } from './panels.ts'
 import { levelOf } from './stock.ts'
 
@@ -27,7 +28,7 @@ export function boardView(board: Board, digitColumn: ColumnName): TemplateResult
     <div class="hidden" role="status">${board.announcement}</div>
     <div class="stage">
       <main id="orders" class=${isStale ? 'stale' : ''} data-columns=${shown.length} tabindex="-1">
-        ${shown.map(column => columnView(board, column, all, codes, digitColumn))}
+        ${board.isKnown ? shown.map(column => columnView(board, column, all, codes, digitColumn)) : nothing}
       </main>
       ${panel(board, all, codes)}
     </div>`
@@ -124,7 +125,7 @@ function head(board: Board, all: Column[]): TemplateResult {
       }
       <button aria-expanded=${isOpen('settings')} @click=${toggle('settings')}>Settings</button>
       ${
-        board.session.demo && board.can('orders:write')
+        board.session.demo && board.isKnown && board.can('orders:write')
           ? html`<button class="demo" @click=${() => void placeDemoOrder(board, restaurantId)}>
             Place a demo order
           </button>`
@@ -187,7 +188,10 @@ function banner(board: Board): TemplateResult | typeof nothing {
         html`<button @click=${() => location.reload()}>Sign in</button>`,
       )
     case 'refused':
-      return alarmBanner(`${connection.problem} The board asks again every 30 seconds.`)
+      return alarmBanner(
+        `${connection.problem} The board asks again every 30 seconds.`,
+        html`<a href="board">Choose a restaurant</a>`,
+      )
     case 'lost':
       return alarmBanner(
         asOf === undefined
