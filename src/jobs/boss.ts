@@ -8,7 +8,7 @@ import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues, maintenanceQueues } fr
 
 /**
  * `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and
- * keeps house.
+ * maintains the queues.
  */
 export type BossRole = 'migrator' | 'producer' | 'consumer'
 

@@ -9,8 +9,9 @@ export class JobsRefused extends Error {
 
   constructor(queue: string, jobIds: ReadonlySet<string>) {
     const [first] = jobIds
+    const more = jobIds.size > 1 ? ` and ${jobIds.size - 1} more` : ''
     super(
-      `${queue} refused ${jobIds.size} jobs, ${first} for one: it has a job of that id, or an unfinished job of that event`,
+      `${queue} refused job ${first}${more}: the queue has a job of that id, or an unfinished job of that event`,
     )
   }
 }

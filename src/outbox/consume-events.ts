@@ -42,8 +42,8 @@ export async function consumeEvents(
       logHandled(log, queue, handledJobs, handled.outcomes)
       failpoint('worker.after-commit', orderIds)
     })
-    // A retried job may have crashed its process in a chained step: run alone, the step is a
-    // suspect of its own.
+    // A retried job may have crashed its process in a chained step. Queued as a job of its own, a
+    // step that crashes its process becomes a dead letter without the deduction.
     const isFirst = jobs.every(({ retryCount }) => retryCount === 0)
     const { events: following, done } = isFirst
       ? await chainSteps(tx, consumers, log, handled)
