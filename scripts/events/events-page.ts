@@ -122,7 +122,8 @@ function fieldsOf(
   })
 }
 
-function typeName({ type, format, const: constant }: JsonSchema): string {
+function typeName({ type, format, const: constant, anyOf }: JsonSchema): string {
+  if (Array.isArray(anyOf)) return anyOf.map(typeName).join(' or ')
   if (constant !== undefined) return `\`${JSON.stringify(constant)}\``
   return [type]
     .flat()
