@@ -93,10 +93,16 @@ export class PostgresServer {
     await this.#server.stop()
   }
 
-  /** Stops the server and deletes its data. */
+  /**
+   * Stops the server and deletes its data.
+   * @throws Error if a server process has crashed. Postgres then restarts by itself, so that a test
+   * may pass in spite of the crash
+   */
   async destroy(): Promise<void> {
     await this.stop()
+    const [crash] = crashes(readFileSync(join(this.#folder, 'postgres.log'), 'utf8'))
     rmSync(this.#folder, { recursive: true, force: true })
+    if (crash !== undefined) throw new Error(`a process of PostgreSQL crashed: ${crash}`)
   }
 
   #pidFile(): string {
@@ -106,4 +112,12 @@ export class PostgresServer {
   #postmasterPid(): number {
     return Number(readFileSync(this.#pidFile(), 'utf8').split('\n', 1)[0])
   }
+}
+
+const MAX_STATEMENT_LENGTH = 1_000
+
+/** Finds server processes that ended by a fault of their own, with the statement they executed. */
+function crashes(log: string): string[] {
+  const faults = /was terminated by signal \d+: (?:Segmentation fault|Bus error|Illegal instruction)/g
+  return Array.from(log.matchAll(faults), ({ index }) => log.slice(index, index + MAX_STATEMENT_LENGTH))
 }
