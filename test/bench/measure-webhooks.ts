@@ -98,17 +98,18 @@ export async function measureWebhooks({
     const haveAll = (wanted: VerifyingReceiver[]) => () =>
       wanted.every(({ arrivals }) => arrivals.size >= eventCount)
     const progress = () => receivers.reduce((sum, { arrivals }) => sum + arrivals.size, 0)
+    const hasFailed = () => load.failures.length > 0
     const report = () => onProgress(`${load.placed} orders placed, ${progress()} deliveries received`)
     timer = setInterval(report, PROGRESS_MS)
     const [fixedAt, killedAt] = await Promise.all([fixed, killed, placed])
-    await untilStalled(haveAll(of('good')), progress)
+    await untilStalled(haveAll(of('good')), progress, hasFailed)
     const loadMs = Date.now() - startedAt
     onProgress('the good receivers have all events; the others catch up')
     fixAll(of('slow'))
-    await untilStalled(haveAll(of('good', 'slow', 'failing')), progress)
+    await untilStalled(haveAll(of('good', 'slow', 'failing')), progress, hasFailed)
     const isDelivered = async () =>
       (await system.query(undeliveredSql, [of('good', 'slow', 'failing').map(({ url }) => url)])).length === 0
-    await untilStalled(isDelivered, progress)
+    await untilStalled(isDelivered, progress, hasFailed)
     const events = await system.query<CommittedEvent>(committedSql)
     return {
       receivers,
@@ -134,12 +135,16 @@ function fixAll(receivers: readonly VerifyingReceiver[]): number {
 }
 
 /**
- * Resolves when the condition is true, or without progress for a minute. The comparison then finds
- * what is missing.
+ * Resolves when the condition is true, when a call of the load has failed, or without progress for
+ * a minute. The comparison then finds what is missing.
  */
-async function untilStalled(isTrue: () => Promise<boolean> | boolean, progress: () => number): Promise<void> {
+async function untilStalled(
+  isTrue: () => Promise<boolean> | boolean,
+  progress: () => number,
+  hasFailed: () => boolean,
+): Promise<void> {
   let last = progress()
-  for (let polls = 0; polls < STALL_COUNT && !(await isTrue()); polls++) {
+  for (let polls = 0; polls < STALL_COUNT && !hasFailed() && !(await isTrue()); polls++) {
     await delay(POLL_MS)
     const now = progress()
     if (now !== last) polls = 0
