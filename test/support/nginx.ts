@@ -21,29 +21,38 @@ export interface Nginx {
  * @param locations the content of its only `server` block, besides `listen`
  */
 export async function startNginx(port: number, locations: string): Promise<Nginx> {
-  const folder = temporaryFolder('nginx')
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    name => `${name}_temp_path ${join(folder, name)};`,
-  )
-  // Without a master process, nginx keeps its account and ends with its only process.
-  const config = `
-daemon off;
-master_process off;
-pid ${join(folder, 'nginx.pid')};
-error_log stderr;
+  return await startConfiguredNginx(
+    port,
+    () => `
 events {}
 http {
   access_log off;
-  ${paths.join('\n  ')}
   server {
     listen 127.0.0.1:${port};
     ${locations}
   }
 }
-`
+`,
+  )
+}
+
+/**
+ * Starts nginx with a whole configuration file, and waits until it listens on `port`.
+ * @param configure returns the file; gets a folder for the files that it names
+ */
+export async function startConfiguredNginx(
+  port: number,
+  configure: (folder: string) => string,
+): Promise<Nginx> {
+  const folder = temporaryFolder('nginx')
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    name => `${name}_temp_path ${join(folder, name)};`,
+  )
   const file = join(folder, 'nginx.conf')
-  writeFileSync(file, config)
-  const child = spawn(program ?? '', ['-p', folder, '-e', 'stderr', '-c', file], {
+  writeFileSync(file, configure(folder).replace('\nhttp {', `\nhttp {\n  ${paths.join('\n  ')}`))
+  // Without a master process, nginx keeps its account and ends with its only process.
+  const directives = `daemon off; master_process off; pid ${join(folder, 'nginx.pid')}; error_log stderr;`
+  const child = spawn(program ?? '', ['-p', folder, '-e', 'stderr', '-c', file, '-g', directives], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let errors = ''
