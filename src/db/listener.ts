@@ -1,5 +1,6 @@
-import pg from 'pg'
 import type { Logger } from '../platform/log.ts'
+import { Connection } from './connection.ts'
+import { unavailableReason } from './unavailable-reason.ts'
 
 export interface Listener {
   close(): Promise<void>
@@ -38,7 +39,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
 class Subscription implements Listener {
   readonly #options: ListenOptions
-  #client: pg.Client | undefined
+  #client: Connection | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
   #closed = false
@@ -52,14 +53,14 @@ class Subscription implements Listener {
       await this.#connect()
     } catch (error) {
       const { channel, log } = this.#options
-      log.warn({ channel, error: String(error) }, 'listener not connected; trying again')
+      log.warn({ channel, error: unavailableReason(error) }, 'listener not connected; trying again')
       this.#reconnectLater()
     }
   }
 
   async #connect(): Promise<void> {
     const { url, applicationName, channel, onNotification, onConnect } = this.#options
-    const client = new pg.Client({
+    const client = new Connection({
       connectionString: url,
       application_name: applicationName,
       connectionTimeoutMillis: HEARTBEAT_TIMEOUT_MS,
@@ -91,7 +92,7 @@ class Subscription implements Listener {
     if (client) await client.end()
   }
 
-  async #heartbeat(client: pg.Client): Promise<void> {
+  async #heartbeat(client: Connection): Promise<void> {
     try {
       await client.query('select 1')
     } catch (error) {
@@ -100,7 +101,7 @@ class Subscription implements Listener {
     if (this.#client === client) this.#timer = setTimeout(() => void this.#heartbeat(client), HEARTBEAT_MS)
   }
 
-  #lost(client: pg.Client, error: unknown): void {
+  #lost(client: Connection, error: unknown): void {
     if (this.#closed || this.#client !== client) return
     this.#client = undefined
     clearTimeout(this.#timer)
@@ -123,7 +124,7 @@ class Subscription implements Listener {
 }
 
 /** Ends a connection in any state and ignores its errors. */
-function discard(client: pg.Client): void {
+function discard(client: Connection): void {
   client.removeAllListeners()
   client.on('error', () => undefined)
   void client.end().catch(() => undefined)

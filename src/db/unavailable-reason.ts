@@ -1,4 +1,5 @@
 import { DatabaseUnavailable } from '../platform/errors.ts'
+import { ServerIsStandby } from './connection.ts'
 import { errorCode } from './sql-errors.ts'
 
 /** Reasons without names, values or file paths, so that unauthenticated clients may see them. */
@@ -21,8 +22,10 @@ const REJECTED_PARAMETER = /unsupported startup parameter/
 
 /** Returns in a few words why the database is unavailable, e.g. `its disk is full (53100)`. */
 export function unavailableReason(error: unknown): string {
-  const code = errorCode(causeOf(error))
+  const cause = causeOf(error)
+  const code = errorCode(cause)
   if (code === undefined) return 'it does not answer'
+  if (cause instanceof ServerIsStandby) return `it is a standby, not the primary (${code})`
   const reason =
     reasons[code] ?? (REJECTED_LOGIN.test(code) ? 'it rejects the login' : 'it cannot be reached')
   return `${reason} (${code})`
@@ -42,6 +45,8 @@ export function unavailableSentence(error: DatabaseUnavailable): string {
   if (REJECTED_PARAMETER.test(message))
     return `the connection pooler in DATABASE_URL rejects it: ${message}; remove it from the URL, or add it to \`ignore_startup_parameters\` of PgBouncer`
   if (code === '3D000') return `the database in DATABASE_URL does not exist: ${message}`
+  if (cause instanceof ServerIsStandby)
+    return `DATABASE_URL leads to a standby, which accepts no writes; it must lead to the primary`
   if (isLoginRejected(error)) return `Postgres rejected the login in DATABASE_URL: ${message}`
   if (reasons[code]) return `the database is unavailable, ${reasons[code]}: ${message}`
   return `cannot reach the database in DATABASE_URL: ${message}`

@@ -23,8 +23,25 @@ export const baseUrl = () =>
     )
     .transform(url => url.replace(/\/+$/, ''))
 
+/** The URL of one server: unlike libpq, node-postgres does not try several hosts. */
 export const postgresUrl = () =>
-  z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
+  z
+    .string()
+    .refine(namesOneHost, {
+      error:
+        'must name one host; put one address that leads to the primary in front of several servers, e.g. HAProxy',
+      abort: true,
+    })
+    .pipe(z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' }))
+
+/** After the last `@`, because a password may hold a comma. */
+const SEVERAL_HOSTS = /^\w+:\/\/(?:[^/?#]*@)?[^/?#@]*,[^/?#@]*(?:[/?#]|$)/
+
+function namesOneHost(url: string): boolean {
+  const parameters = new URLSearchParams(url.split('?')[1])
+  const hosts = [...parameters.getAll('host'), ...parameters.getAll('hostaddr')]
+  return !SEVERAL_HOSTS.test(url) && !hosts.join().includes(',')
+}
 
 /** The path of a file that holds the value of the variable `name`. */
 export const fileOf = (name: string) =>

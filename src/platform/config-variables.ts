@@ -54,7 +54,8 @@ const server = {
 const database = {
   DATABASE_URL: postgresUrl().optional().meta({
     values: 'postgres:// URL',
-    description: 'Database to use. Without it, `npm start` runs an embedded PostgreSQL 18.',
+    description:
+      'Database to use: one address, which leads to the primary. Without it, `npm start` runs an embedded PostgreSQL 18.',
   }),
   DATABASE_URL_FILE: fileOf('DATABASE_URL'),
   DATABASE_LISTEN_URL: postgresUrl().optional().meta({

@@ -125,6 +125,25 @@ describe('configuration', () => {
     })
   }
 
+  it('rejects several hosts in DATABASE_URL and DATABASE_LISTEN_URL in one sentence', () => {
+    for (const url of [
+      'postgres://me:s3cret@one:5432,two:5433/db',
+      'postgres://one,two:5433/db',
+      'postgresql://me:s3,cret@one,two?target_session_attrs=read-write',
+      'postgres:///db?host=one,two',
+      'postgres://me@/db?host=one%2Ctwo',
+      'postgres://one/db?host=two&host=three',
+    ]) {
+      for (const name of ['DATABASE_URL', 'DATABASE_LISTEN_URL'])
+        expect(() => parseConfig({ [name]: url }), url)
+          .to.throw(ConfigurationError, new RegExp(`^${name}: must name one host; put one address [^\\n]+$`))
+          .with.property('message')
+          .not.contain('s3cret')
+    }
+    for (const url of ['postgres://me:s3,cret@one:5432/db', 'postgres://one/a,b?application_name=a,b'])
+      expect(parseConfig({ DATABASE_URL: url }).DATABASE_URL).to.equal(url)
+  })
+
   it('never prints an invalid DATABASE_URL, which may hold a password', () => {
     expect(() => parseConfig({ DATABASE_URL: 'mysql://me:s3cret@host/db' }))
       .to.throw(ConfigurationError)

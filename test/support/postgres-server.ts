@@ -12,12 +12,13 @@ const POLL_MS = 50
 
 /** An embedded PostgreSQL server in a temporary folder, which a test can kill and start again. */
 export class PostgresServer {
-  readonly #folder: string
+  /** holds the data folder and the password */
+  readonly folder: string
   readonly #settings: Record<string, string>
   #server: EmbeddedPostgres
 
   private constructor(folder: string, settings: Record<string, string>, server: EmbeddedPostgres) {
-    this.#folder = folder
+    this.folder = folder
     this.#settings = settings
     this.#server = server
   }
@@ -41,6 +42,10 @@ export class PostgresServer {
     return Number(new URL(this.url).port)
   }
 
+  get dataFolder(): string {
+    return this.#server.dataFolder
+  }
+
   /** Applies all migrations to the database of `url`. */
   async migrate(): Promise<void> {
     await migrate(this.url, pino({ level: 'warn' }))
@@ -59,7 +64,7 @@ export class PostgresServer {
 
   /** Returns the account of the server, which owns its files. */
   account(): { uid: number; gid: number } {
-    const { uid, gid } = statSync(this.#server.dataFolder)
+    const { uid, gid } = statSync(this.dataFolder)
     return { uid, gid }
   }
 
@@ -78,7 +83,7 @@ export class PostgresServer {
   async startAgain(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#server = await startEmbedded(this.#folder, this.#settings)
+        this.#server = await startEmbedded(this.folder, this.#settings)
         return
       } catch (error) {
         // Backends of a killed postmaster may take a moment to exit.
@@ -100,13 +105,13 @@ export class PostgresServer {
    */
   async destroy(): Promise<void> {
     await this.stop()
-    const [crash] = crashes(readFileSync(join(this.#folder, 'postgres.log'), 'utf8'))
-    rmSync(this.#folder, { recursive: true, force: true })
+    const [crash] = crashes(readFileSync(join(this.folder, 'postgres.log'), 'utf8'))
+    rmSync(this.folder, { recursive: true, force: true })
     if (crash !== undefined) throw new Error(`a process of PostgreSQL crashed: ${crash}`)
   }
 
   #pidFile(): string {
-    return join(this.#server.dataFolder, 'postmaster.pid')
+    return join(this.dataFolder, 'postmaster.pid')
   }
 
   #postmasterPid(): number {
