@@ -1,20 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import pg from 'pg'
-import packageJson from '../../package.json' with { type: 'json' }
 import { Api } from '../../scripts/support/api.ts'
 import { ScriptError } from '../../scripts/support/script-error.ts'
+import type { EmbeddedPostgres, startEmbedded } from '../../src/db/embedded/postgres.ts'
 import { freePort } from '../support/free-port.ts'
-import { PostgresServer } from '../support/postgres-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { cleanUpOnSignal, endWithThisProcess } from './end-on-signal.ts'
 import { processUse } from './process-use.ts'
 
-export type Role = 'api' | 'dispatcher' | 'worker'
+/** A process: one role, or all roles as `npm start` runs them. */
+export type Role = 'api' | 'dispatcher' | 'worker' | 'start'
 
-const ROOT = join(import.meta.dirname, '..', '..')
+/** This repository. */
+export const ROOT = join(import.meta.dirname, '..', '..')
 const START_TIMEOUT_MS = 60_000
 /**
- * Sized for the reference machine, with default durability. Every scenario uses them, `limit` too.
+ * Sized for the reference machine, with default durability. Every scenario uses them, `limit` too,
+ * except those on a server as it comes.
  */
 const SERVER_SETTINGS = {
   shared_buffers: '2GB',
@@ -26,6 +32,13 @@ const SERVER_SETTINGS = {
 const WAL_SEGMENT_COUNT = 200
 const POLL_MS = 20
 
+interface SystemOptions {
+  /** environment variables of every role */
+  env?: Record<string, string>
+  /** folder of the checkout whose code and server settings are measured */
+  checkout?: string
+}
+
 /**
  * A Postgres server with default durability, and the roles as separate processes, as in production.
  */
@@ -33,32 +46,60 @@ export class BenchSystem {
   readonly url: string
   /** reads results; takes no part in the load */
   readonly db: pg.Pool
-  readonly #server: PostgresServer
+  readonly #server: EmbeddedPostgres
+  readonly #folder: string
+  readonly #checkout: string
   readonly #env: Record<string, string>
   readonly #children = new Map<Role, ChildProcess>()
   /** peak memory of processes that have ended, in MB */
   readonly #peaks = new Map<Role, number>()
+  readonly #forget: () => void
   #port = 0
+  #destroyed: Promise<void> | undefined
 
-  private constructor(server: PostgresServer, env: Record<string, string>) {
+  private constructor(
+    server: EmbeddedPostgres,
+    folder: string,
+    { env = {}, checkout = ROOT }: SystemOptions,
+  ) {
     this.#server = server
+    this.#folder = folder
+    this.#checkout = checkout
     this.#env = env
     this.url = server.url
     this.db = new pg.Pool({ connectionString: server.url, max: 2, application_name: 'comanda bench' })
     this.db.on('error', () => undefined)
+    this.#forget = cleanUpOnSignal(() => this.destroy())
   }
 
-  /** @param env environment variables of every role */
-  static async create(env: Record<string, string> = {}): Promise<BenchSystem> {
-    const server = await PostgresServer.start(SERVER_SETTINGS)
-    await server.migrate()
-    const system = new BenchSystem(server, env)
+  /** Creates a system whose server and processes have been prepared for measurements. */
+  static async create(options: SystemOptions = {}): Promise<BenchSystem> {
+    const system = await BenchSystem.#startServer(SERVER_SETTINGS, options)
+    await system.#runScript('migrate')
     await system.#fillLog()
     // The first start of each role fills Node's compile cache.
     await system.run(['api', 'dispatcher', 'worker'])
     await system.run([])
     system.forgetPeaks()
     return system
+  }
+
+  /**
+   * Creates a system with the server settings of `npm start`, which nothing has prepared.
+   * @param settings additional server settings
+   */
+  static async createAsItComes(
+    options: SystemOptions = {},
+    settings: Record<string, string> = {},
+  ): Promise<BenchSystem> {
+    return await BenchSystem.#startServer(settings, options)
+  }
+
+  static async #startServer(settings: Record<string, string>, options: SystemOptions): Promise<BenchSystem> {
+    const file = join(options.checkout ?? ROOT, 'src', 'db', 'embedded', 'postgres.ts')
+    const embedded = (await import(pathToFileURL(file).href)) as { startEmbedded: typeof startEmbedded }
+    const folder = temporaryFolder('bench')
+    return new BenchSystem(await embedded.startEmbedded(folder, settings), folder, options)
   }
 
   get api(): Api {
@@ -76,6 +117,11 @@ export class BenchSystem {
     const missing = roles.filter(role => !this.#children.has(role))
     for (const role of missing) await this.#start(role, env)
     return missing.length > 0
+  }
+
+  /** Migrates the database, as `npm run migrate` does. `npm start` migrates by itself. */
+  async migrate(): Promise<void> {
+    await this.#runScript('migrate')
   }
 
   pidOf(role: Role): number | undefined {
@@ -108,10 +154,18 @@ export class BenchSystem {
     await this.query('checkpoint')
   }
 
+  /** Ends all processes and the server, and deletes its data. */
   async destroy(): Promise<void> {
+    this.#destroyed ??= this.#destroy()
+    await this.#destroyed
+  }
+
+  async #destroy(): Promise<void> {
     await this.run([])
     await this.db.end()
-    await this.#server.destroy()
+    await this.#server.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+    this.#forget()
   }
 
   /**
@@ -126,29 +180,38 @@ export class BenchSystem {
   }
 
   async #start(role: Role, env: Record<string, string>): Promise<void> {
-    if (role === 'api') this.#port = await freePort()
-    const child = spawn(process.execPath, argumentsOf(role), {
-      cwd: ROOT,
-      env: {
-        ...process.env,
-        LOG_LEVEL: 'warn',
-        DATABASE_URL: this.url,
-        PORT: String(this.#port),
-        ...this.#env,
-        ...env,
-      },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    if (role === 'api' || role === 'start') this.#port = await freePort()
+    const child = this.#spawn(role, env)
     this.#children.set(role, child)
     const deadline = Date.now() + START_TIMEOUT_MS
     while (!(await this.#isReady(role, child))) {
-      if (child.exitCode !== null || Date.now() > deadline) throw new ScriptError(`the ${role} did not start`)
+      if (hasEnded(child) || Date.now() > deadline) throw new ScriptError(`npm run ${role} did not start`)
       await delay(POLL_MS)
     }
   }
 
+  async #runScript(script: 'migrate'): Promise<void> {
+    const child = this.#spawn(script, {})
+    await new Promise(done => child.once('exit', done))
+    if (child.exitCode !== 0) throw new ScriptError(`npm run ${script} failed`)
+  }
+
+  /** Runs a script of the checkout's package.json without npm. */
+  #spawn(script: Role | 'migrate', env: Record<string, string>): ChildProcess {
+    // `npm start` adopts the server that already runs on its folder.
+    const database = script === 'start' ? { DATA_DIR: this.#folder } : { DATABASE_URL: this.url }
+    const { DATABASE_URL: _, ...inherited } = process.env
+    const child = spawn(process.execPath, argumentsOf(this.#checkout, script), {
+      cwd: this.#checkout,
+      env: { LOG_LEVEL: 'warn', ...inherited, ...database, PORT: String(this.#port), ...this.#env, ...env },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    endWithThisProcess(child)
+    return child
+  }
+
   async #isReady(role: Role, child: ChildProcess): Promise<boolean> {
-    if (role === 'api')
+    if (role === 'api' || role === 'start')
       return await fetch(`${this.api.baseUrl}/readyz`).then(
         ({ ok }) => ok,
         () => false,
@@ -164,13 +227,20 @@ export class BenchSystem {
     const child = this.#children.get(role)
     this.#peaks.set(role, this.peakOf(role))
     this.#children.delete(role)
-    if (!child || child.exitCode !== null) return
+    if (!child || hasEnded(child)) return
     child.kill(signal)
     await new Promise(done => child.once('exit', done))
   }
 }
 
-/** Returns the arguments that `npm run <role>` passes to node. */
-function argumentsOf(role: Role): string[] {
-  return packageJson.scripts[role].split(' ').slice(1)
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
+/** Returns the arguments that `npm run <script>` passes to node. */
+function argumentsOf(checkout: string, script: Role | 'migrate'): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  return scripts[script]?.split(' ').slice(1) ?? []
 }

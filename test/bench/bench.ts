@@ -6,18 +6,34 @@ import { closedLoop } from './closed-loop.ts'
 /** The figures of one scenario by name. The last word of a name is its unit. */
 export type Figures = Record<string, number>
 
-export interface Scenario {
+interface Named {
   name: string
   /** one line for the progress output */
   about: string
+}
+
+/** Runs on the system that all such scenarios share. */
+export interface SharedScenario extends Named {
   run: (bench: Bench) => Promise<Figures>
 }
 
-export interface Bench {
-  system: BenchSystem
-  menu: Menu
+/** Creates a system of its own. */
+interface FreshScenario extends Named {
+  runFresh: (bench: FreshBench) => Promise<Figures>
+}
+
+export type Scenario = SharedScenario | FreshScenario
+
+export interface FreshBench {
   /** duration of one load */
   seconds: number
+  /** folder of the checkout that is measured */
+  checkout: string
+}
+
+export interface Bench extends FreshBench {
+  system: BenchSystem
+  menu: Menu
   /** a second system with old orders, for the growth scenarios */
   grown?: { system: BenchSystem; menu: Menu } | undefined
   /** undispatched events at the start of `drain-long` and `place-128-backlog` */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { endWithThisProcess } from './end-on-signal.ts'
 
 /**
  * Runs a program and returns everything it printed, stdout and stderr together.
@@ -10,6 +11,7 @@ export async function capture(
   env: Record<string, string> = {},
 ): Promise<string> {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  endWithThisProcess(child)
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))

@@ -19,16 +19,24 @@ export async function closedLoop(load: Load): Promise<LoadResult> {
 }
 
 async function runAutocannon({ baseUrl, bodies, connections, seconds }: Load): Promise<LoadResult> {
+  const requests = bodies.map(body => ({
+    method: 'POST' as const,
+    path: ORDERS_PATH,
+    headers: { 'content-type': 'application/json' },
+    body,
+  }))
+  const sets = Math.min(connections, requests.length)
+  let connected = 0
   const result = await autocannon({
     url: baseUrl,
     connections,
     duration: seconds,
-    requests: bodies.map(body => ({
-      method: 'POST' as const,
-      path: ORDERS_PATH,
-      headers: { 'content-type': 'application/json' },
-      body,
-    })),
+    requests: requests.slice(0, 1),
+    // autocannon encodes all requests of each connection first, and sends them in the same order.
+    setupClient: client => {
+      const set = connected++ % sets
+      client.setRequests(requests.filter((_, index) => index % sets === set))
+    },
   })
   return {
     perSecond: result['2xx'] / result.duration,

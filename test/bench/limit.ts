@@ -14,6 +14,11 @@ const CLIENT_COUNT = 32
 
 const hasPgbench = spawnSync('pgbench', ['--version']).error === undefined
 
+/** Measures with pgbench, or with node-postgres where pgbench is not installed. */
+export async function limitOn(url: string, menu: Menu, seconds: number): Promise<number> {
+  return (await limitByPgbench(url, menu, seconds)) ?? (await limitByPg(url, menu, seconds))
+}
+
 /** Measures with pgbench. @returns orders per second; undefined where pgbench is not installed */
 export async function limitByPgbench(url: string, menu: Menu, seconds: number): Promise<number | undefined> {
   if (!hasPgbench) return undefined

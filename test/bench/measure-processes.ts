@@ -12,7 +12,7 @@ export async function idle(bench: Bench): Promise<Figures> {
   const cpu = (role: Role) => processUse(bench.system.pidOf(role) ?? 0)?.cpuSeconds ?? Number.NaN
   const before = { api: cpu('api'), dispatcher: cpu('dispatcher'), worker: cpu('worker') }
   await delay(IDLE_SECONDS * 1_000)
-  const percent = (role: Role) => ((cpu(role) - before[role]) / IDLE_SECONDS) * 100
+  const percent = (role: keyof typeof before) => ((cpu(role) - before[role]) / IDLE_SECONDS) * 100
   return {
     'api % of a core': percent('api'),
     'dispatcher % of a core': percent('dispatcher'),

@@ -59,7 +59,7 @@ interface CommittedEvent {
  */
 export async function measureStreams(run: StreamRun): Promise<StreamResult> {
   const { streamCount, eventsPerSecond, seconds, onProgress } = run
-  const system = await BenchSystem.create({ STREAM_COUNT: String(streamCount) })
+  const system = await BenchSystem.create({ env: { STREAM_COUNT: String(streamCount) } })
   /** each stream, with the path that it is open on */
   const sources = new Map<EventSource, string>()
   try {

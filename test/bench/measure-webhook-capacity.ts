@@ -55,7 +55,7 @@ export async function measureWebhookCapacity(
   const receivers: VerifyingReceiver[] = []
   for (let count = 0; count < RECEIVER_COUNT; count++) receivers.push(await VerifyingReceiver.start('good'))
   const received = () => receivers.reduce((sum, { arrivals }) => sum + arrivals.size, 0)
-  const system = await BenchSystem.create({ WEBHOOK_ALLOW_PRIVATE: 'true' })
+  const system = await BenchSystem.create({ env: { WEBHOOK_ALLOW_PRIVATE: 'true' } })
   try {
     const menu = await addMenu(system)
     for (const receiver of receivers) {

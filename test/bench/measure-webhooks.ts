@@ -65,8 +65,7 @@ export async function measureWebhooks({
   const of = (...behaviours: Behaviour[]) =>
     receivers.filter(({ behaviour }) => behaviours.includes(behaviour))
   const system = await BenchSystem.create({
-    WEBHOOK_ALLOW_PRIVATE: 'true',
-    WEBHOOK_RETRY_SECONDS: RETRY_SECONDS,
+    env: { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_RETRY_SECONDS: RETRY_SECONDS },
   })
   let timer: NodeJS.Timeout | undefined
   try {

@@ -6,6 +6,13 @@ import { type Load, type LoadResult, ORDERS_PATH } from './load.ts'
 
 const ARRIVALS_SEED = 1
 
+interface OpenLoad extends Load {
+  /** orders per second */
+  rate: number
+  /** gets each accepted order, and when it was sent, on the clock of `performance.now()` */
+  onPlaced?: (orderId: string, sentAt: number) => void
+}
+
 /**
  * Sends `rate` orders per second at random moments, however long responses take, over all
  * connections in rotation. Latency is measured from the moment an order was due, so that a slow
@@ -17,15 +24,19 @@ export async function openLoop({
   connections,
   seconds,
   rate,
-}: Load & { rate: number }): Promise<LoadResult> {
+  onPlaced,
+}: OpenLoad): Promise<LoadResult> {
   const agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
   const latencies = new Latencies()
   const pending = new Set<Promise<void>>()
   let sent = 0
   let errors = 0
   async function send(body: string, agent: Agent | undefined, dueAt: number): Promise<void> {
-    if (!(await post(baseUrl, body, agent))) errors++
+    const sentAt = performance.now()
+    const accepted = await post(baseUrl, body, agent)
     latencies.record(performance.now() - dueAt)
+    if (accepted === undefined) errors++
+    else onPlaced?.((JSON.parse(accepted) as { order_id: string }).order_id, sentAt)
   }
 
   const arrivals = poissonArrivals(new SeededRandom(ARRIVALS_SEED, 'arrivals'), rate, seconds * 1_000)
@@ -42,16 +53,17 @@ export async function openLoop({
   return { perSecond, p50Ms: latencies.percentile(50), p99Ms: latencies.percentile(99), errors }
 }
 
-/** @returns whether the order was accepted; false without a response */
-async function post(baseUrl: string, body: string, agent: Agent | undefined): Promise<boolean> {
+/** @returns the body of the response; undefined if the order was not accepted */
+async function post(baseUrl: string, body: string, agent: Agent | undefined): Promise<string | undefined> {
   return await new Promise(done => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
     const outgoing = request(baseUrl + ORDERS_PATH, { method: 'POST', agent, headers }, response => {
-      response.resume()
-      response.once('end', () => done(response.statusCode === 202))
-      response.once('error', () => done(false))
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+      response.once('end', () => done(response.statusCode === 202 ? text : undefined))
+      response.once('error', () => done(undefined))
     })
-    outgoing.once('error', () => done(false))
+    outgoing.once('error', () => done(undefined))
     outgoing.end(body)
   })
 }

@@ -6,7 +6,7 @@ import { type Bench, untilDrained } from './bench.ts'
  * @returns orders per second from `since` to the last PREPARING, and the time of that
  */
 export async function processedBetween(
-  bench: Bench,
+  bench: Pick<Bench, 'system'>,
   since: Date,
   until: Date,
 ): Promise<{ perSecond: number; lastAt: Date }> {

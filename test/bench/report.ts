@@ -75,6 +75,30 @@ const ratios: [name: string, over: [string, string], under: [string, string], ta
     ['drain', 'orders/s'],
     '≥ 0.8',
   ],
+  [
+    'as it comes, roles apart: placement ÷ limit',
+    ['as-it-comes-apart', 'placed orders/s'],
+    ['as-it-comes-apart', 'limit orders/s'],
+    '',
+  ],
+  [
+    'as it comes, roles apart: end to end ÷ limit',
+    ['as-it-comes-apart', 'end to end orders/s'],
+    ['as-it-comes-apart', 'limit orders/s'],
+    '≥ 0.45',
+  ],
+  [
+    'as it comes, npm start: placement ÷ limit',
+    ['as-it-comes-start', 'placed orders/s'],
+    ['as-it-comes-start', 'limit orders/s'],
+    '≥ 0.45',
+  ],
+  [
+    'as it comes, npm start: end to end ÷ limit',
+    ['as-it-comes-start', 'end to end orders/s'],
+    ['as-it-comes-start', 'limit orders/s'],
+    '≥ 0.40',
+  ],
   ['3 items per order ÷ 1, end to end', ['3-items', 'orders/s'], ['end-to-end', 'orders/s'], ''],
   ['20 items per order ÷ 1, end to end', ['20-items', 'orders/s'], ['end-to-end', 'orders/s'], ''],
 ]

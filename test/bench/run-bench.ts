@@ -1,8 +1,9 @@
+import { resolve } from 'node:path'
 import { chosen, commandLine, names, nonEmpty, wholeNumber } from '../../scripts/support/command-line.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { addMenu } from './add-menu.ts'
-import type { Bench } from './bench.ts'
-import { BenchSystem } from './bench-system.ts'
+import type { Bench, Figures, FreshBench, Scenario } from './bench.ts'
+import { BenchSystem, ROOT } from './bench-system.ts'
 import { loadTool } from './closed-loop.ts'
 import { fillTables } from './fill-tables.ts'
 import { hasH2load } from './flood.ts'
@@ -36,6 +37,7 @@ await runScript(async () => {
       wholeNumber(10_000, 20_000_000),
       1_000_000,
     )
+    .option('--checkout <DIR>', 'another checkout of Comanda, whose code is measured', nonEmpty, ROOT)
     .option('--json <FILE>', 'file for all figures', nonEmpty, 'bench-results/latest.json')
     .parse()
     .opts()
@@ -46,26 +48,30 @@ await runScript(async () => {
     console.error('Skipping overload: it needs h2load (Debian: nghttp2-client).')
   if (wanted.length === 0) return 0
 
-  const system = await BenchSystem.create()
-  let grown: Bench['grown']
+  const checkout = resolve(options.checkout)
+  const fresh = { seconds: options.seconds, checkout }
+  let bench: Bench | undefined
   try {
-    if (wanted.some(({ name }) => name.endsWith('-grown'))) grown = await growSystem(options.grow)
-    const menu = await addMenu(system)
-    const bench = { system, menu, seconds: options.seconds, grown, backlogCount: options.backlog }
-    const results = await runRounds(bench, wanted, options.rounds)
+    if (wanted.some(scenario => 'run' in scenario)) {
+      const system = await BenchSystem.create({ checkout })
+      bench = { ...fresh, system, menu: await addMenu(system), backlogCount: options.backlog }
+      if (wanted.some(({ name }) => name.endsWith('-grown')))
+        bench.grown = await growSystem(options.grow, checkout)
+    }
+    const results = await runRounds(bench, fresh, wanted, options.rounds)
     console.log(`\n${reportText(wanted, results)}`)
     const rounds = Object.fromEntries(results)
     writeFigures(options.json, { loadTool, ratios: ratioRows(results), rounds })
   } finally {
-    await grown?.system.destroy()
-    await system.destroy()
+    await bench?.grown?.system.destroy()
+    await bench?.system.destroy()
   }
   return 0
 })
 
-async function growSystem(orders: number): Promise<Bench['grown']> {
+async function growSystem(orders: number, checkout: string): Promise<Bench['grown']> {
   console.error(`filling a second system with ${orders} orders …`)
-  const system = await BenchSystem.create()
+  const system = await BenchSystem.create({ checkout })
   const client = await system.db.connect()
   try {
     await fillTables(client, orders)
@@ -83,15 +89,35 @@ async function growSystem(orders: number): Promise<Bench['grown']> {
   return { system, menu }
 }
 
-async function runRounds(bench: Bench, wanted: typeof scenarios, rounds: number): Promise<Results> {
+/** @param bench the system that scenarios share; undefined if no scenario uses it */
+async function runRounds(
+  bench: Bench | undefined,
+  fresh: FreshBench,
+  wanted: readonly Scenario[],
+  rounds: number,
+): Promise<Results> {
   const results: Results = new Map(wanted.map(({ name }) => [name, []]))
   for (let round = 1; round <= rounds; round++) {
-    for (const [index, { name, about, run }] of wanted.entries()) {
+    for (const [index, scenario] of wanted.entries()) {
+      const { name, about } = scenario
       console.error(`round ${round}/${rounds}, ${index + 1}/${wanted.length}  ${name}: ${about}`)
-      await bench.system.checkpoint()
-      await bench.grown?.system.checkpoint()
-      results.get(name)?.push(await run(bench))
+      await bench?.system.checkpoint()
+      await bench?.grown?.system.checkpoint()
+      results.get(name)?.push(await runScenario(scenario, bench, fresh))
     }
   }
   return results
+}
+
+async function runScenario(
+  scenario: Scenario,
+  bench: Bench | undefined,
+  fresh: FreshBench,
+): Promise<Figures> {
+  if ('runFresh' in scenario) {
+    await bench?.system.run([])
+    return await scenario.runFresh(fresh)
+  }
+  if (!bench) throw new Error('there is no shared system')
+  return await scenario.run(bench)
 }

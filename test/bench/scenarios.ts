@@ -1,4 +1,5 @@
-import { ALL, orderBodies, type Scenario } from './bench.ts'
+import { asItComes } from './as-it-comes.ts'
+import { ALL, orderBodies, type Scenario, type SharedScenario } from './bench.ts'
 import { apiAtRate, atOnce, latencyAt, oneByOne } from './measure-latency.ts'
 import {
   drain,
@@ -83,10 +84,20 @@ export const scenarios: Scenario[] = [
     about: 'three times what the whole system sustains, from 4,800 connections',
     run: overload,
   },
+  {
+    name: 'as-it-comes-apart',
+    about: 'a new server with default settings: latency at 100 orders/s, then 128 connections, roles apart',
+    runFresh: asItComes(ALL),
+  },
+  {
+    name: 'as-it-comes-start',
+    about: 'a new server with default settings: latency at 100 orders/s, then 128 connections, npm start',
+    runFresh: asItComes(['start']),
+  },
 ]
 
 /** The effect of table size; runs with `--grow`. */
-export const growthScenarios: Scenario[] = [
+export const growthScenarios: SharedScenario[] = [
   {
     name: 'place-128-grown',
     about: 'placement at 128 connections, API only, tables full of old orders',
