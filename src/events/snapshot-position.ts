@@ -30,3 +30,17 @@ export function isWithin({ next, inProgress }: SnapshotPosition, xid: number): b
 export function narrowTo(next: number, { inProgress, takenAtMs }: SnapshotPosition): SnapshotPosition {
   return { next, inProgress: inProgress.filter(xid => xid < next), takenAtMs }
 }
+
+/**
+ * Returns a position that is not beyond any of these. Events that are read again for some readers
+ * are skipped by their own positions.
+ */
+export function earliestOf(positions: Iterable<SnapshotPosition>): SnapshotPosition {
+  const all = [...positions]
+  const next = all.reduce((least, position) => Math.min(least, position.next), Number.POSITIVE_INFINITY)
+  return narrowTo(next, {
+    next,
+    inProgress: [...new Set(all.flatMap(({ inProgress }) => inProgress))],
+    takenAtMs: all.reduce((least, { takenAtMs }) => Math.min(least, takenAtMs), Number.POSITIVE_INFINITY),
+  })
+}

@@ -3,7 +3,7 @@ import type { Listener } from '../db/listener.ts'
 import { isEventType } from '../events/catalogue.ts'
 import { toCloudEvent } from '../events/cloud-event.ts'
 import { type NewEvent, readNewEvents } from '../events/read-new-events.ts'
-import { isWithin, type SnapshotPosition } from '../events/snapshot-position.ts'
+import { earliestOf, isWithin, type SnapshotPosition } from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import { EVENTS_CHANNEL } from '../outbox/notify-channels.ts'
 import type { Logger } from '../platform/log.ts'
@@ -118,7 +118,7 @@ export class EventTailer {
     const subscriptions = [...this.#subscriptions.values()].flatMap(ofTopic => [...ofTopic])
     if (subscriptions.length === 0) return false
     const restaurants = [...new Set(subscriptions.map(({ topic }) => topic.restaurantId))]
-    const since = earliest(new Set(subscriptions.map(({ position }) => position)))
+    const since = earliestOf(new Set(subscriptions.map(({ position }) => position)))
     const batch = await readNewEvents(this.#database, since, restaurants, LIMIT_COUNT)
     // A subscription whose position is beyond this batch is served by the next.
     const due = subscriptions.filter(({ position }) => position.next <= batch.position.next)
@@ -176,17 +176,4 @@ function groupByTopic(events: readonly NewEvent[]): Map<string, NewEvent[]> {
     }
   }
   return byTopic
-}
-
-/**
- * Returns a position that is not beyond any of these. Events that it reads again for some
- * subscriptions are skipped by their own positions.
- */
-function earliest(positions: Iterable<SnapshotPosition>): SnapshotPosition {
-  const all = [...positions]
-  return {
-    next: all.reduce((least, { next }) => Math.min(least, next), Number.POSITIVE_INFINITY),
-    inProgress: [...new Set(all.flatMap(({ inProgress }) => inProgress))],
-    takenAtMs: all.reduce((least, { takenAtMs }) => Math.min(least, takenAtMs), Number.POSITIVE_INFINITY),
-  }
 }

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
 import { type EventOf, newEvent } from '../../src/events/event.ts'
 import { readNewEvents } from '../../src/events/read-new-events.ts'
-import { isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
+import { earliestOf, isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
 import { sortEvents } from '../../src/events/sort-events.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import { nowMs } from '../../src/platform/clock.ts'
@@ -67,6 +67,20 @@ describe('readNewEvents', () => {
     const second = await read(first.position)
     expect(idsOf(second.events)).to.deep.equal([early.event_id])
     expect((await read(second.position)).events).to.deep.equal([])
+  })
+
+  it('returns an event once to readers at several positions, of which one saw it in progress', async () => {
+    const before = await now()
+    const [early, late] = [lowStock(), lowStock()]
+    const open = await database.beginTransaction()
+    appendEvents(open.db, [early])
+    await open.db.flush()
+    await append(late)
+    const during = await now()
+    expect(during.inProgress).to.have.lengthOf(1)
+    await open.commit()
+    const { events } = await read(earliestOf([before, during]))
+    expect(idsOf(events)).to.deep.equal(idsOf([early, late]))
   })
 
   it('returns no event of a rolled-back transaction or of another restaurant', async () => {
