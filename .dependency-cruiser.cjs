@@ -14,6 +14,7 @@ const layers = [
   ['ops/invariants'],
   ['ops/actions', 'ops/maintenance'],
   ['ops'],
+  ['ops/api'],
   ['board'],
   ['processes'],
 ]

@@ -1,6 +1,6 @@
 import { rebuildStats } from '../src/analytics/rebuild-stats.ts'
+import { counted } from '../src/platform/counted.ts'
 import { withDatabase } from './ops/ops-database.ts'
-import { counted } from './support/counted.ts'
 import { runScript } from './support/run-script.ts'
 
 /** One statement reads all orders, which may be millions. */

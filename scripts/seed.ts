@@ -7,9 +7,9 @@ import {
 } from 'listr2'
 import type { MenuItemReply } from '../src/inventory/stock-contract.ts'
 import { loadConfig } from '../src/platform/config.ts'
+import { counted } from '../src/platform/counted.ts'
 import { Api, localApiUrl, type NewOrder } from './support/api.ts'
 import { baseUrl, commandLine, wholeNumber } from './support/command-line.ts'
-import { counted } from './support/counted.ts'
 import { MAX_DISH_COUNT } from './support/cuisines.ts'
 import { inventOrder } from './support/invent-order.ts'
 import {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { counted } from '../src/platform/counted.ts'
 import { licenceProblems } from './supply/licences.ts'
 import { type Lockfile, lockedPackages, lockfileProblems } from './supply/lockfile.ts'
-import { counted } from './support/counted.ts'
 import { runScript } from './support/run-script.ts'
 
 /** Checks that every package has a version and a hash, and a permitted licence. Works offline. */

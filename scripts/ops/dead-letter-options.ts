@@ -8,6 +8,7 @@ export const idOption = new Option(
   '--id <ID>',
   'dead letter, or its job, event or order; may be repeated',
 ).argParser<string[] | undefined>(uuids)
+export const queueOption = new Option('--queue <QUEUE>', 'queue of the job').argParser(nonEmpty)
 export const typeOption = new Option('--type <TYPE>', 'event type, e.g. order.placed.v1').argParser(nonEmpty)
 export const errorOption = new Option('--error <TEXT>', 'text that the error contains').argParser(nonEmpty)
 export const sinceOption = new Option('--since <TIME>', 'dead at this time or later').argParser(time)
@@ -18,6 +19,7 @@ export const limitOption = new Option('--limit <N>', 'maximum number of dead let
 
 interface FilterOptions {
   id?: string[] | undefined
+  queue?: string | undefined
   type?: string | undefined
   error?: string | undefined
   since?: Date | undefined
@@ -25,9 +27,10 @@ interface FilterOptions {
 }
 
 /** Returns the filter that the options describe. */
-export function deadLetterFilter({ id, type, error, since, until }: FilterOptions): DeadLetterFilter {
+export function deadLetterFilter({ id, queue, type, error, since, until }: FilterOptions): DeadLetterFilter {
   return {
     ...(id ? { ids: id } : {}),
+    ...(queue ? { queue } : {}),
     ...(type ? { type } : {}),
     ...(error ? { error } : {}),
     ...(since ? { since } : {}),

@@ -6,6 +6,7 @@ import {
   errorOption,
   idOption,
   limitOption,
+  queueOption,
   sinceOption,
   typeOption,
   untilOption,
@@ -70,6 +71,7 @@ export const deadLetters = commandLine(
   'npm run ops -- dead-letters --type order.placed.v1',
 )
   .addOption(idOption)
+  .addOption(queueOption)
   .addOption(typeOption)
   .addOption(errorOption)
   .addOption(sinceOption)

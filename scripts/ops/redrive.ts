@@ -4,14 +4,15 @@ import {
   findDeadLetters,
   redriveDeadLetters,
 } from '../../src/ops/actions/dead-letters.ts'
+import { counted } from '../../src/platform/counted.ts'
 import { commandLine } from '../support/command-line.ts'
-import { counted } from '../support/counted.ts'
 import { ScriptError } from '../support/script-error.ts'
 import {
   deadLetterFilter,
   errorOption,
   idOption,
   limitOption,
+  queueOption,
   sinceOption,
   typeOption,
   untilOption,
@@ -31,6 +32,7 @@ export function redriveCommand(name: string) {
   )
     .option('--preview', 'only show which dead letters match')
     .addOption(idOption)
+    .addOption(queueOption)
     .addOption(typeOption)
     .addOption(errorOption)
     .addOption(sinceOption)

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg'
 import { checks } from '../../src/ops/invariants/invariants.ts'
-import { counted } from './counted.ts'
+import { counted } from '../../src/platform/counted.ts'
 import { plainTable } from './plain-table.ts'
 
 export interface CheckResult {

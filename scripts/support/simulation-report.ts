@@ -1,4 +1,4 @@
-import { counted } from './counted.ts'
+import { counted } from '../../src/platform/counted.ts'
 import { plainTable } from './plain-table.ts'
 import { endings, type SimulationStats, timings } from './simulation-stats.ts'
 

@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import type { FieldDef, QueryArrayResult } from 'pg'
-import { counted } from './counted.ts'
+import { counted } from '../../src/platform/counted.ts'
 import { isNumberType, sqlCell } from './sql-cell.ts'
 
 /** A result with every value in the text format of Postgres. */

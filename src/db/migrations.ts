@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DataSource, type MigrationInterface } from 'typeorm'
 import { Connection } from './connection.ts'
 import { translateSqlError } from './sql-errors.ts'
@@ -9,6 +10,7 @@ const FOLDER = join(import.meta.dirname, '..', '..', 'migrations')
 const TABLE = 'schema_migrations'
 /** Key of the `pg_advisory_lock` that serializes migrations of one database. */
 const MIGRATION_LOCK = 7_226_632
+const LOCK_POLL_MS = 100
 
 /** The database lacks migrations or queues of this version. */
 export class NotMigrated extends Error {
@@ -26,7 +28,9 @@ export async function withMigrationLock<T>(url: string, work: () => Promise<T>):
   client.on('error', () => undefined)
   try {
     await client.connect()
-    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK])
+    // A session that waits for the lock would keep its snapshot, and `create index concurrently` of
+    // the holder of the lock waits for the end of all snapshots.
+    while (!(await tryLock(client))) await delay(LOCK_POLL_MS)
     return await work()
   } catch (error) {
     throw translateSqlError(error)
@@ -35,7 +39,17 @@ export async function withMigrationLock<T>(url: string, work: () => Promise<T>):
   }
 }
 
-/** Runs all pending migrations, each in its own transaction. @returns their names */
+async function tryLock(client: Connection): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
+    MIGRATION_LOCK,
+  ])
+  return rows[0]?.locked === true
+}
+
+/**
+ * Runs all pending migrations, each in its own transaction, unless it says that it needs none.
+ * @returns their names
+ */
 export async function migrateUp(url: string): Promise<string[]> {
   return await withSource(url, async source => {
     const run = await source.runMigrations({ transaction: 'each' })

@@ -84,7 +84,7 @@ export function stockRoutes({ database, servedSlots, wakeDispatcher }: StockRout
       replyExample: restaurantExample,
       errors: [new ValidationFailed([{ pointer: '/currency', detail: 'must be an ISO 4217 code like EUR' }])],
       handle: ({ body, caller, idempotency }) => {
-        requireUnrestricted(caller)
+        requireUnrestricted(caller, 'add one')
         return withIdempotency(database, idempotency, 201, async tx => ({
           body: presentRestaurant(
             await addRestaurant(tx, { restaurant_id: newIdInOneOf(servedSlots), ...body }),

@@ -31,6 +31,13 @@ export const views: readonly View[] = [
   ...checks,
 ]
 
+/** Returns the view of this name. */
+export function viewNamed(name: string): View {
+  const view = views.find(each => each.name === name)
+  if (!view) throw new Error(`the schema ops has no view ${name}`)
+  return view
+}
+
 /** Drops the schema `ops`: views over the tables of pg-boss would block migrations of pg-boss. */
 export async function dropViews(database: Database): Promise<void> {
   await database.execute('drop schema if exists ops cascade')

@@ -47,8 +47,12 @@ export function assertCanAccess(caller: Caller, restaurantId: string, kind: Reso
   if (!canAccess(caller, restaurantId)) throw new NotFound(kind, id)
 }
 
-/** Requires a caller that is not restricted to certain restaurants. @throws forbidden */
-export function requireUnrestricted({ restaurants }: Caller): void {
+/**
+ * Requires a caller that is not restricted to certain restaurants.
+ * @param what the caller cannot do, e.g. `add one`
+ * @throws forbidden
+ */
+export function requireUnrestricted({ restaurants }: Caller, what: string): void {
   if (restaurants !== undefined)
-    throw new ExpectedError('forbidden', 'Your token is restricted to certain restaurants and cannot add one')
+    throw new ExpectedError('forbidden', `Your token is restricted to certain restaurants and cannot ${what}`)
 }

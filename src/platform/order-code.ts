@@ -15,5 +15,16 @@ export function orderCode(orderId: string): string {
   ).join('')
 }
 
+/**
+ * Returns the five hexadecimal digits of the ids with this code, which people may write in lower
+ * case, with O for 0, and with I or L for 1. Undefined: the text is no code.
+ */
+export function codeDigitsOf(text: string): string | undefined {
+  const code = text.toUpperCase().replaceAll('O', '0').replaceAll(/[IL]/g, '1')
+  if (!ORDER_CODE.test(code)) return undefined
+  const bits = Array.from(code).reduce((sum, digit) => sum * DIGITS.length + DIGITS.indexOf(digit), 0)
+  return bits.toString(16).padStart(5, '0')
+}
+
 /** What every {@link orderCode} matches. */
 export const ORDER_CODE = /^[0-9A-HJKMNP-TV-Z]{4}$/

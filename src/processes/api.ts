@@ -24,6 +24,7 @@ import { shedLoad } from '../http/server/shed-load.ts'
 import { EventStreams } from '../http/sse/event-streams.ts'
 import { restaurantRoutes } from '../inventory/restaurant-routes.ts'
 import { type StockRoutesOptions, stockRoutes } from '../inventory/stock-routes.ts'
+import { opsRoutes } from '../ops/api/ops-routes.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
@@ -80,6 +81,7 @@ export function apiRoutes(
     ...webhookRoutes(options),
     ...deliveryRoutes(options),
     ...statsRoutes(options),
+    ...opsRoutes(options),
   ]
 }
 

@@ -223,7 +223,8 @@ describe('the API compared with its OpenAPI document', () => {
       if (method !== 'GET') await callWithKeys(operation)
       if (parameters.some(({ name }) => name === 'If-Match')) await callWithConditions(operation, ids)
       await callWith({}, '?limit=101')
-      if (parameters.some(({ name }) => name === 'cursor')) await callWith({}, '?cursor=x')
+      if (parameters.some(({ name }) => name === 'cursor'))
+        await callWith({}, `${operation.query?.(ids) ?? '?'}&cursor=x`)
       if (resource) await callWith({ id: uuidv7() })
       if (!body) continue
       await callWith({ body: '{"surprise":1}' })

@@ -187,5 +187,13 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   testWebhook: {},
   listWebhookDeliveries: {},
   redeliverWebhookDelivery: {},
+  getOpsOverview: {},
+  searchOps: { query: ({ order_id }) => `?q=${order_id}` },
+  getOpsOrder: {},
+  countOpsDeadLetters: {},
+  listOpsJobs: { query: () => '?queue=inventory.deduct' },
+  listOpsDeadLetters: {},
+  listOpsQuarantinedEvents: {},
+  listOpsWebhooks: {},
   deleteWebhook: { consumes: 'webhook_id' },
 }

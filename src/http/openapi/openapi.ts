@@ -37,6 +37,10 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
         description:
           'Subscribe a URL to events. Deliveries are signed, ordered per order, and retried until the receiver accepts them.',
       },
+      {
+        name: 'Operations',
+        description: 'See what the system does, as `npm run ops` and the console do: scope `ops`',
+      },
     ],
     security: [],
     ...(options.AUTH_MODE && options.AUTH_MODE !== 'none'

@@ -10,6 +10,7 @@ import { audit, type Operator } from './audit.ts'
 export interface DeadLetterFilter {
   /** ids of dead letters, their jobs, events or orders */
   ids?: string[]
+  queue?: string
   /** event type, e.g. `order.placed.v1` */
   type?: string
   /** text that the error contains, in any case */
@@ -47,7 +48,8 @@ export async function findDeadLetters(
   limit: number,
 ): Promise<DeadLetter[]> {
   const fates = search.decided ? ['OPEN', 'REDRIVEN', 'DISCARDED'] : ['OPEN']
-  return await sql.query<DeadLetter>(`${findSql} limit $6`, [...filterValues(search), limit, fates])
+  const { condition, values } = conditionOf(search)
+  return await sql.query<DeadLetter>(findSql(condition, values.length + 1), [...values, fates, limit])
 }
 
 /** The outcome of a redrive or discard. */
@@ -127,11 +129,9 @@ export async function discardDeadLetters(
 }
 
 async function lockDeadLetters(tx: Tx, filter: DeadLetterFilter, limit: number): Promise<DeadLetter[]> {
-  return await tx.query<DeadLetter>(`${findSql} limit $6 for update of dead_letters`, [
-    ...filterValues(filter),
-    limit,
-    ['OPEN'],
-  ])
+  const { condition, values } = conditionOf(filter)
+  const lockSql = `${findSql(condition, values.length + 1)} for update of dead_letters`
+  return await tx.query<DeadLetter>(lockSql, [...values, ['OPEN'], limit])
 }
 
 async function decide(
@@ -143,11 +143,33 @@ async function decide(
   if (decided !== letters.length) throw new Error(`updated ${decided} of ${letters.length} dead letters`)
 }
 
-function filterValues({ ids, type, error, since, until }: DeadLetterFilter): unknown[] {
-  return [ids ?? null, type ?? null, error ?? null, since ?? null, until ?? null]
+/**
+ * Returns the condition of a filter on `dead_letters`, with its parameters from `$1` on. Absent
+ * filters are no part of it, so that Postgres can plan with an index for the others.
+ */
+export function conditionOf({ ids, queue, type, error, since, until }: DeadLetterFilter): {
+  condition: string
+  values: unknown[]
+} {
+  const parts: [sql: string, value: unknown][] = [
+    ['(dead_letter_id = any(?) or job_id = any(?) or event_id = any(?) or order_id = any(?))', ids],
+    ['queue = ?', queue],
+    ['event_type = ?', type],
+    ['position(lower(?) in lower(error::text)) > 0', error],
+    ['dead_at >= ?', since],
+    ['dead_at < ?', until],
+  ]
+  const given = parts.filter(([, value]) => value !== undefined)
+  return {
+    condition: ['true', ...given.map(([sql], index) => sql.replaceAll('?', `$${index + 1}`))].join(
+      '\n    and ',
+    ),
+    values: given.map(([, value]) => value),
+  }
 }
 
-const findSql = `
+/** Selects dead letters of the fates `$n`, oldest first, at most `$n+1`. */
+const findSql = (condition: string, fates: number) => `
   select dead_letter_id, queue, event_id, event_type, order_id, data, error, attempts, dead_at, fate,
     coalesce(uuid_extract_timestamp(event_id) < processed.redrivable_since, false) as beyond_horizon
   from dead_letters
@@ -156,13 +178,10 @@ const findSql = `
     from retention
     where name = 'processed_events'
   ) as processed
-  where fate = any($7::text[])
-    and ($1::uuid[] is null or dead_letter_id = any($1) or job_id = any($1) or event_id = any($1) or order_id = any($1))
-    and ($2::text is null or event_type = $2)
-    and ($3::text is null or position(lower($3) in lower(error::text)) > 0)
-    and ($4::timestamptz is null or dead_at >= $4)
-    and ($5::timestamptz is null or dead_at < $5)
+  where ${condition}
+    and fate = any($${fates}::text[])
   order by dead_at, dead_letter_id
+  limit $${fates + 1}
 `
 
 const decideSql = `

@@ -38,7 +38,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert, update, delete on rate_limits',
     'select, insert, update on webhooks, webhook_deliveries, webhook_secrets',
     'delete on webhook_secrets',
-    'select on webhook_attempts',
+    'select on webhook_attempts, dead_letters',
   ],
   comanda_dispatcher: [
     ...everyProcess,

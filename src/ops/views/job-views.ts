@@ -47,6 +47,23 @@ const stuckColumns = {
 
 export const jobViews: View[] = [
   {
+    name: 'jobs',
+    comment:
+      'Jobs as long as pg-boss keeps them: select by queue. Indexes order them by queued_at, and those of one state by due_at (created, retry, active, failed) or finished_at (completed)',
+    columns: {
+      ...jobColumns,
+      state:
+        'created: waits for its first attempt; retry: waits for another one; active: running; completed; cancelled; failed: used up its attempts',
+      due_at: 'when the next or latest attempt was due',
+      started_at: 'when the latest attempt started',
+      finished_at: 'when the job ended',
+    },
+    sql: `
+      select ${jobSql}, j.state, j.start_after, j.started_on, j.completed_on
+      from pgboss.job as j
+      where not j.blocked`,
+  },
+  {
     name: 'stuck_jobs',
     comment: `Jobs that do not progress: due for more than ${STUCK_AFTER_SECONDS} s, retrying, or active in a worker that is silent; the oldest ${MAX_LISTED} per queue and reason`,
     columns: stuckColumns,

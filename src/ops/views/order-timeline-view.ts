@@ -106,7 +106,8 @@ export const orderTimelineView: View = {
       select e.order_id, a.at, 9, 'DELIVERY',
         e.type || ' to ' || substring(w.url from '^[a-z]+://([^/?#]+)') || coalesce(': ' || a.status, ': no answer'),
         e.event_id, d.delivery_id, null, a.error,
-        jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id, 'duration_ms', a.duration_ms)
+        jsonb_strip_nulls(jsonb_build_object('delivery_id', d.delivery_id, 'webhook_id', d.webhook_id,
+          'duration_ms', a.duration_ms, 'status', a.status, 'answer', a.answer))
       from outbox_events as e
       join webhook_deliveries as d on d.event_id = e.event_id
       join webhook_attempts as a on a.delivery_id = d.delivery_id

@@ -8,6 +8,7 @@ import type { View } from './view.ts'
 const MAX_COUNTED = 2_000
 /** Latest finished jobs of the last hour from which rates and percentiles are computed. */
 const SAMPLE_COUNT = 500
+const PERCENTILES = 'array[0.5, 0.95, 0.99]'
 
 const counted = (condition: string) => `
   select count(*)::integer as jobs
@@ -44,7 +45,8 @@ const MAX_DELIVERIES = 20_000
 const deliveriesSql = `
   select '${DELIVERIES}', p.paused_at, pending.ready, pending.deferred, pending.retrying, pending.active,
     0, null::integer, oldest.seconds, null::numeric, null::numeric,
-    (select count(*)::integer from dead_letters where fate = 'OPEN' and queue = '${DELIVERIES}')
+    (select count(*)::integer from dead_letters where fate = 'OPEN' and queue = '${DELIVERIES}'),
+    null::numeric, null::numeric, null::numeric, null::numeric
   from (
     select (count(*) filter (where not leased and next_attempt_at <= now()))::integer as ready,
       (count(*) filter (where next_attempt_at is null))::integer as deferred,
@@ -92,6 +94,10 @@ export const queueViews: View[] = [
       wait_p95_seconds: `95th percentile of the time from due to started, of the latest ${SAMPLE_COUNT} jobs of the last hour`,
       run_p95_seconds: `95th percentile of the run time, of the latest ${SAMPLE_COUNT} jobs of the last hour`,
       dead_letters: 'open dead letters of the queue',
+      wait_p50_seconds: 'median of the same times from due to started',
+      wait_p99_seconds: '99th percentile of the same times from due to started',
+      run_p50_seconds: 'median of the same run times',
+      run_p99_seconds: '99th percentile of the same run times',
     },
     sql: `
       select q.name, p.paused_at,
@@ -104,7 +110,9 @@ export const queueViews: View[] = [
           else round(done.last_minute * 60 / greatest(extract(epoch from now() - done.oldest), 0.001))::integer
         end,
         extract(epoch from now() - least(${oldestDue('created')}, ${oldestDue('retry')}))::numeric(12, 1),
-        done.wait_p95::numeric(12, 3), done.run_p95::numeric(12, 3), coalesce(dead.letters, 0)
+        done.waits[2]::numeric(12, 3), done.runs[2]::numeric(12, 3), coalesce(dead.letters, 0),
+        done.waits[1]::numeric(12, 3), done.waits[3]::numeric(12, 3), done.runs[1]::numeric(12, 3),
+        done.runs[3]::numeric(12, 3)
       from pgboss.queue as q
       left join paused_queues as p on p.queue = q.name
       left join (
@@ -122,8 +130,8 @@ export const queueViews: View[] = [
         select min(completed_on) as oldest,
           (count(*) filter (where state = 'completed' and completed_on > now() - interval '1 minute'))::integer
             as last_minute,
-          percentile_cont(0.95) within group (order by extract(epoch from started_on - start_after)) as wait_p95,
-          percentile_cont(0.95) within group (order by extract(epoch from completed_on - started_on)) as run_p95
+          percentile_cont(${PERCENTILES}) within group (order by extract(epoch from started_on - start_after)) as waits,
+          percentile_cont(${PERCENTILES}) within group (order by extract(epoch from completed_on - started_on)) as runs
         from (
           select j.state, j.start_after, j.started_on, j.completed_on
           from pgboss.job as j

@@ -1,0 +1,20 @@
+import type { Route } from '../../http/route.ts'
+import { deadLetterGroupsRoute } from './dead-letter-groups.ts'
+import { opsLists } from './lists.ts'
+import type { OpsRoutesOptions } from './ops-route.ts'
+import { orderStoryRoute } from './order-story.ts'
+import { overviewRoute } from './overview.ts'
+import { searchRoute } from './search.ts'
+import { webhooksRoute } from './webhook-list.ts'
+
+/** What operators read: the views of `ops` as JSON. */
+export function opsRoutes(options: OpsRoutesOptions): Route[] {
+  return [
+    overviewRoute(options),
+    searchRoute(options),
+    orderStoryRoute(options),
+    deadLetterGroupsRoute(options),
+    ...opsLists(options),
+    webhooksRoute(options),
+  ]
+}

@@ -1,0 +1,132 @@
+import { expect } from 'chai'
+import pg from 'pg'
+import type { Database } from '../../src/db/database.ts'
+import type { Tx } from '../../src/db/transaction.ts'
+import { Cursors } from '../../src/http/cursor.ts'
+import { opsRoutes } from '../../src/ops/api/ops-routes.ts'
+import { ANYONE } from '../../src/platform/caller.ts'
+import { orderCode } from '../../src/platform/order-code.ts'
+import { fillTables } from '../bench/fill-tables.ts'
+import { fillWebhooks } from '../bench/fill-webhooks.ts'
+import { openTestDatabase } from '../support/system.ts'
+
+const ORDERS = 5_000
+const DEAD_LETTERS = 5_000
+/** Rows that a story may read: `ops.stuck_orders` searches a bounded number of latest orders. */
+const MAX_READ = 10_000
+const LARGE = [
+  'orders',
+  'order_transitions',
+  'stock_movements',
+  'webhook_deliveries',
+  'webhook_attempts',
+  'dead_letters',
+]
+
+describe('the statements of the pages for operators, on filled tables', function () {
+  this.timeout(60_000)
+
+  let database: Database
+  let close: () => Promise<void>
+  let ids: Record<string, string>
+
+  before(async () => {
+    const test = await openTestDatabase()
+    ;({ database, close } = test)
+    const client = new pg.Client({ connectionString: test.url })
+    await client.connect()
+    await fillTables(client, ORDERS)
+    await fillWebhooks(client)
+    await client.query(`update orders set customer_id = 'customer-' || right(order_id::text, 6)`)
+    await client.query(
+      `insert into dead_letters (dead_letter_id, queue, job_id, event_id, order_id, event_type, error, attempts, first_queued_at, dead_at)
+      select uuidv7(), 'inventory.deduct', event_id, event_id, order_id, type, '{"message":"broken"}', 13, now(), now() - row_number() over () * interval '1 s'
+      from outbox_events where type = 'order.placed.v1' limit ${DEAD_LETTERS}`,
+    )
+    await client.query('vacuum analyze')
+    const { rows } = await client.query<Record<string, string>>(
+      `select o.order_id, o.customer_id, e.event_id, d.delivery_id, l.dead_letter_id
+      from orders as o
+      join outbox_events as e using (order_id)
+      join webhook_deliveries as d using (event_id)
+      join dead_letters as l on l.order_id = o.order_id
+      order by o.order_id
+      limit 1`,
+    )
+    ids = rows[0] ?? {}
+    await client.end()
+  })
+  after(() => close())
+
+  /** Serves a request, and returns how many rows its statements read of each table, and how. */
+  async function readsOf(path: string): Promise<{ name: string; scanned: number; fetched: number }[]> {
+    let reads: { name: string; scanned: number; fetched: number }[] = []
+    const counted = {
+      transaction: async <T>(work: (tx: Tx) => Promise<T>) =>
+        await database.transaction(async tx => {
+          const result = await work(tx)
+          reads = await tx.query(
+            `select relname as name, coalesce(seq_tup_read, 0)::integer as scanned, coalesce(idx_tup_fetch, 0)::integer as fetched
+            from pg_stat_xact_user_tables`,
+          )
+          return result
+        }),
+    }
+    const cursors = await Cursors.open(database)
+    const [pathname = '', querystring = ''] = path.split('?')
+    const [, order_id = ''] = /^\/orders\/(.+)$/.exec(pathname) ?? []
+    const template = order_id ? '/orders/{order_id}' : pathname
+    const route = opsRoutes({ database: counted as unknown as Database, cursors }).find(
+      each => each.path === `/api/v1/ops${template}`,
+    )
+    await route?.serve({
+      params: order_id ? { order_id } : {},
+      path,
+      querystring,
+      body: undefined,
+      trace: { request_id: 'test' },
+      caller: ANYONE,
+      idempotencyKey: undefined,
+      conditions: { ifMatch: undefined, ifNoneMatch: undefined } as never,
+      lastEventId: undefined,
+      servedSlots: undefined,
+    })
+    return reads
+  }
+
+  const isLarge = (name: string) =>
+    LARGE.includes(name) || name.startsWith('outbox_events') || /^j[0-9a-f]/.test(name)
+
+  async function expectIndexed(path: string, maxRead: number): Promise<void> {
+    const reads = (await readsOf(path)).filter(({ name }) => isLarge(name))
+    expect(reads, path).not.to.deep.equal([])
+    expect(
+      reads.filter(({ scanned }) => scanned > 0),
+      path,
+    ).to.deep.equal([])
+    const read = reads.reduce((sum, { fetched }) => sum + fetched, 0)
+    expect(read, path).to.be.at.most(maxRead)
+  }
+
+  it('find everything by an index', async () => {
+    const { order_id = '', customer_id = '', event_id = '', delivery_id = '', dead_letter_id = '' } = ids
+    for (const q of [order_id, orderCode(order_id), customer_id, event_id, delivery_id, dead_letter_id])
+      await expectIndexed(`/search?q=${q}`, 100)
+  })
+
+  it('read one page of a list, whatever the tables hold', async () => {
+    for (const path of [
+      '/jobs?queue=inventory.deduct',
+      '/jobs?queue=inventory.deduct&state=completed',
+      '/jobs?queue=inventory.deduct&state=failed',
+      '/jobs?queue=inventory.deduct&state=retry',
+      '/dead-letters?type=order.placed.v1',
+    ])
+      await expectIndexed(path, 200)
+  })
+
+  it('read the story of an order by its id', async () => {
+    const { order_id = '' } = ids
+    await expectIndexed(`/orders/${order_id}`, MAX_READ)
+  })
+})
