@@ -10,6 +10,9 @@ import { installBrowser } from './install.ts'
 const sources = join(import.meta.dirname, '..', '..', 'src', 'board', 'browser')
 const MODULE = /\/board\/assets\/browser\/([\w-]+\.ts)$/
 
+/** Set where coverage is measured, which makes pages slower. */
+const coverageFolder = process.env['NODE_V8_COVERAGE']
+
 /** The browser, or why there is none. */
 const installed = installBrowser()
 
@@ -75,22 +78,23 @@ export async function openPage(
     )
   })
   await prepare(page)
-  await page.coverage.startJSCoverage({ resetOnNavigation: false })
+  if (coverageFolder) await page.coverage.startJSCoverage({ resetOnNavigation: false })
   await page.goto(url)
   return {
     page,
     failures,
     close: async () => {
-      writeCoverage(await page.coverage.stopJSCoverage())
+      if (coverageFolder) writeCoverage(coverageFolder, await page.coverage.stopJSCoverage())
       await context.close()
     },
   }
 }
 
-/** Adds what has run in the page to the coverage of this process, if it is measured. */
-function writeCoverage(entries: Awaited<ReturnType<Page['coverage']['stopJSCoverage']>>): void {
-  const folder = process.env['NODE_V8_COVERAGE']
-  if (!folder) return
+/** Adds what has run in the page to the coverage of this process. */
+function writeCoverage(
+  folder: string,
+  entries: Awaited<ReturnType<Page['coverage']['stopJSCoverage']>>,
+): void {
   const result = entries.flatMap(({ url, scriptId, functions }) => {
     const [, file] = MODULE.exec(url) ?? []
     return file ? [{ scriptId, url: pathToFileURL(join(sources, file)).href, functions }] : []

@@ -6,6 +6,9 @@ import { ApiClient } from '../support/api-client.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { describeInBrowser, expectAccessible, launchBrowser, openPage, type TestPage } from './browser.ts'
 
+/** A card that has moved takes no touch for this time. */
+const DEAF_MS = 650
+
 describeInBrowser('signing in with a browser', function () {
   let system: TestSystem
   let api: ApiClient
@@ -40,7 +43,7 @@ describeInBrowser('signing in with a browser', function () {
   }
 
   async function open(path: string): Promise<Page> {
-    const opened = await openPage(browser, system.api.baseUrl + path)
+    const opened = await openPage(browser, system.api.baseUrl + path, {}, page => page.clock.install())
     pages.push(opened)
     return opened.page
   }
@@ -71,7 +74,7 @@ describeInBrowser('signing in with a browser', function () {
     const page = await open('/board')
     await signIn(page, await keyWith(['orders:read', 'orders:status', 'inventory:read']))
     await page.locator('.column.cook .card').waitFor()
-    await page.waitForTimeout(700)
+    await page.clock.runFor(DEAF_MS)
     await page.getByRole('button', { name: /^Ready/ }).click()
     await page.locator('.column.ready .card').waitFor({ timeout: 20_000 })
   })
@@ -83,6 +86,8 @@ describeInBrowser('signing in with a browser', function () {
     await signIn(page, await keyWith(['inventory:write']))
     await page.waitForURL('**/docs')
     await page.locator('[id$="-addRestaurant"] .opblock-summary-control').dispatchEvent('click')
+    // Swagger UI draws Execute before the body. A click before the body is there sends nothing.
+    await page.locator('[id$="-addRestaurant"] .body-param__text', { hasText: '"name"' }).waitFor()
     await page.getByRole('button', { name: 'Execute' }).dispatchEvent('click')
     await page.locator('.live-responses-table .response-col_status', { hasText: '201' }).waitFor()
   })
