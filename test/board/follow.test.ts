@@ -198,4 +198,23 @@ describe('following a server that does not stream', () => {
     await recorder.untilState('live')
     expect(requests.map(({ lastEventId }) => lastEventId)).to.deep.equal([undefined, 'one', undefined])
   })
+
+  it('is live during a rush as soon as events are new, and not while it gets old ones', async () => {
+    let secondsOld = 60
+    let timer: ReturnType<typeof setInterval> | undefined
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('event: snapshot\nid: one\ndata: {}\n\n')
+      timer = setInterval(() => {
+        const time = new Date(Date.now() - secondsOld * 1_000).toISOString()
+        response.write(`event: order.placed.v1\nid: two\ndata: ${JSON.stringify({ time, data: {} })}\n\n`)
+      }, 20)
+      response.on('close', () => clearInterval(timer))
+    }
+    recorder = follow()
+    await until('many old events have arrived', () => recorder.events.length > 30)
+    expect(recorder.state).to.equal('connecting')
+    secondsOld = 0
+    await recorder.untilState('live')
+  })
 })

@@ -3,7 +3,12 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
 import { type EventOf, newEvent } from '../../src/events/event.ts'
 import { readNewEvents } from '../../src/events/read-new-events.ts'
-import { earliestOf, isWithin, type SnapshotPosition, snapshotPosition } from '../../src/events/snapshot-position.ts'
+import {
+  earliestOf,
+  isWithin,
+  type SnapshotPosition,
+  snapshotPosition,
+} from '../../src/events/snapshot-position.ts'
 import { sortEvents } from '../../src/events/sort-events.ts'
 import { appendEvents } from '../../src/outbox/append-event.ts'
 import { nowMs } from '../../src/platform/clock.ts'

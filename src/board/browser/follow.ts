@@ -43,6 +43,8 @@ const TICK_MS = 1_000
 const SLEPT_MS = 5_000
 /** Without a byte for this time, a resumed stream has sent what was missed. */
 const CAUGHT_UP_MS = 300
+/** A stream that never pauses has sent what was missed when an event is no older than this. */
+const NEW_MS = 2_000
 const MIN_DELAY_MS = 500
 const MAX_DELAY_MS = 10_000
 const REFUSED_DELAY_MS = 30_000
@@ -198,10 +200,14 @@ export class Follower {
   async #read(response: Response, signal: AbortSignal): Promise<void> {
     let events: StreamEvent[] = []
     let id: string | undefined
+    let isNew = false
     const parser = createParser({
       onId: value => (id = value),
-      onEvent: ({ id: eventId, event = 'message', data }) =>
-        events.push({ type: event, data: JSON.parse(data) as unknown, isComplete: eventId !== undefined }),
+      onEvent: ({ id: eventId, event = 'message', data }) => {
+        const parsed = JSON.parse(data) as { time?: string }
+        events.push({ type: event, data: parsed, isComplete: eventId !== undefined })
+        isNew ||= this.#options.clock.nowMs() - Date.parse(parsed.time ?? '') < NEW_MS
+      },
     })
     const decoder = new TextDecoder()
     let live: ReturnType<typeof setTimeout> | undefined
@@ -221,7 +227,8 @@ export class Follower {
         this.#lastEventId = id ?? this.#lastEventId
         if (this.#isLive || this.#lastEventId === undefined) continue
         clearTimeout(live)
-        live = setTimeout(becomeLive, CAUGHT_UP_MS)
+        if (isNew) becomeLive()
+        else live = setTimeout(becomeLive, CAUGHT_UP_MS)
       }
     } finally {
       clearTimeout(live)
