@@ -1,7 +1,8 @@
 // The folders of src in layers, lowest first. A folder imports only folders of lower layers, so that no import runs up and no
 // cycle between folders is possible. `docs/architecture.md` describes them.
 const layers = [
-  ['platform', 'board/browser'],
+  ['platform', 'pages/browser'],
+  ['board/browser'],
   ['db'],
   ['db/embedded', 'events', 'http', 'jobs'],
   ['http/auth', 'http/openapi', 'http/sse'],
@@ -15,7 +16,7 @@ const layers = [
   ['ops/actions', 'ops/maintenance'],
   ['ops'],
   ['ops/api'],
-  ['board'],
+  ['pages'],
   ['processes'],
 ]
 
@@ -44,16 +45,16 @@ module.exports = {
     },
     {
       name: 'the-browser-imports-what-is-served',
-      comment: 'src/board/browser-files.ts lists the packages. Only the page imports these modules.',
+      comment: 'src/pages/browser-files.ts lists the packages. Only the page imports these modules.',
       severity: 'error',
-      from: { path: '^src/board/browser/' },
-      to: { pathNot: '^src/board/browser/|(^|/)node_modules/(lit-html|eventsource-parser)/' },
+      from: { path: '^src/([^/]+)/browser/' },
+      to: { pathNot: '^src/(pages|$1)/browser/|(^|/)node_modules/(lit-html|eventsource-parser)/' },
     },
     {
       name: 'only-the-browser-imports-its-modules',
       severity: 'error',
-      from: { path: '^(src|scripts)/', pathNot: '^src/board/browser/' },
-      to: { path: '^src/board/browser/' },
+      from: { path: '^(src|scripts)/', pathNot: '^src/[^/]+/browser/' },
+      to: { path: '^src/[^/]+/browser/' },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     {

@@ -19,7 +19,7 @@ const root = join(import.meta.dirname, '..')
 const parts: Record<string, Part> = {
   format: { command: 'biome ci --error-on-warnings .', fix: 'npm run format' },
   types: { command: 'tsc', fix: 'fix the reported lines' },
-  'types-page': { command: 'tsc -p src/board/browser', fix: 'fix the reported lines' },
+  'types-page': { command: 'tsc -p src/pages/browser', fix: 'fix the reported lines' },
   // `npm test` installs the packages of the browser tests first.
   ...(existsSync(join(root, 'test', 'browser', 'node_modules'))
     ? { 'types-browser': { command: 'tsc -p test/browser', fix: 'fix the reported lines' } }

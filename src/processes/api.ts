@@ -1,6 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { statsRoutes } from '../analytics/stats-routes.ts'
-import { boardPages } from '../board/board-pages.ts'
 import { measurePool } from '../db/pool-metrics.ts'
 import { eventSchemas } from '../events/event-schemas.ts'
 import type { Authenticator } from '../http/auth/authenticate.ts'
@@ -30,6 +29,7 @@ import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { wakeByNotify } from '../outbox/notify-channels.ts'
+import { servePage } from '../pages/serve-page.ts'
 import {
   allowedHostsOf,
   basePathOf,
@@ -154,7 +154,7 @@ export async function startApi(
         healthPages(readiness),
         problemPages(),
         schemaPages(eventSchemas(config.PUBLIC_URL)),
-        boardPages(),
+        servePage({ name: 'board', title: 'Comanda board' }),
         signOutPages(sessions),
       ],
       callers: [

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import type { Order } from '../../src/board/browser/api-types.ts'
 import { type BoardState, emptyState, fold } from '../../src/board/browser/board-state.ts'
-import { ageInWords, ServerClock, urgencyOf } from '../../src/board/browser/clock.ts'
 import { allDayCounts, columnsOf, matches, shownCodes } from '../../src/board/browser/columns.ts'
 import { inWords, newsOf } from '../../src/board/browser/news.ts'
+import { ageInWords, ServerClock, urgencyOf } from '../../src/pages/browser/clock.ts'
 import { at, eventsOf, orderAfter, snapshotOf } from './orders.ts'
 
 const now = Date.parse(at(60))

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import type { Answer } from '../../src/board/browser/api.ts'
 import type { Order } from '../../src/board/browser/api-types.ts'
 import { type BoardOrder, emptyState, fold } from '../../src/board/browser/board-state.ts'
 import { type Gesture, Gestures } from '../../src/board/browser/gestures.ts'
+import type { Answer } from '../../src/pages/browser/api.ts'
 import { orderAfter, type Step, snapshotOf } from './orders.ts'
 
 const MINUTE_MS = 60_000

@@ -7,8 +7,8 @@ import { expect } from 'chai'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { installBrowser } from './install.ts'
 
-const sources = join(import.meta.dirname, '..', '..', 'src', 'board', 'browser')
-const MODULE = /\/board\/assets\/browser\/([\w-]+\.ts)$/
+const sources = join(import.meta.dirname, '..', '..', 'src')
+const MODULE = /\/assets\/([\w-]+\/browser\/[\w-]+\.ts)$/
 
 /** Set where coverage is measured, which makes pages slower. */
 const coverageFolder = process.env['NODE_V8_COVERAGE']

@@ -32,9 +32,9 @@ describe('the system clock', () => {
   }
 
   it('is read by no file but the clock and the log: all others use src/platform/clock.ts', () => {
-    // In a browser, the clock is the device's: src/board/browser/clock.ts follows the server's.
+    // In a browser, the clock is the device's: src/pages/browser/clock.ts follows the server's.
     const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter(file => file.endsWith('.ts') && !file.startsWith('board/browser/'))
+      .filter(file => file.endsWith('.ts') && !/^[^/]+\/browser\//.test(file))
       .map(file => `src/${file}`)
     expect(files).to.have.length.above(150)
     const found = files.filter(file => SYSTEM_CLOCK.test(readFileSync(join(ROOT, file), 'utf8')))

@@ -1,9 +1,11 @@
+import type { Answer, Api } from '../../pages/browser/api.ts'
+import type { ServerClock } from '../../pages/browser/clock.ts'
+import { urgencyOf } from '../../pages/browser/clock.ts'
+import { newKey } from '../../pages/browser/new-key.ts'
+import type { Session } from '../../pages/browser/session.ts'
 import { Alarm } from './alarm.ts'
-import type { Answer, Api } from './api.ts'
-import type { CloudEvent, Order, Session, Snapshot } from './api-types.ts'
+import type { CloudEvent, Order, Snapshot } from './api-types.ts'
 import { type BoardInput, type BoardOrder, type BoardState, emptyState, fold } from './board-state.ts'
-import type { ServerClock } from './clock.ts'
-import { urgencyOf } from './clock.ts'
 import {
   type Action,
   type Column,
@@ -15,7 +17,6 @@ import {
 } from './columns.ts'
 import { type Connection, Follower, type StreamEvent } from './follow.ts'
 import { type Gesture, Gestures } from './gestures.ts'
-import { newKey } from './new-key.ts'
 import { inWords, newsOf } from './news.ts'
 import { sendGesture } from './send-gesture.ts'
 import { applySettings, loadSettings, type Settings, saveSettings } from './settings.ts'

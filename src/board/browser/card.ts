@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
+import { ageInWords, timeOfDay, type Urgency, urgencyOf } from '../../pages/browser/clock.ts'
 import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
-import { ageInWords, timeOfDay, type Urgency, urgencyOf } from './clock.ts'
 import { type Action, actionOf, actionTitles, type ColumnName } from './columns.ts'
 import { type Gesture, UNDO_MS } from './gestures.ts'
 

@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser'
-import { answerOf } from './api.ts'
-import type { ServerClock } from './clock.ts'
+import { answerOf } from '../../pages/browser/api.ts'
+import type { ServerClock } from '../../pages/browser/clock.ts'
 
 /** What the board knows about its connection. */
 export type Connection =

@@ -1,4 +1,4 @@
-import type { Answer } from './api.ts'
+import type { Answer } from '../../pages/browser/api.ts'
 import type { BoardOrder } from './board-state.ts'
 import { type Action, actionTitles } from './columns.ts'
 

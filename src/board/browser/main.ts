@@ -1,11 +1,12 @@
 import { html, render, type TemplateResult } from 'lit-html'
-import { Api } from './api.ts'
-import type { Restaurant, Session } from './api-types.ts'
+import { Api } from '../../pages/browser/api.ts'
+import { ServerClock } from '../../pages/browser/clock.ts'
+import type { Session } from '../../pages/browser/session.ts'
+import { untilSignedIn } from '../../pages/browser/sign-in.ts'
+import type { Restaurant } from './api-types.ts'
 import { Board } from './board.ts'
-import { ServerClock } from './clock.ts'
 import { Screen } from './screen.ts'
 import { applySettings, loadSettings } from './settings.ts'
-import { untilSignedIn } from './sign-in.ts'
 import { watchVersion } from './version.ts'
 import { keepAwake } from './wake-lock.ts'
 
@@ -13,6 +14,9 @@ const TICK_MS = 1_000
 const RETRY_MS = 3_000
 /** A page in the background for this long leaves its connection to others. */
 const REST_AFTER_MS = 60_000
+
+const SIGN_IN_HINT = html`An operator makes a key for a screen with
+  <code>npm run keys -- --create pass-1 --screen --restaurant …</code>.`
 
 const root = document.querySelector<HTMLElement>('#board') as HTMLElement
 const clock = new ServerClock()
@@ -37,7 +41,7 @@ async function untilAnswered<Body>(path: string): Promise<Body> {
     const { status, body, problem } = await api.call(path)
     if (problem === undefined) return body as Body
     if (status === 401) {
-      await untilSignedIn(api, show)
+      await untilSignedIn(api, show, SIGN_IN_HINT)
       continue
     }
     show(html`<h1>Not connected</h1>

@@ -1,4 +1,4 @@
-import type { Answer, Api } from './api.ts'
+import type { Answer, Api } from '../../pages/browser/api.ts'
 import type { Gesture } from './gestures.ts'
 
 const requests = {

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
+import { signOut } from '../../pages/browser/sign-in.ts'
 import type { Board } from './board.ts'
 import { type Settings, themes, zooms } from './settings.ts'
-import { signOut } from './sign-in.ts'
 
 /** Draws the settings, which apply at once. */
 export function settingsPanel(board: Board): TemplateResult {

@@ -1,10 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
-import type { Call } from './api.ts'
+import type { Call } from '../../pages/browser/api.ts'
+import { timeOfDay } from '../../pages/browser/clock.ts'
+import { newKey } from '../../pages/browser/new-key.ts'
 import type { MenuItem } from './api-types.ts'
 import type { Board } from './board.ts'
-import { timeOfDay } from './clock.ts'
-import { newKey } from './new-key.ts'
 import { levelOf, type StockLevel } from './stock.ts'
 
 const levels: readonly StockLevel[] = ['sold out', 'off the menu', 'low', 'in stock']

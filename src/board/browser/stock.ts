@@ -1,6 +1,6 @@
-import type { Answer, Api, Call } from './api.ts'
+import type { Answer, Api, Call } from '../../pages/browser/api.ts'
+import type { ServerClock } from '../../pages/browser/clock.ts'
 import type { MenuItem } from './api-types.ts'
-import type { ServerClock } from './clock.ts'
 
 /** Several events in a row cause one reading. */
 const PAUSE_MS = 250

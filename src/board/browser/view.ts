@@ -1,10 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
+import { timeOfDay } from '../../pages/browser/clock.ts'
+import { newKey } from '../../pages/browser/new-key.ts'
 import type { Board } from './board.ts'
 import { card } from './card.ts'
-import { timeOfDay } from './clock.ts'
 import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
-import { newKey } from './new-key.ts'
 import { panel } from './panels.ts'
 import { levelOf } from './stock.ts'
 

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { startSystem, type TestSystem } from '../support/system.ts'
 
-const folder = join(import.meta.dirname, '..', '..', 'src', 'board', 'browser')
+const sources = join(import.meta.dirname, '..', '..', 'src')
+const folders = ['pages/browser', 'board/browser']
 
 describe('/board', () => {
   let system: TestSystem
@@ -55,12 +56,14 @@ describe('/board', () => {
   })
 
   it('serves each module with the lengths of all its lines as in the source, without types', async () => {
-    const names = readdirSync(folder).filter(name => name.endsWith('.ts'))
-    expect(names).to.include('main.ts')
+    const names = folders
+      .flatMap(folder => readdirSync(join(sources, folder)).map(name => `${folder}/${name}`))
+      .filter(name => name.endsWith('.ts'))
+    expect(names).to.include('board/browser/main.ts')
     const lengths = (text: string) => text.split('\n').map(line => line.length)
     for (const name of names) {
-      const served = await (await get(`/board/assets/browser/${name}`)).text()
-      const source = readFileSync(join(folder, name), 'utf8')
+      const served = await (await get(`/board/assets/${name}`)).text()
+      const source = readFileSync(join(sources, name), 'utf8')
       expect(lengths(served), name).to.deep.equal(lengths(source))
       expect(served, name).not.to.match(/^(interface|type|import type) /m)
     }
@@ -72,7 +75,7 @@ describe('/board', () => {
     }
     const pageUrl = new URL('/board', system.api.baseUrl)
     const seen = new Set<string>()
-    const queue = ['board/assets/browser/main.ts'].map(path => new URL(path, pageUrl).href)
+    const queue = ['board/assets/board/browser/main.ts'].map(path => new URL(path, pageUrl).href)
     for (const url of queue) {
       if (seen.has(url)) continue
       seen.add(url)
@@ -89,16 +92,17 @@ describe('/board', () => {
     }
     const preloaded = references().filter(url => /\.(ts|js)$/.test(url))
     expect([...seen].map(url => new URL(url).pathname.slice(1)).toSorted()).to.deep.equal(
-      [...new Set(preloaded.filter(url => !url.endsWith('api-types.ts')))].toSorted(),
+      [...new Set(preloaded.filter(url => !/(api-types|session)\.ts$/.test(url)))].toSorted(),
     )
   })
 
   it('has no file beside those, and no path out of its folder', async () => {
     for (const path of [
-      'browser/tsconfig.json',
-      'browser/none.ts',
+      'pages/browser/tsconfig.json',
+      'board/browser/none.ts',
+      'console/browser/main.ts',
       '../../package.json',
-      'browser/%2e%2e/board-pages.ts',
+      'pages/browser/%2e%2e/serve-page.ts',
     ])
       expect((await get(`/board/assets/${path}`)).status, path).to.equal(404)
   })

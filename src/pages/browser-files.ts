@@ -5,16 +5,16 @@ import { stripTypes } from './strip-types.ts'
 
 /** A file that the page loads. */
 export interface BrowserFile {
-  /** path below the folder of the assets, e.g. `browser/main.ts` */
+  /** path below the folder of the assets, e.g. `board/browser/main.ts` */
   path: string
   /** as for Koa's `ctx.type` */
   type: 'js' | 'css' | 'svg'
   content: string
 }
 
-const folder = join(import.meta.dirname, 'browser')
+const sources = join(import.meta.dirname, '..')
 
-/** The modules of packages that the page's modules import, directly or indirectly, by package. */
+/** The modules of packages that the modules of the pages import, directly or indirectly, by package. */
 const packageModules = {
   'lit-html': ['lit-html.js', 'directive.js', 'directive-helpers.js', 'directives/repeat.js'],
   'eventsource-parser': ['dist/index.js', 'dist/parse.js', 'dist/errors.js'],
@@ -29,21 +29,24 @@ export function importsOf(assetsPath: string): Record<string, string> {
   }
 }
 
-/** Reads every file that the page loads; those of `browser` are served as JavaScript. */
-export async function readBrowserFiles(): Promise<BrowserFile[]> {
-  const names = readdirSync(folder).toSorted()
+/**
+ * Reads every file that a page loads, of these folders of `src`, whose modules are served as
+ * JavaScript.
+ */
+export async function readBrowserFiles(folders: readonly string[]): Promise<BrowserFile[]> {
+  const names = folders.flatMap(folder =>
+    readdirSync(join(sources, folder))
+      .toSorted()
+      .map(name => `${folder}/${name}`),
+  )
   const modules = names.filter(name => name.endsWith('.ts'))
-  const scripts = await stripTypes(modules.map(name => join(folder, name)))
+  const scripts = await stripTypes(modules.map(name => join(sources, name)))
   return [
-    ...modules.map((name, index) => ({
-      path: `browser/${name}`,
-      type: 'js' as const,
-      content: scripts[index] ?? '',
-    })),
+    ...modules.map((path, index) => ({ path, type: 'js' as const, content: scripts[index] ?? '' })),
     ...(['css', 'svg'] as const).flatMap(type =>
       names
         .filter(name => name.endsWith(`.${type}`))
-        .map(name => ({ path: `browser/${name}`, type, content: read(join(folder, name)) })),
+        .map(path => ({ path, type, content: read(join(sources, path)) })),
     ),
     ...Object.entries(packageModules).flatMap(([name, files]) =>
       files.map(file => ({

@@ -3,12 +3,21 @@ import type { Api } from './api.ts'
 
 type Show = (content: TemplateResult) => void
 
-/** Asks for an API key or a token until the server makes a session of it. */
-export async function untilSignedIn(api: Api, show: Show): Promise<void> {
-  await new Promise<void>(done => draw(api, show, undefined, done))
+/**
+ * Asks for an API key or a token until the server makes a session of it.
+ * @param hint how to get one
+ */
+export async function untilSignedIn(api: Api, show: Show, hint: TemplateResult): Promise<void> {
+  await new Promise<void>(done => draw(api, show, hint, undefined, done))
 }
 
-function draw(api: Api, show: Show, problem: string | undefined, done: () => void): void {
+function draw(
+  api: Api,
+  show: Show,
+  hint: TemplateResult,
+  problem: string | undefined,
+  done: () => void,
+): void {
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     const field = (event.target as HTMLFormElement).elements.namedItem('token') as HTMLInputElement
@@ -16,7 +25,7 @@ function draw(api: Api, show: Show, problem: string | undefined, done: () => voi
     field.value = ''
     const refusal = await signIn(api, token)
     if (refusal === undefined) done()
-    else draw(api, show, refusal, done)
+    else draw(api, show, hint, refusal, done)
   }
   show(html`<h1>Sign in</h1>
     ${
@@ -26,10 +35,7 @@ function draw(api: Api, show: Show, problem: string | undefined, done: () => voi
           <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
           <button class="move">Sign in</button>
         </form>
-        <p>
-          An operator makes a key for a screen with <code>npm run keys -- --create pass-1 --screen
-          --restaurant …</code>. The browser keeps it sealed, until you sign out.
-        </p>`
+        <p>${hint} The browser keeps it sealed, until you sign out.</p>`
         : html`<p role="alert">
           Signing in needs HTTPS or localhost: browsers keep no session otherwise. Open this page with
           https://.
