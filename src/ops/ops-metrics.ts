@@ -19,10 +19,11 @@ const gauges = {
   queueWait: gauge('queue.wait.p95.seconds', '95th percentile of the time from due to started'),
   queueRun: gauge('queue.run.p95.seconds', '95th percentile of the run time of jobs'),
   queuePaused: gauge('queue.paused', '1 while the queue is paused'),
+  queueHeld: gauge('queue.held', '1 while events wait in the outbox because the queue is full'),
   deadLetters: gauge('dead.letters.open', 'Open dead letters of a queue'),
   deadLetterAge: gauge('dead.letters.oldest.seconds', 'Age of the oldest open dead letter'),
   pending: gauge('outbox.pending.events', 'Committed events that are not dispatched yet'),
-  lag: gauge('outbox.lag.seconds', 'Age of the oldest pending event'),
+  lag: gauge('outbox.lag.seconds', 'Age of the oldest pending event that is not held'),
   quarantined: gauge('outbox.quarantined.events', 'Events that cannot be dispatched'),
   stuck: gauge('stuck.orders', 'Orders that do not progress, by reason'),
   differing: gauge('stock.differing.items', 'Items whose stock differs from the sum of their ledger'),
@@ -87,6 +88,7 @@ function report(result: BatchObservableResult, figures: Figures): void {
       result.observe(gauges.queueWait, Number(row.wait_p95_seconds), { queue })
     if (row.run_p95_seconds !== null) result.observe(gauges.queueRun, Number(row.run_p95_seconds), { queue })
     result.observe(gauges.queuePaused, row.paused_at === null ? 0 : 1, { queue })
+    result.observe(gauges.queueHeld, row.held_at === null ? 0 : 1, { queue })
     result.observe(gauges.deadLetters, row.dead_letters, { queue })
   }
   result.observe(gauges.pending, Number(outbox?.['pending']))

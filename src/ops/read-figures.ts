@@ -3,6 +3,7 @@ import type { Sql } from '../db/transaction.ts'
 interface QueueRow {
   queue: string
   paused_at: Date | null
+  held_at: Date | null
   ready: number
   deferred: number
   retrying: number

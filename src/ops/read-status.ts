@@ -15,6 +15,7 @@ export const problemCodes = [
   'quarantined-events',
   'stock-differs',
   'paused-queues',
+  'full-queues',
   'no-dispatcher',
   'no-worker',
   'missing-processes',
@@ -93,6 +94,7 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
   const differing = Number(guarantees['stock_differing'])
   const failed = Number(guarantees['failed_statistics'])
   const paused = queues.filter(row => row['paused_at'] !== null).map(row => row['queue'])
+  const full = queues.filter(row => row['held_at'] !== null).map(row => row['queue'])
   const [failing, disabled, late] = [webhooks['failing'], webhooks['disabled'], webhooks['late']].map(Number)
   const problems: (Problem | false)[] = [
     orders > 0 && {
@@ -124,6 +126,12 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
       text: `paused queues: ${paused.join(', ')}`,
       see: null,
       runbook: 'a-queue-is-paused',
+    },
+    full.length > 0 && {
+      problem: 'full-queues',
+      text: `full queues, whose events wait in the outbox: ${full.join(', ')}`,
+      see: null,
+      runbook: 'events-are-held',
     },
     !live('dispatcher') && {
       problem: 'no-dispatcher',

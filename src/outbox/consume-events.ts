@@ -48,7 +48,7 @@ export async function consumeEvents(
     const { events: following, done } = isFirst
       ? await chainSteps(tx, consumers, log, handled)
       : { events: handled.events, done: undefined }
-    publishEvents(tx, publisher, following, done)
+    await publishEvents(tx, publisher, following, done)
     await writtenFailpoint(tx, 'worker.before-commit', orderIds)
   }
 

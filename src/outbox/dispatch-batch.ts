@@ -1,12 +1,14 @@
 import type { PgBoss } from 'pg-boss'
 import { isRetryable, isUnavailable } from '../db/sql-errors.ts'
 import type { Tx } from '../db/transaction.ts'
+import type { EventType } from '../events/catalogue.ts'
 import { checkEvent, type EventOf } from '../events/event.ts'
 import { traceEvents, traceFields } from '../events/trace-events.ts'
 import { failpoint } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import type { FanOut } from './fan-out.ts'
 import { everyId, type IdWindow } from './id-window.ts'
+import { besideHeld, inWindowSql, pendingBesideHeldSql, pendingSql } from './pending-events.ts'
 import { insertJobs, logDispatched, type Publisher } from './publish.ts'
 
 export interface DispatchedBatch {
@@ -22,15 +24,22 @@ export interface DispatchedBatch {
  * delays no other event.
  * @param limit events per call, 1..500
  * @param window bounds of the ids of these events
+ * @param held types of events that stay in the outbox, with all later events of their orders
  */
 export async function dispatchBatch(
   tx: Tx,
   publisher: Publisher,
   limit: number,
   { from, until }: IdWindow = everyId,
+  held: ReadonlySet<EventType> = new Set(),
 ): Promise<DispatchedBatch> {
   const { boss, fanOut, log } = publisher
-  const rows = await tx.query<EventOf & { is_target: boolean }>(claimSql(fanOut), [limit, from, until])
+  const rows = await tx.query<EventOf & { is_target: boolean }>(claimSql(fanOut, held.size > 0), [
+    limit,
+    from,
+    until,
+    ...besideHeld(held),
+  ])
   const claimed = rows.filter(({ is_target }) => !is_target).map(({ is_target: _, ...event }) => event)
   failpoint('dispatcher.claimed')
   const { valid: routable, invalid } = validate(claimed.sort((a, b) => (a.event_id < b.event_id ? -1 : 1)))
@@ -46,6 +55,7 @@ export async function dispatchBatch(
       else valid.push(event)
     }
   }
+  publisher.backlog?.add(valid)
   failpoint('dispatcher.jobs-inserted')
   for (const { event, error } of invalid)
     await tx.execute(quarantineSql(fanOut), [event.event_id, event.restaurant_id, error])
@@ -98,29 +108,34 @@ function logQuarantined(log: Logger, invalid: readonly InvalidOutboxEvent[]): vo
   }
 }
 
-/** The bounds spare a scan of every partition, which `= any(…)` of a generic plan would make. */
-const inWindow = 'event_id >= $2::uuid and event_id < $3::uuid'
+const claimedSql = `
+  ${pendingSql}
+  for update skip locked
+`
+
+const claimedBesideHeldSql = `
+  select event_id
+  from outbox_events
+  where event_id = any(array(${pendingBesideHeldSql}))
+    and dispatched_at is null
+    and quarantined_at is null
+    and ${inWindowSql}
+  for update skip locked
+`
 
 /**
  * Claims events, marks them dispatched and fans them out. The caller inserts their jobs before it
  * commits. Returns the events, then one row per target.
  */
-const claimSql = (fanOut: FanOut) => `
+const claimSql = (fanOut: FanOut, isHolding: boolean) => `
   with claimed as (
-    select event_id
-    from outbox_events
-    where dispatched_at is null
-      and quarantined_at is null
-      and ${inWindow}
-    order by event_id
-    limit $1
-    for update skip locked
+    ${isHolding ? claimedBesideHeldSql : claimedSql}
   ),
   published as (
     update outbox_events
     set dispatched_at = clock_timestamp(), attempts = attempts + 1
     where event_id = any(array(select event_id from claimed))
-      and ${inWindow}
+      and ${inWindowSql}
     returning event_id, restaurant_id, type, order_id, payload, trace_context
   ),
   targets as (

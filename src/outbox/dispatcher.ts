@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { Listener } from '../db/listener.ts'
+import type { EventType } from '../events/catalogue.ts'
 import { MAX_UUID, NIL_UUID } from '../platform/ids.ts'
 import { PollLoop } from '../platform/poll-loop.ts'
 import { RollingCounter } from '../platform/rolling-counter.ts'
@@ -7,11 +8,14 @@ import { dispatchBatch } from './dispatch-batch.ts'
 import { freshWindow, type IdWindow, windowFrom } from './id-window.ts'
 import { announceByNotify, OUTBOX_CHANNEL } from './notify-channels.ts'
 import { countDispatched, countQuarantined } from './outbox-metrics.ts'
+import { besideHeld, pendingBesideHeldSql, pendingSql } from './pending-events.ts'
 import type { Publisher } from './publish.ts'
 
 const BATCH_COUNT = 500
 /** The longest delay of a committed event whose wake-up was lost. */
 const POLL_MS = 1_000
+/** Maximum share of the time for the searches: those beside many held events take longer. */
+const MAX_SEARCH_SHARE = 0.1
 
 /** Moves committed events to their queues: at once when woken, and by polling once per second. */
 export class Dispatcher {
@@ -24,6 +28,8 @@ export class Dispatcher {
   /** the oldest pending event that is not fresh, as of the last search */
   #backlog: string | undefined
   #searchAt = Number.NEGATIVE_INFINITY
+  /** types of the events that wait because a queue is full */
+  #held: ReadonlySet<EventType> = new Set()
 
   constructor(database: Database, publisher: Publisher) {
     const { log } = publisher
@@ -67,10 +73,11 @@ export class Dispatcher {
    * @returns whether more events may be waiting
    */
   async #dispatch(isWoken: boolean): Promise<boolean> {
+    await this.#hold()
     const fresh = freshWindow()
     if (performance.now() >= this.#searchAt) await this.#searchOthers(fresh)
     const backlog = this.#backlog
-    if (backlog === undefined && !isWoken && !(await this.#isPending(fresh))) return false
+    if (backlog === undefined && !isWoken && (await this.#oldestPending(fresh)) === undefined) return false
     const claimed = await this.#dispatchWindow(backlog === undefined ? fresh : windowFrom(backlog))
     if (claimed === BATCH_COUNT) return true
     this.#backlog = undefined
@@ -81,7 +88,7 @@ export class Dispatcher {
 
   async #dispatchWindow(window: IdWindow): Promise<number> {
     const { claimed, quarantined } = await this.#database.transaction(tx =>
-      dispatchBatch(tx, this.#publisher, BATCH_COUNT, window),
+      dispatchBatch(tx, this.#publisher, BATCH_COUNT, window, this.#held),
     )
     this.#dispatched.add(claimed - quarantined)
     countDispatched('dispatcher', claimed - quarantined)
@@ -90,28 +97,29 @@ export class Dispatcher {
     return claimed
   }
 
-  async #searchOthers({ from, until }: IdWindow): Promise<void> {
-    this.#searchAt = performance.now() + POLL_MS
-    const [older] = await this.#database.query<{ event_id: string }>(pendingSql, [NIL_UUID, from])
-    const [other] = older
-      ? [older]
-      : await this.#database.query<{ event_id: string }>(pendingSql, [until, MAX_UUID])
-    this.#backlog = other?.event_id
+  /** Older events come first when they are no longer held, or not all of them are. */
+  async #hold(): Promise<void> {
+    const held = await this.#publisher.backlog?.heldTypes(this.#database)
+    if (!held || held === this.#held) return
+    this.#held = held
+    this.#backlog = undefined
+    this.#searchAt = Number.NEGATIVE_INFINITY
   }
 
-  async #isPending({ from, until }: IdWindow): Promise<boolean> {
-    const rows = await this.#database.query(pendingSql, [from, until])
-    return rows.length > 0
+  async #searchOthers({ from, until }: IdWindow): Promise<void> {
+    const startedAt = performance.now()
+    this.#backlog =
+      (await this.#oldestPending({ from: NIL_UUID, until: from })) ??
+      (await this.#oldestPending({ from: until, until: MAX_UUID }))
+    const now = performance.now()
+    this.#searchAt = now + Math.max(POLL_MS, (now - startedAt) / MAX_SEARCH_SHARE)
+  }
+
+  async #oldestPending({ from, until }: IdWindow): Promise<string | undefined> {
+    const [event] = await this.#database.query<{ event_id: string }>(
+      this.#held.size > 0 ? pendingBesideHeldSql : pendingSql,
+      [1, from, until, ...besideHeld(this.#held)],
+    )
+    return event?.event_id
   }
 }
-
-const pendingSql = `
-  select event_id
-  from outbox_events
-  where dispatched_at is null
-    and quarantined_at is null
-    and event_id >= $1::uuid
-    and event_id < $2::uuid
-  order by event_id
-  limit 1
-`

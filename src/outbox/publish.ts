@@ -7,9 +7,10 @@ import { insertOrRefuse, JobsRefused } from '../jobs/insert-or-refuse.ts'
 import type { QueueName } from '../jobs/queues.ts'
 import type { Logger } from '../platform/log.ts'
 import type { RollingCounter } from '../platform/rolling-counter.ts'
-import { appendEventsSql, eventColumns } from './append-event.ts'
+import { appendEvents, appendEventsSql, eventColumns } from './append-event.ts'
 import type { FanOut, FanOutTarget } from './fan-out.ts'
 import { countDispatched } from './outbox-metrics.ts'
+import type { QueueBacklog } from './queue-backlog.ts'
 import { type Route, routesOf, startOf } from './routing.ts'
 
 /** Where published events go. */
@@ -17,6 +18,8 @@ export interface Publisher {
   boss: PgBoss
   fanOut: FanOut
   log: Logger
+  /** back-pressure: without it, queues take any number of jobs */
+  backlog?: QueueBacklog
   /** counts the events that this process publishes */
   published?: RollingCounter
   /** announces committed events to event streams */
@@ -28,26 +31,51 @@ export interface Publisher {
 /**
  * Appends events together with their jobs, in the caller's transaction: the guarantee of the
  * dispatcher without its hop. Only for transactions of the asynchronous pipeline; the commit waits
- * for the statements.
+ * for the statements. Events whose queue is full are appended without jobs, for the dispatcher.
  * @param done ids of the events whose steps are done already: they get no jobs
  */
-export function publishEvents(
+export async function publishEvents(
   tx: Tx,
   publisher: Publisher,
-  events: readonly EventOf[],
+  emitted: readonly EventOf[],
   done: ReadonlySet<string> = new Set(),
-): void {
+): Promise<void> {
+  const { events, held } = await holdBack(tx, publisher, emitted, done)
+  appendEvents(tx, held)
   if (events.length === 0) return
   const toQueue = events.filter(({ event_id }) => !done.has(event_id))
   const { boss, log } = publisher
   tx.pipeline(appendAndWake(tx, publisher, events))
   tx.pipeline(insertJobs(tx, boss, toQueue))
+  publisher.backlog?.add(toQueue)
   tx.afterCommit(() => {
     countDispatched('worker', events.length)
     publisher.published?.add(events.length)
     publisher.announce?.()
     logDispatched(log, events, done)
   })
+}
+
+/** Separates the events of full queues, and later events of their orders. */
+async function holdBack(
+  tx: Tx,
+  { backlog }: Publisher,
+  emitted: readonly EventOf[],
+  done: ReadonlySet<string>,
+): Promise<{ events: readonly EventOf[]; held: readonly EventOf[] }> {
+  const needsJob = (event: EventOf) => !done.has(event.event_id) && routesOf(event).length > 0
+  const types = emitted.some(needsJob) ? await backlog?.heldTypes(tx) : undefined
+  if (!types || types.size === 0) return { events: emitted, held: [] }
+  const events: EventOf[] = []
+  const held: EventOf[] = []
+  const orders = new Set<string | null>()
+  for (const event of emitted) {
+    const { order_id } = event
+    const isHeld = (needsJob(event) && types.has(event.type)) || (order_id !== null && orders.has(order_id))
+    if (isHeld) orders.add(order_id)
+    ;(isHeld ? held : events).push(event)
+  }
+  return { events, held }
 }
 
 async function appendAndWake(

@@ -37,6 +37,12 @@ export const routing = {
   'order.status.delivered.v1': [],
 } as const satisfies Record<EventType, readonly Route[]>
 
+/** Returns the types of the events that have a step in the queue. */
+export function typesRoutedTo(queue: QueueName): EventType[] {
+  const entries = Object.entries<readonly Route[]>(routing) as [EventType, readonly Route[]][]
+  return entries.flatMap(([type, routes]) => (routes.some(route => route.queue === queue) ? type : []))
+}
+
 /** Returns the steps that follow from an event. */
 export function routesOf({ type, payload }: Pick<EventOf, 'type' | 'payload'>): readonly Route[] {
   const routes: readonly Route[] = routing[type]

@@ -79,6 +79,11 @@ const roles = {
   API_POOL_COUNT: count(1, 500).default(10).describe('Database connections of each API process.'),
   DISPATCHER_POOL_COUNT: count(2, 500).default(4).describe('Database connections of each dispatcher.'),
   WORKER_POOL_COUNT: count(6, 500).default(12).describe('Database connections of each worker.'),
+  QUEUE_BACKLOG_COUNT: count(1, 10_000_000)
+    .default(20_000)
+    .describe(
+      'Waiting jobs of a queue above which its events wait in the outbox, until half of the jobs are done. See [operations.md](operations.md#events-are-held).',
+    ),
   PLACEMENT_BATCH_COUNT: count(1, 500)
     .default(500)
     .describe('Maximum number of new orders that one statement inserts.'),

@@ -2,6 +2,7 @@ import { debouncedNotify } from '../db/debounced-notify.ts'
 import { startBoss } from '../jobs/boss.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { Dispatcher } from '../outbox/dispatcher.ts'
+import { QueueBacklog } from '../outbox/queue-backlog.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { DELIVERIES_CHANNEL } from '../webhooks/deliveries.ts'
@@ -21,7 +22,9 @@ export async function startDispatcher(config: Config, url: string, log: Logger):
   const status = await openStatus(config, 'dispatcher', database, log)
   const boss = await waitForDatabase(config, log, () => startBoss(database, 'producer', 'dispatcher', log))
   const wakeDeliveries = debouncedNotify(database, DELIVERIES_CHANNEL, 0, log)
-  const dispatcher = new Dispatcher(database, { boss, fanOut: webhookFanOut, wakeDeliveries, log })
+  const backlog = new QueueBacklog(config.QUEUE_BACKLOG_COUNT, log)
+  const publisher = { boss, fanOut: webhookFanOut, backlog, wakeDeliveries, log }
+  const dispatcher = new Dispatcher(database, publisher)
   await dispatcher.start()
   const dispatchedLastMinute = () => dispatcher.dispatchedLastMinute()
   const heartbeat = await waitForDatabase(config, log, () =>

@@ -19,6 +19,8 @@ import { orderJobs } from '../orders/order-jobs.ts'
 import { consumeEvents } from '../outbox/consume-events.ts'
 import type { EventHandler } from '../outbox/event-handler.ts'
 import { announceByNotify } from '../outbox/notify-channels.ts'
+import type { Publisher } from '../outbox/publish.ts'
+import { QueueBacklog } from '../outbox/queue-backlog.ts'
 import type { Config } from '../platform/config.ts'
 import type { Logger } from '../platform/log.ts'
 import { RollingCounter } from '../platform/rolling-counter.ts'
@@ -77,7 +79,8 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
   })
   const published = new RollingCounter()
   const isWorked = (queue: string) => queues.isWorking(queue)
-  const works = queueWorks(database, boss, published, isWorked, log).set(DELIVERIES, {
+  const backlog = new QueueBacklog(config.QUEUE_BACKLOG_COUNT)
+  const works = queueWorks(database, boss, { published, backlog }, isWorked, log).set(DELIVERIES, {
     begin: () => deliverer.start(),
     end: async () => void deliverer.stop(PAUSE_TIMEOUT_MS),
     inHand: () => deliverer.inFlight(),
@@ -126,14 +129,14 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
 function queueWorks(
   database: Database,
   boss: PgBoss,
-  published: RollingCounter,
+  options: Pick<Publisher, 'published' | 'backlog'>,
   isWorked: (queue: string) => boolean,
   log: Logger,
 ): Map<string, QueueWork> {
   const maintenance = { pollingIntervalSeconds: MAINTENANCE_POLL_SECONDS } as const
   const announce = announceByNotify(database, log)
   const wakeDeliveries = debouncedNotify(database, DELIVERIES_CHANNEL, 0, log)
-  const publisher = { boss, fanOut: webhookFanOut, published, announce, wakeDeliveries, log }
+  const publisher = { boss, fanOut: webhookFanOut, ...options, announce, wakeDeliveries, log }
   return new Map([
     ...Object.keys(handlers).map(queue => {
       const begin = () => consumeEvents(database, publisher, queue as QueueName, { handlers, isWorked })

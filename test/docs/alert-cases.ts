@@ -28,6 +28,7 @@ const requests = 'http_server_request_duration_seconds'
 const api = 'instance="api",http_route="/api/v1/orders"'
 const letters = (queue: string) => `comanda_dead_letters_open{instance="api",queue="${queue}"}`
 const paused = (queue: string) => `comanda_queue_paused{instance="api",queue="${queue}"}`
+const held = (queue: string) => `comanda_queue_held{instance="api",queue="${queue}"}`
 const process = (role: string, state: string) =>
   `comanda_processes{instance="api",role="${role}",state="${state}"}`
 const duration = (le: string) => `${requests}_bucket{${api},le="${le}"}`
@@ -51,6 +52,7 @@ export const quiet: Series = {
   'comanda_stock_differing_items{instance="api"}': '0x60',
   [paused('order.prepare')]: '0x60',
   [paused('downstream.deliver')]: '0x60',
+  [held('order.prepare')]: '0x60',
   [duration('0.005')]: '0+600x60',
   [duration('0.2')]: '0+600x60',
   [duration('0.5')]: '0+600x60',
@@ -152,6 +154,12 @@ export const alertCases: readonly AlertCase[] = [
     labels: { ...warning, queue: 'order.prepare' },
     fault: { [paused('order.prepare')]: '1x60' },
     holds: 30,
+  },
+  {
+    alert: 'ComandaQueueHeld',
+    labels: { ...warning, queue: 'order.prepare' },
+    fault: { [held('order.prepare')]: '1x60' },
+    holds: 10,
   },
   {
     alert: 'ComandaStatisticsBehind',

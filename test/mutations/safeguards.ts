@@ -17,6 +17,7 @@ const frozenWorker = ['test/jobs/frozen-worker.test.ts']
 const deliveries = ['test/webhooks/claim-deliveries.test.ts']
 const poison = ['test/jobs/poison.test.ts']
 const chainedSteps = ['test/outbox/chain-steps.test.ts']
+const backPressure = ['test/outbox/queue-backlog.test.ts']
 
 /** Safeguards of the asynchronous pipeline and of the database. */
 export const pipelineSafeguards: Safeguard[] = [
@@ -93,6 +94,27 @@ export const pipelineSafeguards: Safeguard[] = [
     file: 'src/jobs/insert-or-refuse.ts',
     edits: [['for (const id of inserted ?? [])', 'for (const { id } of jobs)']],
     tests: ['test/jobs/queue-tables.test.ts', 'test/ops/dead-letters.test.ts'],
+  },
+  {
+    name: 'full-queue',
+    about: 'the hold of the events whose queue is full',
+    file: 'src/outbox/queue-backlog.ts',
+    edits: [['this.#held = new Set(full.flatMap(typesRoutedTo))', 'this.#held = NONE']],
+    tests: backPressure,
+  },
+  {
+    name: 'held-order',
+    about: 'the hold of later events of an order',
+    file: 'src/outbox/pending-events.ts',
+    edits: [['where earlier.event_id < event.event_id', 'where false']],
+    tests: backPressure,
+  },
+  {
+    name: 'published-to-full-queue',
+    about: 'the hold of events that a worker publishes',
+    file: 'src/outbox/publish.ts',
+    edits: [['if (!types || types.size === 0) return', 'if (types) return']],
+    tests: backPressure,
   },
   {
     name: 'chained-step-savepoint',

@@ -97,6 +97,9 @@ describe('the operations for operators', () => {
     await system.database.execute(
       `insert into paused_queues (queue, actor, reason) values ('order.reject', 'ada', 'x')`,
     )
+    await system.database.execute(
+      `insert into held_queues (queue, counted_at) values ('order.prepare', now())`,
+    )
     await system.database.execute('update menu_items set available_qty = available_qty - 1')
     const ill = await read<Overview>('/overview')
     expect(ill.problems.map(({ problem }) => problem)).to.deep.equal([
@@ -105,6 +108,7 @@ describe('the operations for operators', () => {
       'quarantined-events',
       'stock-differs',
       'paused-queues',
+      'full-queues',
     ])
     const headings = [...runbook.matchAll(/^### (.+)$/gm)].map(([, text = '']) =>
       text.toLowerCase().replaceAll(' ', '-'),
@@ -115,6 +119,7 @@ describe('the operations for operators', () => {
     for (const statement of [
       'delete from dead_letters',
       'delete from paused_queues',
+      'delete from held_queues',
       RELEASE,
       'update menu_items set available_qty = available_qty + 1',
     ])

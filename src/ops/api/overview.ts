@@ -11,6 +11,7 @@ const AT = '2026-11-22T18:30:00.000Z'
 const queue = rowsOf('OpsQueue', viewNamed('queues'), {
   queue: text('inventory.deduct'),
   paused_at: orNull(time(AT)),
+  held_at: orNull(time(AT)),
   ready: integer(3),
   deferred: integer(0),
   retrying: integer(1),

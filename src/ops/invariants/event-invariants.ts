@@ -1,5 +1,6 @@
 import { DEAD_LETTER_QUEUE } from '../../jobs/queues.ts'
 import { eventRoutingSql } from '../views/event-routing-sql.ts'
+import { isHeldSql } from '../views/held-events-sql.ts'
 import { keptSince } from '../views/kept-since.ts'
 import type { View } from '../views/view.ts'
 
@@ -66,14 +67,15 @@ export const eventInvariants: View[] = [
   },
   {
     name: 'check_events_dispatched',
-    comment: `Events that were not dispatched within ${DISPATCH_BOUND_SECONDS} s`,
+    comment: `Events that were not dispatched within ${DISPATCH_BOUND_SECONDS} s, and are not held because a queue is full`,
     columns: { ...event, waiting_seconds: 'seconds since the event was written' },
     sql: `
-      select event_id, type, order_id, extract(epoch from now() - created_at)
-      from outbox_events
-      where dispatched_at is null
-        and quarantined_at is null
-        and created_at < now() - interval '${DISPATCH_BOUND_SECONDS} seconds'`,
+      select e.event_id, e.type, e.order_id, extract(epoch from now() - e.created_at)
+      from outbox_events as e
+      where e.dispatched_at is null
+        and e.quarantined_at is null
+        and e.created_at < now() - interval '${DISPATCH_BOUND_SECONDS} seconds'
+        and not ${isHeldSql}`,
   },
   {
     name: 'check_events_accounted',

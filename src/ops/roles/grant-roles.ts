@@ -8,7 +8,7 @@ type ProcessRole = (typeof processRoles)[number]
 
 /** Heartbeats, paused queues, API keys for `/metrics`, and the views that `/metrics` reads. */
 const everyProcess = [
-  'select on schema_migrations, paused_queues, api_keys, retention',
+  'select on schema_migrations, paused_queues, held_queues, api_keys, retention',
   'select, insert, update, delete on process_heartbeats',
   'usage on schema ops, pgboss',
   'select on all tables in schema ops',
@@ -46,6 +46,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select (webhook_id, status, type_patterns, restaurant_ids) on webhooks',
     'select, insert, delete on webhook_deliveries',
     'select, insert on (jobs)',
+    'insert, update, delete on held_queues',
     'select on pgboss.queue',
     'select, insert, update, delete on pgboss.instance',
   ],

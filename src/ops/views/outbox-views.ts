@@ -1,3 +1,4 @@
+import { waitingEventsSql } from './held-events-sql.ts'
 import type { View } from './view.ts'
 
 /** Events that are counted at most. */
@@ -10,8 +11,9 @@ export const outboxViews: View[] = [
     comment: 'The outbox in one row: pending events, throughput, quarantined events',
     columns: {
       pending: `committed events that are not dispatched yet; ${MAX_COUNTED} means as many or more`,
-      oldest_pending_at: 'when the oldest pending event was written; null: no event is pending',
-      oldest_pending_seconds: 'age of the oldest pending event',
+      oldest_pending_at:
+        'when the oldest pending event was written, except events that are held because a queue is full (ops.queues.held_at); null: none',
+      oldest_pending_seconds: 'age of that event',
       written_last_minute: `events written in the last minute; ${MAX_COUNTED} means as many or more`,
       dispatched_last_minute:
         'events that dispatchers moved to their queues in the last minute, and that workers published with their jobs, as of the last heartbeats',
@@ -33,9 +35,7 @@ export const outboxViews: View[] = [
       ) as pending
       left join (
         select created_at
-        from outbox_events
-        where dispatched_at is null
-          and quarantined_at is null
+        from (${waitingEventsSql(1)}) as waiting
         order by event_id
         limit 1
       ) as oldest on true

@@ -1,4 +1,5 @@
 import { DELIVERIES, PENDING } from '../../webhooks/deliveries.ts'
+import { isCurrentHold } from './held-events-sql.ts'
 import type { View } from './view.ts'
 
 // The tables of pg-boss may hold millions of jobs. Every figure comes from a bounded part of an
@@ -43,7 +44,7 @@ const MAX_DELIVERIES = 20_000
  * first in the queue of their webhook: where the first one is not leased, no worker is sending.
  */
 const deliveriesSql = `
-  select '${DELIVERIES}', p.paused_at, pending.ready, pending.deferred, pending.retrying, pending.active,
+  select '${DELIVERIES}', p.paused_at, null::timestamptz, pending.ready, pending.deferred, pending.retrying, pending.active,
     0, null::integer, oldest.seconds, null::numeric, null::numeric,
     (select count(*)::integer from dead_letters where fate = 'OPEN' and queue = '${DELIVERIES}'),
     null::numeric, null::numeric, null::numeric, null::numeric
@@ -82,6 +83,7 @@ export const queueViews: View[] = [
     columns: {
       queue: 'name of the queue',
       paused_at: 'when an operator paused the queue; null: not paused',
+      held_at: 'since when the events of the queue wait in the outbox, because it is full; null: they do not',
       ready: 'jobs due for their first attempt',
       deferred: 'jobs due at a later time; deliveries that wait for an earlier event of their order',
       retrying: 'jobs that failed and will be retried',
@@ -100,7 +102,7 @@ export const queueViews: View[] = [
       run_p99_seconds: '99th percentile of the same run times',
     },
     sql: `
-      select q.name, p.paused_at,
+      select q.name, p.paused_at, h.held_at,
         ${exactOrCached('ready.jobs', 'q.ready_count')},
         ${exactOrCached('deferred.jobs', 'q.deferred_count')},
         retrying.jobs, active.jobs,
@@ -115,6 +117,7 @@ export const queueViews: View[] = [
         done.runs[3]::numeric(12, 3)
       from pgboss.queue as q
       left join paused_queues as p on p.queue = q.name
+      left join held_queues as h on h.queue = q.name and ${isCurrentHold}
       left join (
         select queue, count(*)::integer as letters
         from dead_letters

@@ -1,5 +1,6 @@
 import { DELIVERIES } from '../../webhooks/deliveries.ts'
 import { eventRoutingSql } from './event-routing-sql.ts'
+import { waitingEventsSql } from './held-events-sql.ts'
 import { MAX_LISTED, STUCK_AFTER_SECONDS } from './job-views.ts'
 import { keptSince } from './kept-since.ts'
 import type { View } from './view.ts'
@@ -21,7 +22,7 @@ export const stuckOrdersView: View = {
     restaurant_id: 'restaurant of the order',
     status: 'status of the order',
     placed_at: 'when the order was placed',
-    reason: `NOT_DISPATCHED: the event is still in the outbox; QUARANTINED: the event cannot be dispatched; PAUSED, WAITING, RETRYING, SILENT, OVERDUE: state of the job, see ops.stuck_jobs; DEAD_LETTER: the job used up its attempts; LOST: PLACED without pending work (among the latest ${RECENT_ORDERS} orders)`,
+    reason: `NOT_DISPATCHED: the event is still in the outbox, and not held because a queue is full; QUARANTINED: the event cannot be dispatched; PAUSED, WAITING, RETRYING, SILENT, OVERDUE: state of the job, see ops.stuck_jobs; DEAD_LETTER: the job used up its attempts; LOST: PLACED without pending work (among the latest ${RECENT_ORDERS} orders)`,
     stuck_seconds: 'how long the order has been stuck',
     event_id: 'event that is not handled yet',
     event_type: 'type of the event',
@@ -40,10 +41,7 @@ export const stuckOrdersView: View = {
         select order_id, 'NOT_DISPATCHED' as reason, extract(epoch from now() - created_at)::numeric(12, 1) as stuck_seconds,
           event_id, type as event_type, null::text as queue, null::uuid as job_id, null::integer as attempts,
           null::integer as max_attempts, null::timestamptz as next_attempt_at, null::text as error
-        from outbox_events
-        where dispatched_at is null
-          and quarantined_at is null
-          and created_at < now() - ${stuckBound}
+        from (${waitingEventsSql(MAX_LISTED, `e.created_at < now() - ${stuckBound}`)}) as waiting
         order by event_id
         limit ${MAX_LISTED}
       )
