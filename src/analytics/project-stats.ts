@@ -13,11 +13,18 @@ const MAX_FAILED_COUNT = 10
  * (src/events/snapshot-position.ts). Atomic with moving the cursor. Does nothing while another
  * process projects. When events of some restaurants cannot be added, sets these restaurants aside;
  * the next call adds the events of all others.
+ *
+ * A failover needs no recount, also one that loses events: the cursor, the statistics and the
+ * events are parts of the same WAL, and no transaction id below the cursor is used again.
  * @returns whether more events may be waiting
+ * @throws Error when the database is a logical copy, whose events have transaction ids of another
+ *   server
  */
 export async function projectStats(tx: Tx, log: Logger, batchCount = BATCH_COUNT): Promise<boolean> {
-  const [cursor] = await tx.query<{ next_xid: string; under_way: string[] }>(cursorSql)
+  const [cursor] = await tx.query<Cursor>(cursorSql)
   if (!cursor) return false
+  if (cursor.is_foreign)
+    throw new Error('the statistics were copied from another server: run `npm run stats:rebuild`')
   const batch = [cursor.next_xid, cursor.under_way, batchCount]
   try {
     const [moved] = await tx.savepoint(() => tx.query<{ is_complete: boolean }>(projectSql, [...batch, null]))
@@ -39,8 +46,16 @@ export async function projectStats(tx: Tx, log: Logger, batchCount = BATCH_COUNT
   }
 }
 
+interface Cursor {
+  next_xid: string
+  under_way: string[]
+  /** the cursor counts the transactions of another server */
+  is_foreign: boolean
+}
+
 const cursorSql = `
-  select next_xid::text as next_xid, under_way::text[] as under_way
+  select next_xid::text as next_xid, under_way::text[] as under_way,
+    system_identifier <> (select s.system_identifier from pg_control_system() as s) as is_foreign
   from projection_cursors
   where projection = 'stats'
   for no key update skip locked

@@ -71,7 +71,8 @@ const rebuildSql = `
   update projection_cursors
   set next_xid = pg_snapshot_xmax(s)::text::bigint,
     under_way = array(select xid::text::bigint from pg_snapshot_xip(s) as xid),
-    as_of = statement_timestamp()
+    as_of = statement_timestamp(),
+    system_identifier = (select s.system_identifier from pg_control_system() as s)
   from pg_current_snapshot() as s
   where projection = 'stats'
   returning (select count(*) from recounted) as quarter_hours

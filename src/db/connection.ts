@@ -19,6 +19,8 @@ export class Connection extends pg.Client {
   }
 
   async #connectToPrimary(): Promise<pg.Client> {
+    // The pool adds its listener later, and without one a lost connection would end the process.
+    this.on('error', () => undefined)
     try {
       await super.connect()
       await refuseStandby(this)

@@ -25,7 +25,6 @@ type MigrationClass = new () => MigrationInterface
  */
 export async function withMigrationLock<T>(url: string, work: () => Promise<T>): Promise<T> {
   const client = new Connection({ connectionString: url, application_name: 'comanda-migrate-lock' })
-  client.on('error', () => undefined)
   try {
     await client.connect()
     // A session that waits for the lock would keep its snapshot, and `create index concurrently` of

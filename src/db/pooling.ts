@@ -76,7 +76,6 @@ async function connect(url: string): Promise<Connection> {
     connectionTimeoutMillis: TIMEOUT_MS,
     query_timeout: TIMEOUT_MS,
   })
-  client.on('error', () => undefined)
   await client.connect()
   return client
 }

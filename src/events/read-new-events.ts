@@ -3,7 +3,13 @@ import { nowMs } from '../platform/clock.ts'
 import { firstIdOf } from '../platform/ids.ts'
 import { MAX_COMMIT_DELAY_MS } from './commit-delay.ts'
 import type { EventOf } from './event.ts'
-import { narrowTo, type SnapshotPosition, snapshotPosition } from './snapshot-position.ts'
+import {
+  narrowTo,
+  type PositionRow,
+  type SnapshotPosition,
+  snapshotPosition,
+  timelineSql,
+} from './snapshot-position.ts'
 
 /** A committed event. */
 export interface NewEvent extends EventOf {
@@ -22,12 +28,13 @@ export interface NewEventBatch {
   isComplete: boolean
 }
 
-type Row = { snapshot: string; xid: string | null } & Omit<NewEvent, 'xid'>
+type Row = PositionRow & { xid: string | null } & Omit<NewEvent, 'xid'>
 
 /**
  * Reads the events of these restaurants that were committed after a position: those visible now and
  * not visible then, however late their transactions committed. Successive calls return each event
- * exactly once.
+ * exactly once. When the returned position has another timeline than the given one, the events mean
+ * nothing: the reader has to start from a snapshot.
  * @param limit approximate maximum: the events of one transaction are never split
  */
 export async function readNewEvents(
@@ -44,8 +51,8 @@ export async function readNewEvents(
     limit,
     firstIdOf(since.takenAtMs - MAX_COMMIT_DELAY_MS),
   ])
-  const position = snapshotPosition(rows[0]?.snapshot ?? '', takenAtMs)
-  const events = rows.flatMap(({ snapshot: _, xid, ...event }) =>
+  const position = snapshotPosition(rows[0], takenAtMs)
+  const events = rows.flatMap(({ snapshot: _, wal_timeline: __, xid, ...event }) =>
     xid === null ? [] : [{ ...event, xid: Number(xid) }],
   )
   const later = events.filter(({ xid }) => xid >= since.next)
@@ -73,9 +80,9 @@ const columns = `
  */
 const newSql = `
   with now as materialized (
-    select pg_current_snapshot() as snapshot
+    select pg_current_snapshot() as snapshot, ${timelineSql} as wal_timeline
   )
-  select now.snapshot::text as snapshot, event_id, restaurant_id, type, order_id, payload, trace_context, xid::text, age_ms
+  select now.snapshot::text as snapshot, now.wal_timeline, event_id, restaurant_id, type, order_id, payload, trace_context, xid::text, age_ms
   from now
   left join lateral (
     (

@@ -30,6 +30,11 @@ export interface Subscription {
   render(events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition): string
   /** @param events the rendered ones */
   send(rendered: string, events: readonly NewEvent[]): void
+  /**
+   * Ends the stream, because the server is on another timeline than the position: the events in
+   * between may be lost, and the client has to start from a snapshot.
+   */
+  restart(): void
 }
 
 /** The longest delay of a committed event whose wake-up was lost. */
@@ -120,8 +125,12 @@ export class EventTailer {
     const restaurants = [...new Set(subscriptions.map(({ topic }) => topic.restaurantId))]
     const since = earliestOf(new Set(subscriptions.map(({ position }) => position)))
     const batch = await readNewEvents(this.#database, since, restaurants, LIMIT_COUNT)
+    const { next, timeline } = batch.position
+    for (const each of subscriptions) if (each.position.timeline !== timeline) each.restart()
     // A subscription whose position is beyond this batch is served by the next.
-    const due = subscriptions.filter(({ position }) => position.next <= batch.position.next)
+    const due = subscriptions.filter(
+      ({ position }) => position.timeline === timeline && position.next <= next,
+    )
     if (batch.events.length > 0) this.#send(due, sortEvents(batch.events), batch.position)
     for (const subscription of due) subscription.position = batch.position
     return !batch.isComplete

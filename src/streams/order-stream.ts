@@ -4,7 +4,12 @@ import { isEventType } from '../events/catalogue.ts'
 import type { NewEvent } from '../events/read-new-events.ts'
 import { sequenceAtStep, sequenceOf } from '../events/sequence.ts'
 import { sinceOrderSql } from '../events/since-order.ts'
-import { type SnapshotPosition, snapshotPosition } from '../events/snapshot-position.ts'
+import {
+  type PositionRow,
+  positionSql,
+  type SnapshotPosition,
+  snapshotPosition,
+} from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import type { StreamReply } from '../http/route-reply.ts'
 import { frameOf } from '../http/sse/event-stream.ts'
@@ -21,12 +26,22 @@ interface OrderStreamOptions {
   publicUrl: string
 }
 
-/** The `id` of an order's frame, from which a client resumes: the sequence of the event. */
-const SEQUENCE = /^[1-9]\d{0,9}$/
+/**
+ * The event after which a client resumes, from the `id` of a frame: the sequence of the event, and
+ * its own id. After a failover that lost events, other events may have their sequences.
+ */
+export interface ResumeEvent {
+  sequence: number
+  /** undefined in the snapshot of an order whose events are no longer stored */
+  eventId: string | undefined
+}
+
+const RESUME_EVENT = /^([1-9]\d{0,9})(?:-([0-9a-f-]{36}))?$/
 
 /** @throws resume-point-invalid */
-export function parseSequence(lastEventId: string): number {
-  if (SEQUENCE.test(lastEventId)) return Number(lastEventId)
+export function parseResumeEvent(lastEventId: string): ResumeEvent {
+  const [, sequence, eventId] = RESUME_EVENT.exec(lastEventId) ?? []
+  if (sequence !== undefined) return { sequence: Number(sequence), eventId }
   throw new ExpectedError(
     'resume-point-invalid',
     'Last-Event-ID must be the `id` of an event of this order; connect without it to get a snapshot',
@@ -34,7 +49,7 @@ export function parseSequence(lastEventId: string): number {
 }
 
 /**
- * Returns the stream of an order: first the events after sequence `after`, then new events as they
+ * Returns the stream of an order: first the events after the event `after`, then new events as they
  * are committed. Without `after`, or when that event no longer exists, the stream starts with a
  * snapshot of the order. The stream ends after the final event: the one that makes the order
  * DELIVERED or CANCELLED. With `after` at that event there is no stream.
@@ -43,14 +58,16 @@ export function parseSequence(lastEventId: string): number {
 export async function orderStream(
   { database, reader, publicUrl }: OrderStreamOptions,
   orderId: string,
-  after: number | undefined,
+  after: ResumeEvent | undefined,
 ): Promise<StreamReply> {
   const { order, events, position } = await readOrderWithEvents(database, orderId)
   const { restaurant_id: restaurantId } = order
   const isOver = isFinal(order.status)
   // Every event is written under the lock of its order, so that none commits after the final one.
   const finalSequence = sequenceAtStep(order.version)
-  if (isOver && after === finalSequence) return { restaurantId, start: undefined }
+  const found = after && events.find(event => sequenceOf(event) === after.sequence)
+  const isLost = found && after.eventId !== undefined && after.eventId !== found.event_id
+  if (isOver && after?.sequence === finalSequence && !isLost) return { restaurantId, start: undefined }
 
   function render(newEvents: readonly NewEvent[]): string {
     return newEvents.map(event => frameOfEvent(event, publicUrl)).join('')
@@ -61,11 +78,11 @@ export async function orderStream(
    * behind it.
    */
   function renderPast(): string {
-    const canResume = after !== undefined && events.some(event => sequenceOf(event) === after)
-    if (canResume) return render(events.filter(event => (sequenceOf(event) ?? 0) > after))
-    const last = isOver ? undefined : events.at(-1)
-    const sequence = last ? sequenceOf(last) : finalSequence
-    return frameOf('snapshot', String(sequence), JSON.stringify(presentOrder(order)))
+    if (found && !isLost) return render(events.filter(event => (sequenceOf(event) ?? 0) > after.sequence))
+    const last = events.at(-1)
+    const hasLast = last && (!isOver || sequenceOf(last) === finalSequence)
+    const id = hasLast ? resumeIdOf(last) : String(finalSequence)
+    return frameOf('snapshot', id, JSON.stringify(presentOrder(order)))
   }
 
   return {
@@ -78,7 +95,8 @@ export async function orderStream(
         stream.send(rendered)
         if (sent.some(isFinalEvent)) stream.end()
       }
-      stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, position, render, send }))
+      const restart = () => stream.end()
+      stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, position, render, send, restart }))
     },
   }
 }
@@ -89,7 +107,11 @@ function isFinalEvent({ payload }: NewEvent): boolean {
 
 function frameOfEvent(event: NewEvent, publicUrl: string): string {
   const body = bodyOf(event, publicUrl)
-  return body === undefined ? '' : frameOf(event.type, String(sequenceOf(event)), body)
+  return body === undefined ? '' : frameOf(event.type, resumeIdOf(event), body)
+}
+
+function resumeIdOf(event: NewEvent): string {
+  return `${sequenceOf(event)}-${event.event_id}`
 }
 
 interface OrderWithEvents {
@@ -103,13 +125,15 @@ interface OrderWithEvents {
 /** Reads an order and its events in one snapshot. */
 async function readOrderWithEvents(sql: Sql, orderId: string): Promise<OrderWithEvents> {
   const takenAtMs = nowMs()
-  const [row] = await sql.query<OrderRecord & { snapshot: string; events: NewEvent[] | null }>(readSql, [
-    orderId,
-  ])
+  const [row] = await sql.query<OrderRecord & PositionRow & { events: NewEvent[] | null }>(readSql, [orderId])
   if (!row) throw new NotFound('order', orderId)
-  const { snapshot, events, ...order } = row
+  const { snapshot, wal_timeline, events, ...order } = row
   const known = (events ?? []).filter(({ type }) => isEventType(type))
-  return { order, events: sortEvents(known), position: snapshotPosition(snapshot, takenAtMs) }
+  return {
+    order,
+    events: sortEvents(known),
+    position: snapshotPosition({ snapshot, wal_timeline }, takenAtMs),
+  }
 }
 
 const readSql = `
@@ -121,7 +145,7 @@ const readSql = `
       where e.order_id = o.order_id
         and ${sinceOrderSql('o')}
     ) as events,
-    pg_current_snapshot()::text as snapshot
+    ${positionSql}
   from orders as o
   where order_id = $1
 `

@@ -2,7 +2,13 @@ import type { Database } from '../db/database.ts'
 import type { Sql } from '../db/transaction.ts'
 import { MAX_COMMIT_DELAY_MS } from '../events/commit-delay.ts'
 import { type NewEvent, readNewEvents } from '../events/read-new-events.ts'
-import { isWithin, type SnapshotPosition, snapshotPosition } from '../events/snapshot-position.ts'
+import {
+  isWithin,
+  type PositionRow,
+  positionSql,
+  type SnapshotPosition,
+  snapshotPosition,
+} from '../events/snapshot-position.ts'
 import { sortEvents } from '../events/sort-events.ts'
 import type { Cursors } from '../http/cursor.ts'
 import type { EventStream, StreamReply } from '../http/route-reply.ts'
@@ -38,7 +44,7 @@ export interface RestaurantStreamOptions {
 /**
  * Returns the stream of a restaurant: first the events after the resume point, then new events as
  * they are committed. Without a resume point, or when it is too old, too far behind or of another
- * database, the stream starts with a snapshot of the restaurant and its open orders.
+ * timeline, the stream starts with a snapshot of the restaurant and its open orders.
  * @param statuses of the open orders in a snapshot
  * @param lastEventId as the client sent it
  * @throws NotFound, resume-point-invalid
@@ -73,6 +79,7 @@ export async function restaurantStream(
   async function readMissed(point: ResumePoint): Promise<StreamStart | undefined> {
     const { position, part = { to: position, count: 0 } } = point
     const batch = await readNewEvents(database, position, [restaurantId], MAX_MISSED_COUNT)
+    if (position.timeline !== batch.position.timeline) return undefined
     const isAhead = Math.max(position.next, part.to.next) > batch.position.next
     if (isAhead || !batch.isComplete || !(await isKeptSince(database, position.takenAtMs))) return undefined
     const started = sortEvents(batch.events.filter(({ xid }) => isWithin(part.to, xid)))
@@ -104,6 +111,7 @@ export async function restaurantStream(
   /**
    * Sends past events until few enough are left for the tailer.
    * @returns the position of the client
+   * @throws Error when the timeline changes meanwhile, which ends the stream
    */
   async function catchUp(stream: EventStream, first: StreamStart): Promise<SnapshotPosition> {
     let { frames: missed, position } = first
@@ -111,6 +119,8 @@ export async function restaurantStream(
       await stream.sendAll(missed)
       if (missed.length <= TAKE_OVER_COUNT) break
       const batch = await readNewEvents(database, position, [restaurantId], MAX_MISSED_COUNT)
+      if (batch.position.timeline !== position.timeline)
+        throw new Error('the database is on another timeline')
       missed = frames(sortEvents(batch.events), position, batch.position)
       position = batch.position
     }
@@ -128,6 +138,7 @@ export async function restaurantStream(
         render: (events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition) =>
           frames(events, from, to).join(''),
         send: (rendered: string) => stream.send(rendered),
+        restart: () => stream.end(),
       }
       stream.resumePoint = () => tokens.issue({ position: subscription.position })
       stream.onClose(reader.subscribe(subscription))
@@ -174,10 +185,10 @@ async function readRestaurantWithOrders(
     const takenAtMs = nowMs()
     const [, rows, restaurant, orders] = await Promise.all([
       tx.execute('set transaction isolation level repeatable read'),
-      tx.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot'),
+      tx.query<PositionRow>(`select ${positionSql}`),
       readRestaurant(tx, restaurantId),
       readOpenOrders(tx, restaurantId, statuses, MAX_OPEN_COUNT + 1),
     ])
-    return { restaurant, orders, position: snapshotPosition(rows[0]?.snapshot ?? '', takenAtMs) }
+    return { restaurant, orders, position: snapshotPosition(rows[0], takenAtMs) }
   })
 }

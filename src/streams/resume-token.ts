@@ -25,16 +25,22 @@ export class ResumeTokens {
 
   issue({ position, part }: ResumePoint): string {
     const values = [String(position.takenAtMs), format(position)]
-    return this.#cursors.issue(this.#list, part ? [...values, format(part.to), String(part.count)] : values)
+    if (part) values.push(format(part.to), String(part.count))
+    return this.#cursors.issue(this.#list, [...values, position.timeline])
   }
 
   /** @throws resume-point-invalid when the token was not issued for this restaurant */
   read(lastEventId: string): ResumePoint {
-    const [takenAt, position = '', to, count] = this.#read(lastEventId)
+    const values = this.#read(lastEventId)
+    // Tokens of versions before 0.1.0 have an even number of values and no timeline.
+    const timeline = values.length % 2 === 1 ? (values.pop() ?? '') : ''
+    const [takenAt, position = '', to, count] = values
     const takenAtMs = Number(takenAt)
     return {
-      position: parse(position, takenAtMs),
-      ...(to === undefined ? {} : { part: { to: parse(to, takenAtMs), count: Number(count) } }),
+      position: { ...parse(position), takenAtMs, timeline },
+      ...(to === undefined
+        ? {}
+        : { part: { to: { ...parse(to), takenAtMs, timeline }, count: Number(count) } }),
     }
   }
 
@@ -52,7 +58,7 @@ function format({ next, inProgress }: SnapshotPosition): string {
   return [next, ...inProgress].join(',')
 }
 
-function parse(text: string, takenAtMs: number): SnapshotPosition {
+function parse(text: string): Pick<SnapshotPosition, 'next' | 'inProgress'> {
   const [next = 0, ...inProgress] = text.split(',').map(Number)
-  return { next, inProgress, takenAtMs }
+  return { next, inProgress }
 }

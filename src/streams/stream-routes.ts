@@ -6,7 +6,7 @@ import { openOrdersQuery } from '../orders/order-contract.ts'
 import { orderRouteDefaults } from '../orders/order-route-defaults.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
-import { orderStream, parseSequence } from './order-stream.ts'
+import { orderStream, parseResumeEvent } from './order-stream.ts'
 import { type RestaurantStreamOptions, restaurantStream } from './restaurant-stream.ts'
 
 const KEPT_ALIVE = 'A comment at least every 15 s keeps it alive'
@@ -26,13 +26,13 @@ export function streamRoutes(options: RestaurantStreamOptions): Route[] {
       operationId: 'streamOrder',
       summary: 'Follow an order live',
       description:
-        'Server-sent events: a snapshot of the order (`event: snapshot`), then each event of the order as a CloudEvent, exactly once and in order. `id` is the `sequence`; a client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot. The stream ends after the final event, which makes the order DELIVERED or CANCELLED.',
+        'Server-sent events: a snapshot of the order (`event: snapshot`), then each event of the order as a CloudEvent, exactly once and in order. `id` names the event, from which clients resume; a client that reconnects with `Last-Event-ID` gets the events it has missed instead of the snapshot. The stream ends after the final event, which makes the order DELIVERED or CANCELLED.',
       statusDescription: `Ends after the final event of the order. ${KEPT_ALIVE}`,
       emptyDescription:
         'The order is finished, and `Last-Event-ID` is its final event: browsers stop reconnecting',
       replyExample: orderFrames,
       handle: async ({ params: { order_id }, caller, lastEventId }) => {
-        const after = lastEventId === undefined ? undefined : parseSequence(lastEventId)
+        const after = lastEventId === undefined ? undefined : parseResumeEvent(lastEventId)
         const reply = await orderStream(options, order_id, after)
         assertCanAccess(caller, reply.restaurantId, 'order', order_id)
         return reply
@@ -80,15 +80,15 @@ id:Zb1x…
 const orderFrames = `retry:1250
 
 event:snapshot
-id:1
+id:1-01a2…
 data:{"order_id":"${demoIds.order}","status":"PLACED", …}
 
 event:inventory.deducted.success.v1
-id:2
+id:2-01a2…
 data:{"specversion":"1.0","type":"inventory.deducted.success.v1","subject":"orders/${demoIds.order}","sequence":"2", …}
 
 event:order.status.preparing.v1
-id:3
+id:3-01a2…
 data:{"specversion":"1.0","type":"order.status.preparing.v1","subject":"orders/${demoIds.order}","sequence":"3", …}
 
 :heartbeat

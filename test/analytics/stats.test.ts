@@ -261,6 +261,18 @@ describe('the statistics of a restaurant', () => {
     await expectEqualToRecount()
   })
 
+  it('are not counted on a logical copy of another server until they are rebuilt', async () => {
+    const { database } = system
+    await place(database, menu)
+    await database.execute('update projection_cursors set system_identifier = 7')
+    const failure = await database.transaction(tx => projectStats(tx, quiet)).catch(String)
+    expect(failure).to.contain('the statistics were copied from another server: run `npm run stats:rebuild`')
+    await database.transaction(rebuildStats)
+    await place(database, menu)
+    await project()
+    await expectEqualToRecount()
+  })
+
   it('have the exact revenue beyond the integers of JavaScript, and of 64 bits', async () => {
     const [one, two] = [await place(system.database, menu), await place(system.database, menu)]
     const set = 'update orders set total_minor = $2 where order_id = $1'

@@ -175,6 +175,34 @@ describe('a failing database', () => {
     expect([...statuses]).to.include(202)
   })
 
+  it('has one effect per Idempotency-Key when the reply to a commit was lost', async () => {
+    const text = 'unknown-outcome'
+    const { order_id } = (await place()).body
+    for (const [path, body, end] of [
+      [`/api/v1/inventory/${item}/restock`, { quantity: 7, reason: text }, 'commit'],
+      [`/api/v1/orders/${String(order_id)}/cancel`, { reason: text }, 'commit'],
+      ['/api/v1/orders', { ...order(), customer_id: text }, text],
+    ] as const) {
+      const send = () => api.call('POST', path, body, { 'idempotency-key': path })
+      proxy.loseReplyTo(text, end)
+      const first = await send()
+      // Placement repeats its statement by itself.
+      if (end === 'commit') expectComeBackLater(first)
+      const second = await until('the repeated request is answered', async () => {
+        const reply = await send()
+        return reply.status < 300 && reply
+      })
+      expect(second.headers.get('idempotency-replayed'), path).to.equal('true')
+    }
+    const effects = await test.database.query(
+      `select (select count(*) from stock_movements where reason = $1)::integer as restocks,
+        (select count(*) from order_transitions where reason = $1)::integer as cancellations,
+        (select count(*) from orders where customer_id = $1)::integer as orders`,
+      [text],
+    )
+    expect(effects).to.deep.equal([{ restocks: 1, cancellations: 1, orders: 1 }])
+  })
+
   it('retries an order after a deadlock, and accepts it', async () => {
     const { database } = test
     const patient = await startApi(testConfig, test.url, quiet)

@@ -6,6 +6,7 @@ import {
 } from '../../migrations/1796810000000-partition-events.ts'
 import { MarkOrdersReady1796900000000 } from '../../migrations/1796900000000-mark-orders-ready.ts'
 import { NameWhoChangedOrders1796910000000 } from '../../migrations/1796910000000-name-who-changed-orders.ts'
+import { BindStatisticsToTheirServer1797500000000 } from '../../migrations/1797500000000-bind-statistics-to-their-server.ts'
 import { projectStats } from '../../src/analytics/project-stats.ts'
 import { columnsSql, recountSql } from '../../src/analytics/stats-sql.ts'
 import { migrateUp } from '../../src/db/migrations.ts'
@@ -145,6 +146,25 @@ describe('the migrations of orders and events', () => {
         'select order_count, revenue_minor::text from restaurant_hours order by hour',
       )
       expect(hours[0]).to.deep.equal({ order_count: 3, revenue_minor: '9223372036854775807' })
+    } finally {
+      await close()
+    }
+  })
+
+  it('bind the cursor of existing statistics to the server', async () => {
+    const { database, close } = await openTestDatabase()
+    try {
+      const runner = runnerOf(database)
+      const cursor = async () =>
+        await database.query('select next_xid, under_way, as_of from projection_cursors')
+      await new BindStatisticsToTheirServer1797500000000().down(runner)
+      const before = await cursor()
+      await new BindStatisticsToTheirServer1797500000000().up(runner)
+      expect(await cursor()).to.deep.equal(before)
+      const menu = await addMenu(database, 5)
+      await place(database, menu)
+      await database.transaction(tx => projectStats(tx, quiet))
+      await expectInvariants(database)
     } finally {
       await close()
     }

@@ -3,7 +3,7 @@ import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
 import type { Sql, Tx } from '../../src/db/transaction.ts'
 import { readNewEvents } from '../../src/events/read-new-events.ts'
-import { snapshotPosition } from '../../src/events/snapshot-position.ts'
+import { type PositionRow, positionSql, snapshotPosition } from '../../src/events/snapshot-position.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { claimEvents } from '../../src/jobs/inbox.ts'
 import { partitionsOf } from '../../src/ops/maintenance/partitions.ts'
@@ -88,13 +88,8 @@ describe('statements on sixteen partitions of events, under generic plans', () =
 
   const reads: Record<string, (sql: Sql, orderId: string) => Promise<unknown>> = {
     'the event tailer': async sql => {
-      const [row] = await sql.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot')
-      return await readNewEvents(
-        sql,
-        snapshotPosition(row?.snapshot ?? '', nowMs()),
-        [menu.restaurant_id],
-        10,
-      )
+      const [row] = await sql.query<PositionRow>(`select ${positionSql}`)
+      return await readNewEvents(sql, snapshotPosition(row, nowMs()), [menu.restaurant_id], 10)
     },
     'the stream of an order': async (sql, orderId) =>
       await orderStream(

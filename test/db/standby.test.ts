@@ -1,5 +1,4 @@
 import { expect } from 'chai'
-import pg from 'pg'
 import { Database } from '../../src/db/database.ts'
 import { migrateUp } from '../../src/db/migrations.ts'
 import { unavailableReason } from '../../src/db/unavailable-reason.ts'
@@ -10,9 +9,11 @@ import type { Service } from '../../src/processes/service.ts'
 import * as worker from '../../src/processes/worker.ts'
 import { Proxy } from '../faults/proxy.ts'
 import { ApiClient } from '../support/api-client.ts'
+import { expectInvariants } from '../support/invariants.ts'
 import { recordingLog } from '../support/log.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
-import { startStandby } from '../support/standby.ts'
+import { cutReceiver, startStandby } from '../support/standby.ts'
+import { StreamClient } from '../support/stream-client.ts'
 import { testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
 
@@ -25,6 +26,7 @@ describe('an address that leads to a standby', () => {
   let standby: PostgresServer
   let proxy: Proxy
   let url: string
+  let client: ApiClient
   const { log, lines } = recordingLog()
   const services: Service[] = []
 
@@ -36,6 +38,11 @@ describe('an address that leads to a standby', () => {
     const address = new URL(primary.url)
     address.port = String(proxy.port)
     url = address.href
+    const service = await api.startApi(testConfig, url, log)
+    services.push(service)
+    services.push(await worker.startWorker(testConfig, url, log))
+    services.push(await dispatcher.startDispatcher(testConfig, url, log))
+    client = new ApiClient(service.url)
   })
   after(async () => {
     for (const service of services.toReversed()) await service.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
@@ -89,11 +96,6 @@ describe('an address that leads to a standby', () => {
   })
 
   it('makes every API call fail with 503, names the standby in /readyz, and costs no job an attempt', async () => {
-    services.push(await worker.startWorker(testConfig, url, log))
-    services.push(await dispatcher.startDispatcher(testConfig, url, log))
-    const service = await api.startApi(testConfig, url, log)
-    services.push(service)
-    const client = new ApiClient(service.url)
     const { restaurant_id } = await client.addRestaurant()
     const { menu_item_id } = await client.addItem(restaurant_id, 100)
     const order = { restaurant_id, items: [{ menu_item_id, quantity: 1 }] }
@@ -124,16 +126,69 @@ describe('an address that leads to a standby', () => {
     expect(await retriedJobs()).to.deep.equal([])
   })
 
-  async function retriedJobs(): Promise<unknown[]> {
-    const reader = new pg.Client({ connectionString: primary.url })
-    await reader.connect()
-    try {
-      const { rows } = await reader.query(
-        `select name, retry_count from pgboss.job where retry_count > 0 and name not like 'maintenance.%'`,
+  it('ends streams after a promotion that lost commits, and resumes them with a snapshot', async () => {
+    const { restaurant_id } = await client.addRestaurant()
+    const { menu_item_id } = await client.addItem(restaurant_id, 100)
+    // Else a resume point of a new database is too old in any case.
+    await primary.query(`update retention set kept_since = '2000-01-01'`)
+    const path = `${client.baseUrl}/api/v1/restaurants/${restaurant_id}/stream`
+    const stream = await StreamClient.open(path)
+    await stream.untilEvents(1)
+    const place = async () => await client.place(restaurant_id, [menu_item_id, 1])
+    const kept = await place()
+    await client.untilStatus(kept.order_id, 'PREPARING')
+    const orderPath = `${client.baseUrl}/api/v1/orders/${kept.order_id}/stream`
+    const order = await StreamClient.open(orderPath)
+    const [snapshot] = await order.untilEvents(1)
+    await until('the standby has the order', async () => {
+      const rows = await standby.query(
+        `select from orders where order_id = '${kept.order_id}' and status = 'PREPARING'`,
       )
-      return rows as unknown[]
-    } finally {
-      await reader.end()
-    }
+      return rows.length > 0
+    })
+
+    await cutReceiver(standby)
+    const lost = await place()
+    await client.cancel(kept.order_id)
+    await until('the streams have the lost events', () =>
+      [stream, order].every(({ news }) => news.some(({ event }) => event === 'order.cancelled.v1')),
+    )
+    const before = await nextXid(primary)
+    await standby.promote()
+    await leadTo(standby)
+    await until('the stream has ended', () => !stream.isOpen)
+    expect(await nextXid(standby)).to.be.lessThan(before)
+    // Its event has the sequence and the transaction number of a lost one.
+    await until('the order can be changed', () =>
+      client.setStatus(kept.order_id, 'OUT_FOR_DELIVERY').catch(() => undefined),
+    )
+    await until('all lost numbers are used again', async () => (await nextXid(standby)) > before)
+
+    const resumed = await StreamClient.open(path, { 'last-event-id': stream.lastId ?? '' })
+    const [fresh] = await resumed.untilEvents(1)
+    expect(fresh?.event).to.equal('snapshot')
+    expect(JSON.stringify(fresh?.data)).to.contain('OUT_FOR_DELIVERY').and.not.contain(lost.order_id)
+    const ofLost = await StreamClient.open(orderPath, { 'last-event-id': order.lastId ?? '' })
+    expect((await ofLost.untilEvents(1))[0]?.event).to.equal('snapshot')
+    const ofKept = await StreamClient.open(orderPath, { 'last-event-id': snapshot?.id ?? '' })
+    expect((await ofKept.untilEvents(1))[0]?.event).to.equal('order.status.out_for_delivery.v1')
+    await client.setStatus(kept.order_id, 'DELIVERED')
+    for (const each of [resumed, ofLost, ofKept])
+      expect((await each.untilEvents(2)).at(-1)?.event).to.equal('order.status.delivered.v1')
+    resumed.close()
+    const database = await Database.open(pool(url))
+    await expectInvariants(database)
+    await database.close()
+  })
+
+  async function nextXid(server: PostgresServer): Promise<number> {
+    const [row] = await server.query<{ xid: string }>('select pg_current_xact_id()::text as xid')
+    return Number(row?.xid)
+  }
+
+  async function retriedJobs(): Promise<unknown[]> {
+    return await primary.query(
+      `select name, retry_count from pgboss.job where retry_count > 0 and name not like 'maintenance.%'`,
+    )
   }
 })

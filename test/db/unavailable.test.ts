@@ -1,4 +1,7 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { expect } from 'chai'
+import pg from 'pg'
+import { Connection } from '../../src/db/connection.ts'
 import { Database } from '../../src/db/database.ts'
 import { isUnavailable } from '../../src/db/sql-errors.ts'
 import { unavailableReason } from '../../src/db/unavailable-reason.ts'
@@ -57,6 +60,26 @@ describe('an unavailable database', () => {
     } finally {
       await database.execute(`drop database ${name}_closed`)
     }
+  })
+
+  it('is a connection that ends before the first answer, and the process works on', async () => {
+    const authenticated = Buffer.concat([
+      Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]), // AuthenticationOk
+      Buffer.from([0x5a, 0, 0, 0, 5, 0x49]), // ReadyForQuery, idle
+    ])
+    const server = createServer(socket => {
+      socket.once('data', () => {
+        socket.write(authenticated)
+        socket.once('data', () => socket.destroy())
+      })
+    })
+    await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+    const { port } = server.address() as AddressInfo
+    const pool = new pg.Pool({ Client: Connection, host: '127.0.0.1', port, user: 'me' })
+    const failure = await pool.query('select 1').catch((error: unknown) => error)
+    expect(failure).to.be.instanceOf(DatabaseUnavailable)
+    await pool.end()
+    await new Promise(done => server.close(done))
   })
 
   it('costs its connection when Postgres is read-only, because that may be a standby', async () => {

@@ -6,6 +6,8 @@ import { readNewEvents } from '../../src/events/read-new-events.ts'
 import {
   earliestOf,
   isWithin,
+  type PositionRow,
+  positionSql,
   type SnapshotPosition,
   snapshotPosition,
 } from '../../src/events/snapshot-position.ts'
@@ -49,8 +51,8 @@ describe('readNewEvents', () => {
   after(() => close())
 
   async function now(): Promise<SnapshotPosition> {
-    const [row] = await database.query<{ snapshot: string }>('select pg_current_snapshot()::text as snapshot')
-    return snapshotPosition(row?.snapshot ?? '', nowMs())
+    const [row] = await database.query<PositionRow>(`select ${positionSql}`)
+    return snapshotPosition(row, nowMs())
   }
 
   const read = (since: SnapshotPosition, limit = PLENTY) =>
@@ -177,10 +179,15 @@ describe('sortEvents', () => {
 
 describe('a snapshot position', () => {
   it('includes the transactions that had committed when the snapshot was taken', () => {
-    const position = snapshotPosition('795:799:795,797', 0)
+    const position = snapshotPosition({ snapshot: '795:799:795,797', wal_timeline: '1.00000001' }, 0)
     expect([794, 795, 796, 797, 798, 799, 800].filter(xid => isWithin(position, xid))).to.deep.equal([
       794, 796, 798,
     ])
-    expect(snapshotPosition('800:800:', 5)).to.deep.equal({ next: 800, inProgress: [], takenAtMs: 5 })
+    expect(snapshotPosition({ snapshot: '800:800:', wal_timeline: '1.00000002' }, 5)).to.deep.equal({
+      timeline: '1.00000002',
+      next: 800,
+      inProgress: [],
+      takenAtMs: 5,
+    })
   })
 })

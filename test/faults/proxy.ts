@@ -15,6 +15,7 @@ export class Proxy {
   #targetPort: number
   #frozen = false
   #latencyMs = 0
+  #lostReply: { text: string; end: string } | undefined
 
   private constructor(server: Server, targetPort: number) {
     this.#server = server
@@ -63,6 +64,15 @@ export class Proxy {
     this.#latencyMs = ms
   }
 
+  /**
+   * Cuts the connection that sends this text when Postgres answers the end of its transaction: it
+   * is committed, and the process does not know.
+   * @param end the statement that ends it; default: the one with the text
+   */
+  loseReplyTo(text: string, end = text): void {
+    this.#lostReply = { text, end }
+  }
+
   cut(): void {
     for (const { near, far } of this.#pairs) {
       near.destroy()
@@ -85,6 +95,15 @@ export class Proxy {
       far.destroy()
       this.#pairs.delete(pair)
     }
+    let hasText = false
+    let isReplyLost = false
+    near.on('data', chunk => {
+      if (this.#lostReply === undefined) return
+      hasText ||= chunk.includes(this.#lostReply.text)
+      isReplyLost ||= hasText && chunk.includes(this.#lostReply.end)
+      if (isReplyLost) this.#lostReply = undefined
+    })
+    far.on('data', () => isReplyLost && end())
     for (const [from, to] of [
       [near, far],
       [far, near],

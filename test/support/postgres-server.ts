@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import { pino } from 'pino'
 import { type EmbeddedPostgres, startEmbedded } from '../../src/db/embedded/postgres.ts'
 import { migrate } from '../../src/processes/migrate.ts'
@@ -60,6 +61,22 @@ export class PostgresServer {
   async shutDown(): Promise<void> {
     process.kill(this.#postmasterPid(), 'SIGINT')
     while (existsSync(this.#pidFile())) await delay(POLL_MS)
+  }
+
+  /** Runs one statement on a connection of its own. */
+  async query<Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> {
+    const client = new pg.Client({ connectionString: this.url })
+    await client.connect()
+    try {
+      return (await client.query<Row>(sql)).rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  /** Makes a standby the primary. */
+  async promote(): Promise<void> {
+    await this.query('select pg_promote()')
   }
 
   /** Returns the account of the server, which owns its files. */

@@ -21,22 +21,28 @@ export async function startStandby(
   settings: Record<string, string>,
 ): Promise<PostgresServer> {
   const folder = temporaryFolder('standby')
-  await copyData(primary, join(folder, 'postgres'))
-  copyFileSync(join(primary.folder, 'postgres.password'), join(folder, 'postgres.password'))
+  const data = join(folder, 'postgres')
+  const label = await copyData(primary, data)
   const { username, password, port } = new URL(primary.url)
-  const standby = await PostgresServer.start(
-    {
-      ...settings,
-      primary_conninfo: `host=127.0.0.1 port=${port} user=${username} password=${password} application_name=${STANDBY}`,
-    },
-    folder,
-  )
+  const source = `host=127.0.0.1 port=${port} user=${username} password=${password} application_name=${STANDBY}`
+  for (const [name, content] of [
+    ['backup_label', label],
+    ['standby.signal', ''],
+    // Not as an argument of the server, which could not be changed while it runs.
+    ['postgresql.auto.conf', `primary_conninfo = '${source}'\n`],
+  ] as const) {
+    writeFileSync(join(data, name), content)
+    execFileSync('chown', ['--reference', data, join(data, name)])
+  }
+  copyFileSync(join(primary.folder, 'postgres.password'), join(folder, 'postgres.password'))
+  const standby = await PostgresServer.start(settings, folder)
   if (!(await untilTrue(STREAMING_TIMEOUT_MS, () => isStreaming(primary))))
     throw new Error('the standby does not stream from the primary')
   return standby
 }
 
-async function copyData(primary: PostgresServer, target: string): Promise<void> {
+/** @returns the content of `backup_label` */
+async function copyData(primary: PostgresServer, target: string): Promise<string> {
   const client = new pg.Client({ connectionString: primary.url })
   await client.connect()
   try {
@@ -45,14 +51,7 @@ async function copyData(primary: PostgresServer, target: string): Promise<void> 
     execFileSync('sh', ['-c', 'cp -a "$0" "$1" 2>/dev/null || true', primary.dataFolder, target])
     const { rows } = await client.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)')
     rmSync(join(target, 'postmaster.pid'), { force: true })
-    // With cat, an existing file keeps its owner; a new one gets the owner of the data.
-    for (const [name, content] of [
-      ['backup_label', rows[0]?.labelfile ?? ''],
-      ['standby.signal', ''],
-    ] as const) {
-      writeFileSync(join(target, name), content)
-      execFileSync('chown', ['--reference', target, join(target, name)])
-    }
+    return rows[0]?.labelfile ?? ''
   } finally {
     await client.end()
   }
@@ -60,15 +59,16 @@ async function copyData(primary: PostgresServer, target: string): Promise<void> 
 
 /** Returns whether a standby receives the WAL of this server. */
 async function isStreaming(primary: PostgresServer): Promise<boolean> {
-  const client = new pg.Client({ connectionString: primary.url })
-  await client.connect()
-  try {
-    const { rows } = await client.query(
-      `select from pg_stat_replication where application_name = $1 and state = 'streaming'`,
-      [STANDBY],
-    )
-    return rows.length > 0
-  } finally {
-    await client.end()
-  }
+  const rows = await primary.query(
+    `select from pg_stat_replication where application_name = '${STANDBY}' and state = 'streaming'`,
+  )
+  return rows.length > 0
+}
+
+/** Makes a standby stop receiving WAL: what the primary commits from now on, it never has. */
+export async function cutReceiver(standby: PostgresServer): Promise<void> {
+  await standby.query(`alter system set primary_conninfo = ''`)
+  await standby.query('select pg_reload_conf()')
+  const isCut = async () => (await standby.query('select from pg_stat_wal_receiver')).length === 0
+  if (!(await untilTrue(STREAMING_TIMEOUT_MS, isCut))) throw new Error('the receiver is not cut')
 }
