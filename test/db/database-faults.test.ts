@@ -67,11 +67,14 @@ describe('a failing database', () => {
   }
 
   it('causes 503 with Retry-After while connections are open but no response arrives', async () => {
+    const read = () => api.call('GET', `/api/v1/inventory/${item}`)
+    // One open connection for each of the calls below, which then need not connect.
+    await Promise.all(Array.from({ length: 20 }, read))
     proxy.freeze()
     const replies = await Promise.all([
       place(),
       place(),
-      api.call('GET', `/api/v1/inventory/${item}`),
+      read(),
       api.call('POST', '/api/v1/inventory/add/restaurant', { name: 'Nowhere' }),
     ])
     expect((await api.call('GET', '/readyz')).status).to.equal(503)
