@@ -38,7 +38,7 @@ export interface Workload extends Manifest {
 }
 
 /** A role of the database that CloudNativePG manages. */
-export interface Role {
+interface Role {
   name: string
   login: boolean
   inRoles?: string[]
