@@ -295,8 +295,10 @@ describe('the runbook in docs/operations.md', function () {
   })
 
   it('shows why the database does not answer, and that the system recovers by itself', async () => {
-    const [readyz, why, status, verify, ...more] = commandsOf('The database does not answer')
+    const commands = commandsOf('The database does not answer')
+    const [readyz, why, status, verify, ...more] = commands
     expect(more).to.deep.equal([])
+    expect(commandsOf('The primary is gone')).to.deep.equal(commands)
     await begin('api', 'dispatcher', 'worker')
     const API = system.api.baseUrl
     const name = new URL(system.url).pathname.slice(1)

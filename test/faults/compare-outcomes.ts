@@ -21,6 +21,8 @@ export interface FaultRun {
    * the system was healthy; null for faults that delay orders by design
    */
   slowestMs: number | null
+  /** acknowledged orders may be gone by design */
+  losesCommits: boolean
   attempts: Attempt[]
 }
 
@@ -59,7 +61,7 @@ export async function compareOutcomes(
   const byTag = Map.groupBy(orders, ({ customer_id }) => customer_id)
   return runs.map(({ attempts, ...run }) => ({
     ...run,
-    lost: attempts.flatMap(attempt => lossOf(attempt, byId)),
+    lost: run.losesCommits ? [] : attempts.flatMap(attempt => lossOf(attempt, byId)),
     duplicated: attempts.flatMap(({ kind, tag }) => {
       const created = kind === 'place' ? (byTag.get(tag)?.length ?? 0) : 0
       return created > 1 ? [`request ${tag} created ${created} orders`] : []

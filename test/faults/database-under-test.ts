@@ -3,17 +3,22 @@ import { Database } from '../../src/db/database.ts'
 import { quiet } from '../support/log.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
 
-const SETTINGS = { max_connections: '300', track_commit_timestamp: 'on' }
+export const SETTINGS = { max_connections: '300', track_commit_timestamp: 'on' }
 
 /**
  * A migrated server with default durability, and a direct connection to it that bypasses the proxy.
  */
 export class DatabaseUnderTest {
-  readonly server: PostgresServer
+  #server: PostgresServer
+  #isStandby = false
   #client: Promise<pg.Client> | undefined
 
   private constructor(server: PostgresServer) {
-    this.server = server
+    this.#server = server
+  }
+
+  get server(): PostgresServer {
+    return this.#server
   }
 
   /** @param folder where the data is stored; it stays there for a post-mortem */
@@ -37,6 +42,15 @@ export class DatabaseUnderTest {
       )
       throw error
     }
+  }
+
+  /** Goes on with a promoted standby, and deletes the server before it. */
+  async replaceServer(standby: PostgresServer): Promise<void> {
+    const before = this.#server
+    this.#server = standby
+    this.#client = undefined
+    this.#isStandby = true
+    await before.destroy()
   }
 
   /** Opens a connection of the caller's own. */
@@ -71,6 +85,7 @@ export class DatabaseUnderTest {
       client => client.end(),
       () => undefined,
     )
-    await this.server.stop()
+    // The data of a standby is outside of the folder of the run.
+    await (this.#isStandby ? this.server.destroy() : this.server.stop())
   }
 }

@@ -22,6 +22,8 @@ export interface Fault {
    * The fault delays orders by design, so the suite does not wait for them before the next fault.
    */
   delaysOrders?: boolean
+  /** Commits are lost by design: acknowledged orders may be gone. */
+  losesCommits?: boolean
   /** Injects the fault and removes it. @returns failures that it detected */
   run: (testBed: TestBed) => Promise<string[]>
 }

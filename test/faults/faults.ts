@@ -10,6 +10,13 @@ import {
   restartPostgres,
   terminateBackends,
 } from './database-faults.ts'
+import {
+  failover,
+  failoverLossy,
+  standbyBehindTheAddress,
+  standbyLost,
+  switchover,
+} from './failover-faults.ts'
 import type { Fault } from './fault.ts'
 import { deadlockPressure, hotItem, idleTransaction } from './lock-faults.ts'
 import { dropPartitions } from './partition-faults.ts'
@@ -50,6 +57,11 @@ export const faults: Fault[] = [
   foreignPostmasterPid,
   halfOpen,
   latency,
+  failover,
+  switchover,
+  failoverLossy,
+  standbyBehindTheAddress,
+  standbyLost,
   readOnlyWindow,
   ...(canMountDisks() ? [diskFull] : []),
   chainedStepThrows,

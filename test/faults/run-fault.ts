@@ -33,6 +33,7 @@ export async function runFault(fault: Fault, testBed: TestBed): Promise<FaultRun
     healthyMs,
     slowestMs,
     violations,
+    losesCommits: fault.losesCommits ?? false,
     attempts,
   }
 }

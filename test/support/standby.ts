@@ -65,6 +65,16 @@ async function isStreaming(primary: PostgresServer): Promise<boolean> {
   return rows.length > 0
 }
 
+/** Makes every commit of the primary wait until its standby has it on disk. */
+export async function makeSynchronous(primary: PostgresServer): Promise<void> {
+  await primary.query(`alter system set synchronous_standby_names = '${STANDBY}'`)
+  await primary.query('select pg_reload_conf()')
+  const isSynchronous = async () =>
+    (await primary.query(`select from pg_stat_replication where sync_state = 'sync'`)).length > 0
+  if (!(await untilTrue(STREAMING_TIMEOUT_MS, isSynchronous)))
+    throw new Error('the standby is not synchronous')
+}
+
 /** Makes a standby stop receiving WAL: what the primary commits from now on, it never has. */
 export async function cutReceiver(standby: PostgresServer): Promise<void> {
   await standby.query(`alter system set primary_conninfo = ''`)
