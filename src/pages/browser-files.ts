@@ -16,7 +16,13 @@ const sources = join(import.meta.dirname, '..')
 
 /** The modules of packages that the modules of the pages import, directly or indirectly, by package. */
 const packageModules = {
-  'lit-html': ['lit-html.js', 'directive.js', 'directive-helpers.js', 'directives/repeat.js'],
+  'lit-html': [
+    'lit-html.js',
+    'directive.js',
+    'directive-helpers.js',
+    'directives/guard.js',
+    'directives/repeat.js',
+  ],
   'eventsource-parser': ['dist/index.js', 'dist/parse.js', 'dist/errors.js'],
 } as const
 

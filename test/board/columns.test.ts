@@ -3,7 +3,7 @@ import type { Order } from '../../src/board/browser/api-types.ts'
 import { type BoardState, emptyState, fold } from '../../src/board/browser/board-state.ts'
 import { allDayCounts, columnsOf, matches, shownCodes } from '../../src/board/browser/columns.ts'
 import { inWords, newsOf } from '../../src/board/browser/news.ts'
-import { ageInWords, ServerClock, urgencyOf } from '../../src/pages/browser/clock.ts'
+import { ageInWords, ServerClock, spokenAge, urgencyOf } from '../../src/pages/browser/clock.ts'
 import { at, eventsOf, orderAfter, snapshotOf } from './orders.ts'
 
 const now = Date.parse(at(60))
@@ -145,6 +145,13 @@ describe('the clock of the board', () => {
       '1 min',
       '59 min',
       '1 h 5 min',
+    ])
+    expect([-5, minute, 59 * minute, 65 * minute, 121 * minute].map(spokenAge)).to.deep.equal([
+      'just now',
+      '1 minute',
+      '59 minutes',
+      '1 hour 5 minutes',
+      '2 hours 1 minute',
     ])
     expect([0, 8 * minute - 1, 8 * minute, 15 * minute].map(age => urgencyOf(age, limits))).to.deep.equal([
       'fresh',

@@ -395,7 +395,7 @@ describeInBrowser('the board in a browser', function () {
       )
       await untilText(page, '.age', /^16 min · late$/)
       const name = await page.locator('article').getAttribute('aria-label')
-      expect(name).to.match(/^Order \w{4}, 16 min, late, 2 Pizza$/)
+      expect(name).to.match(/^Order \w{4}, 16 minutes, late, 2 Pizza$/)
     }
   })
 

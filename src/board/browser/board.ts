@@ -9,9 +9,9 @@ import { type BoardInput, type BoardOrder, type BoardState, emptyState, fold } f
 import {
   type Action,
   type Column,
+  ColumnCache,
   type ColumnName,
   columnNames,
-  columnsOf,
   matches,
   shownCodes,
 } from './columns.ts'
@@ -55,6 +55,7 @@ export class Board {
   readonly stock: Stock
   readonly alarm: Alarm
   readonly #follower: Follower
+  readonly #columns = new ColumnCache()
   readonly #onChange: () => void
   readonly #reading = new Set<string>()
   readonly #movedMs = new Map<string, number>()
@@ -79,6 +80,7 @@ export class Board {
       onChange,
       storage: sessionStorage,
       newKey,
+      now: () => clock.nowMs(),
     })
     this.#follower = new Follower({
       url: api.url(`api/v1/restaurants/${restaurantId}/stream`),
@@ -91,6 +93,8 @@ export class Board {
 
   start(): void {
     this.#follower.start()
+    // After a reload, browsers allow sound without another touch.
+    if (this.settings.isSoundOn) this.alarm.bell.unlock()
     if (this.can('inventory:read')) this.stock.refresh(0)
   }
 
@@ -114,7 +118,7 @@ export class Board {
 
   /** All columns, and the ones that a person has chosen with the orders that match the search. */
   columns(): { all: Column[]; shown: Column[] } {
-    const all = columnsOf(this.state, this.clock.nowMs())
+    const all = this.#columns.of(this.state, this.clock.nowMs())
     const shown = all
       .filter(({ name }) => this.columnFilter === undefined || name === this.columnFilter)
       .map(({ name, orders }) => ({ name, orders: orders.filter(order => matches(order, this.query)) }))
@@ -276,7 +280,8 @@ export class Board {
   #late(): Set<string> {
     const nowMs = this.clock.nowMs()
     return new Set(
-      columnsOf(this.state, nowMs)
+      this.#columns
+        .of(this.state, nowMs)
         .flatMap(({ name, orders }) => (name === 'out' ? [] : orders))
         .filter(({ placed_at }) => urgencyOf(nowMs - Date.parse(placed_at), this.settings) === 'late')
         .map(({ order_id }) => order_id),

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
-import { ageInWords, timeOfDay, type Urgency, urgencyOf } from '../../pages/browser/clock.ts'
+import { guard } from 'lit-html/directives/guard.js'
+import { ageInWords, spokenAge, timeOfDay, type Urgency, urgencyOf } from '../../pages/browser/clock.ts'
 import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
 import { type Action, actionOf, actionTitles, type ColumnName } from './columns.ts'
@@ -13,18 +14,38 @@ export interface CardOptions {
   digit: number | undefined
 }
 
-/** Draws one order. */
-export function card(order: BoardOrder, { board, column, code, digit }: CardOptions): TemplateResult {
-  const ageMs = board.clock.nowMs() - Date.parse(order.placed_at)
-  const isCancelled = order.status === 'CANCELLED'
-  const urgency = isCancelled || column === 'out' ? 'fresh' : urgencyOf(ageMs, board.settings)
-  const age = ageInWords(ageMs)
+/** Draws one order, and nothing when nothing of it has changed: most cards stay alike at a tick. */
+export function card(order: BoardOrder, options: CardOptions): unknown {
+  const { board, column, code, digit } = options
+  const nowMs = board.clock.nowMs()
+  const ageMs = nowMs - Date.parse(order.placed_at)
+  const urgency =
+    order.status === 'CANCELLED' || column === 'out' ? 'fresh' : urgencyOf(ageMs, board.settings)
   const gesture = board.gestures.get(order.order_id)
+  const sentence = gesture && sentenceOf(gesture, nowMs)
+  return guard([order, ageInWords(ageMs), urgency, code, digit, gesture, sentence], () =>
+    draw(order, options, { ageMs, urgency, gesture }),
+  )
+}
+
+interface Drawn {
+  ageMs: number
+  urgency: Urgency
+  gesture: Gesture | undefined
+}
+
+function draw(
+  order: BoardOrder,
+  { board, column, code, digit }: CardOptions,
+  { ageMs, urgency, gesture }: Drawn,
+): TemplateResult {
+  const isCancelled = order.status === 'CANCELLED'
+  const age = ageInWords(ageMs)
   return html`<li
     class="card ${urgency} ${isCancelled ? 'cancelled' : ''} ${gesture ? 'pending' : ''}"
     data-order=${order.order_id}
   >
-    <article aria-label=${nameOf(order, code, age, urgency)}>
+    <article aria-label=${nameOf(order, code, spokenAge(ageMs), urgency)}>
       <header>
         ${digit === undefined ? nothing : html`<kbd aria-hidden="true">${digit}</kbd>`}
         <h3>${code}</h3>
@@ -105,14 +126,14 @@ function buttons(
 
 /** Draws a gesture that is not done yet, with the way back while there is one. */
 function pending(gesture: Gesture, board: Board, code: string): TemplateResult {
-  const { order_id, state, action, madeMs, isAttempted } = gesture
+  const { order_id, state, action, isAttempted } = gesture
   const undo = html`<button class="move undo" @click=${() => board.undo(order_id)}>
     Undo<span class="hidden">: order ${code}</span>
   </button>`
   const confirm = html`<button class="move" @click=${() => board.gestures.confirm(order_id)}>
     Send now<span class="hidden">: order ${code}</span>
   </button>`
-  return html`<p class="flag">${sentenceOf(action, state, madeMs)}</p>
+  return html`<p class="flag">${sentenceOf(gesture, board.clock.nowMs())}</p>
     <div class="actions">
       ${state === 'asking' ? confirm : nothing}
       ${
@@ -125,11 +146,11 @@ function pending(gesture: Gesture, board: Board, code: string): TemplateResult {
     </div>`
 }
 
-function sentenceOf(action: Action, state: Gesture['state'], madeMs: number): string {
+function sentenceOf({ action, state, madeMs }: Gesture, nowMs: number): string {
   const title = actionTitles[action]
   switch (state) {
     case 'undoable': {
-      const seconds = Math.max(0, Math.ceil((madeMs + UNDO_MS - Date.now()) / 1_000))
+      const seconds = Math.max(0, Math.ceil((madeMs + UNDO_MS - nowMs) / 1_000))
       return `${title}, sent in ${seconds} s`
     }
     case 'held':

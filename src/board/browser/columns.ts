@@ -56,9 +56,23 @@ export interface Column {
 
 /** Returns the columns with all orders that are shown, oldest first. */
 export function columnsOf(state: BoardState, nowMs: number): Column[] {
-  const shown = [...state.orders.values()].toSorted(byAge)
-  const byColumn = Map.groupBy(shown, order => columnOf(order, nowMs))
-  return columnNames.map(name => ({ name, orders: byColumn.get(name) ?? [] }))
+  const byColumn = Map.groupBy(state.orders.values(), order => columnOf(order, nowMs))
+  return columnNames.map(name => ({ name, orders: (byColumn.get(name) ?? []).toSorted(byAge) }))
+}
+
+/** Keeps the columns for a second or until the state changes: one drawing needs them several times. */
+export class ColumnCache {
+  #state: BoardState | undefined
+  #second = 0
+  #columns: Column[] = []
+
+  of(state: BoardState, nowMs: number): Column[] {
+    const second = Math.floor(nowMs / 1_000)
+    if (state !== this.#state || second !== this.#second) this.#columns = columnsOf(state, nowMs)
+    this.#state = state
+    this.#second = second
+    return this.#columns
+  }
 }
 
 function byAge(a: BoardOrder, b: BoardOrder): number {

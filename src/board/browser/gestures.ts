@@ -36,8 +36,8 @@ export interface GesturesOptions {
   /** survives a reload of the page */
   storage: { getItem: (name: string) => string | null; setItem: (name: string, value: string) => void }
   newKey: () => string
-  /** ms since 1970 */
-  now?: () => number
+  /** ms since 1970, by a clock that does not jump when someone sets the device's */
+  now: () => number
 }
 
 const STORAGE_NAME = 'gestures'
@@ -53,7 +53,7 @@ export class Gestures {
 
   constructor(options: GesturesOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    this.#now = options.now
     for (const gesture of stored(options.storage)) {
       const state = gesture.state === 'sending' ? 'held' : gesture.state
       this.#byOrder.set(gesture.order_id, { ...gesture, state, retryMs: 0 })

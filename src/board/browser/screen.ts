@@ -66,7 +66,8 @@ export class Screen {
     const panelBefore = nameOfPanel(this.#board)
     const wasOpen = this.#root.querySelector('.panel') !== null
     render(boardView(this.#board, this.#keys.column), this.#root)
-    document.title = titleOf(this.#board)
+    const title = titleOf(this.#board)
+    if (document.title !== title) document.title = title
     this.#notePlaces()
     if (focus && !this.#holdsFocus(focus)) this.#restoreFocus(focus)
     this.#focusPanel(panelBefore, wasOpen)

@@ -6,8 +6,8 @@ const POLL_MS = 1_000
 
 /**
  * A board is open for weeks. Compares the version of the page with the server's after each
- * reconnect and every ten minutes, and loads the new one when no gesture is open and no person has
- * touched the board for 10 s.
+ * reconnect and every ten minutes, and loads the new one when no gesture is open, no cancelled order
+ * waits to be acknowledged, and no person has touched the board for 10 s.
  */
 export function watchVersion(board: Board): void {
   const { version } = document.documentElement.dataset
@@ -30,8 +30,14 @@ export function watchVersion(board: Board): void {
     wasLive = board.isLive
     if (isBack || now - checkedMs > CHECK_MS) void check()
     const isQuiet = now - touchedMs > QUIET_MS && !board.panel && board.query === ''
-    if (isOutdated && isQuiet && board.isLive && board.gestures.count === 0) location.reload()
+    if (isOutdated && isQuiet && board.isLive && !holdsWork(board)) location.reload()
   }, POLL_MS)
+}
+
+/** Whether the board shows something that a new page could not know. */
+function holdsWork(board: Board): boolean {
+  const orders = board.columns().all.flatMap(column => column.orders)
+  return board.gestures.count > 0 || orders.some(({ status }) => status === 'CANCELLED')
 }
 
 /** @returns undefined when the server does not answer with the page */

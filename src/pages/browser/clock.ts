@@ -37,6 +37,17 @@ export function ageInWords(ageMs: number): string {
   return hours === 0 ? `${minutes} min` : `${hours} h ${minutes % 60} min`
 }
 
+/** Returns an age as a screen reader says it, e.g. `12 minutes` or `1 hour 5 minutes`. */
+export function spokenAge(ageMs: number): string {
+  return ageInWords(ageMs)
+    .replace(/(\d+) h\b/, (_, hours: string) => counted(hours, 'hour'))
+    .replace(/(\d+) min\b/, (_, minutes: string) => counted(minutes, 'minute'))
+}
+
+function counted(count: string, unit: string): string {
+  return `${count} ${unit}${count === '1' ? '' : 's'}`
+}
+
 /** How long people have waited: by the thresholds of this screen. */
 export type Urgency = 'fresh' | 'soon' | 'late'
 

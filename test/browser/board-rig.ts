@@ -1,0 +1,200 @@
+import { expect } from 'chai'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import type { Config } from '../../src/platform/config.ts'
+import { Proxy } from '../faults/proxy.ts'
+import type { ApiClient } from '../support/api-client.ts'
+import { quiet } from '../support/log.ts'
+import { startSystem, type TestSystem } from '../support/system.ts'
+import { untilSlowly } from '../support/until.ts'
+import { launchBrowser, openPage, type TestPage } from './browser.ts'
+
+const TIMEOUT_MS = 20_000
+/** A card that has moved takes no touch for this time. */
+const DEAF_MS = 650
+const UNDO_MS = 6_000
+/** Orders that are placed at a time. */
+const PLACED_AT_A_TIME = 20
+
+/** What the rig needs of a system; the bench has another one than the tests. */
+export interface RigSystem {
+  api: ApiClient
+  query: <Row extends object>(sql: string, values: unknown[]) => Promise<Row[]>
+  stop: () => Promise<void>
+}
+
+/** A browser with boards of one restaurant, which reach the API through a proxy. */
+export class BoardRig {
+  readonly system: RigSystem
+  readonly proxy: Proxy
+  readonly browser: Browser
+  restaurant_id = ''
+  pizza = ''
+  #pages: TestPage[] = []
+
+  private constructor(system: RigSystem, proxy: Proxy, browser: Browser) {
+    this.system = system
+    this.proxy = proxy
+    this.browser = browser
+  }
+
+  /** Starts a browser, and a proxy before the API of the system. */
+  static async on(system: RigSystem): Promise<BoardRig> {
+    const browser = await launchBrowser()
+    return new BoardRig(system, await Proxy.listen(portOf(system.api)), browser)
+  }
+
+  /** Starts a browser and all roles of a system in this process. */
+  static async start(overrides: Partial<Config> = {}): Promise<BoardRig & { test: TestSystem }> {
+    const test = await startSystem(undefined, quiet, overrides)
+    const rig = await BoardRig.on({
+      api: test.api,
+      query: (sql, values) => test.database.query(sql, values),
+      stop: test.stop,
+    })
+    return Object.assign(rig, { test })
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close()
+    await this.proxy.close()
+    await this.system.stop()
+  }
+
+  /** Adds a restaurant, whose boards and orders are meant from now on. */
+  async addRestaurant(): Promise<void> {
+    ;({ restaurant_id: this.restaurant_id } = await this.system.api.addRestaurant())
+    ;({ menu_item_id: this.pizza } = await this.system.api.addItem(this.restaurant_id, 100_000))
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.proxy.port}/board?restaurant=${this.restaurant_id}`
+  }
+
+  /** Opens a board, whose clock the test can advance. @param prepare runs before the page loads */
+  async openBoard(
+    options: BrowserContextOptions = {},
+    prepare: (page: Page) => Promise<void> = async () => undefined,
+  ): Promise<Page> {
+    const page = await this.openPage(this.url, options, async opened => {
+      await opened.clock.install()
+      await prepare(opened)
+    })
+    await untilText(page, '.chip', /Live/)
+    return page
+  }
+
+  async openPage(
+    url: string,
+    options?: BrowserContextOptions,
+    prepare?: (page: Page) => Promise<void>,
+  ): Promise<Page> {
+    const opened = await openPage(this.browser, url, options, prepare)
+    this.#pages.push(opened)
+    return opened.page
+  }
+
+  /** Closes all pages, and expects that none had an error or violated its policy. */
+  async closePages(): Promise<void> {
+    const opened = this.#pages.splice(0)
+    await Promise.all(opened.map(page => page.close()))
+    expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
+  }
+
+  async place(notes?: string): Promise<string> {
+    const { api } = this.system
+    const items = [{ menu_item_id: this.pizza, quantity: 2 }]
+    const { body } = await api.call<{ order_id: string }>('POST', '/api/v1/orders', {
+      restaurant_id: this.restaurant_id,
+      items,
+      ...(notes ? { notes } : {}),
+    })
+    await api.untilStatus(body.order_id, 'PREPARING')
+    return body.order_id
+  }
+
+  async placeMany(count: number): Promise<string[]> {
+    const placed: string[] = []
+    while (placed.length < count) {
+      const next = Math.min(PLACED_AT_A_TIME, count - placed.length)
+      placed.push(...(await Promise.all(Array.from({ length: next }, () => this.place()))))
+    }
+    return placed
+  }
+
+  /** The open orders of the restaurant as Postgres has them, by column, oldest first. */
+  async stored(): Promise<Record<string, string[]>> {
+    const rows = await this.system.query<{ order_id: string; place: string }>(
+      `select order_id,
+         case when status = 'OUT_FOR_DELIVERY' then 'out' when ready_at is null then 'cook' else 'ready' end as place
+       from orders
+       where restaurant_id = $1
+         and status in ('PREPARING', 'OUT_FOR_DELIVERY')
+       order by date_trunc('milliseconds', placed_at), order_id`,
+      [this.restaurant_id],
+    )
+    const ids = (place: string) => rows.filter(row => row.place === place).map(({ order_id }) => order_id)
+    return { cook: ids('cook'), ready: ids('ready'), out: ids('out') }
+  }
+
+  async untilShownIsStored(page: Page): Promise<void> {
+    await untilSlowly('the board shows what Postgres has', async () => {
+      return JSON.stringify(await shown(page)) === JSON.stringify(await this.stored())
+    })
+  }
+
+  async stepsOf(orderId: string): Promise<string[]> {
+    return (await this.system.api.order(orderId)).timeline.map(({ to_status }) => to_status)
+  }
+}
+
+export function portOf({ baseUrl }: { baseUrl: string }): number {
+  return Number(new URL(baseUrl).port)
+}
+
+/** The ids on the board by column, from top to bottom. */
+export async function shown(page: Page): Promise<Record<string, string[]>> {
+  return await page.evaluate(() =>
+    Object.fromEntries(
+      [...document.querySelectorAll<HTMLElement>('[data-column]')].map(section => [
+        section.dataset['column'] ?? '',
+        [...section.querySelectorAll<HTMLElement>('[data-order]')].map(card => card.dataset['order'] ?? ''),
+      ]),
+    ),
+  )
+}
+
+export async function untilText(page: Page, selector: string, hasText: RegExp): Promise<void> {
+  await page.locator(selector).filter({ hasText }).first().waitFor({ timeout: TIMEOUT_MS })
+}
+
+export function cardOf(page: Page, column: string, orderId: string): Locator {
+  return page.locator(`[data-column="${column}"] [data-order="${orderId}"]`)
+}
+
+export async function untilIn(page: Page, column: string, orderId: string): Promise<void> {
+  await cardOf(page, column, orderId).waitFor({ timeout: TIMEOUT_MS })
+}
+
+/** Presses a button of a card. Cards are deaf for a moment after they have moved. */
+export async function press(
+  page: Page,
+  column: string,
+  orderId: string,
+  button: string | RegExp,
+): Promise<void> {
+  const target = cardOf(page, column, orderId).getByRole('button', { name: button })
+  await page.clock.runFor(DEAF_MS)
+  await target.click()
+}
+
+/** Lets the time pass in which a gesture can be undone. */
+export async function passUndoTime(page: Page): Promise<void> {
+  await page.clock.runFor(UNDO_MS)
+}
+
+/** Freezes or wakes a page, as the browser does with a laptop's pages when its lid is closed. */
+export async function setFrozen(page: Page, isFrozen: boolean): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Page.setWebLifecycleState', { state: isFrozen ? 'frozen' : 'active' })
+  await session.detach()
+}
