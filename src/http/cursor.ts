@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { readApiSecret } from '../db/read-api-secret.ts'
 import type { Sql } from '../db/transaction.ts'
 import { expectedError } from './problem.ts'
 
@@ -14,9 +15,7 @@ export class Cursors {
 
   /** Reads the secret that all API processes of the database share. */
   static async open(sql: Sql): Promise<Cursors> {
-    const [secret] = await sql.query<{ value: Buffer }>(secretSql)
-    if (!secret) throw new Error('api_secrets has no cursor secret: was its row deleted?')
-    return new Cursors(secret.value)
+    return new Cursors(await readApiSecret(sql))
   }
 
   /**
@@ -47,9 +46,3 @@ export class Cursors {
     return hmac.digest().subarray(0, SIGNATURE_BYTES)
   }
 }
-
-const secretSql = `
-  select value
-  from api_secrets
-  where name = 'cursor'
-`

@@ -11,6 +11,7 @@ import {
   TooManyFailedLogins,
   TooManySecrets,
   TooManyStreams,
+  TrackingLinkExpired,
 } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
 import { slotOf } from '../platform/slots.ts'
@@ -151,6 +152,23 @@ export const problems = {
     'order',
     'Check the id. The response that accepted the order has the id in its body and in `Location`.',
   ),
+  'tracking-link-invalid': {
+    status: 403,
+    title: 'Invalid tracking link',
+    meaning: 'The `Tracking-Token` is missing, or is not the token of this order.',
+    whatToDo: 'Open the link from the original message again; its part after `#t=` is the token.',
+    example: {
+      detail:
+        'This link is incomplete or wrong; open it again from the message that has it, or ask the restaurant',
+    },
+  },
+  'tracking-link-expired': {
+    status: 410,
+    title: 'Expired tracking link',
+    meaning: 'The order ended more than 24 hours ago.',
+    whatToDo: 'Ask the restaurant about the order. GET /api/v1/orders/{order_id} still shows it.',
+    example: exampleOf(new TrackingLinkExpired()),
+  },
   'webhook-not-found': notFound(
     'webhook',
     'Check the id. GET /api/v1/webhooks lists the webhooks that you have access to; a deleted one is gone.',

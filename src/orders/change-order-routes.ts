@@ -21,14 +21,16 @@ import {
   readyExample,
 } from './order-examples.ts'
 import { readAccessibleOrder, readOrder } from './order-queries.ts'
-import { orderReplyOf, orderRouteDefaults, versionHeader } from './order-route-defaults.ts'
+import { orderReplyOf, orderRouteDefaults, versionHeader, withTrackingUrl } from './order-route-defaults.ts'
+import type { TrackingLinks } from './tracking-links.ts'
 
 interface ChangeOrderRoutesOptions {
   database: Database
+  links: TrackingLinks
   wakeDispatcher: WakeDispatcher
 }
 
-export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoutesOptions): Route[] {
+export function changeOrderRoutes({ database, links, wakeDispatcher }: ChangeOrderRoutesOptions): Route[] {
   /**
    * Runs a change and returns the order as it is in the same transaction.
    * @param work returns whether it changed the order and appended an event
@@ -39,11 +41,12 @@ export function changeOrderRoutes({ database, wakeDispatcher }: ChangeOrderRoute
     idempotency: IdempotentRequest | undefined,
     work: (tx: Tx) => Promise<boolean>,
   ): Promise<RouteReply<OrderReply>> {
-    return await withIdempotency(database, idempotency, 200, async tx => {
+    const reply = await withIdempotency(database, idempotency, 200, async tx => {
       if (caller.restaurants) await readAccessibleOrder(tx, caller, orderId)
       if (await work(tx)) tx.afterCommit(wakeDispatcher)
       return orderReplyOf(await readOrder(tx, orderId))
     })
+    return withTrackingUrl(reply, links)
   }
 
   const readiness = {

@@ -157,6 +157,13 @@ const shortageReply = z
   })
   .meta({ id: 'Shortage', description: 'Item of which an order requested more than was available' })
 
+const trackingUrl = z.string().meta({
+  format: 'uri',
+  description:
+    'Link for the customer, to the live page of this order. Everybody who has it may follow the order, without signing in. Valid until 24 hours after the order ends',
+  example: `http://localhost:8000/track/${demoIds.order}#t=kq3VqJ0mT2b8Wc5yXz1aNg`,
+})
+
 const readyAt = timestamp(
   'Time at which the order became ready; null: it is not ready, or left the kitchen without being made ready',
 ).nullable()
@@ -179,6 +186,7 @@ export const placedOrderReply = z
       .meta({ description: 'Becomes PREPARING or, with insufficient stock, CANCELLED asynchronously' }),
     ...totals,
     client_reference: clientReferenceReply,
+    tracking_url: trackingUrl,
   })
   .meta({ id: 'PlacedOrder', description: 'Order at the time of the response that accepted it' })
 
@@ -283,6 +291,7 @@ export const orderReply = z
       }),
     ready_at: readyAt,
     updated_at: updatedAt,
+    tracking_url: trackingUrl,
     timeline: z.array(transitionReply).meta({ description: 'All transitions so far, oldest first' }),
   })
   .meta({ id: 'Order', description: 'Order with its items and all its transitions' })
@@ -290,3 +299,5 @@ export const orderReply = z
 export type PlacedOrderReply = z.infer<typeof placedOrderReply>
 export type ListedOrderReply = z.infer<typeof listedOrderReply>
 export type OrderReply = z.infer<typeof orderReply>
+/** A representation before `TrackingLinks` adds the link, which is neither stored nor published. */
+export type Unlinked<Reply> = Omit<Reply, 'tracking_url'>

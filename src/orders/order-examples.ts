@@ -17,6 +17,7 @@ export const placedExample: PlacedOrderReply = {
   items: [{ menu_item_id: demoIds.margherita, name: 'Pizza Margherita', price: '9.50', quantity: 1 }],
   placed_at: placedAt,
   client_reference: null,
+  tracking_url: `http://localhost:8000/track/${demoIds.order}#t=kq3VqJ0mT2b8Wc5yXz1aNg`,
 }
 
 export const orderExample: OrderReply = {

@@ -6,11 +6,13 @@ import { changeOrderRoutes } from './change-order-routes.ts'
 import { placeOrderRoutes } from './place-order-routes.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 import { readOrderRoutes } from './read-order-routes.ts'
+import type { TrackingLinks } from './tracking-links.ts'
 
 export interface OrderRoutesOptions {
   database: Database
   placement: PlacementQueue
   cursors: Cursors
+  links: TrackingLinks
   wakeDispatcher: WakeDispatcher
 }
 

@@ -10,23 +10,31 @@ import type { StoredReply } from '../platform/idempotent-request.ts'
 import { newIdInSlotOf } from '../platform/slots.ts'
 import type { PlacedOrder, PlaceOrder } from './decide-placement.ts'
 import { findReferencedOrder } from './find-referenced-order.ts'
-import { type PlacedOrderReply, placedOrderReply, placeOrderBody } from './order-contract.ts'
+import { type PlacedOrderReply, placedOrderReply, placeOrderBody, type Unlinked } from './order-contract.ts'
 import { placedExample } from './order-examples.ts'
+import { withTrackingUrl } from './order-route-defaults.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 import { presentPlacedOrder } from './present-order.ts'
+import type { TrackingLinks } from './tracking-links.ts'
 
 interface PlaceOrderRoutesOptions {
   database: Database
   placement: PlacementQueue
+  links: TrackingLinks
   wakeDispatcher: WakeDispatcher
 }
 
-export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceOrderRoutesOptions): Route[] {
+export function placeOrderRoutes({
+  database,
+  placement,
+  links,
+  wakeDispatcher,
+}: PlaceOrderRoutesOptions): Route[] {
   /**
    * Places an order, or returns the reply to an earlier request with the same key or reference.
    * That one counts also when the order would be refused now, because the menu has changed since.
    */
-  async function place(request: PlaceOrder, path: string): Promise<RouteReply<PlacedOrderReply>> {
+  async function place(request: PlaceOrder, path: string): Promise<RouteReply<Unlinked<PlacedOrderReply>>> {
     try {
       const order = await placement.place(request)
       wakeDispatcher()
@@ -43,9 +51,9 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
   async function findEarlierReply(
     request: PlaceOrder,
     path: string,
-  ): Promise<RouteReply<PlacedOrderReply> | undefined> {
+  ): Promise<RouteReply<Unlinked<PlacedOrderReply>> | undefined> {
     const { idempotency } = request
-    const stored = idempotency && (await findStoredReply<PlacedOrderReply>(database, idempotency))
+    const stored = idempotency && (await findStoredReply<Unlinked<PlacedOrderReply>>(database, idempotency))
     if (stored) return stored
     const order = await findReferencedOrder(database, request)
     return order && markAsReplayed(replyOf(order, path))
@@ -79,14 +87,14 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
         'restaurant-not-found',
         new ClientReferenceReused(demoIds.order),
       ],
-      handle: ({ body, path, trace, caller, idempotency }) => {
+      handle: async ({ body, path, trace, caller, idempotency }) => {
         assertCanAccess(caller, body.restaurant_id, 'restaurant', body.restaurant_id)
         const storedReply = (order: PlacedOrder): StoredReply => ({
           status: 202,
           headers: {},
           ...replyOf(order, path),
         })
-        return place(
+        const reply = await place(
           {
             ...body,
             by: caller.name,
@@ -97,6 +105,7 @@ export function placeOrderRoutes({ database, placement, wakeDispatcher }: PlaceO
           },
           path,
         )
+        return withTrackingUrl(reply, links)
       },
     }),
   ]
@@ -109,6 +118,6 @@ const NOT_DECIDED = new Set<ErrorCode>(['overloaded', 'database-unavailable'])
 function replyOf(
   order: Parameters<typeof presentPlacedOrder>[0],
   path: string,
-): RouteReply<PlacedOrderReply> {
+): RouteReply<Unlinked<PlacedOrderReply>> {
   return { body: presentPlacedOrder(order), headers: { Location: `${path}/${order.order_id}` } }
 }

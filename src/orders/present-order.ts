@@ -2,7 +2,7 @@ import { formatMoney } from '../platform/money.ts'
 import { orderCode } from '../platform/order-code.ts'
 import type { PlacedOrder } from './decide-placement.ts'
 import type { ListedOrder } from './list-orders.ts'
-import type { ListedOrderReply, OrderReply, PlacedOrderReply } from './order-contract.ts'
+import type { ListedOrderReply, OrderReply, PlacedOrderReply, Unlinked } from './order-contract.ts'
 import type { OrderRecord } from './order-queries.ts'
 
 /** Representations of orders. */
@@ -10,7 +10,7 @@ import type { OrderRecord } from './order-queries.ts'
 /** Returns the order as it was placed, whatever its status has become. */
 export function presentPlacedOrder(
   order: Omit<PlacedOrder, 'items'> & Pick<OrderRecord, 'items'>,
-): PlacedOrderReply {
+): Unlinked<PlacedOrderReply> {
   const { order_id, restaurant_id, currency, currency_decimals, total_minor, items, placed_at } = order
   return {
     order_id,
@@ -25,7 +25,7 @@ export function presentPlacedOrder(
   }
 }
 
-export function presentOrder(order: OrderRecord): OrderReply {
+export function presentOrder(order: OrderRecord): Unlinked<OrderReply> {
   const {
     order_id,
     restaurant_id,

@@ -8,10 +8,17 @@ import { listOrders } from './list-orders.ts'
 import { listedOrderReply, listOrdersQuery, orderReply } from './order-contract.ts'
 import { listedExample, orderExample } from './order-examples.ts'
 import { readAccessibleOrder } from './order-queries.ts'
-import { orderReplyOf, orderRouteDefaults, versionHeader } from './order-route-defaults.ts'
+import { orderReplyOf, orderRouteDefaults, versionHeader, withTrackingUrl } from './order-route-defaults.ts'
 import { presentListedOrder } from './present-order.ts'
+import type { TrackingLinks } from './tracking-links.ts'
 
-export function readOrderRoutes({ database, cursors }: { database: Database; cursors: Cursors }): Route[] {
+interface ReadOrderRoutesOptions {
+  database: Database
+  cursors: Cursors
+  links: TrackingLinks
+}
+
+export function readOrderRoutes({ database, cursors, links }: ReadOrderRoutesOptions): Route[] {
   return [
     route({
       method: 'get',
@@ -71,7 +78,7 @@ export function readOrderRoutes({ database, cursors }: { database: Database; cur
       replyHeaders: versionHeader,
       conditional: true,
       handle: async ({ params: { order_id }, caller }) =>
-        orderReplyOf(await readAccessibleOrder(database, caller, order_id)),
+        withTrackingUrl(orderReplyOf(await readAccessibleOrder(database, caller, order_id)), links),
     }),
   ]
 }

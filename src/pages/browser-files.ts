@@ -14,7 +14,7 @@ export interface BrowserFile {
 
 const sources = join(import.meta.dirname, '..')
 
-/** The modules of packages that the modules of the pages import, directly or indirectly, by package. */
+/** The modules of packages that the pages import, directly or indirectly, by package. */
 const packageModules = {
   'lit-html': [
     'lit-html.js',

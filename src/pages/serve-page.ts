@@ -8,6 +8,10 @@ export interface PageOptions {
   /** of the path and the folder, e.g. `board` for `/board` and `src/board/browser` */
   name: string
   title: string
+  /** by default the name; one with an id has the assets beside the page */
+  path?: string
+  /** Search engines must not list the page. */
+  isPrivate?: boolean
 }
 
 /**
@@ -15,7 +19,7 @@ export interface PageOptions {
  * data, so everybody may read them. The files are read at the first request.
  */
 export function servePage(options: PageOptions): Router {
-  const { name } = options
+  const { name, path = `/${name}`, isPrivate = false } = options
   const router = new Router()
   let reading: Promise<Page> | undefined
   const page = async () => {
@@ -27,12 +31,13 @@ export function servePage(options: PageOptions): Router {
       throw error
     }
   }
-  serveHtml(router, `/${name}`, async ctx => {
+  serveHtml(router, path, async ctx => {
     const { html, policy } = await page()
     ctx.set('Content-Security-Policy', policy)
+    if (isPrivate) ctx.set('X-Robots-Tag', 'noindex, nofollow')
     return html
   })
-  const assetsPath = assetsPathOf(name)
+  const assetsPath = `${name}/assets`
   router.get(`/${assetsPath}/*path`, async ctx => {
     const { files } = await page()
     const file = files.get(ctx.path.slice(`/${assetsPath}/`.length))
@@ -43,8 +48,8 @@ export function servePage(options: PageOptions): Router {
   return router
 }
 
-/** relative to the page, so that it works under any path of a proxy */
-const assetsPathOf = (name: string) => `${name}/assets`
+/** Relative to the page, so that it works under any path of a proxy. */
+const assetsPathOf = ({ name, path }: PageOptions) => (path === undefined ? `${name}/assets` : 'assets')
 
 interface Page {
   html: string
@@ -55,7 +60,7 @@ interface Page {
 
 async function readPage(options: PageOptions): Promise<Page> {
   const files = await readBrowserFiles(['pages/browser', `${options.name}/browser`])
-  const imports = JSON.stringify({ imports: importsOf(assetsPathOf(options.name)) })
+  const imports = JSON.stringify({ imports: importsOf(assetsPathOf(options)) })
   return {
     html: htmlOf(options, files, imports),
     policy: contentSecurityPolicy(imports),
@@ -67,9 +72,10 @@ async function readPage(options: PageOptions): Promise<Page> {
  * Renders the page. Its `data-version` changes with every file, so that an open page can find that
  * it is outdated.
  */
-function htmlOf({ name, title }: PageOptions, files: readonly BrowserFile[], imports: string): string {
+function htmlOf(options: PageOptions, files: readonly BrowserFile[], imports: string): string {
+  const { name, title, isPrivate = false } = options
   const version = createHash('sha256').update(JSON.stringify(files)).digest('hex')
-  const assetsPath = assetsPathOf(name)
+  const assetsPath = assetsPathOf(options)
   const links = files.flatMap(({ path, type }) =>
     type === 'svg'
       ? []
@@ -80,7 +86,7 @@ function htmlOf({ name, title }: PageOptions, files: readonly BrowserFile[], imp
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
+<meta name="referrer" content="no-referrer">${isPrivate ? ROBOTS : ''}
 <title>${title}</title>
 <link rel="icon" href="${assetsPath}/pages/browser/icon.svg">
 <script type="importmap">${imports}</script>
@@ -94,6 +100,8 @@ ${links.join('\n')}
 </html>
 `
 }
+
+const ROBOTS = '\n<meta name="robots" content="noindex, nofollow">'
 
 /** Allows our own files, the import map by its hash, and HTML only from templates of lit-html. */
 function contentSecurityPolicy(imports: string): string {

@@ -194,6 +194,11 @@ const streams = {
   STREAM_PER_CALLER_COUNT: count(1, 100_000)
     .default(500)
     .describe('Open event streams per authenticated client and API process.'),
+  TRACK_STREAM_COUNT: count(0, 100_000)
+    .default(1_000)
+    .describe(
+      'Open streams of tracking pages per API process, which `STREAM_COUNT` does not count. Beyond it, the pages poll.',
+    ),
 }
 
 const otlpEndpoint = () => httpUrl().optional()

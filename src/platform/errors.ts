@@ -25,6 +25,8 @@ export type ErrorCode =
   | 'restaurant-not-found'
   | 'menu-item-not-found'
   | 'order-not-found'
+  | 'tracking-link-invalid'
+  | 'tracking-link-expired'
   | 'webhook-not-found'
   | 'too-many-secrets'
   | 'delivery-not-found'
@@ -231,6 +233,18 @@ export class TooManyFailedLogins extends TooManyRequests {
 
   constructor(seconds: number) {
     super('too-many-failed-logins', 'Too many invalid tokens from your address', seconds)
+  }
+}
+
+/** The order of a tracking link ended too long ago. */
+export class TrackingLinkExpired extends ExpectedError {
+  override name = 'TrackingLinkExpired'
+
+  constructor() {
+    super(
+      'tracking-link-expired',
+      'This link has expired, because the order ended more than 24 hours ago; ask the restaurant about the order',
+    )
   }
 }
 

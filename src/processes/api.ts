@@ -28,6 +28,7 @@ import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
+import { TrackingLinks } from '../orders/tracking-links.ts'
 import { wakeByNotify } from '../outbox/notify-channels.ts'
 import { servePage } from '../pages/serve-page.ts'
 import {
@@ -41,6 +42,7 @@ import type { Logger } from '../platform/log.ts'
 import { EventTailer } from '../streams/event-tailer.ts'
 import type { RestaurantStreamOptions } from '../streams/restaurant-stream.ts'
 import { streamRoutes } from '../streams/stream-routes.ts'
+import { trackingPages } from '../streams/tracking-pages.ts'
 import { timelineRoutes } from '../timeline/timeline-routes.ts'
 import { deliveryRoutes } from '../webhooks/delivery-routes.ts'
 import { type WebhookRoutesOptions, webhookRoutes } from '../webhooks/webhook-routes.ts'
@@ -88,6 +90,8 @@ export function apiRoutes(
 /** Authenticators cache a key for 30 s, so a revoked key loses its streams within a minute. */
 const STREAM_RECHECK_MS = 25_000
 const STREAM_HEARTBEAT_MS = 15_000
+/** Of one order: the people who have its link. */
+const STREAMS_PER_CUSTOMER_COUNT = 10
 
 /**
  * Starts the API.
@@ -114,6 +118,7 @@ export async function startApi(
   const wakeDispatcher = pipeline ? () => pipeline.wake() : wakeByNotify(database, log)
   const placement = new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT)
   const basePath = basePathOf(config)
+  const links = await TrackingLinks.open(database, config.PUBLIC_URL)
   const routes = apiRoutes({
     database,
     cursors: await Cursors.open(database),
@@ -124,6 +129,7 @@ export async function startApi(
       reader.wake()
     },
     reader,
+    links,
     publicUrl: config.PUBLIC_URL,
     servedSlots: config.CELL_SLOTS,
     allowPrivateWebhooks: config.WEBHOOK_ALLOW_PRIVATE,
@@ -136,6 +142,16 @@ export async function startApi(
       recheckMs: STREAM_RECHECK_MS,
     },
     log,
+  )
+  const customerStreams = new EventStreams(
+    {
+      maxCount: config.TRACK_STREAM_COUNT,
+      maxPerCallerCount: STREAMS_PER_CUSTOMER_COUNT,
+      heartbeatMs: STREAM_HEARTBEAT_MS,
+      recheckMs: STREAM_RECHECK_MS,
+    },
+    log,
+    'customers',
   )
   const perMinute = rateLimitOf(config)
   const metrics = createMetrics(pipeline && (() => pipeline.metrics()))
@@ -155,6 +171,16 @@ export async function startApi(
         problemPages(),
         schemaPages(eventSchemas(config.PUBLIC_URL)),
         servePage({ name: 'board', title: 'Comanda board' }),
+        servePage({ name: 'track', title: 'Your order', path: '/track/:order_id', isPrivate: true }),
+        trackingPages({
+          database,
+          reader,
+          links,
+          streams: customerStreams,
+          log,
+          wrongTokensPerMinute: config.FAILED_LOGINS_PER_MINUTE,
+          servedSlots: config.CELL_SLOTS,
+        }),
         signOutPages(sessions),
       ],
       callers: [
@@ -207,6 +233,7 @@ export async function startApi(
       drain()
       for (const stop of stopMeasuring) stop()
       streams.drain()
+      customerStreams.drain()
       await stopInBudget(budgetMs, {
         finish: async graceMs =>
           void (await Promise.all([connections.close(graceMs), reader.stop(), heartbeat.stop()])),

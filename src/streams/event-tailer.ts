@@ -20,11 +20,13 @@ interface Topic {
 /** A stream that receives new events. */
 export interface Subscription {
   readonly topic: Topic
+  /** what is rendered: CloudEvents, or the steps that the customer of an order may see */
+  readonly format: 'events' | 'steps'
   /** the events that the stream has received; the tailer advances it */
   position: SnapshotPosition
   /**
    * Renders new events as bytes of a stream: once for all subscriptions of a topic with the same
-   * position.
+   * position and format.
    * @param events at least one, sorted
    */
   render(events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition): string
@@ -141,9 +143,11 @@ export class EventTailer {
     for (const [name, ofTopic] of Map.groupBy(due, ({ topic }) => nameOf(topic))) {
       const topicEvents = byTopic.get(name)
       if (!topicEvents) continue
-      for (const [from, subscriptions] of Map.groupBy(ofTopic, ({ position }) => position)) {
+      for (const subscriptions of groupAlike(ofTopic)) {
+        const [first] = subscriptions
+        const { position: from } = first
         const unseen = topicEvents.filter(({ xid }) => !isWithin(from, xid))
-        const rendered = unseen.length > 0 && subscriptions[0]?.render(unseen, from, to)
+        const rendered = unseen.length > 0 && first.render(unseen, from, to)
         if (!rendered) continue
         const open = subscriptions.filter(subscription => this.#subscriptions.get(name)?.has(subscription))
         for (const subscription of open) subscription.send(rendered, unseen)
@@ -152,6 +156,15 @@ export class EventTailer {
     }
     recordLag(events)
   }
+}
+
+/** Groups the subscriptions of a topic that get the same bytes. */
+function groupAlike(ofTopic: readonly Subscription[]): [Subscription, ...Subscription[]][] {
+  const byPosition = Map.groupBy(ofTopic, ({ position }) => position).values()
+  return [...byPosition].flatMap(alike => [...Map.groupBy(alike, ({ format }) => format).values()]) as [
+    Subscription,
+    ...Subscription[],
+  ][]
 }
 
 const bodies = new WeakMap<NewEvent, string>()

@@ -16,6 +16,7 @@ import { frameOf } from '../http/sse/event-stream.ts'
 import { isFinal } from '../orders/order.ts'
 import { type OrderRecord, orderColumns } from '../orders/order-queries.ts'
 import { presentOrder } from '../orders/present-order.ts'
+import type { TrackingLinks } from '../orders/tracking-links.ts'
 import { nowMs } from '../platform/clock.ts'
 import { ExpectedError, NotFound } from '../platform/errors.ts'
 import { bodyOf, type EventTailer } from './event-tailer.ts'
@@ -24,6 +25,7 @@ interface OrderStreamOptions {
   database: Database
   reader: EventTailer
   publicUrl: string
+  links: TrackingLinks
 }
 
 /**
@@ -56,7 +58,7 @@ export function parseResumeEvent(lastEventId: string): ResumeEvent {
  * @throws NotFound
  */
 export async function orderStream(
-  { database, reader, publicUrl }: OrderStreamOptions,
+  { database, reader, publicUrl, links }: OrderStreamOptions,
   orderId: string,
   after: ResumeEvent | undefined,
 ): Promise<StreamReply> {
@@ -82,7 +84,7 @@ export async function orderStream(
     const last = events.at(-1)
     const hasLast = last && (!isOver || sequenceOf(last) === finalSequence)
     const id = hasLast ? resumeIdOf(last) : String(finalSequence)
-    return frameOf('snapshot', id, JSON.stringify(presentOrder(order)))
+    return frameOf('snapshot', id, JSON.stringify(links.addTo(presentOrder(order))))
   }
 
   return {
@@ -96,7 +98,16 @@ export async function orderStream(
         if (sent.some(isFinalEvent)) stream.end()
       }
       const restart = () => stream.end()
-      stream.onClose(reader.subscribe({ topic: { restaurantId, orderId }, position, render, send, restart }))
+      stream.onClose(
+        reader.subscribe({
+          topic: { restaurantId, orderId },
+          format: 'events',
+          position,
+          render,
+          send,
+          restart,
+        }),
+      )
     },
   }
 }

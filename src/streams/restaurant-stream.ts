@@ -20,6 +20,7 @@ import type { OrderStatus } from '../orders/order.ts'
 import type { OrderRecord } from '../orders/order-queries.ts'
 import { presentOrder } from '../orders/present-order.ts'
 import { readOpenOrders } from '../orders/read-open-orders.ts'
+import type { TrackingLinks } from '../orders/tracking-links.ts'
 import { nowMs } from '../platform/clock.ts'
 import { bodyOf, type EventTailer } from './event-tailer.ts'
 import type { RestaurantSnapshot } from './restaurant-snapshot-contract.ts'
@@ -39,6 +40,7 @@ export interface RestaurantStreamOptions {
   cursors: Cursors
   reader: EventTailer
   publicUrl: string
+  links: TrackingLinks
 }
 
 /**
@@ -50,7 +52,7 @@ export interface RestaurantStreamOptions {
  * @throws NotFound, resume-point-invalid
  */
 export async function restaurantStream(
-  { database, cursors, reader, publicUrl }: RestaurantStreamOptions,
+  { database, cursors, reader, publicUrl, links }: RestaurantStreamOptions,
   restaurantId: string,
   statuses: readonly OrderStatus[],
   lastEventId: string | undefined,
@@ -97,7 +99,9 @@ export async function restaurantStream(
     const frames = Array.from({ length: part_count }, (_, index) => {
       const snapshot: RestaurantSnapshot = {
         restaurant: presentRestaurant(restaurant),
-        open_orders: shown.slice(index * ORDERS_PER_FRAME, (index + 1) * ORDERS_PER_FRAME).map(presentOrder),
+        open_orders: shown
+          .slice(index * ORDERS_PER_FRAME, (index + 1) * ORDERS_PER_FRAME)
+          .map(order => links.addTo(presentOrder(order))),
         has_more_open_orders: orders.length > MAX_OPEN_COUNT,
         part: index + 1,
         part_count,
@@ -134,6 +138,7 @@ export async function restaurantStream(
     start: async stream => {
       const subscription = {
         topic: { restaurantId },
+        format: 'events' as const,
         position: await catchUp(stream, first),
         render: (events: readonly NewEvent[], from: SnapshotPosition, to: SnapshotPosition) =>
           frames(events, from, to).join(''),

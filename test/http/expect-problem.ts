@@ -34,6 +34,8 @@ const statuses = {
   'restaurant-not-found': 404,
   'menu-item-not-found': 404,
   'order-not-found': 404,
+  'tracking-link-invalid': 403,
+  'tracking-link-expired': 410,
   'webhook-not-found': 404,
   'too-many-secrets': 409,
   'delivery-not-found': 404,

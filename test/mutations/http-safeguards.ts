@@ -3,6 +3,7 @@ import type { Safeguard } from './safeguards.ts'
 const authorisation = ['test/http/authorisation.test.ts']
 const jwt = ['test/http/jwt.test.ts']
 const limits = ['test/http/limits.test.ts']
+const tracking = ['test/http/tracking.test.ts']
 const input = ['test/http/bad-input.test.ts']
 
 /** Authentication, authorization, and limits on what clients can send. */
@@ -194,6 +195,48 @@ export const httpSafeguards: Safeguard[] = [
     file: 'src/http/idempotency.ts',
     edits: [['if (stored.fingerprint !== fingerprint)', "if (stored.fingerprint === '')"]],
     tests: ['test/http/idempotency.test.ts'],
+  },
+  {
+    name: 'tracking-token',
+    about: "the comparison of a tracking token with the order's",
+    file: 'src/orders/tracking-links.ts',
+    edits: [[" && timingSafeEqual(Buffer.from(token, 'base64url'), this.#sign(orderId))", '']],
+    tests: tracking,
+  },
+  {
+    name: 'tracking-query',
+    about: 'the refusal of a query in requests of tracking pages',
+    file: 'src/streams/tracking-pages.ts',
+    edits: [["if (!params || ctx.querystring !== '')", 'if (!params)']],
+    tests: tracking,
+  },
+  {
+    name: 'tracking-expiry',
+    about: 'the end of a tracking link',
+    file: 'src/streams/tracked-order.ts',
+    edits: [['  if (row.is_expired) throw new TrackingLinkExpired()\n', '']],
+    tests: tracking,
+  },
+  {
+    name: 'tracking-reason',
+    about: 'the restriction of reasons to OUT_OF_STOCK',
+    file: 'src/streams/tracked-order.ts',
+    edits: [['return reason === OUT_OF_STOCK ? reason : null', 'return reason as typeof OUT_OF_STOCK']],
+    tests: tracking,
+  },
+  {
+    name: 'tracking-guesses',
+    about: 'the limit of wrong tracking tokens',
+    file: 'src/streams/tracking-pages.ts',
+    edits: [['wrongTokensPerMinute === 0', 'wrongTokensPerMinute >= 0']],
+    tests: tracking,
+  },
+  {
+    name: 'tracking-streams',
+    about: 'the limit of streams of tracking pages apart',
+    file: 'src/processes/api.ts',
+    edits: [['streams: customerStreams,', 'streams,']],
+    tests: tracking,
   },
   {
     name: 'cors-origins',

@@ -47,6 +47,7 @@ function orderAt(status: OrderReply['status'], reason: string | null = null): Or
     notes: null,
     cancellation_reason: reason,
     shortages: null,
+    tracking_url: 'https://shop.example/track',
     ready_at: null,
     updated_at: placed.placed_at,
     timeline: [

@@ -1,6 +1,7 @@
 import type { Answer, Api } from '../../pages/browser/api.ts'
 import type { ServerClock } from '../../pages/browser/clock.ts'
 import { urgencyOf } from '../../pages/browser/clock.ts'
+import { type Connection, Follower, type StreamEvent } from '../../pages/browser/follow.ts'
 import { newKey } from '../../pages/browser/new-key.ts'
 import type { Session } from '../../pages/browser/session.ts'
 import { Alarm } from './alarm.ts'
@@ -15,7 +16,6 @@ import {
   matches,
   shownCodes,
 } from './columns.ts'
-import { type Connection, Follower, type StreamEvent } from './follow.ts'
 import { type Gesture, Gestures } from './gestures.ts'
 import { inWords, newsOf } from './news.ts'
 import { sendGesture } from './send-gesture.ts'

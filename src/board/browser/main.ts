@@ -3,6 +3,7 @@ import { Api } from '../../pages/browser/api.ts'
 import { ServerClock } from '../../pages/browser/clock.ts'
 import type { Session } from '../../pages/browser/session.ts'
 import { untilSignedIn } from '../../pages/browser/sign-in.ts'
+import { wakeAndRest } from '../../pages/browser/wake-and-rest.ts'
 import type { Restaurant } from './api-types.ts'
 import { Board } from './board.ts'
 import { Screen } from './screen.ts'
@@ -12,8 +13,6 @@ import { keepAwake } from './wake-lock.ts'
 
 const TICK_MS = 1_000
 const RETRY_MS = 3_000
-/** A page in the background for this long leaves its connection to others. */
-const REST_AFTER_MS = 60_000
 
 const SIGN_IN_HINT = html`An operator makes a key for a screen with
   <code>npm run keys -- --create pass-1 --screen --restaurant …</code>.`
@@ -85,14 +84,7 @@ function openBoard(session: Session, restaurantId: string): void {
   board.readUrl()
   board.start()
   setInterval(() => board.tick(), TICK_MS)
-  let resting: ReturnType<typeof setTimeout> | undefined
-  document.addEventListener('visibilitychange', () => {
-    clearTimeout(resting)
-    if (document.hidden) resting = setTimeout(() => board.rest(), REST_AFTER_MS)
-    else board.wake()
-  })
-  addEventListener('online', () => board.wake())
-  addEventListener('pageshow', () => board.wake())
+  wakeAndRest(board)
   addEventListener('pagehide', () => board.gestures.flush())
   addEventListener('popstate', () => board.readUrl())
   keepAwake()

@@ -1,6 +1,6 @@
-import { hkdfSync } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeJwt, errors } from 'jose'
 import type { Context } from 'koa'
+import { deriveApiKey } from '../../db/read-api-secret.ts'
 import type { Sql } from '../../db/transaction.ts'
 import { nowMs } from '../../platform/clock.ts'
 import { ExpectedError } from '../../platform/errors.ts'
@@ -11,7 +11,6 @@ const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict'
 /** Browsers keep at least this many bytes of a cookie with its attributes. */
 const MAX_COOKIE_BYTES = 4_096
 const KEY_SESSION_SECONDS = 30 * 24 * 60 * 60
-const KEY_BYTES = 32
 const SAFE_METHODS = new Set(['GET', 'HEAD'])
 
 /**
@@ -30,10 +29,7 @@ export class Sessions {
 
   /** Derives the key from the secret that all API processes of the database share. */
   static async open(sql: Sql, publicUrl: string): Promise<Sessions> {
-    const [secret] = await sql.query<{ value: Buffer }>(secretSql)
-    if (!secret) throw new Error('api_secrets has no cursor secret: was its row deleted?')
-    const key = hkdfSync('sha256', secret.value, '', 'comanda session', KEY_BYTES)
-    return new Sessions(new Uint8Array(key), publicUrl)
+    return new Sessions(await deriveApiKey(sql, 'session'), publicUrl)
   }
 
   /**
@@ -104,9 +100,3 @@ function expiryOf(token: string): number | undefined {
     throw error
   }
 }
-
-const secretSql = `
-  select value
-  from api_secrets
-  where name = 'cursor'
-`

@@ -12,7 +12,8 @@ export function serveHtml(
 ): void {
   router.get(path, async ctx => {
     if (ctx.path.endsWith('/')) {
-      ctx.redirect(`..${path.slice(path.lastIndexOf('/'))}${ctx.search}`)
+      const here = ctx.path.slice(0, -1)
+      ctx.redirect(`..${here.slice(here.lastIndexOf('/'))}${ctx.search}`)
       return
     }
     ctx.body = await render(ctx)

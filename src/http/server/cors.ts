@@ -28,6 +28,7 @@ const ALLOWED = [
   'If-None-Match',
   'Last-Event-ID',
   'X-Request-Id',
+  'Tracking-Token',
   'Traceparent',
   'Tracestate',
   'Baggage',

@@ -5,7 +5,7 @@ import type { Logger } from '../../platform/log.ts'
 import { Semaphore } from '../../platform/semaphore.ts'
 import type { StreamReply } from '../route-reply.ts'
 import { SseStream } from './event-stream.ts'
-import { countDropped, countOpen, recordLimit } from './stream-metrics.ts'
+import { countDropped, countOpen, recordLimit, type StreamAudience } from './stream-metrics.ts'
 
 export interface StreamLimits {
   /** open streams of this process */
@@ -38,12 +38,13 @@ interface OpenStream {
 export type Recheck = () => Promise<Caller>
 
 /**
- * The event streams of this process: limits their number, sends heartbeats and reauthorizes
- * callers.
+ * The event streams of this process to one audience: limits their number, sends heartbeats and
+ * reauthorizes callers.
  */
 export class EventStreams {
   readonly #limits: StreamLimits
   readonly #log: Logger
+  readonly #audience: StreamAudience
   readonly #open = new Set<OpenStream>()
   readonly #byCaller = new Map<string, number>()
   readonly #opening = new Semaphore(OPENING_COUNT)
@@ -51,10 +52,11 @@ export class EventStreams {
   #draining = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(limits: StreamLimits, log: Logger) {
+  constructor(limits: StreamLimits, log: Logger, audience: StreamAudience = 'callers') {
     this.#limits = limits
     this.#log = log
-    recordLimit(limits.maxCount)
+    this.#audience = audience
+    recordLimit(audience, limits.maxCount)
   }
 
   /**
@@ -88,7 +90,7 @@ export class EventStreams {
     }
     const stream = new SseStream(response, () => {
       this.#log.info({ caller: caller.id }, 'event stream closed: its client does not read')
-      countDropped('slow')
+      countDropped(this.#audience, 'slow')
     })
     const entry = {
       stream,
@@ -99,11 +101,11 @@ export class EventStreams {
       isBeingChecked: false,
     }
     this.#open.add(entry)
-    countOpen(1)
+    countOpen(this.#audience, 1)
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
     stream.onClose(() => {
       this.#open.delete(entry)
-      countOpen(-1)
+      countOpen(this.#audience, -1)
       release()
       if (this.#open.size === 0) {
         clearInterval(this.#timer)
@@ -174,7 +176,7 @@ export class EventStreams {
 
   #revoke({ stream, caller }: OpenStream): void {
     this.#log.info({ caller: caller.id }, 'event stream closed: its caller has lost access')
-    countDropped('unauthorised')
+    countDropped(this.#audience, 'unauthorised')
     stream.end()
   }
 }

@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser'
-import { answerOf } from '../../pages/browser/api.ts'
-import type { ServerClock } from '../../pages/browser/clock.ts'
+import { answerOf } from './api.ts'
+import type { ServerClock } from './clock.ts'
 
 /** What the board knows about its connection. */
 export type Connection =
@@ -24,11 +24,15 @@ export interface StreamEvent {
 
 export interface FollowOptions {
   url: string
+  /** of each request */
+  headers?: Record<string, string>
   clock: ServerClock
   onEvents: (events: StreamEvent[]) => void
   onConnection: (connection: Connection) => void
   /** Without any byte for this time, the line is dead. The server sends a heartbeat every 15 s. */
   silenceMs?: number
+  /** After an answer with `Retry-After`, the next attempt is not before this time. */
+  minRetrySeconds?: number
 }
 
 const SILENCE_MS = 35_000
@@ -48,6 +52,8 @@ const NEW_MS = 2_000
 const MIN_DELAY_MS = 500
 const MAX_DELAY_MS = 10_000
 const REFUSED_DELAY_MS = 30_000
+/** Statuses of answers that another attempt does not change soon. */
+const REFUSALS = new Set([403, 404, 410])
 
 const MIN_RETRY_AFTER_SECONDS = 0.5
 const MAX_RETRY_AFTER_SECONDS = 60
@@ -161,6 +167,7 @@ export class Follower {
       this.#touch()
       response = await fetchWithin(HEADERS_MS, this.#options.url, {
         headers: {
+          ...this.#options.headers,
           accept: 'text/event-stream',
           ...(this.#lastEventId === undefined ? {} : { 'last-event-id': this.#lastEventId }),
         },
@@ -187,13 +194,14 @@ export class Follower {
       this.#setConnection({ state: 'signed-out' })
       return REFUSED_DELAY_MS
     }
-    if (status === 403 || status === 404) {
+    if (REFUSALS.has(status)) {
       this.#setConnection({ state: 'refused', problem })
       return REFUSED_DELAY_MS
     }
     this.#setConnection({ state: 'lost', problem })
     if (retryAfterSeconds === undefined) return this.#nextDelay()
-    const seconds = Math.min(Math.max(retryAfterSeconds, MIN_RETRY_AFTER_SECONDS), MAX_RETRY_AFTER_SECONDS)
+    const { minRetrySeconds = MIN_RETRY_AFTER_SECONDS } = this.#options
+    const seconds = Math.min(Math.max(retryAfterSeconds, minRetrySeconds), MAX_RETRY_AFTER_SECONDS)
     return seconds * 1_000 * (1 + Math.random() / 2)
   }
 

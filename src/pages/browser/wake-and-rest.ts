@@ -1,0 +1,14 @@
+/** A page in the background for this long leaves its connection to others. */
+const REST_AFTER_MS = 60_000
+
+/** Wakes a page when its device or its tab wakes, and lets it rest in the background. */
+export function wakeAndRest(page: { wake: () => void; rest: () => void }): void {
+  let resting: ReturnType<typeof setTimeout> | undefined
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(resting)
+    if (document.hidden) resting = setTimeout(() => page.rest(), REST_AFTER_MS)
+    else page.wake()
+  })
+  addEventListener('online', () => page.wake())
+  addEventListener('pageshow', () => page.wake())
+}
