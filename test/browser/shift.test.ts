@@ -22,7 +22,7 @@ import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling } from '
 /** More than one part of a snapshot. */
 const MANY = 110
 
-/** The board through a shift. `npm run bench:board` does the same with more orders, and times it. */
+/** The board through a shift: a rush, sleep, outages, an update, clocks that are wrong. */
 describeInBrowser('a shift at the board in a browser', function () {
   let rig: Awaited<ReturnType<typeof BoardRig.start>>
 

@@ -60,7 +60,7 @@ export function columnsOf(state: BoardState, nowMs: number): Column[] {
   return columnNames.map(name => ({ name, orders: (byColumn.get(name) ?? []).toSorted(byAge) }))
 }
 
-/** Keeps the columns for a second or until the state changes: one drawing needs them several times. */
+/** Keeps the columns for a second, or until the state changes: each drawing needs them often. */
 export class ColumnCache {
   #state: BoardState | undefined
   #second = 0

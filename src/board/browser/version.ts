@@ -6,8 +6,8 @@ const POLL_MS = 1_000
 
 /**
  * A board is open for weeks. Compares the version of the page with the server's after each
- * reconnect and every ten minutes, and loads the new one when no gesture is open, no cancelled order
- * waits to be acknowledged, and no person has touched the board for 10 s.
+ * reconnect and every ten minutes, and loads the new one when no gesture is open, no cancelled
+ * order waits to be acknowledged, and no person has touched the board for 10 s.
  */
 export function watchVersion(board: Board): void {
   const { version } = document.documentElement.dataset
