@@ -104,7 +104,11 @@ export class Api {
     return await this.#call(200, 'GET', `/inventory/${menuItemId}`)
   }
 
-  async addWebhook(webhook: { url: string; description: string }): Promise<AddedWebhookReply> {
+  async addWebhook(webhook: {
+    url: string
+    description: string
+    event_types?: string[]
+  }): Promise<AddedWebhookReply> {
     return await this.#call(201, 'POST', '/webhooks', webhook)
   }
 

@@ -63,7 +63,7 @@ export function asItComes(roles: readonly Role[]) {
 }
 
 /** Runs the roles, creates the menus, warms up, calls `measure`, and destroys the system. */
-async function withFreshSystem(
+export async function withFreshSystem(
   system: BenchSystem,
   roles: readonly Role[],
   measure: (fresh: FreshSystem) => Promise<Figures>,

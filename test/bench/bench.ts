@@ -18,7 +18,7 @@ export interface SharedScenario extends Named {
 }
 
 /** Creates a system of its own. */
-interface FreshScenario extends Named {
+export interface FreshScenario extends Named {
   runFresh: (bench: FreshBench) => Promise<Figures>
 }
 

@@ -11,6 +11,8 @@ interface OpenLoad extends Load {
   rate: number
   /** gets each accepted order, and when it was sent, on the clock of `performance.now()` */
   onPlaced?: (orderId: string, sentAt: number) => void
+  /** returns the Idempotency-Key of a request; without it, requests have none */
+  newKey?: () => string
 }
 
 /**
@@ -25,7 +27,8 @@ export async function openLoop({
   seconds,
   rate,
   onPlaced,
-}: OpenLoad): Promise<LoadResult> {
+  newKey,
+}: OpenLoad): Promise<LoadResult & { maxMs: number }> {
   const agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
   const latencies = new Latencies()
   const pending = new Set<Promise<void>>()
@@ -33,7 +36,7 @@ export async function openLoop({
   let errors = 0
   async function send(body: string, agent: Agent | undefined, dueAt: number): Promise<void> {
     const sentAt = performance.now()
-    const accepted = await post(baseUrl, body, agent)
+    const accepted = await post(baseUrl, body, agent, newKey?.())
     latencies.record(performance.now() - dueAt)
     if (accepted === undefined) errors++
     else onPlaced?.((JSON.parse(accepted) as { order_id: string }).order_id, sentAt)
@@ -50,13 +53,28 @@ export async function openLoop({
   await Promise.all(pending)
   const perSecond = (sent - errors) / ((performance.now() - started) / 1_000)
   for (const agent of agents) agent.destroy()
-  return { perSecond, p50Ms: latencies.percentile(50), p99Ms: latencies.percentile(99), errors }
+  return {
+    perSecond,
+    p50Ms: latencies.percentile(50),
+    p99Ms: latencies.percentile(99),
+    maxMs: latencies.percentile(100),
+    errors,
+  }
 }
 
 /** @returns the body of the response; undefined if the order was not accepted */
-async function post(baseUrl: string, body: string, agent: Agent | undefined): Promise<string | undefined> {
+async function post(
+  baseUrl: string,
+  body: string,
+  agent: Agent | undefined,
+  key: string | undefined,
+): Promise<string | undefined> {
   return await new Promise(done => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+    }
     const outgoing = request(baseUrl + ORDERS_PATH, { method: 'POST', agent, headers }, response => {
       let text = ''
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))

@@ -8,7 +8,7 @@ import { loadTool } from './closed-loop.ts'
 import { fillTables } from './fill-tables.ts'
 import { hasH2load } from './flood.ts'
 import { type Results, ratioRows, reportText } from './report.ts'
-import { growthScenarios, scenarios } from './scenarios.ts'
+import { growthScenarios, longScenarios, scenarios } from './scenarios.ts'
 import { writeFigures } from './write-figures.ts'
 
 /**
@@ -24,7 +24,7 @@ await runScript(async () => {
   )
     .option('--rounds <N>', 'number of runs of each scenario', wholeNumber(1, 50), 3)
     .option('--seconds <N>', 'duration of each load', wholeNumber(1, 600), 6)
-    .option('--only <NAMES>', 'names of scenarios, separated by commas (default: all)', names)
+    .option('--only <NAMES>', 'names of scenarios, separated by commas (default: all but retention)', names)
     .option(
       '--grow <N>',
       'number of old orders in a second system, for comparison; 0: no second system',
@@ -41,7 +41,11 @@ await runScript(async () => {
     .option('--json <FILE>', 'file for all figures', nonEmpty, 'bench-results/latest.json')
     .parse()
     .opts()
-  const all = options.grow > 0 ? [...scenarios, ...growthScenarios] : scenarios
+  const all = [
+    ...scenarios,
+    ...(options.grow > 0 ? growthScenarios : []),
+    ...(options.only ? longScenarios : []),
+  ]
   const named = chosen(options.only, all)
   const wanted = hasH2load ? named : named.filter(({ name }) => name !== 'overload')
   if (wanted.length < named.length)

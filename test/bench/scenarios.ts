@@ -1,5 +1,5 @@
 import { asItComes } from './as-it-comes.ts'
-import { ALL, orderBodies, type Scenario, type SharedScenario } from './bench.ts'
+import { ALL, type FreshScenario, orderBodies, type Scenario, type SharedScenario } from './bench.ts'
 import { apiAtRate, atOnce, latencyAt, oneByOne } from './measure-latency.ts'
 import {
   drain,
@@ -12,6 +12,8 @@ import {
 } from './measure-load.ts'
 import { overload } from './measure-overload.ts'
 import { idle, memory } from './measure-processes.ts'
+import { retention } from './measure-retention.ts'
+import { statements } from './measure-statements.ts'
 
 /** In execution order: scenarios that need the same roles are adjacent. */
 export const scenarios: Scenario[] = [
@@ -93,6 +95,20 @@ export const scenarios: Scenario[] = [
     name: 'as-it-comes-start',
     about: 'a new server with default settings: latency at 100 orders/s, then 128 connections, npm start',
     runFresh: asItComes(['start']),
+  },
+  {
+    name: 'statements',
+    about: 'what an order costs Postgres, end to end at 128 connections (pg_stat_statements)',
+    runFresh: statements,
+  },
+]
+
+/** Need `--seconds 600`; run only when `--only` names them. */
+export const longScenarios: FreshScenario[] = [
+  {
+    name: 'retention',
+    about: 'rows that are kept at 1,000 events/s with the shortest retention',
+    runFresh: retention,
   },
 ]
 
