@@ -18,8 +18,8 @@ interface SeenEvent {
 
 /** Follows the restaurant at one API as a browser does, and keeps what came since the snapshot. */
 class StreamWatch {
-  /** time of the last snapshot */
-  snapshotAt = new Date()
+  /** time of the last snapshot; undefined before the first */
+  snapshotAt: Date | undefined
   /** beginnings of the stream after it was opened: `snapshot` or the type of an event */
   readonly resumedWith: string[] = []
   #seen: SeenEvent[] = []
@@ -98,6 +98,8 @@ export async function whileStreaming(
         new StreamWatch(`http://127.0.0.1:${port}/api/v1/restaurants/${menu.restaurant_id}/stream`),
     )
   try {
+    const areOpen = async () => watches.every(({ snapshotAt }) => snapshotAt !== undefined)
+    if (!(await untilTrue(TIMEOUT_MS, areOpen))) return ['the streams did not open before the fault']
     const failures = await work()
     const last = await clients.place()
     if (!(await untilPrepared(postgres, last, TIMEOUT_MS))) return [...failures, 'no order after the fault']
