@@ -2,7 +2,7 @@
 // cycle between folders is possible. `docs/architecture.md` describes them.
 const layers = [
   ['platform', 'pages/browser'],
-  ['board/browser', 'track/browser'],
+  ['board/browser', 'console/browser', 'track/browser'],
   ['db'],
   ['db/embedded', 'events', 'http', 'jobs'],
   ['http/auth', 'http/openapi', 'http/sse'],

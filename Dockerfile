@@ -10,13 +10,15 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 COPY migrations migrations
 COPY src src
+# The console shows its runbook.
+COPY docs/operations.md docs/
 # Scripts for operators: `docker compose run --rm operator scripts/ops.ts status`. Other scripts need
 # development packages, which test/dockerfile.test.ts checks.
 COPY scripts/dashboard.ts scripts/keys.ts scripts/logins.ts scripts/ops.ts scripts/redrive.ts scripts/sql.ts scripts/verify.ts scripts/
 COPY scripts/ops scripts/ops
 COPY scripts/support scripts/support
 # With a strict umask, only the owner could read the files. The user `node` below is not the owner.
-RUN chmod -R a+rX,go-w package.json migrations scripts src
+RUN chmod -R a+rX,go-w package.json migrations scripts src docs
 # Fills the compile cache, with which a process starts faster and uses 30 MB less (src/compile-cache.js).
 # The cache is valid for one user and one set of flags. Each role exits when it has loaded all modules
 # and finds no database.
@@ -37,6 +39,7 @@ COPY --from=install /app/package.json ./
 COPY --from=install /app/migrations migrations
 COPY --from=install /app/scripts scripts
 COPY --from=install /app/src src
+COPY --from=install /app/docs docs
 COPY --from=install /app/.compiled .compiled
 # This user owns no file and writes none, so the root file system can be read-only.
 USER node

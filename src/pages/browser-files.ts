@@ -8,7 +8,7 @@ export interface BrowserFile {
   /** path below the folder of the assets, e.g. `board/browser/main.ts` */
   path: string
   /** as for Koa's `ctx.type` */
-  type: 'js' | 'css' | 'svg'
+  type: 'js' | 'css' | 'svg' | 'md'
   content: string
 }
 
@@ -62,6 +62,11 @@ export async function readBrowserFiles(folders: readonly string[]): Promise<Brow
       })),
     ),
   ]
+}
+
+/** Reads a file of the folder `docs`. */
+export function readDocument(name: string): BrowserFile {
+  return { path: name, type: 'md', content: read(join(sources, '..', 'docs', name)) }
 }
 
 function packageFolder(name: string): string {

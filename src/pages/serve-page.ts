@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import Router from '@koa/router'
 import { serveHtml } from '../http/openapi/serve-html.ts'
-import { type BrowserFile, importsOf, readBrowserFiles } from './browser-files.ts'
+import { type BrowserFile, importsOf, readBrowserFiles, readDocument } from './browser-files.ts'
 
 /** A page that runs in the browser: a folder of `src` whose folder `browser` has its modules. */
 export interface PageOptions {
@@ -12,6 +12,8 @@ export interface PageOptions {
   path?: string
   /** Search engines must not list the page. */
   isPrivate?: boolean
+  /** files of the folder `docs` that the page shows */
+  documents?: readonly string[]
 }
 
 /**
@@ -59,12 +61,13 @@ interface Page {
 }
 
 async function readPage(options: PageOptions): Promise<Page> {
+  const documents = (options.documents ?? []).map(readDocument)
   const files = await readBrowserFiles(['pages/browser', `${options.name}/browser`])
   const imports = JSON.stringify({ imports: importsOf(assetsPathOf(options)) })
   return {
     html: htmlOf(options, files, imports),
     policy: contentSecurityPolicy(imports),
-    files: new Map(files.map(file => [file.path, file])),
+    files: new Map([...files, ...documents].map(file => [file.path, file])),
   }
 }
 

@@ -181,6 +181,7 @@ export async function startApi(
           wrongTokensPerMinute: config.FAILED_LOGINS_PER_MINUTE,
           servedSlots: config.CELL_SLOTS,
         }),
+        servePage({ name: 'console', title: 'Comanda console', documents: ['operations.md'] }),
         signOutPages(sessions),
       ],
       callers: [

@@ -42,6 +42,8 @@ const reply = z
   })
   .meta({ id: 'OpsDeadLetterCounts', description: 'Open dead letters that match a filter, by error' })
 
+export type DeadLetterCountsReply = z.infer<typeof reply>
+
 /** Counts the dead letters that a redrive with the same filter would change. */
 export const deadLetterGroupsRoute = ({ database }: OpsRoutesOptions): Route =>
   opsRoute({

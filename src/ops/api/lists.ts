@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { paginationFields } from '../../http/pagination.ts'
 import type { Route } from '../../http/route.ts'
 import { text as inputText, queryTime } from '../../http/schema-fields.ts'
-import { queueNames } from '../../jobs/queues.ts'
 import { demoIds } from '../../platform/demo-ids.ts'
 import { MAX_UUID, NIL_UUID } from '../../platform/ids.ts'
 import { conditionOf } from '../actions/dead-letters.ts'
@@ -55,6 +54,8 @@ const jobs = rowsOf('OpsJob', viewNamed('jobs'), {
   finished_at: orNull(time(AT)),
 })
 
+export type JobReply = (typeof jobs)['example']
+
 const jobStates = ['created', 'retry', 'active', 'completed', 'failed'] as const
 
 /** The column by which an index orders the jobs of a queue with this state. */
@@ -64,9 +65,10 @@ function jobOrder(state: (typeof jobStates)[number] | undefined): string {
 }
 
 const jobsQuery = z.strictObject({
-  queue: z
-    .enum(queueNames as [string, ...string[]], { error: `must be one of ${queueNames.join(', ')}` })
-    .meta({ description: 'Name of a queue of pg-boss', example: 'inventory.deduct' }),
+  queue: inputText(100, {
+    description: 'Name of a queue of pg-boss, as in the overview',
+    example: 'inventory.deduct',
+  }),
   state: z
     .enum(jobStates, { error: `must be one of ${jobStates.join(', ')}` })
     .optional()
@@ -117,6 +119,8 @@ const deadLetters = rowsOf('OpsDeadLetter', viewNamed('dead_letters'), {
   redriven_job_id: orNull(id(JOB)),
   redriven_job_state: orNull(text('completed')),
 })
+
+export type DeadLetterReply = (typeof deadLetters)['example']
 
 const fates = ['OPEN', 'REDRIVEN', 'DISCARDED'] as const
 
@@ -195,6 +199,8 @@ const quarantined = rowsOf('OpsQuarantinedEvent', viewNamed('quarantined_events'
   quarantined_at: time(AT),
   error: text('no route for the type order.placed.v9'),
 })
+
+export type QuarantinedEventReply = (typeof quarantined)['example']
 
 const quarantineRoute = (options: OpsRoutesOptions) =>
   opsList(options, {

@@ -84,6 +84,8 @@ const storyReply = z
   })
   .meta({ id: 'OpsOrderStory', description: 'Everything that happened to an order' })
 
+export type StoryReply = z.infer<typeof storyReply>
+
 export const orderStoryRoute = ({ database }: OpsRoutesOptions): Route =>
   opsRoute({
     path: '/api/v1/ops/orders/{order_id}',
@@ -109,7 +111,7 @@ export const orderStoryRoute = ({ database }: OpsRoutesOptions): Route =>
     }),
   })
 
-async function readStory(tx: Tx, orderId: string): Promise<z.infer<typeof storyReply>> {
+async function readStory(tx: Tx, orderId: string): Promise<StoryReply> {
   type Row = Record<string, unknown>
   const [orders, stuckRows, entries] = await Promise.all([
     tx.query<Row & { as_of: Date }>(orderSql, [orderId]),

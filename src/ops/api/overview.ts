@@ -150,7 +150,7 @@ const overviewReply = z
   })
   .meta({ id: 'OpsOverview', description: 'The state of the system' })
 
-type OverviewReply = z.infer<typeof overviewReply>
+export type OverviewReply = z.infer<typeof overviewReply>
 
 export function overviewRoute({ database }: OpsRoutesOptions) {
   return opsRoute({

@@ -33,7 +33,7 @@ const found = rowsOf(
   },
 )
 
-type Found = (typeof found)['example']
+export type Found = (typeof found)['example']
 
 export const searchRoute = ({ database }: OpsRoutesOptions): Route =>
   opsRoute({

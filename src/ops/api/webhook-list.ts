@@ -44,6 +44,8 @@ const webhooks = rowsOf(
   },
 )
 
+export type OpsWebhookReply = (typeof webhooks)['example']
+
 export const webhooksRoute = (options: OpsRoutesOptions) =>
   opsList(options, {
     path: '/api/v1/ops/webhooks',

@@ -1,0 +1,15 @@
+/** Returns a text as one argument of a shell. */
+function quoted(text: string): string {
+  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/** Returns a command of `npm run ops` that changes something, for which a person fills in why. */
+export function opsCommand(
+  words: readonly string[],
+  options: Record<string, string | undefined> = {},
+): string {
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [`--${name}`, quoted(value)],
+  )
+  return ['npm run ops --', ...words, ...given, '--reason "…"'].join(' ')
+}
