@@ -77,7 +77,7 @@ describe('statements on sixteen partitions of events, under generic plans', () =
     const [event] = await eventsOf(database, await orderOf(), 'order.placed.v1')
     if (!event) expect.fail('the order has no event')
     const copy = { ...event, event_id: firstIdOf(nowMs()) }
-    expect(await used(async tx => publishEvents(tx, publisher(), [copy]))).to.have.lengthOf.within(1, 2)
+    expect(await used(async tx => await publishEvents(tx, publisher(), [copy]))).to.have.lengthOf.within(1, 2)
     const recorded = await used(tx => claimEvents(tx, 'inventory.deduct', [event]), 'processed_events')
     expect(recorded).to.have.lengthOf.within(1, 2)
   })

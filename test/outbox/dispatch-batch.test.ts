@@ -149,8 +149,8 @@ describe('dispatchBatch', () => {
     const orderId = await place(database, menu)
     const [event] = await eventsOf(database, orderId, 'order.placed.v1')
     await database.execute('delete from outbox_events')
-    await database.transaction(async tx =>
-      publishEvents(tx, { boss, fanOut: webhookFanOut, log: quiet }, event ? [event] : []),
+    await database.transaction(
+      async tx => await publishEvents(tx, { boss, fanOut: webhookFanOut, log: quiet }, event ? [event] : []),
     )
     expect(await jobsOf(orderId)).to.have.length(1)
     expect(await dispatch()).to.include({ claimed: 0 })

@@ -72,7 +72,7 @@ describe('processes of the previous release', function () {
     /** Without `fetch`, whose responses the suite compares with the documents of this version. */
     async function call(method: 'GET' | 'POST', path: string, sent?: object): Promise<Reply> {
       const headers = { 'content-type': 'application/json' }
-      const body = sent && JSON.stringify(sent)
+      const body = sent ? JSON.stringify(sent) : null
       const reply = await request(baseUrl + path, { method, headers, body })
       const text = await reply.body.text()
       expect(reply.statusCode, text).to.be.within(200, 299)
