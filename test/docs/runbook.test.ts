@@ -366,7 +366,11 @@ describe('the runbook in docs/operations.md', function () {
     const API = system.api.baseUrl
     const url = `${API}/api/v1/restaurants/${menu.restaurant_id}/stream`
     const figure = async (name: string) =>
-      Number(new RegExp(`^comanda_streams_${name} (\\d+)`, 'm').exec(await run(metrics, { API }))?.[1] ?? 0)
+      Number(
+        new RegExp(`^comanda_streams_${name}(?:\\{audience="callers"\\})? (\\d+)`, 'm').exec(
+          await run(metrics, { API }),
+        )?.[1] ?? 0,
+      )
     const reading = await StreamClient.open(url)
     const other = await StreamClient.open(url)
     expect(await StreamClient.open(url).catch(String)).to.contain('503')

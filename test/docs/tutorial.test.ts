@@ -30,6 +30,7 @@ function normalized(output: string): string {
   return output
     .replaceAll(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, '<id>')
     .replaceAll(/"code":"[\dA-Z]{4}"/g, '"code":"<code>"')
+    .replaceAll(/"http:\/\/localhost:\d+\/track\/<id>#t=[\w-]{22}"/g, '"<tracking url>"')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
 }
 
