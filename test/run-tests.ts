@@ -31,7 +31,8 @@ process.exitCode = firstCode === 0 && (await exitCode(second)) === 0 ? 0 : 1
 function runMochaWithout(left: readonly string[], stdout: 'inherit' | 'pipe'): ChildProcess {
   const ignored = left.flatMap(name => ['--ignore', `test/${name}${name.includes('*') ? '' : '/**'}`])
   const colour = process.stdout.isTTY ? ['--color'] : []
-  return spawn(process.execPath, [MOCHA, ...ignored, ...colour], {
+  // With --exit, a failed test that leaves a server open does not keep the process running.
+  return spawn(process.execPath, [MOCHA, ...ignored, ...colour, '--exit'], {
     cwd: ROOT,
     stdio: ['ignore', stdout, 'inherit'],
   })

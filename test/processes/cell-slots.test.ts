@@ -69,6 +69,8 @@ describe('slots of ids', () => {
       const request = requestOf(operation, own)
       const reply = await send(baseUrl, request)
       if (
+        // The text of a search may be anything: one database has the orders of one cell.
+        operationId === 'searchOps' ||
         ![own.restaurant_id, own.order_id, own.menu_item_id].some(id => JSON.stringify(request).includes(id))
       )
         expect(reply.status, `${operationId}: ${reply.text}`).to.equal(successStatus)
