@@ -35,8 +35,8 @@ export function asyncApiDocument({ version, publicUrl, authMode, test, snapshots
       title: 'Comanda events',
       version,
       description:
-        'What happens to orders and their stock, as CloudEvents 1.0 in JSON. Every event is told at least once, those of one ' +
-        'order in order: know repetitions by `id`. A `v1` grows by optional properties only: leave alone what you do not know.',
+        'Changes of orders and their stock, as CloudEvents 1.0 in JSON. Every event is delivered at least once, and the events ' +
+        'of an order in their order. Repetitions have the same `id`. A `v1` gains only optional properties: ignore unknown ones.',
       license: { name: 'MIT' },
       tags: [{ name: 'Orders' }, { name: 'Inventory' }, { name: 'Webhooks' }],
     },

@@ -12,7 +12,7 @@ function answer(status: number, more: Partial<Answer> = {}): Answer {
   return { status, body: {}, problem, retryAfterSeconds: undefined, next: undefined, ...more }
 }
 
-/** Gestures of a screen with a clock of its own and an API that answers what it is told. */
+/** Gestures of a screen with a clock of its own and an API that gives the answers of a test. */
 class Rig {
   nowMs = 0
   answers: Answer[] = []

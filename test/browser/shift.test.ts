@@ -333,7 +333,7 @@ async function soundsOf(page: Page): Promise<{ new: number; late: number; cancel
   return { new: count('880'), late: count('660') / 3, cancelled: count('523') }
 }
 
-/** Records what a screen reader is told of orders. */
+/** Records the announcements of orders for screen readers. */
 async function recordAnnouncements(page: Page): Promise<void> {
   await page.evaluate(() => {
     const region = document.querySelector('.hidden[role="status"]') as Element

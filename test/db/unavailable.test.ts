@@ -19,7 +19,7 @@ describe('an unavailable database', () => {
 
   const withCode = (code: string) => Object.assign(new Error('message'), { code })
 
-  it('is told from a wrong statement by its SQLSTATE or error code', () => {
+  it('differs from a wrong statement by its SQLSTATE or error code', () => {
     const unavailable =
       '08000 08006 25006 25P03 25P04 28000 28P01 3D000 53000 53100 53200 53300 53400 57000 57014 57P01 57P02 57P03 57P04 57P05 58000 58030 58P01 EAI_AGAIN ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH ENOTFOUND EPIPE ETIMEDOUT'
     for (const code of unavailable.split(' ')) expect(isUnavailable(withCode(code)), code).to.equal(true)
