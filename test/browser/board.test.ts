@@ -1,17 +1,10 @@
 import { expect } from 'chai'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { Proxy } from '../faults/proxy.ts'
 import { freePort } from '../support/free-port.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { untilSlowly } from '../support/until.ts'
-import {
-  describeInBrowser,
-  expectAccessible,
-  expectNoSidewaysScrolling,
-  launchBrowser,
-  openPage,
-  type TestPage,
-} from './browser.ts'
+import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling, TestPages } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
 /** A card that has moved takes no touch for this time. */
@@ -23,20 +16,15 @@ const MARKUP = '<img src=x onerror=document.title=1>'
 describeInBrowser('the board in a browser', function () {
   let system: TestSystem
   let proxy: Proxy
-  let browser: Browser
   let restaurant_id: string
   let pizza: string
-  const pages: TestPage[] = []
+  const pages = TestPages.register()
 
-  before(async function () {
-    // The first run installs a browser.
-    this.timeout(180_000)
-    browser = await launchBrowser()
+  before(async () => {
     system = await startSystem()
     proxy = await Proxy.listen(Number(new URL(system.api.baseUrl).port))
   })
   after(async () => {
-    await browser.close()
     await proxy.close()
     await system.stop()
   })
@@ -45,24 +33,18 @@ describeInBrowser('the board in a browser', function () {
     ;({ restaurant_id } = await system.api.addRestaurant())
     ;({ menu_item_id: pizza } = await system.api.addItem(restaurant_id, 1_000))
   })
-  afterEach(async () => {
-    const opened = pages.splice(0)
-    await Promise.all(opened.map(page => page.close()))
-    expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
-  })
 
   async function openBoard(
     options: BrowserContextOptions = {},
     prepare: (page: Page) => Promise<void> = async () => undefined,
   ): Promise<Page> {
     const url = `http://127.0.0.1:${proxy.port}/board?restaurant=${restaurant_id}`
-    const opened = await openPage(browser, url, options, async page => {
+    const page = await pages.open(url, options, async page => {
       await page.clock.install()
       await prepare(page)
     })
-    pages.push(opened)
-    await untilText(opened.page, '.chip', /Live/)
-    return opened.page
+    await untilText(page, '.chip', /Live/)
+    return page
   }
 
   async function place(notes?: string): Promise<string> {
@@ -236,7 +218,7 @@ describeInBrowser('the board in a browser', function () {
     expect(await stepsOf(order)).to.deep.equal(['PLACED', 'PREPARING', 'PREPARING'])
     const notices = async () =>
       (await Promise.all([first, second].map(page => page.locator('.notice').allInnerTexts()))).flat()
-    await untilSlowly('one of them is told', async () => (await notices()).length === 1)
+    await untilSlowly('one of them shows a notice', async () => (await notices()).length === 1)
     expect((await notices())[0]).to.match(/another screen was faster/)
   })
 
@@ -401,10 +383,8 @@ describeInBrowser('the board in a browser', function () {
 
   it('explains an unknown restaurant', async () => {
     const url = `http://127.0.0.1:${proxy.port}/board?restaurant=019a0000-0000-7000-8000-00000000ffff`
-    const opened = await openPage(browser, url)
-    pages.push(opened)
-    await untilText(opened.page, '.banner', /No restaurant with id 019a0000.*asks again/)
-    const { page } = opened
+    const page = await pages.open(url)
+    await untilText(page, '.banner', /No restaurant with id 019a0000.*asks again/)
     expect(await page.locator('[data-column]').count(), 'columns of unknown content').to.equal(0)
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })

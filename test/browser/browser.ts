@@ -90,6 +90,41 @@ export async function openPage(
   }
 }
 
+/** The pages that the tests of a `describe` open: each test ends with all of them closed. */
+export class TestPages {
+  #browser: Browser | undefined
+  #opened: TestPage[] = []
+
+  /** Registers hooks of the `describe` that start and end a browser, and close the pages. */
+  static register(): TestPages {
+    const pages = new TestPages()
+    before(async function () {
+      // The first run installs a browser.
+      this.timeout(180_000)
+      pages.#browser = await launchBrowser()
+    })
+    afterEach(() => pages.closeAll())
+    after(() => pages.#browser?.close())
+    return pages
+  }
+
+  async open(...[url, options, prepare]: OpenParameters): Promise<Page> {
+    if (!this.#browser) throw new Error('the browser is not started')
+    const opened = await openPage(this.#browser, url, options, prepare)
+    this.#opened.push(opened)
+    return opened.page
+  }
+
+  /** Closes all pages, and expects that none had an error or violated its policy. */
+  async closeAll(): Promise<void> {
+    const opened = this.#opened.splice(0)
+    await Promise.all(opened.map(page => page.close()))
+    expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
+  }
+}
+
+type OpenParameters = [url: string, options?: BrowserContextOptions, prepare?: (page: Page) => Promise<void>]
+
 /** Adds what has run in the page to the coverage of this process. */
 function writeCoverage(
   folder: string,

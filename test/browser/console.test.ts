@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { redriveDeadLetters } from '../../src/ops/actions/dead-letters.ts'
@@ -8,14 +8,7 @@ import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
-import {
-  describeInBrowser,
-  expectAccessible,
-  expectNoSidewaysScrolling,
-  launchBrowser,
-  openPage,
-  type TestPage,
-} from './browser.ts'
+import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling, TestPages } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
 /** A text that would run in a page that does not escape it. */
@@ -23,35 +16,24 @@ const MARKUP = '<img src=x onerror=document.title=1>'
 
 describeInBrowser('the console in a browser', () => {
   let system: TestSystem
-  let browser: Browser
   let restaurant_id: string
   let menu_item_id: string
-  const pages: TestPage[] = []
+  const pages = TestPages.register()
 
-  before(async function () {
-    // The first run installs a browser.
-    this.timeout(180_000)
-    browser = await launchBrowser()
+  before(async () => {
     system = await startSystem()
     ;({ restaurant_id } = await system.api.addRestaurant())
     ;({ menu_item_id } = await system.api.addItem(restaurant_id, 1_000))
   })
   after(async () => {
-    await browser.close()
     await system.stop()
-  })
-  afterEach(async () => {
-    const opened = pages.splice(0)
-    await Promise.all(opened.map(page => page.close()))
-    expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
   })
 
   async function open(query = '', options: BrowserContextOptions = {}): Promise<Page> {
-    const opened = await openPage(browser, `${system.api.baseUrl}/console${query}`, options)
-    pages.push(opened)
-    opened.page.setDefaultTimeout(TIMEOUT_MS)
-    await opened.page.locator('.chip', { hasText: 'As of' }).waitFor()
-    return opened.page
+    const page = await pages.open(`${system.api.baseUrl}/console${query}`, options)
+    page.setDefaultTimeout(TIMEOUT_MS)
+    await page.locator('.chip', { hasText: 'As of' }).waitFor()
+    return page
   }
 
   /** Places an order whose first job fails until it is a dead letter. */
@@ -245,30 +227,25 @@ describeInBrowser('the console in a browser', () => {
 
 describeInBrowser('the console with authentication', () => {
   let system: TestSystem
-  let browser: Browser
+  const pages = TestPages.register()
 
-  before(async function () {
-    this.timeout(180_000)
-    browser = await launchBrowser()
+  before(async () => {
     system = await startSystem(['api'], undefined, { AUTH_MODE: 'api-key' })
   })
   after(async () => {
-    await browser.close()
     await system.stop()
   })
 
   it('opens for a key with the scope ops, and for no other', async () => {
     for (const scope of ['orders:read', 'ops'] as const) {
       const { key } = await createApiKey(system.database, { name: 'ada', scopes: [scope] })
-      const { page, failures, close } = await openPage(browser, `${system.api.baseUrl}/console`)
+      const page = await pages.open(`${system.api.baseUrl}/console`)
       page.setDefaultTimeout(TIMEOUT_MS)
       await page.getByLabel('API key or token').fill(key)
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page
         .getByRole('heading', { name: scope === 'ops' ? /^Problems: / : 'Not for this key' })
         .waitFor()
-      expect(failures).to.deep.equal([])
-      await close()
     }
   })
 })

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import type { Scope } from '../../src/platform/caller.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import { describeInBrowser, expectAccessible, launchBrowser, openPage, type TestPage } from './browser.ts'
+import { describeInBrowser, expectAccessible, TestPages } from './browser.ts'
 
 /** A card that has moved takes no touch for this time. */
 const DEAF_MS = 650
@@ -12,14 +12,10 @@ const DEAF_MS = 650
 describeInBrowser('signing in with a browser', function () {
   let system: TestSystem
   let api: ApiClient
-  let browser: Browser
   let restaurant_id: string
-  const pages: TestPage[] = []
+  const pages = TestPages.register()
 
-  before(async function () {
-    // The first run installs a browser.
-    this.timeout(180_000)
-    browser = await launchBrowser()
+  before(async () => {
     system = await startSystem(undefined, undefined, { AUTH_MODE: 'api-key', FAILED_LOGINS_PER_MINUTE: 0 })
     const all = await keyWith(['orders:read', 'orders:write', 'inventory:read', 'inventory:write'])
     api = new ApiClient(system.api.baseUrl, all)
@@ -29,13 +25,7 @@ describeInBrowser('signing in with a browser', function () {
     await api.untilStatus(order_id, 'PREPARING')
   })
   after(async () => {
-    await browser.close()
     await system.stop()
-  })
-  afterEach(async () => {
-    const opened = pages.splice(0)
-    await Promise.all(opened.map(page => page.close()))
-    expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
   })
 
   async function keyWith(scopes: Scope[]): Promise<string> {
@@ -43,9 +33,7 @@ describeInBrowser('signing in with a browser', function () {
   }
 
   async function open(path: string): Promise<Page> {
-    const opened = await openPage(browser, system.api.baseUrl + path, {}, page => page.clock.install())
-    pages.push(opened)
-    return opened.page
+    return await pages.open(system.api.baseUrl + path, {}, page => page.clock.install())
   }
 
   async function signIn(page: Page, key: string): Promise<void> {

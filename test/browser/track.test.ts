@@ -1,14 +1,7 @@
 import { expect } from 'chai'
-import type { Browser, BrowserContextOptions, Page, Route } from 'playwright-core'
+import type { BrowserContextOptions, Page, Route } from 'playwright-core'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import {
-  describeInBrowser,
-  expectAccessible,
-  expectNoSidewaysScrolling,
-  launchBrowser,
-  openPage,
-  type TestPage,
-} from './browser.ts'
+import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling, TestPages } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
 const phone = { viewport: { width: 320, height: 640 } }
@@ -17,28 +10,18 @@ const MARKUP = '<img src=x onerror=document.title=1>'
 
 describeInBrowser("the customer's page in a browser", function () {
   let system: TestSystem
-  let browser: Browser
   let restaurant_id: string
   let pizza: string
-  const pages: TestPage[] = []
+  const pages = TestPages.register()
 
-  before(async function () {
-    // The first run installs a browser.
-    this.timeout(180_000)
-    browser = await launchBrowser()
+  before(async () => {
     system = await startSystem()
     const { body } = await system.api.call('POST', '/api/v1/inventory/add/restaurant', { name: MARKUP })
     restaurant_id = String(body['restaurant_id'])
     ;({ menu_item_id: pizza } = await system.api.addItem(restaurant_id, 1_000))
   })
   after(async () => {
-    await browser.close()
     await system.stop()
-  })
-  afterEach(async () => {
-    const opened = pages.splice(0)
-    await Promise.all(opened.map(page => page.close()))
-    expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
   })
 
   async function place(): Promise<{ order_id: string; code: string; link: string }> {
@@ -56,9 +39,7 @@ describeInBrowser("the customer's page in a browser", function () {
     options: BrowserContextOptions = {},
     prepare?: (page: Page) => Promise<void>,
   ): Promise<Page> {
-    const opened = await openPage(browser, system.api.baseUrl + link, options, prepare)
-    pages.push(opened)
-    return opened.page
+    return await pages.open(system.api.baseUrl + link, options, prepare)
   }
 
   const untilText = (page: Page, selector: string, hasText: RegExp) =>
