@@ -100,16 +100,20 @@ export class BoardRig {
     expect(opened.flatMap(({ failures }) => failures)).to.deep.equal([])
   }
 
-  async place(notes?: string): Promise<string> {
-    const { api } = this.system
-    const items = [{ menu_item_id: this.pizza, quantity: 2 }]
-    const { body } = await api.call<{ order_id: string }>('POST', '/api/v1/orders', {
+  /** Places an order of two pizzas, and does not wait for its preparation. */
+  async submit(notes?: string): Promise<string> {
+    const { body } = await this.system.api.call<{ order_id: string }>('POST', '/api/v1/orders', {
       restaurant_id: this.restaurant_id,
-      items,
+      items: [{ menu_item_id: this.pizza, quantity: 2 }],
       ...(notes ? { notes } : {}),
     })
-    await api.untilStatus(body.order_id, 'PREPARING')
     return body.order_id
+  }
+
+  async place(notes?: string): Promise<string> {
+    const orderId = await this.submit(notes)
+    await this.system.api.untilStatus(orderId, 'PREPARING')
+    return orderId
   }
 
   async placeMany(count: number): Promise<string[]> {
