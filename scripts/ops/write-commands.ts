@@ -84,9 +84,8 @@ export const retry = commandLine(
     const retried = await withBoss((database, boss) =>
       database.transaction(tx => retryJob(tx, boss, jobId, operator)),
     )
-    if (retried.outcome === 'refused') throw new ScriptError(`nothing was changed: ${retried.why}`)
     if (json) console.log(JSON.stringify(retried))
-    else if (retried.outcome === 'due now') console.log(`${retried.queue}: the job is due now.`)
+    else if (retried.redriven_job_id === null) console.log(`${retried.queue}: the job is due now.`)
     else
       console.log(
         `${retried.queue}: the job was a dead letter and is redriven as ${retried.redriven_job_id}.`,

@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { errorCode } from '../../src/db/sql-errors.ts'
 import { unavailableSentence } from '../../src/db/unavailable-reason.ts'
 import { ConfigurationError } from '../../src/platform/config.ts'
-import { DatabaseUnavailable } from '../../src/platform/errors.ts'
+import { DatabaseUnavailable, ExpectedError } from '../../src/platform/errors.ts'
 import { ScriptError } from './script-error.ts'
 
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -42,6 +42,7 @@ function userMessage(error: unknown): string | undefined {
   if (error instanceof ScriptError || error instanceof ConfigurationError) return error.message
   if (error instanceof CommanderError) return usageMessage(error)
   if (error instanceof DatabaseUnavailable) return unavailableSentence(error)
+  if (error instanceof ExpectedError) return error.message
   if (errorCode(error) === INSUFFICIENT_PRIVILEGE)
     return `the login in DATABASE_URL lacks a permission: ${(error as Error).message}`
   return undefined

@@ -16,6 +16,7 @@ import {
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
 import { slotOf } from '../platform/slots.ts'
 import { MAX_BODY_BYTES, MAX_JSON_DEPTH, MAX_KEY_LENGTH, MAX_URL_LENGTH } from './limits.ts'
+import { operatorProblems } from './operator-problems.ts'
 import { exampleOf, notFound, type ProblemCode, type ProblemEntry, soon, WAIT } from './problem-entry.ts'
 import { serverProblems } from './server-problems.ts'
 
@@ -184,6 +185,7 @@ export const problems = {
     'delivery',
     "Check both ids against the webhook's `/deliveries`. By default, deliveries are deleted after 30 days.",
   ),
+  ...operatorProblems,
   'restaurant-inactive': {
     status: 409,
     title: 'Restaurant inactive',

@@ -7,10 +7,10 @@ import { changePolicy, keyJobsByEvent, unfitQueues } from './queue-tables.ts'
 import { DEAD_LETTER_QUEUE, deadLetterQueue, eventQueues, maintenanceQueues } from './queues.ts'
 
 /**
- * `migrator` installs and creates queues; `producer` only inserts jobs; `consumer` works them and
- * maintains the queues.
+ * `migrator` installs and creates queues; `producer` only inserts jobs; `operator` inserts and
+ * changes jobs; `consumer` works them and maintains the queues.
  */
-export type BossRole = 'migrator' | 'producer' | 'consumer'
+export type BossRole = 'migrator' | 'producer' | 'operator' | 'consumer'
 
 /**
  * Together with the heartbeat of 10 s, the first retry's 1 to 2 s and the polling: the jobs of a
@@ -27,9 +27,12 @@ const WALKS_PER_RETENTION = 10
 const MIN_WALK_INTERVAL_SECONDS = 60
 const MAX_WALK_INTERVAL_SECONDS = 86_400
 
+const producer = { schedule: false, migrate: false, createSchema: false, supervise: false } as const
+
 const roleOptions: Record<BossRole, Partial<ConstructorOptions>> = {
   migrator: { schedule: false, migrate: true, createSchema: true, supervise: false, registerInstance: false },
-  producer: { schedule: false, migrate: false, createSchema: false, supervise: false },
+  producer,
+  operator: { ...producer, registerInstance: false },
   consumer: {
     schedule: true,
     migrate: false,

@@ -61,6 +61,6 @@ const hooksSql = `
     (count(*) filter (where disabled_reason <> 'BY_OWNER' and disabled_at > now() - interval '1 day'))::integer as disabled,
     max(extract(epoch from now() - failing_since)::float8) filter (where status = 'ACTIVE') as failing,
     coalesce(sum(pending), 0)::integer as pending,
-    max(oldest_pending_seconds::float8) filter (where status = 'ACTIVE') as oldest
+    max(oldest_pending_seconds::float8) filter (where status = 'ACTIVE' and paused_at is null) as oldest
   from ops.webhooks
 `

@@ -22,6 +22,7 @@ export const problemCodes = [
   'failing-webhooks',
   'disabled-webhooks',
   'late-webhooks',
+  'paused-webhooks',
   'failed-statistics',
 ] as const
 
@@ -95,7 +96,6 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
   const failed = Number(guarantees['failed_statistics'])
   const paused = queues.filter(row => row['paused_at'] !== null).map(row => row['queue'])
   const full = queues.filter(row => row['held_at'] !== null).map(row => row['queue'])
-  const [failing, disabled, late] = [webhooks['failing'], webhooks['disabled'], webhooks['late']].map(Number)
   const problems: (Problem | false)[] = [
     orders > 0 && {
       problem: 'stuck-orders',
@@ -151,7 +151,7 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
       see: null,
       runbook: 'orders-stay-placed',
     },
-    ...webhookProblems(failing ?? 0, disabled ?? 0, late ?? 0),
+    ...webhookProblems(webhooks),
     failed > 0 && {
       problem: 'failed-statistics',
       text: `the statistics of ${counted(failed, 'restaurant')} are set aside`,
@@ -162,7 +162,10 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
   return problems.filter(problem => problem !== false)
 }
 
-function webhookProblems(failing: number, disabled: number, late: number): (Problem | false)[] {
+function webhookProblems(counts: Row): (Problem | false)[] {
+  const [failing, disabled, late, paused] = ['failing', 'disabled', 'late', 'paused'].map(name =>
+    Number(counts[name]),
+  ) as [number, number, number, number]
   const of = (problem: Problem['problem'], text: string): Problem => ({
     problem,
     text,
@@ -181,6 +184,7 @@ function webhookProblems(failing: number, disabled: number, late: number): (Prob
       of('disabled-webhooks', `${webhooks(disabled, 'was', 'were')} disabled in the last day after failures`),
     late > 0 &&
       of('late-webhooks', `${webhooks(late, 'is', 'are')} more than ${LATE_MINUTES} minutes behind`),
+    paused > 0 && of('paused-webhooks', `${webhooks(paused, 'is', 'are')} paused`),
   ]
 }
 
@@ -241,8 +245,10 @@ const webhooksSql = `
     (count(*) filter (
       where status = 'ACTIVE'
         and failing_since is null
+        and paused_at is null
         and oldest_pending_seconds > ${LATE_MINUTES} * 60
     ))::integer as late,
+    (count(*) filter (where status = 'ACTIVE' and paused_at is not null))::integer as paused,
     coalesce(sum(pending), 0)::integer as pending,
     max(oldest_pending_seconds) as oldest_pending_seconds
   from ops.webhooks

@@ -1,4 +1,4 @@
-import { ExpectedError, MissingScope, NotFound, type ResourceKind } from './errors.ts'
+import { ExpectedError, MissingScope, NotFound, NotLocal, type ResourceKind } from './errors.ts'
 
 /** The permissions of callers. Each operation requires one of them. */
 export const scopes = [
@@ -10,6 +10,7 @@ export const scopes = [
   'webhooks:read',
   'webhooks:write',
   'ops',
+  'ops:write',
 ] as const
 
 export type Scope = (typeof scopes)[number]
@@ -25,12 +26,19 @@ export interface Caller {
   restaurants: ReadonlySet<string> | undefined
 }
 
-/** The caller of every request when `AUTH_MODE` is `none`. */
+/** The caller of every request from this machine when `AUTH_MODE` is `none`. */
 export const ANYONE: Caller = { id: 'anyone', name: null, scopes: new Set(scopes), restaurants: undefined }
+
+/** The caller of all other requests then: may do everything but change what operators change. */
+export const ANYONE_REMOTE: Caller = {
+  ...ANYONE,
+  scopes: new Set(scopes.filter(scope => scope !== 'ops:write')),
+}
 
 /** @throws forbidden */
 export function requireScope(caller: Caller, scope: Scope): void {
   if (caller.scopes.has(scope)) return
+  if (caller.name === null) throw new NotLocal(scope)
   throw new MissingScope(scope)
 }
 

@@ -64,6 +64,12 @@ const database = {
       'Address of Postgres itself for `LISTEN`, if `DATABASE_URL` leads to PgBouncer in transaction mode.',
   }),
   DATABASE_LISTEN_URL_FILE: fileOf('DATABASE_LISTEN_URL'),
+  OPERATIONS_DATABASE_URL: postgresUrl().optional().meta({
+    values: 'postgres:// URL',
+    description:
+      'The same database with a login of the group `comanda_operations`: the API then makes the changes of operators (`/console`, `POST /api/v1/ops/…`). `npm start` uses `DATABASE_URL` by default; other APIs make no such changes without it.',
+  }),
+  OPERATIONS_DATABASE_URL_FILE: fileOf('OPERATIONS_DATABASE_URL'),
   DATA_DIR: text()
     .default('.data')
     .describe(

@@ -83,6 +83,7 @@ export function allowedHostsOf(
 const secrets = [
   'DATABASE_URL',
   'DATABASE_LISTEN_URL',
+  'OPERATIONS_DATABASE_URL',
   'JWT_PUBLIC_KEY',
   'API_TOKEN',
   'OTEL_EXPORTER_OTLP_HEADERS',

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'unauthenticated'
   | 'forbidden'
   | 'auth-unavailable'
+  | 'operations-unavailable'
   | 'rate-limited'
   | 'too-many-failed-logins'
   | 'path-too-long'
@@ -30,6 +31,9 @@ export type ErrorCode =
   | 'webhook-not-found'
   | 'too-many-secrets'
   | 'delivery-not-found'
+  | 'queue-not-found'
+  | 'job-not-found'
+  | 'change-refused'
   | 'restaurant-inactive'
   | 'slot-not-served'
   | 'stock-short'
@@ -113,7 +117,7 @@ export class QueryInvalid extends ExpectedError {
   }
 }
 
-export type ResourceKind = 'restaurant' | 'menu-item' | 'order' | 'webhook' | 'delivery'
+export type ResourceKind = 'restaurant' | 'menu-item' | 'order' | 'webhook' | 'delivery' | 'queue' | 'job'
 
 /** No resource of this kind has the id, or the caller has no access to it. */
 export class NotFound extends ExpectedError {
@@ -198,6 +202,28 @@ export class MissingScope extends ExpectedError {
 
   constructor(scope: string) {
     super('forbidden', `This operation requires the scope ${scope}`, { required_scope: scope })
+  }
+}
+
+/** Without authentication, the scope is for clients of this machine only. */
+export class NotLocal extends ExpectedError {
+  override name = 'NotLocal'
+
+  constructor(scope: string) {
+    super(
+      'forbidden',
+      `AUTH_MODE is none: only clients on the machine of the API, without a proxy, have the scope ${scope}`,
+      { required_scope: scope },
+    )
+  }
+}
+
+/** The state of the object does not permit an operator's change. Nothing was changed. */
+export class ChangeRefused extends ExpectedError {
+  override name = 'ChangeRefused'
+
+  constructor(why: string) {
+    super('change-refused', `Nothing was changed: ${why}`)
   }
 }
 

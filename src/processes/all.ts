@@ -52,7 +52,8 @@ export async function startAll(config: Config, log: Logger): Promise<AllService>
     if (embedded) await addDemo(url, config, log)
     const pipeline = await (child?.start(config, url) ?? startHere(config, url, log, started))
     const options = { pipeline, isDemo: embedded !== undefined }
-    const api = await startApi(config, url, log.child({ role: 'api' }), options)
+    const operated = { ...config, OPERATIONS_DATABASE_URL: config.OPERATIONS_DATABASE_URL ?? url }
+    const api = await startApi(operated, url, log.child({ role: 'api' }), options)
     started.push(api)
     const failures = [embedded?.failed, child?.failed].filter(failed => failed !== undefined)
     return { api, embedded, drain, stop, ...(failures.length > 0 ? { failed: Promise.race(failures) } : {}) }

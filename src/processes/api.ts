@@ -23,6 +23,7 @@ import { shedLoad } from '../http/server/shed-load.ts'
 import { EventStreams } from '../http/sse/event-streams.ts'
 import { restaurantRoutes } from '../inventory/restaurant-routes.ts'
 import { type StockRoutesOptions, stockRoutes } from '../inventory/stock-routes.ts'
+import type { OpsRoutesOptions } from '../ops/api/ops-route.ts'
 import { opsRoutes } from '../ops/api/ops-routes.ts'
 import { Heartbeat } from '../ops/liveness/heartbeat.ts'
 import { measureOps } from '../ops/ops-metrics.ts'
@@ -49,6 +50,7 @@ import { type WebhookRoutesOptions, webhookRoutes } from '../webhooks/webhook-ro
 import { assertSlots } from './assert-slots.ts'
 import { buildAsyncApi } from './asyncapi.ts'
 import { chooseAuthenticator } from './choose-authenticator.ts'
+import { type RunningOperations, startOperations } from './operations.ts'
 import type { Pipeline } from './pipeline.ts'
 import { type ReadinessState, readinessChecks } from './readiness.ts'
 import { openDatabase, type Service } from './service.ts'
@@ -72,7 +74,11 @@ export interface ApiServiceOptions {
 
 /** Returns every operation of the API. */
 export function apiRoutes(
-  options: OrderRoutesOptions & StockRoutesOptions & RestaurantStreamOptions & WebhookRoutesOptions,
+  options: OrderRoutesOptions &
+    StockRoutesOptions &
+    RestaurantStreamOptions &
+    WebhookRoutesOptions &
+    OpsRoutesOptions,
 ): Route[] {
   return [
     ...orderRoutes(options),
@@ -107,9 +113,11 @@ export async function startApi(
   const database = await openDatabase(config, url, 'api', config.API_POOL_COUNT, log)
   const state: ReadinessState = { draining: false }
   let authenticator: Authenticator | undefined
+  let operations: RunningOperations | undefined
   try {
     if (config.CELL_SLOTS) await assertSlots(database)
     authenticator = await chooseAuthenticator(config, database, log, database)
+    operations = await startOperations(config, log)
   } catch (error) {
     await database.close()
     throw error
@@ -122,6 +130,7 @@ export async function startApi(
   const routes = apiRoutes({
     database,
     cursors: await Cursors.open(database),
+    operations,
     placement,
     // Streams of this process learn of its commits at once, not from a dispatcher.
     wakeDispatcher: () => {
@@ -219,6 +228,7 @@ export async function startApi(
     listening = await listen(server, config.HOST, config.PORT, 'PORT')
   } catch (error) {
     await heartbeat.stop()
+    await operations?.stop()
     await database.close()
     throw error
   }
@@ -238,6 +248,7 @@ export async function startApi(
       await stopInBudget(budgetMs, {
         finish: async graceMs =>
           void (await Promise.all([connections.close(graceMs), reader.stop(), heartbeat.stop()])),
+        release: async () => await operations?.stop(),
         database,
       })
     },

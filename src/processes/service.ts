@@ -30,7 +30,7 @@ export interface BackgroundService extends Service {
 export async function openDatabase(
   config: Config,
   url: string,
-  role: 'api' | 'dispatcher' | 'worker',
+  role: 'api' | 'dispatcher' | 'worker' | 'operations',
   poolCount: number,
   log: Logger,
   kind?: PoolKind,

@@ -120,7 +120,7 @@ export async function reopenDeliveries(tx: Tx, deliveryIds: readonly string[]): 
  * Wakes the delivery workers once this transaction commits. NOTIFY serializes commits; callers are
  * rare enough for that.
  */
-async function wakeWorkers(tx: Tx): Promise<void> {
+export async function wakeWorkers(tx: Tx): Promise<void> {
   await tx.execute(`notify ${DELIVERIES_CHANNEL}`)
 }
 

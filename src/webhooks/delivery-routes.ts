@@ -5,11 +5,10 @@ import { withIdempotency } from '../http/idempotency.ts'
 import { listOf, readPage } from '../http/pagination.ts'
 import { type Route, route } from '../http/route.ts'
 import type { Caller } from '../platform/caller.ts'
-import { demoIds } from '../platform/demo-ids.ts'
 import { NotFound } from '../platform/errors.ts'
 import { listDeliveries, redeliver, sendTest } from './deliveries.ts'
 import {
-  type DeliveryReply,
+  deliveryExample,
   deliveryParams,
   deliveryReply,
   presentDelivery,
@@ -104,21 +103,4 @@ async function assertWebhookOfDelivery(
   } catch (error) {
     throw error instanceof NotFound ? new NotFound('delivery', deliveryId) : error
   }
-}
-
-const deliveryExample: DeliveryReply = {
-  delivery_id: demoIds.delivery,
-  webhook_id: demoIds.webhook,
-  event_id: '019a0000-0000-7000-8000-000000000221',
-  type: 'order.placed.v1',
-  order_id: demoIds.order,
-  state: 'PENDING',
-  reason: null,
-  created_at: '2026-11-22T18:30:00.000Z',
-  settled_at: null,
-  next_attempt_at: '2026-11-22T18:35:00.000Z',
-  attempt_count: 1,
-  attempts: [
-    { at: '2026-11-22T18:30:00.000Z', status: 503, duration_ms: 41, answer: 'try later', error: null },
-  ],
 }

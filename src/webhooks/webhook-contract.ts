@@ -221,3 +221,20 @@ export function presentDelivery(delivery: Delivery): DeliveryReply {
 function iso(time: Date | null): string | null {
   return time?.toISOString() ?? null
 }
+
+export const deliveryExample: DeliveryReply = {
+  delivery_id: demoIds.delivery,
+  webhook_id: demoIds.webhook,
+  event_id: '019a0000-0000-7000-8000-000000000221',
+  type: 'order.placed.v1',
+  order_id: demoIds.order,
+  state: 'PENDING',
+  reason: null,
+  created_at: '2026-11-22T18:30:00.000Z',
+  settled_at: null,
+  next_attempt_at: '2026-11-22T18:35:00.000Z',
+  attempt_count: 1,
+  attempts: [
+    { at: '2026-11-22T18:30:00.000Z', status: 503, duration_ms: 41, answer: 'try later', error: null },
+  ],
+}

@@ -1,6 +1,9 @@
 import { expect } from 'chai'
 import { FindOrdersAndDeadLetters1797400000000 } from '../../migrations/1797400000000-find-orders-and-dead-letters.ts'
+import { PauseWebhooks1797600000000 } from '../../migrations/1797600000000-pause-webhooks.ts'
 import { migrateUp, withMigrationLock } from '../../src/db/migrations.ts'
+import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
+import { addDemoWebhook } from '../../src/webhooks/add-demo-webhook.ts'
 import { addMenu, place } from '../support/pipeline.ts'
 import { openTestDatabase } from '../support/system.ts'
 
@@ -22,6 +25,24 @@ describe('the migration for the console', () => {
         where indexrelid = 'orders_by_code'::regclass and indisvalid`,
       )
       expect(index?.definition).to.include('substr((order_id)::text, 29, 5)')
+    } finally {
+      await close()
+    }
+  })
+})
+
+describe('the migration for pauses of webhooks', () => {
+  it('pauses no existing webhook', async () => {
+    const { database, url, close } = await openTestDatabase()
+    try {
+      await database.execute('alter table webhooks drop column paused_at cascade')
+      await database.execute(`delete from schema_migrations where name = $1`, [
+        new PauseWebhooks1797600000000().name,
+      ])
+      await database.transaction(addDemoMenu)
+      await database.transaction(addDemoWebhook)
+      await migrateUp(url)
+      expect(await database.query('select paused_at from webhooks')).to.deep.equal([{ paused_at: null }])
     } finally {
       await close()
     }

@@ -9,7 +9,7 @@ import { killChildren, startChild } from '../support/child.ts'
 import { quiet, recordingLog } from '../support/log.ts'
 import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
 import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
-import { asRole, roles } from '../support/role-logins.ts'
+import { asRole, processRoles, roles } from '../support/role-logins.ts'
 import { startApi, startDispatcher, startRoleProcess, startWorker } from '../support/start-role.ts'
 
 /** Only PgBouncer 1.18 of Debian 12 has been run, not the newer ones with prepared statements. */
@@ -96,7 +96,7 @@ describe('PgBouncer', () => {
     })
     after(() => bouncer.stop())
 
-    for (const role of roles) {
+    for (const role of processRoles) {
       it(`ends ${role} with one line that says what to do`, async () => {
         const child = startRoleProcess(role, bouncer.through(database.url))
         expect(await child.ended, child.output()).to.equal(1)

@@ -29,7 +29,10 @@ describe('authorisation by API key', () => {
   let needed: Map<string, string>
 
   before(async () => {
-    system = await startSystem(['api'], undefined, { AUTH_MODE: 'api-key', FAILED_LOGINS_PER_MINUTE: 0 })
+    system = await startSystem(['api', 'operations'], undefined, {
+      AUTH_MODE: 'api-key',
+      FAILED_LOGINS_PER_MINUTE: 0,
+    })
     admin = await keyFor([...scopes])
     own = await createResources(sendAsAdmin)
     foreign = await createResources(sendAsAdmin)

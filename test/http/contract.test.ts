@@ -31,7 +31,7 @@ describe('the API compared with its OpenAPI document', () => {
 
   before(async () => {
     // The test runs the pipeline step by step, so that each order has the status that a call needs.
-    system = await startSystem(['api'])
+    system = await startSystem(['api', 'operations'])
     document = (await system.api.call('GET', '/openapi.json')).body
     validator = new ResponseValidator(document)
   })
@@ -242,8 +242,18 @@ describe('the API compared with its OpenAPI document', () => {
       body: { restaurant_id: uuidv7(), items: [{ menu_item_id: uuidv7(), quantity: 1 }] },
     })
     await call('addWebhook', { body: { url: 'https://example.com/', restaurant_ids: [uuidv7()] } })
-    const { restaurant_id, menu_item_id, order_id, webhook_id } = await createResources(sendRequest)
+    const { restaurant_id, menu_item_id, order_id, webhook_id, delivery_id } =
+      await createResources(sendRequest)
     for (let count = 0; count < 5; count++) await call('rotateWebhookSecret', { id: webhook_id })
+    const body = { reason: 'test', actor: 'ada' }
+    await call('pauseOpsQueue', { id: 'order.bake', body })
+    await call('resumeOpsQueue', { id: 'order.bake', body })
+    await call('pauseOpsWebhook', { id: webhook_id, body })
+    await call('testOpsWebhook', { id: webhook_id, body })
+    await system.database.execute(
+      `update webhook_deliveries set state = 'DELIVERED', settled_at = now(), next_attempt_at = null`,
+    )
+    await call('retryOpsJob', { id: delivery_id, body })
     await call('streamOrder', { id: order_id, headers: { 'last-event-id': 'x' } })
     await call('streamRestaurant', { id: restaurant_id, headers: { 'last-event-id': 'x' } })
     await call('adjustStock', { id: menu_item_id, body: { quantity: -1_000_000, reason_code: 'THEFT' } })
@@ -272,7 +282,7 @@ describe('the examples in /docs', () => {
   let system: TestSystem
 
   beforeEach(async () => {
-    system = await startSystem(['api'])
+    system = await startSystem(['api', 'operations'])
     const { database } = system
     await database.transaction(addDemoMenu)
     const { order: order_id, restaurant: restaurant_id, margherita: menu_item_id } = demoIds

@@ -35,6 +35,17 @@ export interface RegistryEntry {
 const anyLine = JSON.stringify({ menu_item_id: uuidv7(), quantity: 1 })
 const MAX_STOCK = 1_000_000_000
 
+/** Fields of the body of each change by an operator. */
+const opsChangeFields = {
+  '/reason': { required: true as const, wrong: wrongTexts(500, 'several lines') },
+  '/actor': { wrong: butNull(wrongTexts(100)) },
+}
+
+const opsChange: RegistryEntry = {
+  body: () => ({ reason: 'the supplier recounts', actor: 'ada' }),
+  fields: opsChangeFields,
+}
+
 /**
  * One entry per operationId, shared by the contract, authorisation, input and fuzz tests. An
  * operation without an entry fails every one of them by its name.
@@ -195,5 +206,12 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   listOpsDeadLetters: {},
   listOpsQuarantinedEvents: {},
   listOpsWebhooks: {},
+  pauseOpsQueue: opsChange,
+  resumeOpsQueue: opsChange,
+  retryOpsJob: opsChange,
+  testOpsWebhook: opsChange,
+  pauseOpsWebhook: opsChange,
+  resumeOpsWebhook: opsChange,
+  redeliverOpsDelivery: opsChange,
   deleteWebhook: { consumes: 'webhook_id' },
 }

@@ -26,7 +26,7 @@ export class RefusingSystem {
   static async start(): Promise<RefusingSystem> {
     const { log, lines } = recordingLog()
     // Without the asynchronous pipeline, only requests write.
-    const system = await startSystem(['api'], log)
+    const system = await startSystem(['api', 'operations'], log)
     const ids = await createResources(request => send(system.api.baseUrl, request))
     return new RefusingSystem(system, ids, lines)
   }

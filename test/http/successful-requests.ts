@@ -14,10 +14,19 @@ const creators = {
   delivery_id: 'testWebhook',
 } as const
 
+/** Ids that are not created. */
+const fixed = { queue: 'inventory.return' } as const
+
 export type IdName = keyof typeof creators
 
 /** Ids of existing resources, by the name of their path parameter. */
 export type Ids = Record<IdName, string>
+
+/** Returns an id by the name of a path parameter. A delivery can be retried like a job. */
+function idOf(name: string, ids: Ids): string {
+  const all: Record<string, string> = { ...ids, ...fixed, job_id: ids.delivery_id }
+  return all[name] ?? ''
+}
 
 /** An operation of the document with its registry entry. */
 export type RegisteredOperation = Operation & RegistryEntry
@@ -52,7 +61,7 @@ export const json = { 'content-type': 'application/json' }
 /** @param id replaces the last id of the path; by default that of an existing resource */
 export function pathOf({ path }: { path: string }, ids: Ids, id?: string): string {
   const last = id === undefined ? path : path.replace(/\{\w+\}(?=[^{]*$)/, () => id)
-  return last.replaceAll(/\{(\w+)\}/g, (_, name: IdName) => ids[name])
+  return last.replaceAll(/\{(\w+)\}/g, (_, name: string) => idOf(name, ids))
 }
 
 /** Returns a request that succeeds, apart from the replaced parts. */

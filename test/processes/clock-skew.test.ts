@@ -9,7 +9,7 @@ import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren } from '../support/child.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, place } from '../support/pipeline.ts'
-import type { Role } from '../support/role-logins.ts'
+import type { ProcessRole } from '../support/role-logins.ts'
 import { startRoleProcess } from '../support/start-role.ts'
 import { StreamClient } from '../support/stream-client.ts'
 import { openTestDatabase } from '../support/system.ts'
@@ -22,7 +22,12 @@ const DAY_MS = 24 * 60 * MINUTE_MS
 const TOLERANCE_SECONDS = 120
 
 /** Starts a role as a process whose machine has a wrong clock. */
-function startSkewed(role: Role, url: string, skewMs: number, env: Record<string, string> = {}): Child {
+function startSkewed(
+  role: ProcessRole,
+  url: string,
+  skewMs: number,
+  env: Record<string, string> = {},
+): Child {
   const preload = pathToFileURL(join(import.meta.dirname, '../support/skew-clock-child.ts')).href
   return startRoleProcess(role, url, {
     NODE_OPTIONS: `--import ${preload}`,

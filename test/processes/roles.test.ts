@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren, startChild } from '../support/child.ts'
 import { administer, blankDatabase, type TestDatabase } from '../support/postgres.ts'
-import { type Role, roles } from '../support/role-logins.ts'
+import { type ProcessRole, processRoles } from '../support/role-logins.ts'
 import { startRoleProcess } from '../support/start-role.ts'
 
 describe('role processes', () => {
@@ -17,7 +17,7 @@ describe('role processes', () => {
   afterEach(killChildren)
   after(() => database.drop())
 
-  const start = (role: Role, env?: Record<string, string>) => startRoleProcess(role, database.url, env)
+  const start = (role: ProcessRole, env?: Record<string, string>) => startRoleProcess(role, database.url, env)
   /** Migrates as the owner of the database. */
   const migrate = () => startChild(['src/main.ts', 'migrate'], { DATABASE_URL: database.url })
 
@@ -26,7 +26,7 @@ describe('role processes', () => {
     expect(await child.ended, child.output() + child.errors()).to.equal(0)
   }
 
-  for (const role of roles) {
+  for (const role of processRoles) {
     it(`${role} refuses to start on a database that has not been migrated`, async () => {
       const child = start(role)
       expect(await child.ended).to.equal(1)
@@ -108,7 +108,7 @@ describe('role processes', () => {
     const migration = migrate()
     expect(await migration.ended, migration.errors()).to.equal(0)
     await administer(`alter database ${name} set default_transaction_read_only = on`)
-    const children = roles.map(role => start(role, { DATABASE_WAIT_MS: '60000' }))
+    const children = processRoles.map(role => start(role, { DATABASE_WAIT_MS: '60000' }))
     for (const child of children) await child.untilOutput(/"reason":"it is read-only \(25006\)"/)
     await administer(`alter database ${name} reset default_transaction_read_only`)
     for (const child of children) {

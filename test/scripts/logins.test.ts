@@ -8,7 +8,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { refusingPort, spawnScript } from './spawn-script.ts'
 
-const roles = ['api', 'dispatcher', 'worker', 'dashboard']
+const roles = ['api', 'dispatcher', 'worker', 'dashboard', 'operations']
 const INSUFFICIENT_PRIVILEGE = '42501'
 const INVALID_PASSWORD = '28P01'
 
@@ -61,7 +61,8 @@ describe('npm run logins', () => {
       ['select from orders', ['api', 'worker']],
       ['update outbox_events set attempts = attempts', ['dispatcher']],
       ['delete from pgboss.job', ['worker']],
-      ['select from pgboss.job', ['dispatcher', 'worker', 'dashboard']],
+      ['select from pgboss.job', ['dispatcher', 'worker', 'dashboard', 'operations']],
+      ['insert into ops_audit default values', ['operations']],
       ['insert into menu_items default values', ['api']],
       ['create table x ()', []],
     ]

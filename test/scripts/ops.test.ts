@@ -282,8 +282,8 @@ describe('npm run ops', function () {
     expect((await audits()).at(-1)).to.deep.include({ action: 'retry', reason: 'the lock is gone' })
     const { status, stderr } = await ops('retry', job?.id ?? '', '--reason', 'again')
     expect(status).to.equal(1)
-    expect(stderr).to.contain('nothing was changed: the job is completed')
-    expect((await ops('retry', newId(), '--reason', 'x')).stderr).to.contain('no queue has a job')
+    expect(stderr).to.contain('Nothing was changed: the job is completed')
+    expect((await ops('retry', newId(), '--reason', 'x')).stderr).to.contain('No job with id')
   })
 
   it('retry, dead-letters, redrive: run a job again that used up its attempts', async () => {

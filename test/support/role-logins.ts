@@ -2,8 +2,12 @@ import { randomBytes } from 'node:crypto'
 import type { Database } from '../../src/db/database.ts'
 import { createLogin } from '../../src/ops/roles/create-login.ts'
 
-/** The roles that have a login with restricted privileges. */
-export const roles = ['api', 'dispatcher', 'worker'] as const
+export const processRoles = ['api', 'dispatcher', 'worker'] as const
+
+export type ProcessRole = (typeof processRoles)[number]
+
+/** The roles that have a login with restricted privileges. An API may also have `operations`. */
+export const roles = [...processRoles, 'operations'] as const
 
 export type Role = (typeof roles)[number]
 

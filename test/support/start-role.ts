@@ -5,7 +5,7 @@ import * as dispatcher from '../../src/processes/dispatcher.ts'
 import type { Service } from '../../src/processes/service.ts'
 import * as worker from '../../src/processes/worker.ts'
 import { type Child, startChild } from './child.ts'
-import { asRole, type Role } from './role-logins.ts'
+import { asRole, type ProcessRole } from './role-logins.ts'
 
 /**
  * Starts roles on the database at `url`, the owner's URL, but with the login of the role.
@@ -25,6 +25,6 @@ export async function startWorker(config: Config, url: string, log: Logger): Pro
 }
 
 /** Starts a role as a child process. */
-export function startRoleProcess(role: Role, url: string, env: Record<string, string> = {}): Child {
+export function startRoleProcess(role: ProcessRole, url: string, env: Record<string, string> = {}): Child {
   return startChild(['src/main.ts', role], { DATABASE_URL: asRole(role, url), PORT: '0', ...env })
 }

@@ -6,7 +6,7 @@ import type { Service } from '../../src/processes/service.ts'
 import { ApiClient } from './api-client.ts'
 import { quiet } from './log.ts'
 import { cloneDatabase } from './postgres.ts'
-import { roles as everyRole, type Role } from './role-logins.ts'
+import { asRole, processRoles, type Role } from './role-logins.ts'
 import { startApi, startDispatcher, startWorker } from './start-role.ts'
 
 export const testConfig: Config = parseConfig({ PORT: '0' })
@@ -49,11 +49,11 @@ export interface TestSystem {
 }
 
 /**
- * Starts the given roles on a new database, each with the login of its role. The returned pool
- * belongs to the owner.
+ * Starts the given roles on a new database, each with the login of its role. With `operations`, the
+ * API makes the changes of operators. The returned pool belongs to the owner.
  */
 export async function startSystem(
-  roles: readonly Role[] = everyRole,
+  roles: readonly Role[] = processRoles,
   log: Logger = quiet,
   overrides: Partial<Config> = {},
 ): Promise<TestSystem> {
@@ -64,7 +64,10 @@ export async function startSystem(
   if (roles.includes('worker')) services.push(await startWorker(config, url, log))
   if (roles.includes('dispatcher')) services.push(await startDispatcher(config, url, log))
   if (roles.includes('api')) {
-    const api = await startApi(config, url, log)
+    const operated = roles.includes('operations')
+      ? { ...config, OPERATIONS_DATABASE_URL: asRole('operations', url) }
+      : config
+    const api = await startApi(operated, url, log)
     baseUrl = api.url
     services.push(api)
   }

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { request } from 'undici'
 import { killChildren, startChild } from '../support/child.ts'
 import { expectInvariants } from '../support/invariants.ts'
-import { asRole, type Role, roles } from '../support/role-logins.ts'
+import { asRole, type ProcessRole, processRoles } from '../support/role-logins.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { untilSlowly } from '../support/until.ts'
@@ -57,7 +57,7 @@ describe('processes of the previous release', function () {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  async function start(role: Role): Promise<string> {
+  async function start(role: ProcessRole): Promise<string> {
     const child = startChild([join(folder, 'src', 'main.ts'), role], {
       DATABASE_URL: asRole(role, database.url),
       PORT: '0',
@@ -67,8 +67,8 @@ describe('processes of the previous release', function () {
   }
 
   it('serve orders to their end on the schema of this version, without a failed request', async () => {
-    const urls = await Promise.all(roles.map(start))
-    const baseUrl = `${urls[roles.indexOf('api')]}/api/v1`
+    const urls = await Promise.all(processRoles.map(start))
+    const baseUrl = `${urls[processRoles.indexOf('api')]}/api/v1`
     /** Without `fetch`, whose responses the suite compares with the documents of this version. */
     async function call(method: 'GET' | 'POST', path: string, sent?: object): Promise<Reply> {
       const headers = { 'content-type': 'application/json' }

@@ -1,8 +1,9 @@
 import type { Context } from 'koa'
-import { ANYONE, type Caller, requireScope, type Scope } from '../../platform/caller.ts'
+import { ANYONE, ANYONE_REMOTE, type Caller, requireScope, type Scope } from '../../platform/caller.ts'
 import { ExpectedError } from '../../platform/errors.ts'
 import { expectedError } from '../problem.ts'
 import type { RequestStep } from '../route.ts'
+import { isLocalClient } from './is-local-client.ts'
 import type { Sessions } from './sessions.ts'
 
 /**
@@ -18,7 +19,8 @@ const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
 
 /**
  * Requires a caller with the scope, and stores the caller in `ctx.state.caller`. Without an
- * authenticator, all clients are one caller. The token is in the `Authorization` header, or in the
+ * authenticator, all clients are one caller, and only those of this machine may make operators'
+ * changes. The token is in the `Authorization` header, or in the
  * session of a page. It is read from nowhere else, because paths and queries end up in logs.
  * @param scope undefined admits any authenticated caller
  */
@@ -29,7 +31,7 @@ export function authorize(
 ): RequestStep {
   if (!authenticator) {
     return ctx => {
-      ctx.state['caller'] = ANYONE
+      ctx.state['caller'] = isLocalClient(ctx) ? ANYONE : ANYONE_REMOTE
     }
   }
   return async ctx => {

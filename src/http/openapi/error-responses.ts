@@ -13,7 +13,12 @@ const EXAMPLE_REQUEST_ID = '019a0000-0000-7000-8000-00000000abcd'
 export type DocumentOptions = Partial<
   Pick<
     Config,
-    'PUBLIC_URL' | 'REQUIRE_IDEMPOTENCY_KEY' | 'AUTH_MODE' | 'RATE_LIMIT_PER_MINUTE' | 'CELL_SLOTS'
+    | 'PUBLIC_URL'
+    | 'REQUIRE_IDEMPOTENCY_KEY'
+    | 'AUTH_MODE'
+    | 'RATE_LIMIT_PER_MINUTE'
+    | 'CELL_SLOTS'
+    | 'OPERATIONS_DATABASE_URL'
   >
 >
 
@@ -63,6 +68,7 @@ function documentedErrors(route: Route, options: DocumentOptions): DocumentedErr
     [CELL_SLOTS !== undefined && namesSlot(params, query, body), ['slot-not-served']],
     [isAuthenticated, ['unauthenticated', 'too-many-failed-logins', new MissingScope(scope)]],
     [authMode === 'jwt', ['auth-unavailable']],
+    [scope === 'ops:write' && options.OPERATIONS_DATABASE_URL === undefined, ['operations-unavailable']],
     [rateLimitOf(options) !== undefined, ['rate-limited']],
     [true, ['overloaded', 'database-unavailable', 'internal']],
   ]

@@ -1,7 +1,7 @@
 import type { Config } from '../../platform/config.ts'
 
 const CALLERS: Record<Config['AUTH_MODE'], string> = {
-  none: 'Every client may call every operation: this installation has no authentication.',
+  none: 'Every client may call every operation: this installation has no authentication. The changes of operators are for clients on the machine of the API only.',
   jwt: 'Send `Authorization: Bearer` with a JWT of the configured issuer. Its claim `scope` lists what the caller may do; each operation names the scope that it needs.',
   'api-key':
     'Send `Authorization: Bearer` with an API key, which an operator creates with `npm run keys`. Each operation names the scope that the key needs.',

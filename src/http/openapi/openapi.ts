@@ -39,7 +39,8 @@ export function openApiDocument(routes: readonly Route[], version: string, optio
       },
       {
         name: 'Operations',
-        description: 'See what the system does, as `npm run ops` and the console do: scope `ops`',
+        description:
+          'See what the system does, as `npm run ops` and the console do: scope `ops`. Change it, with a reason that is recorded: scope `ops:write`',
       },
     ],
     security: [],

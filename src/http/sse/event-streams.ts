@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { ANYONE, type Caller, canAccess } from '../../platform/caller.ts'
+import { type Caller, canAccess } from '../../platform/caller.ts'
 import { ExpectedError, Overloaded, TooManyStreams } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { Semaphore } from '../../platform/semaphore.ts'
@@ -136,9 +136,9 @@ export class EventStreams {
     const { maxCount, maxPerCallerCount } = this.#limits
     if (this.#draining) throw new ExpectedError('overloaded', 'This process is shutting down; connect again')
     if (this.#count >= maxCount) throw new Overloaded('The table of open streams')
-    const { id } = caller
+    const { id, name } = caller
     const openCount = this.#byCaller.get(id) ?? 0
-    if (caller !== ANYONE && openCount >= maxPerCallerCount)
+    if (name !== null && openCount >= maxPerCallerCount)
       throw new TooManyStreams(openCount, maxPerCallerCount)
     this.#count++
     this.#byCaller.set(id, openCount + 1)

@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Tx } from '../../db/transaction.ts'
 import { queueNames } from '../../jobs/queues.ts'
+import { ChangeRefused, NotFound } from '../../platform/errors.ts'
 import { DELIVERIES, type DeliveryState, retryNow } from '../../webhooks/deliveries.ts'
 import { audit, type Operator } from './audit.ts'
 import { redriveDeadLetters } from './dead-letters.ts'
@@ -12,11 +13,12 @@ interface FoundLetter {
   redriven_job_id: string | null
 }
 
-export type Retried =
-  | { outcome: 'due now'; queue: string; job_id: string }
-  /** the job was a dead letter and was redriven as a new job */
-  | { outcome: 'redriven'; queue: string; job_id: string; redriven_job_id: string }
-  | { outcome: 'refused'; why: string }
+export interface Retried {
+  queue: string
+  job_id: string
+  /** the new job of a dead letter that was redriven; null: the job itself is due now */
+  redriven_job_id: string | null
+}
 
 interface FoundJob {
   name: string
@@ -27,6 +29,7 @@ interface FoundJob {
  * Makes a job or webhook delivery due now. A failed job and a dead delivery are redriven from
  * their dead letter. Safe at any time: no event has its effect twice. Atomic: the change and the
  * audit record are written together, or not at all.
+ * @throws NotFound; ChangeRefused
  */
 export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Operator): Promise<Retried> {
   const [job] = await tx.query<FoundJob>(findSql, [queueNames, jobId])
@@ -41,23 +44,23 @@ export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Op
   } else if (state === 'cancelled') {
     await boss.resume(queue, jobId, { db: tx })
   } else {
-    return { outcome: 'refused', why: `the job is ${state}` }
+    throw new ChangeRefused(`the job is ${state}`)
   }
   await audit(tx, operator, 'retry', { queue, job_id: jobId, state })
-  return { outcome: 'due now', queue, job_id: jobId }
+  return { queue, job_id: jobId, redriven_job_id: null }
 }
 
 async function retryDelivery(tx: Tx, boss: PgBoss, deliveryId: string, operator: Operator): Promise<Retried> {
   const [delivery] = await tx.query<{ state: DeliveryState }>(deliverySql, [deliveryId])
-  if (!delivery) return { outcome: 'refused', why: `no queue has a job ${deliveryId}` }
+  if (!delivery) throw new NotFound('job', deliveryId)
   const { state } = delivery
   const job = { queue: DELIVERIES, job_id: deliveryId }
   const [letter] = state === 'DEAD' ? await tx.query<FoundLetter>(letterSql, [DELIVERIES, deliveryId]) : []
   if (letter) return await redriveLetter(tx, boss, letter, job, operator)
   if (!(await retryNow(tx, deliveryId)))
-    return { outcome: 'refused', why: `the delivery is ${state} and does not wait for a retry` }
+    throw new ChangeRefused(`the delivery is ${state} and does not wait for a retry`)
   await audit(tx, operator, 'retry', { ...job, state })
-  return { outcome: 'due now', ...job }
+  return { ...job, redriven_job_id: null }
 }
 
 async function redriveLetter(
@@ -67,16 +70,12 @@ async function redriveLetter(
   job: { queue: string; job_id: string },
   operator: Operator,
 ): Promise<Retried> {
-  if (fate !== 'OPEN')
-    return { outcome: 'refused', why: `the dead letter of the job was ${fate.toLowerCase()} already` }
+  if (fate !== 'OPEN') throw new ChangeRefused(`the dead letter of the job was ${fate.toLowerCase()} already`)
   const { done } = await redriveDeadLetters(tx, boss, { ids: [dead_letter_id] }, 1, operator)
   if (done.length === 0)
-    return {
-      outcome: 'refused',
-      why: 'the event of the job is too old to be redriven, or has an unfinished job',
-    }
+    throw new ChangeRefused('the event of the job is too old to be redriven, or has an unfinished job')
   const [letter] = await tx.query<FoundLetter>(letterSql, [job.queue, job.job_id])
-  return { outcome: 'redriven', ...job, redriven_job_id: letter?.redriven_job_id ?? '' }
+  return { ...job, redriven_job_id: letter?.redriven_job_id ?? null }
 }
 
 const findSql = `

@@ -3,16 +3,22 @@ import type { Cursors } from '../../http/cursor.ts'
 import { paginationHeaders, readPage } from '../../http/pagination.ts'
 import { type Route, type RouteSpec, route } from '../../http/route.ts'
 import { requireUnrestricted } from '../../platform/caller.ts'
+import type { Operations } from '../actions/operations.ts'
 import { readSnapshot } from '../read-snapshot.ts'
 import type { Rows } from './view-rows.ts'
 
 export interface OpsRoutesOptions {
   database: Database
   cursors: Cursors
+  /** makes the changes of operators; undefined: this API makes none */
+  operations?: Operations | undefined
 }
 
 /** Longest that a statement of an operators' page may take; the views take milliseconds. */
 export const STATEMENT_TIMEOUT_MS = 3_000
+
+/** What a caller that is restricted to certain restaurants cannot do. */
+export const WHAT = 'operate the system'
 
 type ReadSpec<Params, Query, Reply> = Omit<
   RouteSpec<Params, Query, unknown, Reply>,
@@ -28,7 +34,7 @@ export function opsRoute<Params, Query, Reply>(spec: ReadSpec<Params, Query, Rep
     tag: 'Operations',
     status: 200,
     handle: async request => {
-      requireUnrestricted(request.caller, 'operate the system')
+      requireUnrestricted(request.caller, WHAT)
       return await spec.handle(request)
     },
   })

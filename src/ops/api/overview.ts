@@ -1,8 +1,12 @@
 import { z } from 'zod'
 import { timestamp } from '../../http/schema-fields.ts'
+import { type Caller, requireScope } from '../../platform/caller.ts'
+import { ExpectedError } from '../../platform/errors.ts'
+import type { Operations } from '../actions/operations.ts'
 import { readSnapshot } from '../read-snapshot.ts'
 import { problemCodes, readStatus, type Status } from '../read-status.ts'
 import { viewNamed } from '../refresh-views.ts'
+import { requireOperations } from './ops-change.ts'
 import { type OpsRoutesOptions, opsRoute, STATEMENT_TIMEOUT_MS } from './ops-route.ts'
 import { integer, number, orNull, rowsOf, text, time } from './view-rows.ts'
 
@@ -90,6 +94,7 @@ const webhooks = rowsOf(
     failing: integer(0),
     disabled: integer(0),
     late: integer(0),
+    paused: integer(0),
     pending: integer(4),
     oldest_pending_seconds: orNull(number(0.8)),
   },
@@ -97,7 +102,8 @@ const webhooks = rowsOf(
     active: 'webhooks that are ACTIVE',
     failing: 'ACTIVE webhooks whose attempts have failed for more than 10 minutes',
     disabled: 'webhooks that were disabled after failures in the last day',
-    late: 'ACTIVE webhooks that do not fail and are more than 10 minutes behind',
+    late: 'ACTIVE webhooks that do not fail, are not paused, and are more than 10 minutes behind',
+    paused: 'ACTIVE webhooks that operators have paused',
     pending: 'deliveries that are not finished',
     oldest_pending_seconds: 'age of the oldest of these deliveries',
   },
@@ -147,12 +153,20 @@ const overviewReply = z
     dead_letters: deadLetters.schema,
     webhooks: webhooks.schema,
     statistics: statistics.schema,
+    can_change: z.boolean().meta({
+      description: 'Whether the caller can make changes through this API',
+      example: true,
+    }),
+    cannot_change_because: z.string().nullable().meta({
+      description: 'Why not; null: the caller can',
+      example: null,
+    }),
   })
   .meta({ id: 'OpsOverview', description: 'The state of the system' })
 
 export type OverviewReply = z.infer<typeof overviewReply>
 
-export function overviewRoute({ database }: OpsRoutesOptions) {
+export function overviewRoute({ database, operations }: OpsRoutesOptions) {
   return opsRoute({
     path: '/api/v1/ops/overview',
     operationId: 'getOpsOverview',
@@ -172,15 +186,36 @@ export function overviewRoute({ database }: OpsRoutesOptions) {
       dead_letters: { ...deadLetters.example, oldest_at: null },
       webhooks: webhooks.example,
       statistics: statistics.example,
+      can_change: true,
+      cannot_change_because: null,
     } satisfies OverviewReply,
     errors: [],
-    handle: async () => ({
-      body: presentOverview(await readSnapshot(database, readStatus, STATEMENT_TIMEOUT_MS)),
-    }),
+    handle: async ({ caller }) => {
+      const obstacle = obstacleOf(caller, operations)
+      return {
+        body: {
+          ...presentOverview(await readSnapshot(database, readStatus, STATEMENT_TIMEOUT_MS)),
+          can_change: obstacle === null,
+          cannot_change_because: obstacle,
+        },
+      }
+    },
   })
 }
 
-function presentOverview(status: Status): OverviewReply {
+/** Returns why the caller cannot make changes, or null. */
+function obstacleOf(caller: Caller, operations: Operations | undefined): string | null {
+  try {
+    requireScope(caller, 'ops:write')
+    requireOperations(operations)
+    return null
+  } catch (error) {
+    if (error instanceof ExpectedError) return error.message
+    throw error
+  }
+}
+
+function presentOverview(status: Status): Omit<OverviewReply, 'can_change' | 'cannot_change_because'> {
   return {
     as_of: status.as_of.toISOString(),
     problems: status.problems,

@@ -21,6 +21,7 @@ const webhooks = rowsOf(
     status: text('ACTIVE'),
     disabled_reason: orNull(text('FAILING')),
     disabled_at: orNull(time(AT)),
+    paused_at: orNull(time(AT)),
     failing_since: orNull(time(AT)),
     last_success_at: orNull(time(AT)),
     pending: integer(4),

@@ -1,12 +1,13 @@
 import type { Database } from '../../db/database.ts'
 import { scramVerifier } from '../../db/scram-verifier.ts'
 
-/** The processes that may have their own login, with the group role of each. */
+/** What may have a login of its own, with the group role of each. */
 export const loginGroups = {
   api: 'comanda_api',
   dispatcher: 'comanda_dispatcher',
   worker: 'comanda_worker',
   dashboard: 'comanda_dashboard',
+  operations: 'comanda_operations',
 } as const
 
 export type LoginRole = keyof typeof loginGroups

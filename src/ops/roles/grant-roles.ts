@@ -2,7 +2,13 @@ import type { Database } from '../../db/database.ts'
 import type { Tx } from '../../db/transaction.ts'
 
 /** Group roles, of which the login of a process is a member (`create-login.ts`). */
-const processRoles = ['comanda_api', 'comanda_dispatcher', 'comanda_worker', 'comanda_dashboard'] as const
+const processRoles = [
+  'comanda_api',
+  'comanda_dispatcher',
+  'comanda_worker',
+  'comanda_dashboard',
+  'comanda_operations',
+] as const
 
 type ProcessRole = (typeof processRoles)[number]
 
@@ -72,6 +78,19 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, insert, update, delete, maintain on all tables in schema pgboss',
   ],
   comanda_dashboard: ['usage on schema pgboss', 'select on all tables in schema pgboss'],
+  comanda_operations: [
+    'select on schema_migrations, retention, webhook_attempts',
+    'usage on schema pgboss',
+    'select on pgboss.version, pgboss.queue',
+    'select, insert, update on (jobs)',
+    'select, insert on idempotency_keys',
+    'insert on ops_audit',
+    'select, insert, delete on paused_queues',
+    'select, update (fate, fate_at, redriven_job_id) on dead_letters',
+    'select, update (quarantined_at, error) on outbox_events',
+    'select, insert, update on webhook_deliveries',
+    'select (webhook_id, status, paused_at), update (paused_at) on webhooks',
+  ],
 }
 
 /**

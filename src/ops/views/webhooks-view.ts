@@ -28,6 +28,7 @@ export const webhooksView: View = {
     disabled_reason:
       'BY_OWNER; FAILING: five days of failures without a success; GONE: the endpoint answered 410',
     disabled_at: 'when the webhook was disabled',
+    paused_at: 'when an operator paused the deliveries, which wait since then; null: not paused',
     failing_since: 'time of the first failure after the last success; null: the last attempt succeeded',
     last_success_at: 'time of the last success, accurate to a few seconds',
     pending: `deliveries that are not finished; counted up to ${MAX_COUNTED}, or with more than ${MAX_COUNTED_IN_ALL / MAX_COUNTED} webhooks up to an equal share of ${MAX_COUNTED_IN_ALL}, at least ${MIN_COUNTED}`,
@@ -39,7 +40,7 @@ export const webhooksView: View = {
   },
   sql: `
     select w.webhook_id, substring(w.url from '^[a-z]+://([^/?#]+)'), w.owner, w.status, w.disabled_reason, w.disabled_at,
-      w.failing_since, w.last_success_at, pending.count, pending.oldest_seconds, coalesce(dead.count, 0), last.status, last.error
+      w.paused_at, w.failing_since, w.last_success_at, pending.count, pending.oldest_seconds, coalesce(dead.count, 0), last.status, last.error
     from webhooks as w
     cross join lateral (
       select count(*)::integer as count, extract(epoch from now() - min(created_at))::numeric(12, 1) as oldest_seconds

@@ -114,9 +114,9 @@ const firstDue = (condition: string) => `
 
 /**
  * Webhooks come in random order, so that none is preferred when the worker's whole capacity is
- * used. Locked rows are found by their physical position: by an index, a plan that was made while
- * the table was empty could read all of it. `leased` reads `blocked` to run after it: a row that
- * the same statement has updated cannot be locked.
+ * used. Paused ones are skipped. Locked rows are found by their physical position: by an index, a
+ * plan that was made while the table was empty could read all of it. `leased` reads `blocked` to
+ * run after it: a row that the same statement has updated cannot be locked.
  */
 const claimSql = `
   with recursive queued as (
@@ -132,6 +132,12 @@ const claimSql = `
     left join unnest($1::uuid[], $2::integer[]) as b (webhook_id, count) using (webhook_id)
     where next_attempt_at <= now()
       and coalesce(b.count, 0) < $3::integer
+      and not exists (
+        select 1
+        from webhooks as w
+        where w.webhook_id = queued.webhook_id
+          and w.paused_at is not null
+      )
     order by random()
   ),
   due as materialized (

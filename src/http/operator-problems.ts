@@ -1,0 +1,29 @@
+import { ChangeRefused } from '../platform/errors.ts'
+import { exampleOf, notFound } from './problem-entry.ts'
+
+/** Problems of operators' changes, a part of the catalogue. */
+export const operatorProblems = {
+  'operations-unavailable': {
+    status: 403,
+    title: 'No changes through this API',
+    meaning:
+      'This API has no database login for the changes of operators (`OPERATIONS_DATABASE_URL`). Nothing was changed.',
+    whatToDo:
+      'Run the command of `npm run ops` for the change, or send the request to an API with such a login.',
+    example: {
+      detail: 'This API has no OPERATIONS_DATABASE_URL, so that it cannot make the changes of operators',
+    },
+  },
+  'queue-not-found': notFound('queue', 'Check the name. GET /api/v1/ops/overview lists the queues.'),
+  'job-not-found': notFound(
+    'job',
+    'Check the id. GET /api/v1/ops/jobs lists the jobs of a queue; by default, finished jobs are deleted after a week.',
+  ),
+  'change-refused': {
+    status: 409,
+    title: 'Change refused',
+    meaning: 'The state of the job, delivery or webhook does not permit the change. Nothing was changed.',
+    whatToDo: 'Read `detail`, and look at the object again.',
+    example: exampleOf(new ChangeRefused('the job is active')),
+  },
+} as const
