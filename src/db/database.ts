@@ -10,7 +10,7 @@ import { measureClock } from './measure-clock.ts'
 import { detectPooling, type Pooling } from './pooling.ts'
 import { applySettings, missingSettings, type SessionSettings, sessionSettings } from './session-settings.ts'
 import { isRetryable, translateSqlError } from './sql-errors.ts'
-import { namedStatement, OpenTransaction, type Sql, type Tx } from './transaction.ts'
+import { namedStatement, OpenTransaction, type Queries, type Sql, type Tx } from './transaction.ts'
 
 export interface DatabaseOptions {
   /** postgres:// URL */
@@ -124,6 +124,31 @@ export class Database implements Sql {
       ? { text, values: [...(values ?? [])] }
       : namedStatement(text, values)
     return await retrying(() => this.#pool.query(statement))
+  }
+
+  /**
+   * Returns access to single statements that sends NOTIFY on `channel` behind each of them, on the
+   * same connection. The server runs it at once when the statement has committed, and saves the
+   * round trip of a separate NOTIFY. It is sent after a failed statement too, and may be lost:
+   * listeners poll as well.
+   */
+  notifying(channel: string): Queries {
+    const notify = namedStatement(`notify ${channel}`)
+    const run = async (statement: pg.QueryConfig): Promise<QueryResult> => {
+      const client = await this.#pool.connect()
+      const sent = client.query(statement)
+      const notified = client.query(notify)
+      const both = Promise.allSettled([sent, notified])
+      void both.then(([{ status }]) => client.release(status === 'rejected'))
+      return await sent
+    }
+    return {
+      query: async <Row>(text: string, values?: readonly unknown[]) => {
+        this.#refuseWhenFull()
+        const { rows } = await retrying(() => run(namedStatement(text, values)))
+        return rows as Row[]
+      },
+    }
   }
 
   /**

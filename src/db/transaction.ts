@@ -4,10 +4,14 @@ import type { PoolClient, QueryResult } from 'pg'
 import type { EntityManager, QueryRunner } from 'typeorm'
 import { errorCode, isUnavailable } from './sql-errors.ts'
 
-/** Runs SQL, either in a transaction ({@link Tx}) or as one statement each (`Database`). */
-export interface Sql {
+/** Runs statements that return rows. */
+export interface Queries {
   /** Returns the rows of one statement, which is prepared once per connection. */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>
+}
+
+/** Runs SQL, either in a transaction ({@link Tx}) or as one statement each (`Database`). */
+export interface Sql extends Queries {
   /** Returns the number of rows that one statement affected. */
   execute(text: string, values?: readonly unknown[]): Promise<number>
 }

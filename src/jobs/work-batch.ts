@@ -6,8 +6,11 @@ import type { Logger } from '../platform/log.ts'
 import { countFailure, countRetries } from './job-metrics.ts'
 import type { PoisonTracker } from './poison-tracker.ts'
 
-/** Processes a batch of jobs in `tx`. If it throws, the batch is rolled back and retried. */
-type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[]) => Promise<void>
+/**
+ * Processes a batch of jobs in `tx`. If it throws, the batch is rolled back and retried.
+ * @param complete completes the jobs; called last, and again if a savepoint undid it
+ */
+type BatchWork<Data> = (tx: Tx, jobs: Job<Data>[], complete: () => Promise<void>) => Promise<void>
 
 export interface BatchOptions<Data> {
   database: Database
@@ -32,7 +35,7 @@ class WorkerDied extends Error {
 /**
  * Jobs were given to another worker after missed heartbeats, so this transaction must not commit.
  */
-class ClaimLost extends Error {
+export class ClaimLost extends Error {
   override name = 'ClaimLost'
 
   constructor(lost: number, queue: string) {
@@ -116,12 +119,13 @@ async function workAlone<Data>(job: Job<Data>, options: BatchOptions<Data>): Pro
 async function complete<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   const { database, boss, queue, work, trials } = options
   await database.transaction(async tx => {
-    await work(tx, jobs)
-    // Given the job objects instead of ids, pg-boss completes only the attempts of this worker.
-    const completion = await boss.complete(queue, jobs, undefined, { db: tx })
-    // The type of pg-boss lacks the result.
-    const { affected } = completion as { affected: number }
-    if (affected < jobs.length) throw new ClaimLost(jobs.length - affected, queue)
+    await work(tx, jobs, async () => {
+      // Given the job objects instead of ids, pg-boss completes only the attempts of this worker.
+      const completion = await boss.complete(queue, jobs, undefined, { db: tx })
+      // The type of pg-boss lacks the result.
+      const { affected } = completion as { affected: number }
+      if (affected < jobs.length) throw new ClaimLost(jobs.length - affected, queue)
+    })
     if (jobs.some(({ retryCount }) => retryCount > 0)) await trials.end(tx, idsOf(jobs))
   })
 }

@@ -1,5 +1,5 @@
 import { bigints, integers, smallints, texts, timestamps, uuids } from '../db/array-params.ts'
-import type { Sql } from '../db/transaction.ts'
+import type { Queries } from '../db/transaction.ts'
 import { appendEventsSql, eventColumns } from '../outbox/append-event.ts'
 import type { StoredReply } from '../platform/idempotent-request.ts'
 import { type PlacedOrder, type PlaceOrder, placedEvent } from './decide-placement.ts'
@@ -37,7 +37,7 @@ interface Row {
  * @throws an error with the constraint {@link REFERENCE_OF_NO_ORDER} when an idempotency key was
  * used at the same moment for an order with another reference; nothing is inserted
  */
-export async function insertOrders(sql: Sql, placements: readonly Placement[]): Promise<InsertedOrders> {
+export async function insertOrders(sql: Queries, placements: readonly Placement[]): Promise<InsertedOrders> {
   const guards = placements.filter(({ request }) => isGuarded(request)).map(guardRow)
   const values = [
     ...orderColumns(placements),

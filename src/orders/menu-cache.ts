@@ -1,4 +1,4 @@
-import type { Sql } from '../db/transaction.ts'
+import type { Queries } from '../db/transaction.ts'
 import { isInactiveSql } from './is-inactive-sql.ts'
 
 /** A menu item with its restaurant, as it was when it was read. */
@@ -44,7 +44,7 @@ export class MenuCache {
   readonly #entries = new Map<string, MenuEntry>()
 
   /** Returns the entries of all items of these orders; reads missing ones in one query. */
-  async load(sql: Sql, orders: readonly OrderedItems[]): Promise<MenuLookup> {
+  async load(sql: Queries, orders: readonly OrderedItems[]): Promise<MenuLookup> {
     const entries = new Map<string, MenuEntry>()
     const missing = new Map<string, [restaurantId: string, menuItemId: string]>()
     for (const { restaurant_id, items } of orders) {
@@ -86,7 +86,7 @@ function keyOf(restaurantId: string, menuItemId: string): string {
   return `${restaurantId}/${menuItemId}`
 }
 
-async function readEntries(sql: Sql, pairs: readonly [string, string][]): Promise<MenuEntry[]> {
+async function readEntries(sql: Queries, pairs: readonly [string, string][]): Promise<MenuEntry[]> {
   return await sql.query<MenuEntry>(menuSql, [
     pairs.map(([restaurant]) => restaurant),
     pairs.map(([, item]) => item),

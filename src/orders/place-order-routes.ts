@@ -2,7 +2,6 @@ import type { Database } from '../db/database.ts'
 import { findStoredReply, fingerprintOf, markAsReplayed } from '../http/idempotency.ts'
 import { type Route, route } from '../http/route.ts'
 import type { RouteReply } from '../http/route-reply.ts'
-import type { WakeDispatcher } from '../outbox/notify-channels.ts'
 import { assertCanAccess } from '../platform/caller.ts'
 import { demoIds } from '../platform/demo-ids.ts'
 import { ClientReferenceReused, type ErrorCode, ExpectedError, ValidationFailed } from '../platform/errors.ts'
@@ -21,15 +20,9 @@ interface PlaceOrderRoutesOptions {
   database: Database
   placement: PlacementQueue
   links: TrackingLinks
-  wakeDispatcher: WakeDispatcher
 }
 
-export function placeOrderRoutes({
-  database,
-  placement,
-  links,
-  wakeDispatcher,
-}: PlaceOrderRoutesOptions): Route[] {
+export function placeOrderRoutes({ database, placement, links }: PlaceOrderRoutesOptions): Route[] {
   /**
    * Places an order, or returns the reply to an earlier request with the same key or reference.
    * That one counts also when the order would be refused now, because the menu has changed since.
@@ -37,7 +30,6 @@ export function placeOrderRoutes({
   async function place(request: PlaceOrder, path: string): Promise<RouteReply<Unlinked<PlacedOrderReply>>> {
     try {
       const order = await placement.place(request)
-      wakeDispatcher()
       return replyOf(order, path)
     } catch (error) {
       if (!(error instanceof ExpectedError) || NOT_DECIDED.has(error.code)) throw error

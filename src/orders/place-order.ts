@@ -1,4 +1,4 @@
-import type { Sql } from '../db/transaction.ts'
+import type { Queries } from '../db/transaction.ts'
 import { now } from '../platform/clock.ts'
 import { ExpectedError } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight } from '../platform/idempotent-request.ts'
@@ -18,7 +18,7 @@ const MAX_ATTEMPT_COUNT = 5
  *   key or the client's reference was used before: the caller reads the earlier reply
  */
 export async function placeOrders(
-  sql: Sql,
+  sql: Queries,
   requests: readonly PlaceOrder[],
   cache = new MenuCache(),
 ): Promise<PlacementOutcome[]> {
@@ -32,7 +32,7 @@ export async function placeOrders(
 
 /** Adds an outcome for each request, except those whose cached menu was outdated. */
 async function placeOnce(
-  sql: Sql,
+  sql: Queries,
   requests: readonly PlaceOrder[],
   cache: MenuCache,
   outcomes: Map<PlaceOrder, PlacementOutcome>,

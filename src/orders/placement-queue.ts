@@ -1,4 +1,4 @@
-import type { Sql } from '../db/transaction.ts'
+import type { Queries } from '../db/transaction.ts'
 import { DatabaseUnavailable, ExpectedError, Overloaded } from '../platform/errors.ts'
 import { IdempotencyKeyInFlight, type IdempotentRequest } from '../platform/idempotent-request.ts'
 import type { PlacedOrder, PlacementOutcome, PlaceOrder } from './decide-placement.ts'
@@ -31,8 +31,9 @@ interface QueuedOrder {
  * one. A promise resolves only after the batch of the order has committed.
  */
 export class PlacementQueue {
-  readonly #sql: Sql
+  readonly #sql: Queries
   readonly #maxBatchCount: number
+  readonly #onPlaced: () => void
   readonly #queue: QueuedOrder[] = []
   /** idempotency keys of orders that are queued or in flight in this process */
   readonly #keys = new Set<string>()
@@ -40,10 +41,14 @@ export class PlacementQueue {
   #inFlight = 0
   #isScheduled = false
 
-  /** @param maxBatchCount maximum orders per batch */
-  constructor(sql: Sql, maxBatchCount = 500) {
+  /**
+   * @param maxBatchCount maximum orders per batch
+   * @param onPlaced called when a batch with an accepted order has committed
+   */
+  constructor(sql: Queries, maxBatchCount = 500, onPlaced: () => void = () => undefined) {
     this.#sql = sql
     this.#maxBatchCount = maxBatchCount
+    this.#onPlaced = onPlaced
   }
 
   /**
@@ -133,7 +138,9 @@ export class PlacementQueue {
 
   async #placeOrders(batch: readonly QueuedOrder[]): Promise<PlacementOutcome[]> {
     const requests = batch.map(({ request }) => request)
-    return await placeOrders(this.#sql, requests, this.#menuCache)
+    const outcomes = await placeOrders(this.#sql, requests, this.#menuCache)
+    if (outcomes.some(outcome => !(outcome instanceof ExpectedError))) this.#onPlaced()
+    return outcomes
   }
 
   /**

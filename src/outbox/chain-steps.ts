@@ -3,6 +3,7 @@ import type { Tx } from '../db/transaction.ts'
 import { checkEvent, type EventOf } from '../events/event.ts'
 import { type TracedEvents, traceEvents } from '../events/trace-events.ts'
 import type { QueueName } from '../jobs/queues.ts'
+import { ClaimLost } from '../jobs/work-batch.ts'
 import { failpoint, isArmed } from '../platform/failpoints.ts'
 import type { Logger } from '../platform/log.ts'
 import type { EventHandler, Handled } from './event-handler.ts'
@@ -27,21 +28,26 @@ export interface ChainedEvents {
 
 /**
  * Handles the chained steps of the events that a handler emitted, in the transaction that holds the
- * locks of their orders. All steps of a batch share one savepoint, because Postgres slows down with
- * more than 64 subtransactions. If a step throws, all of them are undone and become jobs.
- * @throws only if the transaction itself cannot go on
+ * locks of their orders, and then calls `finish`. All steps of a batch share one savepoint, because
+ * Postgres slows down with more than 64 subtransactions. If a step throws, all of them are undone
+ * and become jobs.
+ * @param finish writes the rest of the transaction. It is called within the savepoint, so that the
+ * results of all statements are awaited once, and again outside of it if the savepoint was undone.
+ * @throws ClaimLost, and other errors of `finish`
  */
 export async function chainSteps(
   tx: Tx,
   { handlers, isWorked }: Consumers,
   log: Logger,
   { events, orders }: Handled,
-): Promise<ChainedEvents> {
+  finish: (chained: ChainedEvents) => Promise<void>,
+): Promise<void> {
   const steps = new Map<QueueName, EventOf[]>()
   for (const [type, group] of Map.groupBy(events, event => event.type))
     for (const { queue, chained } of routing[type] as readonly Route[])
       if (chained && isWorked(queue)) steps.set(queue, group)
-  if (steps.size === 0) return { events, done: new Set() }
+  const unchained = { events, done: new Set<string>() }
+  if (steps.size === 0) return await finish(unchained)
 
   const spans: TracedEvents<EventOf>[] = []
   const endSpans = (cause: unknown) => {
@@ -49,7 +55,7 @@ export async function chainSteps(
   }
   tx.afterRollback(endSpans)
   try {
-    return await tx.savepoint(async () => {
+    await tx.savepoint(async () => {
       const all = [...events]
       for (const [queue, group] of steps) {
         for (const event of group) checkEvent(event)
@@ -70,16 +76,19 @@ export async function chainSteps(
       }
       if (isArmed('worker.chained')) await tx.flush()
       failpoint('worker.chained', () => events.flatMap(event => event.order_id ?? []))
-      return { events: all, done: new Set([...steps.values()].flat().map(({ event_id }) => event_id)) }
+      await finish({
+        events: all,
+        done: new Set([...steps.values()].flat().map(({ event_id }) => event_id)),
+      })
     })
   } catch (error) {
-    if (isUnavailable(error)) throw error
+    if (isUnavailable(error) || error instanceof ClaimLost) throw error
     endSpans(error)
     for (const [queue, group] of steps) countChainedSteps(queue, 'queued', group.length)
     log.warn(
       { queues: [...steps.keys()], error: String(error) },
       'chained steps failed; they are queued as jobs',
     )
-    return { events, done: new Set() }
+    await finish(unchained)
   }
 }

@@ -7,7 +7,7 @@ import { PoisonTracker } from '../jobs/poison-tracker.ts'
 import { eventQueues, polling, type QueueName } from '../jobs/queues.ts'
 import { workBatch } from '../jobs/work-batch.ts'
 import { failpoint, isArmed } from '../platform/failpoints.ts'
-import { type Consumers, chainSteps } from './chain-steps.ts'
+import { type ChainedEvents, type Consumers, chainSteps } from './chain-steps.ts'
 import { logHandled } from './log-handled.ts'
 import { type Publisher, publishEvents } from './publish.ts'
 
@@ -24,7 +24,7 @@ export async function consumeEvents(
   const { boss, log } = publisher
   const { batchSize, localConcurrency } = eventQueues[queue]
 
-  async function work(tx: Tx, jobs: Job<EventOf>[]): Promise<void> {
+  async function work(tx: Tx, jobs: Job<EventOf>[], complete: () => Promise<void>): Promise<void> {
     // A redriven job and its original carry the same event: handle it once.
     const events = [...new Map(jobs.map(({ data }) => [data.event_id, data])).values()]
     for (const event of events) checkEvent(event)
@@ -45,11 +45,13 @@ export async function consumeEvents(
     // A retried job may have crashed its process in a chained step. Queued as a job of its own, a
     // step that crashes its process becomes a dead letter without the deduction.
     const isFirst = jobs.every(({ retryCount }) => retryCount === 0)
-    const { events: following, done } = isFirst
-      ? await chainSteps(tx, consumers, log, handled)
-      : { events: handled.events, done: undefined }
-    await publishEvents(tx, publisher, following, done)
-    await writtenFailpoint(tx, 'worker.before-commit', orderIds)
+    const finish = async ({ events: following, done }: ChainedEvents) => {
+      await publishEvents(tx, publisher, following, done)
+      await writtenFailpoint(tx, 'worker.before-commit', orderIds)
+      await complete()
+    }
+    if (isFirst) await chainSteps(tx, consumers, log, handled, finish)
+    else await finish({ events: handled.events, done: new Set() })
   }
 
   const batchOptions = {

@@ -34,6 +34,7 @@ export async function dispatchBatch(
   held: ReadonlySet<EventType> = new Set(),
 ): Promise<DispatchedBatch> {
   const { boss, fanOut, log } = publisher
+  tx.pipeline(tx.execute(commitWithoutFlushSql))
   const rows = await tx.query<EventOf & { is_target: boolean }>(claimSql(fanOut, held.size > 0), [
     limit,
     from,
@@ -107,6 +108,12 @@ function logQuarantined(log: Logger, invalid: readonly InvalidOutboxEvent[]): vo
     log.error({ event_id, order_id, ...traceFields(trace_context), error }, `${type}: quarantined`)
   }
 }
+
+/**
+ * The commit does not wait for the disk. A crash of the server that loses it leaves the events
+ * pending, and they are dispatched again: what a worker commits later reaches the disk after it.
+ */
+const commitWithoutFlushSql = 'set local synchronous_commit = off'
 
 const claimedSql = `
   ${pendingSql}

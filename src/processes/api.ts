@@ -30,7 +30,7 @@ import { measureOps } from '../ops/ops-metrics.ts'
 import { type OrderRoutesOptions, orderRoutes } from '../orders/order-routes.ts'
 import { PlacementQueue } from '../orders/placement-queue.ts'
 import { TrackingLinks } from '../orders/tracking-links.ts'
-import { wakeByNotify } from '../outbox/notify-channels.ts'
+import { OUTBOX_CHANNEL, wakeByNotify } from '../outbox/notify-channels.ts'
 import { servePage } from '../pages/serve-page.ts'
 import {
   allowedHostsOf,
@@ -124,7 +124,14 @@ export async function startApi(
   }
   const reader = new EventTailer(database, log)
   const wakeDispatcher = pipeline ? () => pipeline.wake() : wakeByNotify(database, log)
-  const placement = new PlacementQueue(database, config.PLACEMENT_BATCH_COUNT)
+  const placement = new PlacementQueue(
+    pipeline ? database : database.notifying(OUTBOX_CHANNEL),
+    config.PLACEMENT_BATCH_COUNT,
+    () => {
+      pipeline?.wake()
+      reader.wake()
+    },
+  )
   const basePath = basePathOf(config)
   const links = await TrackingLinks.open(database, config.PUBLIC_URL)
   const routes = apiRoutes({

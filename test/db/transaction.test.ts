@@ -65,6 +65,18 @@ describe('transactions', () => {
     expect(attempts).to.be.above(2)
   })
 
+  it('survive a failed statement with a NOTIFY behind it: the next statement works', async () => {
+    const sql = database.notifying('notes')
+    const failure = await sql.query(`insert into notes values (1, 'again')`).catch((error: unknown) => error)
+    expect(failure).to.have.property('code', '23505')
+    await sql.query(`insert into notes values (3, 'three')`)
+    expect(await texts()).to.deep.equal(['one', 'two', 'three'])
+    await until('both connections are free', () => {
+      const { total, idle } = database.poolCounts()
+      return total === idle
+    })
+  })
+
   it('rolls back a savepoint alone, including its callbacks', async () => {
     const notices: string[] = []
     await database.transaction(async tx => {

@@ -125,6 +125,15 @@ describe('the placement queue', () => {
     expect(unknown).to.be.instanceOf(NotFound)
   })
 
+  it('reports a batch with an accepted order once, and no batch without one', async () => {
+    let reports = 0
+    const queue = new PlacementQueue(recorded(), 500, () => reports++)
+    await queue.place(request({ restaurant_id: uuidv7() })).catch(() => undefined)
+    expect(reports).to.equal(0)
+    await Promise.allSettled([queue.place(request()), queue.place(request({ restaurant_id: uuidv7() }))])
+    expect(reports).to.equal(1)
+  })
+
   it('places each order alone when its batch fails', async () => {
     const sql = recorded(orders => {
       if (orders > 1) throw new Error('the batch fails')
@@ -202,7 +211,6 @@ describe('the placement queue', () => {
           if (text.includes('wanted')) reads++
           return database.query(text, values)
         },
-        execute: (text, values) => database.execute(text, values),
       })
     })
 

@@ -2,8 +2,9 @@ import { expect } from 'chai'
 import type { PgBoss } from 'pg-boss'
 import type { Database } from '../../src/db/database.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
+import { dispatchBatch } from '../../src/outbox/dispatch-batch.ts'
 import { Dispatcher } from '../../src/outbox/dispatcher.ts'
-import { wakeByNotify } from '../../src/outbox/notify-channels.ts'
+import { OUTBOX_CHANNEL, wakeByNotify } from '../../src/outbox/notify-channels.ts'
 import { webhookFanOut } from '../../src/webhooks/fan-out.ts'
 import { quiet, recordingLog } from '../support/log.ts'
 import { addMenu, type Menu, place } from '../support/pipeline.ts'
@@ -50,6 +51,35 @@ describe('the dispatcher', () => {
     } finally {
       await dispatcher.stop()
     }
+  })
+
+  it('is woken by the NOTIFY behind the statement that placed an order, and only after its commit', async () => {
+    let pendingWhenWoken: Promise<number> | undefined
+    const listener = await database.listen(
+      OUTBOX_CHANNEL,
+      () => {
+        pendingWhenWoken = pending()
+      },
+      () => undefined,
+    )
+    try {
+      await place(database.notifying(OUTBOX_CHANNEL), menu)
+      await until('the NOTIFY has arrived', () => pendingWhenWoken)
+      expect(await pendingWhenWoken).to.equal(1)
+    } finally {
+      await listener.close()
+    }
+  })
+
+  it('commits a batch without waiting for the disk', async () => {
+    await place(database, menu)
+    const [session] = await database.transaction(async tx => {
+      await dispatchBatch(tx, { boss, fanOut: webhookFanOut, log: quiet }, 100)
+      return await tx.query<{ synchronous_commit: string }>('show synchronous_commit')
+    })
+    expect(session?.synchronous_commit).to.equal('off')
+    const [after] = await database.query<{ synchronous_commit: string }>('show synchronous_commit')
+    expect(after?.synchronous_commit).to.equal('on')
   })
 
   it('dispatches events with ids of the past and of the future, and released ones', async () => {

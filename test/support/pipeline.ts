@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../src/db/database.ts'
-import type { Tx } from '../../src/db/transaction.ts'
+import type { Queries, Tx } from '../../src/db/transaction.ts'
 import type { EventType } from '../../src/events/catalogue.ts'
 import type { EventOf } from '../../src/events/event.ts'
 import { addMenuItem } from '../../src/inventory/add-menu-item.ts'
@@ -54,7 +54,7 @@ export async function addMenu(database: Database, ...stocks: number[]): Promise<
 
 /** Places an order for `quantity` units of every menu item. @returns the order's id */
 export async function place(
-  database: Database,
+  database: Queries,
   { restaurant_id, menu_item_ids }: Menu,
   quantity = 1,
 ): Promise<string> {
