@@ -7,32 +7,38 @@ import { printFailure } from './processes/print-failure.ts'
 import type { Service } from './processes/service.ts'
 import { startTraced } from './processes/start-tracing.ts'
 
-/** Starts each role. A role imports only the modules that it needs, which saves memory. */
+type Start = (config: Config, log: Logger) => Promise<Service>
+
+/** Loads each role. A role imports only the modules that it needs, which saves memory. */
 const roles = {
-  all: async (config: Config, log: Logger) => {
+  all: async () => {
     const { startAll } = await import('./processes/all.ts')
     const { printBanner } = await import('./processes/banner.ts')
-    const all = await startAll(config, log)
-    printBanner(all, config)
-    return all
+    return async (config, log) => {
+      const all = await startAll(config, log)
+      printBanner(all, config)
+      return all
+    }
   },
-  api: async (config: Config, log: Logger) => {
+  api: async () => {
     const { startApi } = await import('./processes/api.ts')
-    const api = await startApi(config, databaseUrl(config), log)
-    log.info({ url: api.url }, 'the API is listening')
-    return api
+    return async (config, log) => {
+      const api = await startApi(config, databaseUrl(config), log)
+      log.info({ url: api.url }, 'the API is listening')
+      return api
+    }
   },
-  dispatcher: async (config: Config, log: Logger) => {
+  dispatcher: async () => {
     lowerPriority()
     const { startDispatcher } = await import('./processes/dispatcher.ts')
-    return await startDispatcher(config, databaseUrl(config), log)
+    return (config, log) => startDispatcher(config, databaseUrl(config), log)
   },
-  worker: async (config: Config, log: Logger) => {
+  worker: async () => {
     lowerPriority()
     const { startWorker } = await import('./processes/worker.ts')
-    return await startWorker(config, databaseUrl(config), log)
+    return (config, log) => startWorker(config, databaseUrl(config), log)
   },
-} satisfies Record<string, (config: Config, log: Logger) => Promise<Service>>
+} satisfies Record<string, () => Promise<Start>>
 
 function databaseUrl({ DATABASE_URL }: Config): string {
   if (!DATABASE_URL)
@@ -50,10 +56,16 @@ async function main(role: string): Promise<void> {
     armFailpoints(config.FAILPOINTS)
     log.warn({ failpoints: config.FAILPOINTS }, 'failpoints are armed: this process fails on purpose')
   }
-  const starting = start(role, config, log)
+  const stopping = new AbortController()
+  const starting = start(role, config, log, stopping.signal)
   const lifecycle = stopOnSignal(
     starting,
-    { drainMs: config.DRAIN_DELAY_MS, budgetMs: config.SHUTDOWN_TIMEOUT_MS, endsWithParent: isRunByNpm() },
+    {
+      onStop: () => stopping.abort(),
+      drainMs: config.DRAIN_DELAY_MS,
+      budgetMs: config.SHUTDOWN_TIMEOUT_MS,
+      endsWithParent: isRunByNpm(),
+    },
     log,
   )
   const service = await starting
@@ -68,18 +80,35 @@ async function main(role: string): Promise<void> {
   }
 }
 
-/** Starts a role, or migrates. @returns undefined after a migration, when nothing runs */
-async function start(role: string, config: Config, log: Logger): Promise<Service | undefined> {
+/**
+ * Starts a role, or migrates. A role alone waits for the migrations of its version.
+ * @param stopping ends that waiting
+ * @returns undefined when nothing runs: after a migration, or when the waiting was ended
+ */
+async function start(
+  role: string,
+  config: Config,
+  log: Logger,
+  stopping: AbortSignal,
+): Promise<Service | undefined> {
   if (role === 'migrate') {
     const { migrate } = await import('./processes/migrate.ts')
     const { waitForDatabase } = await import('./processes/wait-for-database.ts')
     await waitForDatabase(config, log, () => migrate(databaseUrl(config), log, config))
     return undefined
   }
-  if (Object.hasOwn(roles, role)) {
-    return await startTraced<Service>(config, role, log, () => roles[role as keyof typeof roles](config, log))
+  if (!isRole(role))
+    throw new ConfigurationError(`unknown role ${role}: use ${Object.keys(roles).join(', ')} or migrate`)
+  const begin: Start = await roles[role]()
+  if (role !== 'all') {
+    const { untilMigrated } = await import('./processes/until-migrated.ts')
+    if (!(await untilMigrated(config, databaseUrl(config), role, log, stopping))) return undefined
   }
-  throw new ConfigurationError(`unknown role ${role}: use ${Object.keys(roles).join(', ')} or migrate`)
+  return await startTraced(config, role, log, () => begin(config, log))
+}
+
+function isRole(name: string): name is keyof typeof roles {
+  return Object.hasOwn(roles, name)
 }
 
 try {

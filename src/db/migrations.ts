@@ -11,6 +11,8 @@ const TABLE = 'schema_migrations'
 /** Key of the `pg_advisory_lock` that serializes migrations of one database. */
 const MIGRATION_LOCK = 7_226_632
 const LOCK_POLL_MS = 100
+/** Names of missing migrations that are shown besides the first one. */
+const MAX_SHOWN_COUNT = 5
 
 /** The database lacks migrations or queues of this version. */
 export class NotMigrated extends Error {
@@ -64,13 +66,46 @@ export async function migrateDown(url: string): Promise<void> {
   })
 }
 
-/** Returns the names of the migrations that have not run on this database. */
-export async function pendingMigrations(sql: Sql): Promise<string[]> {
-  const [table] = await sql.query<{ found: boolean }>(`select to_regclass('${TABLE}') is not null as found`)
-  const done = table?.found ? await sql.query<{ name: string }>(`select name from ${TABLE}`) : []
-  const names = new Set(done.map(({ name }) => name))
-  return (await migrationNames()).filter(name => !names.has(name))
+/**
+ * Marks all migrations as completed. Called when queues, views and grants of this version exist,
+ * too.
+ */
+export async function completeMigrations(sql: Sql): Promise<void> {
+  await sql.execute(`update ${TABLE} set completed_at = clock_timestamp() where completed_at is null`)
 }
+
+/**
+ * Returns `ok`, or what keeps processes of this version from using the database, as a predicate:
+ * `lacks X: run …`. A newer schema is `ok`.
+ */
+export async function describeSchema(sql: Sql): Promise<string> {
+  const [table] = await sql.query<{ exists: boolean; readable: boolean | null }>(accessSql)
+  if (table?.exists && !table.readable)
+    return 'cannot be read by this login: run `npm run migrate`, and grant the login the group of its role'
+  const rows = table?.exists ? await sql.query<{ name: string; is_completed: boolean }>(rowsSql) : []
+  const done = new Map(rows.map(({ name, is_completed }) => [name, is_completed]))
+  const names = await migrationNames()
+  const missing = names.filter(name => !done.has(name))
+  if (missing.length > 0) return `lacks ${shortList(missing)}: run \`npm run migrate\``
+  if (names.every(name => done.get(name))) return 'ok'
+  return 'is being migrated: `npm run migrate` has not ended; run it again if it has failed'
+}
+
+function shortList(names: readonly string[]): string {
+  const [first, ...more] = names
+  return [first, ...(more.length > MAX_SHOWN_COUNT ? [`${more.length} more`] : more)].join(', ')
+}
+
+const accessSql = `
+  select to_regclass('${TABLE}') is not null as exists,
+    has_table_privilege(to_regclass('${TABLE}'), 'select') as readable
+`
+
+/** The column is missing until the migration that adds it has run. */
+const rowsSql = `
+  select name, (to_jsonb(migration) ->> 'completed_at') is not null as is_completed
+  from ${TABLE} as migration
+`
 
 async function withSource<T>(url: string, work: (source: DataSource) => Promise<T>): Promise<T> {
   const source = new DataSource({

@@ -15,9 +15,14 @@ export const serverProblems = {
   'not-ready': {
     status: 503,
     title: 'Not ready',
-    meaning: 'This process is starting, stopping, or fails a readiness check; see `checks`.',
+    meaning:
+      'This process is stopping, fails a readiness check, or waits for the migrations of its version; see `checks`.',
     whatToDo: 'Send the request to another process, or retry later.',
     ...soon,
+    example: {
+      detail: 'migrations: lacks AddMenus1795000000000: run `npm run migrate`',
+      fields: { checks: { migrations: 'lacks AddMenus1795000000000: run `npm run migrate`' } },
+    },
   },
   'database-unavailable': {
     status: 503,

@@ -1,6 +1,7 @@
 import { type ConstructorOptions, type Db, PgBoss, type Queue, systemClock } from 'pg-boss'
 import type { Database, PoolKind } from '../db/database.ts'
 import { NotMigrated } from '../db/migrations.ts'
+import type { Sql } from '../db/transaction.ts'
 import { nowMs } from '../platform/clock.ts'
 import type { Logger } from '../platform/log.ts'
 import { changePolicy, keyJobsByEvent, unfitQueues } from './queue-tables.ts'
@@ -66,7 +67,8 @@ export async function startBoss(
   log: Logger,
   claims: Database = database,
 ): Promise<PgBoss> {
-  if (role !== 'migrator') await assertFit(database)
+  const queues = role === 'migrator' ? 'ok' : await describeQueues(database)
+  if (queues !== 'ok') throw new NotMigrated(queues)
   const boss = new PgBoss({
     db: bossDb(database, claims),
     instanceName,
@@ -82,14 +84,13 @@ export async function startBoss(
   return boss
 }
 
-async function assertFit(database: Database): Promise<void> {
+/** Returns `ok`, or which queue is missing or of another version. */
+export async function describeQueues(sql: Sql): Promise<string> {
   const wanted = Object.entries(eventQueues).map(([name, { policy }]) => [name, policy] as const)
-  const [unfit] = await unfitQueues(database, new Map(wanted))
-  if (!unfit) return
+  const [unfit] = await unfitQueues(sql, new Map(wanted))
+  if (!unfit) return 'ok'
   const { name, policy } = unfit
-  throw new NotMigrated(
-    `queue ${name} ${policy === null ? 'does not exist' : `has the policy ${policy}`}: run \`npm run migrate\` first`,
-  )
+  return `queue ${name} ${policy === null ? 'does not exist' : `has the policy ${policy}`}: run \`npm run migrate\``
 }
 
 /** Returns how often finished jobs are deleted, from the retention that the event queues have. */

@@ -11,6 +11,8 @@ const REPEAT_MS = 1_000
 const PARENT_POLL_MS = 200
 
 export interface StopOptions {
+  /** called when a stop begins, e.g. to end a start that waits */
+  onStop: () => void
   /** readiness is off and work continues: a load balancer notices it in this time */
   drainMs: number
   /** maximum duration of the stop after that */
@@ -35,7 +37,7 @@ export interface Lifecycle {
  */
 export function stopOnSignal(
   starting: Promise<Service | undefined>,
-  { drainMs, budgetMs, endsWithParent }: StopOptions,
+  { onStop, drainMs, budgetMs, endsWithParent }: StopOptions,
   log: Logger,
 ): Lifecycle {
   let stoppingSince: number | undefined
@@ -49,6 +51,7 @@ export function stopOnSignal(
     if (stoppingSince !== undefined) return
     stoppingSince = performance.now()
     log.info(fields, message)
+    onStop()
     setTimeout(() => abort('could not stop in time'), drainMs + budgetMs + REPEAT_MS).unref()
     void stop()
   }

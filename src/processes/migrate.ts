@@ -1,6 +1,6 @@
 import type { PgBoss } from 'pg-boss'
 import { Database } from '../db/database.ts'
-import { migrateUp, withMigrationLock } from '../db/migrations.ts'
+import { completeMigrations, migrateUp, withMigrationLock } from '../db/migrations.ts'
 import { detectPooling } from '../db/pooling.ts'
 import { createQueues, startBoss } from '../jobs/boss.ts'
 import { SILENT_AFTER_SECONDS } from '../ops/liveness/heartbeat.ts'
@@ -44,6 +44,7 @@ export async function migrate(url: string, log: Logger, config: Config = parseCo
       await createViews(database)
       await grantRoles(database)
       await maintainPartitions(database, log)
+      await completeMigrations(database)
     } finally {
       await database.close()
     }

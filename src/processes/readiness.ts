@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import bossPackage from 'pg-boss/package.json' with { type: 'json' }
 import type { Database } from '../db/database.ts'
-import { pendingMigrations } from '../db/migrations.ts'
+import { describeSchema } from '../db/migrations.ts'
 import { unavailableReason } from '../db/unavailable-reason.ts'
 import type { ReadinessChecks } from '../http/server/health.ts'
 import { describeClockSkew } from '../ops/liveness/clock-skew.ts'
@@ -28,24 +28,26 @@ export function processChecks(state: ReadinessState): ReadinessChecks {
   }
 }
 
+/** Returns the checks that `npm run migrate` of this version has run. */
+export function schemaChecks(database: Database): ReadinessChecks {
+  return {
+    migrations: { check: () => reason(() => describeSchema(database)) },
+    queue_schema: { check: () => reason(() => queueSchema(database)) },
+  }
+}
+
 /** Returns all checks of `/readyz`. */
 export function readinessChecks(database: Database, state: ReadinessState): ReadinessChecks {
-  async function reason(check: () => Promise<string>): Promise<string> {
-    const timeout = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
-    return await Promise.race([check().catch(unavailableReason), timeout])
-  }
   return {
     ...processChecks(state),
-    migrations: {
-      check: () =>
-        reason(async () => {
-          const missing = await pendingMigrations(database)
-          return missing.length ? `lacks ${missing.join(', ')}` : 'ok'
-        }),
-    },
-    queue_schema: { check: () => reason(() => queueSchema(database)) },
+    ...schemaChecks(database),
     dispatcher: { check: () => reason(() => dispatcherHeartbeat(database)), advisory: true },
   }
+}
+
+async function reason(check: () => Promise<string>): Promise<string> {
+  const timeout = delay(CHECK_TIMEOUT_MS, 'does not answer', { ref: false })
+  return await Promise.race([check().catch(unavailableReason), timeout])
 }
 
 async function queueSchema(database: Database): Promise<string> {

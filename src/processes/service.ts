@@ -1,5 +1,5 @@
 import { Database, type PoolKind } from '../db/database.ts'
-import { NotMigrated, pendingMigrations } from '../db/migrations.ts'
+import { describeSchema, NotMigrated } from '../db/migrations.ts'
 import type { ReadinessChecks } from '../http/server/health.ts'
 import { inventoryEntities } from '../inventory/inventory-entities.ts'
 import type { Config } from '../platform/config.ts'
@@ -25,7 +25,7 @@ export interface BackgroundService extends Service {
 /**
  * Opens the pool of one role. Waits for the database, see {@link waitForDatabase}.
  * @throws DatabaseUnavailable
- * @throws NotMigrated naming the missing migrations
+ * @throws NotMigrated naming the missing migrations, which `untilMigrated` waits for
  */
 export async function openDatabase(
   config: Config,
@@ -57,12 +57,10 @@ async function openMigrated(
     log,
   })
   try {
-    const missing = await pendingMigrations(database)
-    if (missing.length === 0) {
-      if (database.pooling === 'transaction') await warnOfPooling(config, database, log)
-      return database
-    }
-    throw new NotMigrated(`the database lacks ${missing.join(', ')}: run \`npm run migrate\` first`)
+    const schema = await describeSchema(database)
+    if (schema !== 'ok') throw new NotMigrated(`the database ${schema}`)
+    if (database.pooling === 'transaction') await warnOfPooling(config, database, log)
+    return database
   } catch (error) {
     await database.close()
     throw error

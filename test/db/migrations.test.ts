@@ -3,7 +3,7 @@ import {
   BoundEvents1796805000000,
   PartitionEvents1796810000000,
 } from '../../migrations/1796810000000-partition-events.ts'
-import { migrateDown, migrateUp, pendingMigrations } from '../../src/db/migrations.ts'
+import { describeSchema, migrateDown, migrateUp } from '../../src/db/migrations.ts'
 import { partitionsOf } from '../../src/ops/maintenance/partitions.ts'
 import { createViews } from '../../src/ops/refresh-views.ts'
 import { migrate } from '../../src/processes/migrate.ts'
@@ -17,25 +17,25 @@ describe('migrations', () => {
     const { url, drop } = await blankDatabase()
     const database = await openPool(url)
     try {
-      expect(await pendingMigrations(database)).to.not.deep.equal([])
+      expect(await describeSchema(database)).to.match(/^lacks /)
       const first = await migrateUp(url)
       expect(first).to.not.deep.equal([])
-      expect(await pendingMigrations(database)).to.deep.equal([])
-      const schema = await describeSchema()
+      expect(await describeSchema(database)).to.match(/^is being migrated: /)
+      const schema = await tables()
       expect(await migrateUp(url)).to.deep.equal([])
 
       await migrateDown(url)
-      expect(await describeSchema()).to.deep.equal([])
-      expect(await pendingMigrations(database)).to.deep.equal(first)
+      expect(await tables()).to.deep.equal([])
+      expect(await describeSchema(database)).to.contain(`lacks ${first[0]}, ${first.length - 1} more: run`)
 
       expect(await migrateUp(url)).to.deep.equal(first)
-      expect(await describeSchema()).to.deep.equal(schema)
+      expect(await tables()).to.deep.equal(schema)
     } finally {
       await database.close()
       await drop()
     }
 
-    async function describeSchema(): Promise<unknown[]> {
+    async function tables(): Promise<unknown[]> {
       return await database.query(
         `select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull,
           (select array_agg(pg_get_constraintdef(k.oid) order by k.conname) from pg_constraint as k where k.conrelid = c.oid) as constraints,
@@ -77,7 +77,7 @@ describe('migrations', () => {
     const database = await openPool(url)
     try {
       await Promise.all([migrate(url, quiet), migrate(url, quiet), migrate(url, quiet)])
-      expect(await pendingMigrations(database)).to.deep.equal([])
+      expect(await describeSchema(database)).to.equal('ok')
       const queues = await database.query('select name from pgboss.queue')
       expect(queues.length).to.be.above(3)
     } finally {

@@ -322,6 +322,17 @@ describe('the runbook in docs/operations.md', function () {
     expect(await run(verify)).to.contain('All invariants hold')
   })
 
+  it('shows which migrations a process waits for, and runs them', async () => {
+    const [look, migrate, ...more] = commandsOf('A new process stays unready')
+    expect(more).to.deep.equal([])
+    await begin('api')
+    const words = { API: system.api.baseUrl }
+    await system.database.execute('update schema_migrations set completed_at = null')
+    expect(await run(look, words)).to.contain('"migrations":"is being migrated: ')
+    await run(migrate)
+    expect(await run(look, words)).to.contain('"migrations":"ok"')
+  })
+
   it('ends the session that blocks the API with a lock', async () => {
     const [waits, end, ...more] = commandsOf('The API is slow or answers with errors')
     expect(more).to.deep.equal([])

@@ -181,7 +181,7 @@ describe('an event queue', () => {
           .to.be.instanceOf(NotMigrated)
           .and.have.property(
             'message',
-            'queue inventory.deduct has the policy standard: run `npm run migrate` first',
+            'queue inventory.deduct has the policy standard: run `npm run migrate`',
           )
       }
     })

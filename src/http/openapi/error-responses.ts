@@ -70,7 +70,7 @@ function documentedErrors(route: Route, options: DocumentOptions): DocumentedErr
     [authMode === 'jwt', ['auth-unavailable']],
     [scope === 'ops:write' && options.OPERATIONS_DATABASE_URL === undefined, ['operations-unavailable']],
     [rateLimitOf(options) !== undefined, ['rate-limited']],
-    [true, ['overloaded', 'database-unavailable', 'internal']],
+    [true, ['overloaded', 'not-ready', 'database-unavailable', 'internal']],
   ]
   return [...errors, ...implied.flatMap(([applies, codes]) => (applies ? codes : []))]
 }

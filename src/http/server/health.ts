@@ -40,19 +40,27 @@ export function healthPages(readiness: () => Promise<CheckResult[]>): Router {
   })
   router.get('/readyz', async ctx => {
     const results = await readiness()
-    const failed = results.filter(({ result }) => result !== 'ok')
-    const fatal = failed.filter(({ advisory }) => !advisory)
-    const report = Object.fromEntries(results.map(({ name, result }) => [name, result]))
-    if (fatal.length > 0) {
-      throw new ExpectedError(
-        'not-ready',
-        failed.map(({ name, result }) => `${name}: ${result}`).join('; '),
-        {
-          checks: report,
-        },
-      )
-    }
-    ctx.body = { status: failed.length > 0 ? 'degraded' : 'ready', checks: report }
+    const failed = results.filter(isFailed)
+    if (failed.some(({ advisory }) => !advisory)) throw notReady(results)
+    ctx.body = { status: failed.length > 0 ? 'degraded' : 'ready', checks: reportOf(results) }
   })
   return router
 }
+
+/** Serves every path with a 503 that has the results of the checks. */
+export function notReadyPages(results: () => CheckResult[]): Router {
+  const router = new Router()
+  router.all('/{*path}', () => {
+    throw notReady(results())
+  })
+  return router
+}
+
+function notReady(results: CheckResult[]): ExpectedError {
+  const reasons = results.filter(isFailed).map(({ name, result }) => `${name}: ${result}`)
+  return new ExpectedError('not-ready', reasons.join('; '), { checks: reportOf(results) })
+}
+
+const isFailed = ({ result }: CheckResult) => result !== 'ok'
+const reportOf = (results: CheckResult[]) =>
+  Object.fromEntries(results.map(({ name, result }) => [name, result]))
