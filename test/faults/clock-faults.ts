@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { SeededRandom } from '../../scripts/support/seeded-random.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { quiet } from '../support/log.ts'
@@ -8,6 +10,7 @@ import type { Fault, TestBed } from './fault.ts'
 
 /** Processes on machines whose clocks are wrong. */
 
+const SKEW_CLOCK = pathToFileURL(join(import.meta.dirname, '..', 'support', 'skew-clock-child.ts')).href
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 const MIN_SKEW_MS = 5 * MINUTE_MS
@@ -60,7 +63,8 @@ async function restartWith(
   clockSkewMs: number,
   onOutput: Member['onOutput'] = () => undefined,
 ): Promise<void> {
-  member.clockSkewMs = clockSkewMs
+  member.env =
+    clockSkewMs === 0 ? {} : { NODE_OPTIONS: `--import ${SKEW_CLOCK}`, CLOCK_SKEW_MS: String(clockSkewMs) }
   member.onOutput = onOutput
   await cluster.restart(member)
 }

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { freePort } from '../support/free-port.ts'
 
 export type Role = 'api' | 'dispatcher' | 'worker'
@@ -14,7 +13,6 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const RESTART_MS = 300
 const START_TIMEOUT_MS = 120_000
 const POLL_MS = 20
-const SKEW_CLOCK = pathToFileURL(join(ROOT, 'test', 'support', 'skew-clock-child.ts')).href
 
 /** One supervised process. A restart replaces `child` and keeps the rest. */
 export interface Member {
@@ -31,8 +29,8 @@ export interface Member {
   failpoints: string
   /** how often a failpoint has killed this process */
   failpointKills: number
-  /** by how much the system clock of the next starts is ahead; negative: behind */
-  clockSkewMs: number
+  /** additional environment variables of the next starts */
+  env: Record<string, string>
   /** called with the output of the process */
   onOutput: (output: string) => void
 }
@@ -64,7 +62,7 @@ export class Cluster {
           expectedToEnd: false,
           failpoints: '',
           failpointKills: 0,
-          clockSkewMs: 0,
+          env: {},
           onOutput: () => undefined,
         })
       }
@@ -137,7 +135,7 @@ export class Cluster {
   }
 
   #spawn(member: Member): void {
-    const { role, index, port, failpoints, clockSkewMs } = member
+    const { role, index, port, failpoints, env } = member
     const child = spawn(process.execPath, ['--import', './src/compile-cache.js', 'src/main.ts', role], {
       cwd: ROOT,
       env: {
@@ -146,9 +144,7 @@ export class Cluster {
         PORT: String(port),
         LOG_LEVEL: 'info',
         FAILPOINTS: failpoints,
-        ...(clockSkewMs === 0
-          ? {}
-          : { NODE_OPTIONS: `--import ${SKEW_CLOCK}`, CLOCK_SKEW_MS: String(clockSkewMs) }),
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -1,4 +1,5 @@
 import { canMountDisks } from '../support/limited-disk.ts'
+import { fullQueue } from './backlog-faults.ts'
 import { chainedStepPaused, chainedStepThrows } from './chained-step-faults.ts'
 import { clockSkew } from './clock-faults.ts'
 import {
@@ -70,6 +71,7 @@ export const faults: Fault[] = [
   hotItem,
   idleTransaction,
   dropPartitions,
+  fullQueue,
   poisonThrows,
   poisonExits,
   retryStorm,

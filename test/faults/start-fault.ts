@@ -53,7 +53,7 @@ function apiOnPort(port: number): Member {
     expectedToEnd: true,
     failpoints: '',
     failpointKills: 0,
-    clockSkewMs: 0,
+    env: {},
     onOutput: () => undefined,
   }
 }
