@@ -10,7 +10,7 @@ import { launchBrowser, openPage, type TestPage } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
 /** A card that has moved takes no touch for this time. */
-const DEAF_MS = 650
+export const DEAF_MS = 650
 const UNDO_MS = 6_000
 /** Orders that are placed at a time. */
 const PLACED_AT_A_TIME = 20
@@ -151,6 +151,41 @@ export class BoardRig {
   }
 }
 
+/** Boards of a `describe`, with a system that its tests share and a restaurant for each. */
+export interface Boards {
+  readonly rig: BoardRig & { test: TestSystem }
+  /** What a test starts and the test's end has to stop, also after it has failed. */
+  readonly stops: (() => Promise<unknown>)[]
+}
+
+/** Registers hooks that start and stop a system and a browser, and close the pages of each test. */
+export function registerBoards(overrides: Partial<Config> = {}): Boards {
+  let rig: Boards['rig'] | undefined
+  const stops: Boards['stops'] = []
+  before(async function () {
+    // The first run installs a browser.
+    this.timeout(180_000)
+    rig = await BoardRig.start(overrides)
+  })
+  after(() => rig?.stop())
+  beforeEach(async () => {
+    rig?.proxy.retarget(portOf(rig.system.api))
+    await rig?.addRestaurant()
+  })
+  afterEach(async () => {
+    await rig?.closePages()
+    rig?.proxy.cut()
+    for (const stop of stops.splice(0)) await stop()
+  })
+  return {
+    get rig() {
+      if (!rig) throw new Error('the boards are not started')
+      return rig
+    },
+    stops,
+  }
+}
+
 export function portOf({ baseUrl }: { baseUrl: string }): number {
   return Number(new URL(baseUrl).port)
 }
@@ -177,6 +212,10 @@ export function cardOf(page: Page, column: string, orderId: string): Locator {
 
 export async function untilIn(page: Page, column: string, orderId: string): Promise<void> {
   await cardOf(page, column, orderId).waitFor({ timeout: TIMEOUT_MS })
+}
+
+export async function untilGone(page: Page, orderId: string): Promise<void> {
+  await page.locator(`[data-order="${orderId}"]`).waitFor({ state: 'detached', timeout: TIMEOUT_MS })
 }
 
 /** Presses a button of a card. Cards are deaf for a moment after they have moved. */

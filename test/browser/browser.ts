@@ -68,8 +68,8 @@ export async function openPage(
   const failures: string[] = []
   page.on('pageerror', error => failures.push(error.message))
   page.on('console', message => {
-    // The browser reports answers with an error status there, too: tests cause those on purpose.
-    const isExpected = message.text().startsWith('Failed to load resource')
+    // Tests cause answers with an error status and refused origins on purpose.
+    const isExpected = /^(Failed to load resource|Access to fetch at .* CORS policy)/.test(message.text())
     if (message.type() === 'error' && !isExpected) failures.push(message.text())
   })
   await page.addInitScript(() => {

@@ -1,18 +1,22 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Page } from 'playwright-core'
-import { createApiKey } from '../../src/http/auth/api-keys.ts'
+import { createApiKey, revokeApiKey } from '../../src/http/auth/api-keys.ts'
 import type { Scope } from '../../src/platform/caller.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
+import { DEAF_MS } from './board-rig.ts'
 import { describeInBrowser, expectAccessible, TestPages } from './browser.ts'
 
-/** A card that has moved takes no touch for this time. */
-const DEAF_MS = 650
+const SLOWLY = { timeout: 20_000 }
 
 describeInBrowser('signing in with a browser', function () {
   let system: TestSystem
   let api: ApiClient
   let restaurant_id: string
+  let menu_item_id: string
+  let order_id: string
   const pages = TestPages.register()
 
   before(async () => {
@@ -20,8 +24,8 @@ describeInBrowser('signing in with a browser', function () {
     const all = await keyWith(['orders:read', 'orders:write', 'inventory:read', 'inventory:write'])
     api = new ApiClient(system.api.baseUrl, all)
     ;({ restaurant_id } = await api.addRestaurant())
-    const { menu_item_id } = await api.addItem(restaurant_id, 10)
-    const { order_id } = await api.place(restaurant_id, [menu_item_id, 1])
+    ;({ menu_item_id } = await api.addItem(restaurant_id, 10))
+    ;({ order_id } = await api.place(restaurant_id, [menu_item_id, 1]))
     await api.untilStatus(order_id, 'PREPARING')
   })
   after(async () => {
@@ -50,6 +54,18 @@ describeInBrowser('signing in with a browser', function () {
     await signIn(page, await keyWith(['orders:read', 'inventory:read']))
     await page.locator('.card').waitFor()
     expect(await page.locator('.card .move').count()).to.equal(0)
+    await page.getByRole('button', { name: /^Stock/ }).click()
+    await page.locator('[data-item]').waitFor()
+    expect(await page.locator('[data-item]').locator('button, input, summary').count()).to.equal(0)
+    const refused = await page.evaluate(async item => {
+      const { status } = await fetch(`api/v1/inventory/${item}`, {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'read-only' },
+        body: '{"active":false}',
+      })
+      return status
+    }, menu_item_id)
+    expect(refused).to.equal(403)
     expect(await page.evaluate(() => document.cookie)).to.equal('')
     await page.reload()
     await page.locator('.card').waitFor()
@@ -67,6 +83,50 @@ describeInBrowser('signing in with a browser', function () {
     await page.locator('.column.ready .card').waitFor({ timeout: 20_000 })
   })
 
+  it('signs a board out within a minute after its key is revoked, and shows what was true then', async () => {
+    const { key, key_id } = await createApiKey(system.database, {
+      name: 'lost tablet',
+      scopes: ['orders:read', 'orders:status', 'inventory:read'],
+    })
+    const page = await open('/board')
+    await signIn(page, key)
+    await page.locator('.chip.live').waitFor()
+    await revokeApiKey(system.database, key_id)
+    await aMinuteLater(() => page.getByText('its key was revoked or its session is over').waitFor(SLOWLY))
+    expect(await page.locator('main.stale .card').count()).to.equal(1)
+    await expectAccessible(page, 'signed out')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByLabel('API key or token').waitFor()
+  })
+
+  it('gives pages of other origins nothing and lets them change nothing, also with the session', async () => {
+    const page = await open('/board')
+    await signIn(page, await keyWith(['orders:read', 'orders:write', 'orders:status', 'inventory:read']))
+    await page.locator('.chip.live').waitFor()
+    const before = await api.order(order_id)
+    const foreign = createServer((_, response) => response.end('<!doctype html><title>Other</title>'))
+    await new Promise<void>(done => foreign.listen(0, '127.0.0.1', done))
+    const { port } = foreign.address() as AddressInfo
+    try {
+      // Cookies do not know ports: the first is the same site. The second is another one.
+      for (const host of ['127.0.0.1', 'localhost']) {
+        await page.goto(`http://${host}:${port}/`)
+        const answers = await page.evaluate(callAsForeigner, {
+          base: system.api.baseUrl,
+          order_id,
+          order: { restaurant_id, items: [{ menu_item_id, quantity: 1 }] },
+        })
+        expect(answers, host).to.deep.equal(answers.map(() => 'nothing'))
+      }
+    } finally {
+      foreign.close()
+    }
+    expect(await api.order(order_id)).to.deep.equal(before)
+    expect((await api.call<unknown[]>('GET', '/api/v1/orders')).body).to.have.lengthOf(1)
+    await page.goto(`${system.api.baseUrl}/board`)
+    await page.locator('.chip.live').waitFor()
+  })
+
   it('leads from /docs to the sign-in and back, where changes work', async function () {
     this.timeout(120_000)
     const page = await open('/docs')
@@ -80,3 +140,45 @@ describeInBrowser('signing in with a browser', function () {
     await page.locator('.live-responses-table .response-col_status', { hasText: '201' }).waitFor()
   })
 })
+
+/** Lets the caches and intervals of this process believe that a minute has passed. */
+async function aMinuteLater(act: () => Promise<void>): Promise<void> {
+  const now = performance.now.bind(performance)
+  performance.now = () => now() + 60_000
+  try {
+    await act()
+  } finally {
+    performance.now = now
+  }
+}
+
+/** Calls the API from a page of another origin. @returns what each answer gave to the page */
+async function callAsForeigner({
+  base,
+  order_id,
+  order,
+}: {
+  base: string
+  order_id: string
+  order: object
+}): Promise<string[]> {
+  const call = async (path: string, init: RequestInit) => {
+    try {
+      const response = await fetch(base + path, { credentials: 'include', ...init })
+      return response.type === 'opaque' ? 'nothing' : `HTTP ${response.status}`
+    } catch {
+      return 'nothing'
+    }
+  }
+  const headers = { 'content-type': 'application/json', 'idempotency-key': 'foreign' }
+  const body = JSON.stringify(order)
+  return [
+    await call('/api/v1/orders', { method: 'POST', mode: 'no-cors', body }),
+    await call('/api/v1/orders', { method: 'POST', headers, body }),
+    await call(`/api/v1/orders/${order_id}/ready`, { method: 'PUT', headers }),
+    await call(`/api/v1/orders/${order_id}/cancel`, { method: 'POST', mode: 'no-cors' }),
+    await call(`/api/v1/orders/${order_id}`, {}),
+    await call(`/api/v1/orders/${order_id}/stream`, {}),
+    await call('/session', { method: 'GET' }),
+  ]
+}

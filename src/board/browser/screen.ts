@@ -6,6 +6,8 @@ import { boardView } from './view.ts'
 
 /** A finger that rests on the screen for longer than this does not stop the drawing. */
 const MAX_PRESS_MS = 2_000
+/** Cards that are added to a column per frame: more would keep the browser from other work. */
+const ADDED_PER_FRAME = 50
 
 interface Focus {
   column: ColumnName
@@ -65,7 +67,10 @@ export class Screen {
     const focus = this.#focus()
     const panelBefore = nameOfPanel(this.#board)
     const wasOpen = this.#root.querySelector('.panel') !== null
-    render(boardView(this.#board, this.#keys.column), this.#root)
+    const drawnCount = longest(this.#root.querySelectorAll('.column ol'))
+    const maxCount = drawnCount + ADDED_PER_FRAME
+    render(boardView(this.#board, this.#keys.column, maxCount), this.#root)
+    if (this.#board.columns().shown.some(({ orders }) => orders.length > maxCount)) this.schedule()
     const title = titleOf(this.#board)
     if (document.title !== title) document.title = title
     this.#notePlaces()
@@ -124,6 +129,10 @@ export class Screen {
       this.#opener = undefined
     }
   }
+}
+
+function longest(lists: Iterable<Element>): number {
+  return Math.max(0, ...Array.from(lists, ({ childElementCount }) => childElementCount))
 }
 
 function nameOfPanel({ panel }: Board): string {

@@ -10,8 +10,12 @@ import { levelOf } from './stock.ts'
 
 const DIGIT_COUNT = 9
 
-/** Draws a board. @param digitColumn the keys 1 to 9 act on its first nine orders */
-export function boardView(board: Board, digitColumn: ColumnName): TemplateResult {
+/**
+ * Draws a board.
+ * @param digitColumn the keys 1 to 9 act on its first nine orders
+ * @param maxCount orders per column that are drawn now; the others follow
+ */
+export function boardView(board: Board, digitColumn: ColumnName, maxCount: number): TemplateResult {
   const { all, shown } = board.columns()
   const codes = board.codes()
   const isStale = board.connection.state !== 'live'
@@ -28,18 +32,23 @@ export function boardView(board: Board, digitColumn: ColumnName): TemplateResult
     <div class="hidden" role="status">${board.announcement}</div>
     <div class="stage">
       <main id="orders" class=${isStale ? 'stale' : ''} data-columns=${shown.length} tabindex="-1">
-        ${board.isKnown ? shown.map(column => columnView(board, column, all, codes, digitColumn)) : nothing}
+        ${board.isKnown ? shown.map(column => columnView(board, column, { all, codes, digitColumn, maxCount })) : nothing}
       </main>
       ${panel(board, all, codes)}
     </div>`
 }
 
+interface ColumnOptions {
+  all: Column[]
+  codes: Map<string, string>
+  digitColumn: ColumnName
+  maxCount: number
+}
+
 function columnView(
   board: Board,
   { name, orders }: Column,
-  all: Column[],
-  codes: Map<string, string>,
-  digitColumn: ColumnName,
+  { all, codes, digitColumn, maxCount }: ColumnOptions,
 ): TemplateResult {
   const count = all.find(column => column.name === name)?.orders.length ?? 0
   const isFiltered = orders.length < count
@@ -50,7 +59,7 @@ function columnView(
     </h2>
     <ol>
       ${repeat(
-        orders,
+        orders.slice(0, maxCount),
         ({ order_id }) => order_id,
         (order, index) =>
           card(order, {
