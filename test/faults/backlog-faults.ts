@@ -8,7 +8,7 @@ const BACKLOG_COUNT = 10
 const HELD_TIMEOUT_MS = 60_000
 const PREPARED_TIMEOUT_MS = 60_000
 
-/** A queue that workers do not empty: its events wait in the outbox, also when a dispatcher dies. */
+/** Workers do not empty a queue: its events wait in the outbox, also when a dispatcher dies. */
 export const fullQueue: Fault = {
   name: 'full-queue',
   about:
