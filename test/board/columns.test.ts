@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Order } from '../../src/board/browser/api-types.ts'
 import { type BoardState, emptyState, fold } from '../../src/board/browser/board-state.ts'
 import { allDayCounts, columnsOf, matches, shownCodes } from '../../src/board/browser/columns.ts'
-import { inWords, newsOf } from '../../src/board/browser/news.ts'
+import { Announcements, inWords, newsOf } from '../../src/board/browser/news.ts'
 import { ageInWords, ServerClock, spokenAge, urgencyOf } from '../../src/pages/browser/clock.ts'
 import { at, eventsOf, orderAfter, snapshotOf } from './orders.ts'
 
@@ -118,6 +118,17 @@ describe('the news of the board', () => {
     const two = newsOf(boardOf(), boardOf(...orders.slice(0, 2)), now)
     expect(inWords(two, order => order.code)).to.equal('New order: AXXX, BXXX.')
     expect(inWords(nothing, order => order.code)).to.equal(undefined)
+  })
+
+  it('are all kept until they are drawn, also those with equal words', () => {
+    const announcements = new Announcements()
+    for (const text of ['New order: 4 orders.', undefined, 'New order: 4 orders.', 'New order: AB12.'])
+      announcements.add(text)
+    expect(announcements.latest).to.deep.equal([
+      { id: 1, text: 'New order: 4 orders.' },
+      { id: 2, text: 'New order: 4 orders.' },
+      { id: 3, text: 'New order: AB12.' },
+    ])
   })
 })
 

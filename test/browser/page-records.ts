@@ -22,11 +22,14 @@ export async function soundsOf(page: Page): Promise<{ new: number; late: number;
 /** Records the announcements of orders for screen readers. */
 export async function recordAnnouncements(page: Page): Promise<void> {
   await page.evaluate(() => {
-    const region = document.querySelector('.hidden[role="status"]') as Element
+    const region = document.querySelector('.hidden[role="log"]') as Element
     const { dataset } = document.documentElement
-    new MutationObserver(() => {
-      dataset['announced'] = `${dataset['announced'] ?? ''}${region.textContent.trim()}\n`
-    }).observe(region, { subtree: true, childList: true, characterData: true })
+    new MutationObserver(records => {
+      const added = records.flatMap(({ addedNodes }) => [...addedNodes])
+      for (const node of added)
+        if (node instanceof Element)
+          dataset['announced'] = `${dataset['announced'] ?? ''}${node.textContent}\n`
+    }).observe(region, { childList: true })
   })
 }
 

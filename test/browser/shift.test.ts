@@ -143,13 +143,8 @@ describeInBrowser('a shift at the board in a browser', () => {
   })
 
   it('closes its stream after a minute in the background, and catches up when a person looks at it', async () => {
-    const openBefore = await openStreams(boards.rig.system.api)
+    const untilOpen = await streamCounter(boards.rig.system.api)
     const [page, other] = [await boards.rig.openBoard(), await boards.rig.openBoard()]
-    const untilOpen = (count: number) =>
-      untilSlowly(
-        `${count} streams are open`,
-        async () => (await openStreams(boards.rig.system.api)) === openBefore + count,
-      )
     await untilOpen(2)
     await setHidden(page, true)
     await page.clock.fastForward('01:01')
@@ -159,10 +154,44 @@ describeInBrowser('a shift at the board in a browser', () => {
     const [order = ''] = await boards.rig.placeMany(2)
     await untilIn(other, 'cook', order)
     expect(await page.locator('.card').count()).to.equal(0)
+    // The network comes and goes while the tab is in the background.
+    await page.evaluate(() => dispatchEvent(new Event('online')))
+    await untilOpen(2)
+    await page.clock.fastForward('01:01')
+    await untilOpen(1)
     await setHidden(page, false)
     await boards.rig.untilShownIsStored(page)
     await untilText(page, '.chip', /Live/)
     await untilOpen(2)
+  })
+
+  it('keeps the stream of one of the tabs that are to be heard in the background, and passes it on', async () => {
+    const untilOpen = await streamCounter(boards.rig.system.api)
+    const withSound = async (page: Page) => {
+      await page.addInitScript(() => localStorage.setItem('board-settings', '{"isSoundOn":true}'))
+    }
+    const first = await boards.rig.openBoard({}, withSound)
+    const second = await first.context().newPage()
+    await second.clock.install()
+    await second.goto(boards.rig.url)
+    await untilText(second, '.chip', /Live/)
+    await untilOpen(2)
+    for (const page of [first, second]) {
+      await setHidden(page, true)
+      await page.clock.fastForward('01:01')
+    }
+    await untilText(second, '.banner', /rests while it is in the background/)
+    await untilOpen(1)
+    await untilText(first, '.chip', /Live/)
+    await setHidden(first, false)
+    await untilText(second, '.chip', /Live/)
+    await setHidden(first, true)
+    await first.clock.fastForward('01:01')
+    await untilText(first, '.banner', /rests while it is in the background/)
+    await untilOpen(1)
+    await second.close()
+    await untilText(first, '.chip', /Live/)
+    await untilOpen(1)
   })
 
   it('shows more orders than a part of a snapshot holds, oldest first, and a tick changes only texts', async () => {
@@ -235,10 +264,15 @@ async function listen(server: Server): Promise<Server> {
   return server
 }
 
-/** Returns how many event streams of callers the API has open. */
-async function openStreams({ baseUrl }: { baseUrl: string }): Promise<number> {
-  const metrics = await (await fetch(`${baseUrl}/metrics`)).text()
-  return Number(/^comanda_streams_open\{[^}]*audience="callers"[^}]*\} (\d+)/m.exec(metrics)?.[1])
+/** @returns waits until the API has so many more streams of callers open than now */
+async function streamCounter({ baseUrl }: { baseUrl: string }): Promise<(count: number) => Promise<unknown>> {
+  const openStreams = async () => {
+    const metrics = await (await fetch(`${baseUrl}/metrics`)).text()
+    return Number(/^comanda_streams_open\{[^}]*audience="callers"[^}]*\} (\d+)/m.exec(metrics)?.[1])
+  }
+  const before = await openStreams()
+  return async count =>
+    await untilSlowly(`${count} streams are open`, async () => (await openStreams()) === before + count)
 }
 
 /** Lets a page believe that its tab is in the background. */

@@ -6,6 +6,7 @@ import { newKey } from '../../pages/browser/new-key.ts'
 import type { Session } from '../../pages/browser/session.ts'
 import { Alarm } from './alarm.ts'
 import type { CloudEvent, Order, Snapshot } from './api-types.ts'
+import { Background } from './background.ts'
 import { type BoardInput, type BoardOrder, type BoardState, emptyState, fold } from './board-state.ts'
 import {
   type Action,
@@ -17,10 +18,10 @@ import {
   shownCodes,
 } from './columns.ts'
 import { type Gesture, Gestures } from './gestures.ts'
-import { inWords, newsOf } from './news.ts'
+import { Announcements, inWords, newsOf } from './news.ts'
 import { sendGesture } from './send-gesture.ts'
 import { applySettings, loadSettings, type Settings, saveSettings } from './settings.ts'
-import { Stock } from './stock.ts'
+import { mayChangeStock, Stock } from './stock.ts'
 
 export type Panel = { name: 'stock' | 'counts' | 'settings' | 'keys' } | { name: 'order'; order_id: string }
 
@@ -42,8 +43,7 @@ export class Board {
   settings: Settings = loadSettings()
   panel: Panel | undefined
   notices: readonly Notice[] = []
-  /** for people who do not see the board */
-  announcement = ''
+  readonly announcements = new Announcements()
   /** text to search for, and the columns that are shown; both stand in the URL */
   query = ''
   columnFilter: ColumnName | undefined
@@ -55,6 +55,7 @@ export class Board {
   readonly stock: Stock
   readonly alarm: Alarm
   readonly #follower: Follower
+  readonly #background: Background
   readonly #columns = new ColumnCache()
   readonly #onChange: () => void
   readonly #reading = new Set<string>()
@@ -88,6 +89,7 @@ export class Board {
       onEvents: events => this.#received(events),
       onConnection: connection => this.#connected(connection),
     })
+    this.#background = new Background(this.#follower, restaurantId)
     applySettings(this.settings)
   }
 
@@ -138,13 +140,15 @@ export class Board {
   }
 
   wake(): void {
+    this.#background.leave()
     this.#follower.resume()
     this.#follower.wake()
   }
 
   /** The page is in the background: leaves the connection to others, unless it is to be heard. */
   rest(): void {
-    if (!this.settings.isSoundOn) this.#follower.rest()
+    if (this.settings.isSoundOn) this.#background.enter()
+    else this.#follower.rest()
   }
 
   /** A person touched the board: new orders have been seen. */
@@ -187,7 +191,7 @@ export class Board {
     )
     const news = { arrived, cancelled: cancelled.filter(order => !unseen.includes(order)) }
     const codes = this.codes()
-    this.announcement = inWords(news, order => codes.get(order.order_id) ?? order.code) ?? this.announcement
+    this.announcements.add(inWords(news, order => codes.get(order.order_id) ?? order.code))
     this.alarm.ringFor(news)
     this.#readMissing()
     this.#onChange()
@@ -287,11 +291,6 @@ export class Board {
         .map(({ order_id }) => order_id),
     )
   }
-}
-
-/** Cancelling an order gives its stock back, for which there is no event. */
-function mayChangeStock(type: string): boolean {
-  return type.startsWith('inventory.') || type === 'order.cancelled.v1'
 }
 
 function setParameter({ searchParams }: URL, name: string, value: string): void {

@@ -40,3 +40,22 @@ function sentence(what: string, orders: BoardOrder[], codeOf: (order: BoardOrder
   if (orders.length > MAX_NAMED_COUNT) return [`${what}: ${orders.length} orders.`]
   return [`${what}: ${orders.map(codeOf).join(', ')}.`]
 }
+
+/** More than arrive while a finger that rests on the screen stops the drawing. */
+const MAX_ANNOUNCEMENT_COUNT = 20
+
+export interface Announcement {
+  id: number
+  text: string
+}
+
+/** The latest news for people who do not see the board. Several can come between two drawings. */
+export class Announcements {
+  latest: readonly Announcement[] = []
+  #count = 0
+
+  add(text: string | undefined): void {
+    if (text === undefined) return
+    this.latest = [...this.latest, { id: ++this.#count, text }].slice(-MAX_ANNOUNCEMENT_COUNT)
+  }
+}

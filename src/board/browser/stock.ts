@@ -90,3 +90,8 @@ export function levelOf({ active, available_qty, low_since }: MenuItem): StockLe
   if (available_qty === 0) return 'sold out'
   return low_since === null ? 'in stock' : 'low'
 }
+
+/** Cancelling an order gives its stock back, for which there is no event. */
+export function mayChangeStock(type: string): boolean {
+  return type.startsWith('inventory.') || type === 'order.cancelled.v1'
+}

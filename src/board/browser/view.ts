@@ -29,7 +29,13 @@ export function boardView(board: Board, digitColumn: ColumnName, maxCount: numbe
         </p>`,
       )}
     </div>
-    <div class="hidden" role="status">${board.announcement}</div>
+    <div class="hidden" role="log" aria-label="News">
+      ${repeat(
+        board.announcements.latest,
+        ({ id }) => id,
+        ({ text }) => html`<p>${text}</p>`,
+      )}
+    </div>
     <div class="stage">
       <main id="orders" class=${isStale ? 'stale' : ''} data-columns=${shown.length} tabindex="-1">
         ${board.isKnown ? shown.map(column => columnView(board, column, { all, codes, digitColumn, maxCount })) : nothing}

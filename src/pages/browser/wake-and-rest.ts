@@ -4,11 +4,16 @@ const REST_AFTER_MS = 60_000
 /** Wakes a page when its device or its tab wakes, and lets it rest in the background. */
 export function wakeAndRest(page: { wake: () => void; rest: () => void }): void {
   let resting: ReturnType<typeof setTimeout> | undefined
-  document.addEventListener('visibilitychange', () => {
+  const restLater = () => {
     clearTimeout(resting)
     if (document.hidden) resting = setTimeout(() => page.rest(), REST_AFTER_MS)
-    else page.wake()
-  })
-  addEventListener('online', () => page.wake())
-  addEventListener('pageshow', () => page.wake())
+  }
+  const wake = () => {
+    page.wake()
+    restLater()
+  }
+  document.addEventListener('visibilitychange', () => (document.hidden ? restLater() : wake()))
+  addEventListener('online', wake)
+  addEventListener('pageshow', wake)
+  restLater()
 }
