@@ -1,5 +1,6 @@
 import type { Tx } from '../db/transaction.ts'
 import { counted } from '../platform/counted.ts'
+import { MAX_DEAD_LETTERS } from './views/queue-views.ts'
 
 /**
  * Status reports a failing or late webhook after this time, which leaves room for a few retries.
@@ -47,7 +48,7 @@ export interface Status {
   workers: Row[]
   /** by reason and queue */
   stuck_orders: Row[]
-  /** open dead letters, and when the oldest died */
+  /** open dead letters, counted up to {@link MAX_DEAD_LETTERS}, and when the oldest died */
   dead_letters: Row
   webhooks: Row
   statistics: Row
@@ -87,10 +88,10 @@ export async function readStatus(tx: Tx): Promise<Status> {
 }
 
 function findProblems(status: Omit<Status, 'problems'>, missing: number): Problem[] {
-  const { outbox, queues, workers, stuck_orders, webhooks, guarantees } = status
+  const { outbox, queues, workers, stuck_orders, dead_letters, webhooks, guarantees } = status
   const live = (role: string) => workers.some(row => row['role'] === role && row['state'] === 'LIVE')
   const orders = sum(stuck_orders, 'orders')
-  const letters = sum(queues, 'dead_letters')
+  const letters = Number(dead_letters['open'])
   const quarantined = Number(outbox['quarantined'])
   const differing = Number(guarantees['stock_differing'])
   const failed = Number(guarantees['failed_statistics'])
@@ -105,7 +106,7 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
     },
     letters > 0 && {
       problem: 'dead-letters',
-      text: `${counted(letters, 'dead letter is', 'dead letters are')} open`,
+      text: `${counted(letters, 'dead letter is', `${letters < MAX_DEAD_LETTERS ? '' : 'or more '}dead letters are`)} open`,
       see: 'npm run ops -- dead-letters',
       runbook: 'a-dead-letter-appeared',
     },
@@ -201,9 +202,19 @@ const stuckSql = `
 `
 
 const lettersSql = `
-  select count(*)::integer as open, min(died_at) as oldest_at
-  from ops.dead_letters
-  where fate = 'OPEN'
+  select (
+      select count(*)::integer
+      from (
+        select
+        from ops.dead_letters
+        where fate = 'OPEN'
+        limit ${MAX_DEAD_LETTERS}
+      ) as bounded
+    ) as open, (
+      select min(died_at)
+      from ops.dead_letters
+      where fate = 'OPEN'
+    ) as oldest_at
 `
 
 const guaranteesSql = `

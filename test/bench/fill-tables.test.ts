@@ -2,8 +2,9 @@ import { expect } from 'chai'
 import pg from 'pg'
 import { checks } from '../../src/ops/invariants/invariants.ts'
 import { openTestDatabase } from '../support/system.ts'
-import { fillTables, makeBacklog } from './fill-tables.ts'
+import { fillDeadLetters, fillTables, makeBacklog } from './fill-tables.ts'
 import { fillWebhooks, makeDeliveryBacklog } from './fill-webhooks.ts'
+import { timeScreens } from './time-screens.ts'
 
 const ORDERS = 5_000
 /** The invariants that the planted problems violate. */
@@ -18,12 +19,13 @@ describe('the tables that npm run bench:views fills', function () {
   this.timeout(60_000)
 
   let client: pg.Client
+  let url: string
   let close: () => Promise<void>
 
   before(async () => {
     const test = await openTestDatabase()
-    close = test.close
-    client = new pg.Client({ connectionString: test.url })
+    ;({ url, close } = test)
+    client = new pg.Client({ connectionString: url })
     await client.connect()
   })
   after(async () => {
@@ -61,5 +63,12 @@ describe('the tables that npm run bench:views fills', function () {
     await makeBacklog(client)
     await makeDeliveryBacklog(client)
     await expectOnlyPlannedViolations()
+  })
+
+  it('answer every request of the console', async () => {
+    await fillDeadLetters(client, ORDERS)
+    const screens = await timeScreens(url, client, 1)
+    expect(screens.filter(({ ms }) => !Number.isFinite(ms))).to.deep.equal([])
+    expect(screens.length).to.be.above(20)
   })
 })

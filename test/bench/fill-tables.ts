@@ -29,6 +29,27 @@ export async function makeBacklog(client: ClientBase): Promise<void> {
   await client.query('vacuum analyze pgboss.job')
 }
 
+/**
+ * Makes a dead letter of the prepare job of every second order, with one of ten errors; the workers
+ * of a system whose code is wrong leave as many.
+ */
+export async function fillDeadLetters(client: ClientBase, count: number): Promise<void> {
+  await client.query(`set synchronous_commit = off; set work_mem = '256MB'`)
+  await client.query(
+    `insert into dead_letters (dead_letter_id, queue, job_id, event_id, event_type, order_id, data, error, attempts, first_queued_at, dead_at)
+    select uuidv7(), 'order.prepare', uuidv7(), uuidv7(), 'inventory.deducted.success.v1', order_id,
+      jsonb_build_object('order_id', order_id), jsonb_build_object('message', 'broken in step ' || n % 10), 13, at, at
+    from (
+      select order_id, placed_at as at, row_number() over () as n
+      from orders
+      limit $1
+    ) as numbered`,
+    [count],
+  )
+  await client.query('reset work_mem')
+  await client.query('vacuum analyze dead_letters')
+}
+
 function statements(orders: number): string[] {
   const later = Math.floor(orders / 2)
   return [

@@ -7,12 +7,15 @@ import { Database } from '../../src/db/database.ts'
 import { reconcileStock } from '../../src/ops/maintenance/reconcile-stock.ts'
 import { views } from '../../src/ops/refresh-views.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
-import { fillTables, makeBacklog } from './fill-tables.ts'
+import { fillDeadLetters, fillTables, makeBacklog } from './fill-tables.ts'
 import { fillWebhooks, makeDeliveryBacklog } from './fill-webhooks.ts'
+import { timeScreens } from './time-screens.ts'
 
-/** Measures how long each view of `ops` takes when the tables are full. */
+/** Measures how long each view of `ops` and each request of the console take on full tables. */
 
 const BOUND_MS = 50
+const SCREEN_BOUND_MS = 300
+const LATEST_JOBS = `where queue = 'inventory.deduct' order by queued_at desc limit 100`
 const STATEMENT_TIMEOUT_MS = 120_000
 const FULL_TABLES = [
   'orders',
@@ -27,12 +30,12 @@ const FULL_TABLES = [
 await runScript(async () => {
   const options = commandLine(
     'npm run bench:views --',
-    `Fills a temporary database with orders, jobs and webhook deliveries, and times every view of ops except ops.check_…, which read everything.\nExits with 1 when a view takes ${BOUND_MS} ms or more.`,
+    `Fills a temporary database with orders, jobs, webhook deliveries and dead letters, and times every view of ops except ops.check_…, which read everything, and every request of the console.\nExits with 1 when a view takes ${BOUND_MS} ms or more, or a request of the console more than ${SCREEN_BOUND_MS} ms.`,
     'npm run bench:views -- --orders 1000000',
   )
     .option(
       '--orders <N>',
-      'number of orders; equally many deliveries, and twice as many jobs',
+      'number of orders; equally many deliveries and dead letters, and twice as many jobs',
       wholeNumber(5_000, 10_000_000),
       1_000_000,
     )
@@ -60,7 +63,20 @@ await runScript(async () => {
     console.log(plainTable(['left', 'right', 'right'], ['median ms', 'done', 'backlog'], rows))
     const slow = names.filter((_, index) => Math.max(busy[index] ?? 0, backlog[index] ?? 0) >= BOUND_MS)
     if (slow.length > 0) console.error(`\nslower than ${BOUND_MS} ms: ${slow.join(', ')}`)
-    return slow.length > 0 ? 1 : 0
+    console.error(`\nreading the screens of the console, with ${options.orders} more dead letters`)
+    await fillDeadLetters(client, options.orders)
+    const screens = await timeScreens(server.url, client, options.rounds)
+    console.log(
+      plainTable(
+        ['left', 'right', 'left'],
+        ['screen', 'median ms', ''],
+        screens.map(({ name, ms }) => [name, ms.toFixed(1), ms > SCREEN_BOUND_MS ? 'too slow' : '']),
+      ),
+    )
+    const slowScreens = screens.filter(({ ms }) => ms > SCREEN_BOUND_MS)
+    if (slowScreens.length > 0)
+      console.error(`\n${slowScreens.length} screens take more than ${SCREEN_BOUND_MS} ms`)
+    return slow.length + slowScreens.length > 0 ? 1 : 0
   } finally {
     await client.end()
     await server.destroy()
@@ -112,13 +128,11 @@ async function timeOf(client: Client, name: string): Promise<number> {
   const [text, values] =
     name === 'order_timeline'
       ? ['select * from ops.order_timeline where order_id = $1', [rows[0]?.order_id]]
-      : [`select * from ops.${name} ${name === 'jobs' ? latestJobs : ''}`, []]
+      : [`select * from ops.${name} ${name === 'jobs' ? LATEST_JOBS : ''}`, []]
   const started = performance.now()
   await client.query(text, values)
   return performance.now() - started
 }
-
-const latestJobs = `where queue = 'inventory.deduct' order by queued_at desc limit 100`
 
 function shown(ms: number | undefined): string {
   return ms === undefined ? '' : ms.toFixed(1)

@@ -121,6 +121,8 @@ describe('the statements of the pages for operators, on filled tables', function
       '/jobs?queue=inventory.deduct&state=failed',
       '/jobs?queue=inventory.deduct&state=retry',
       '/dead-letters?type=order.placed.v1',
+      '/dead-letters?queue=order.reject',
+      '/dead-letters?fate=REDRIVEN',
     ])
       await expectIndexed(path, 200)
   })

@@ -26,3 +26,8 @@ export function seconds(value: number | null): string {
   if (value < 60) return `${value.toFixed(1)} s`
   return ageInWords(value * 1_000)
 }
+
+/** Shows a count that stops at a maximum: `9412`, `10000+`. */
+export function atLeast(count: number, max: number): string {
+  return count < max ? String(count) : `${max}+`
+}

@@ -3,8 +3,11 @@ import type { DeadLetter, DeadLetterCounts, Job, QuarantinedEvent, Webhook } fro
 import { opsCommand } from './commands.ts'
 import { toCopy } from './copy.ts'
 import { filterForm } from './filter-form.ts'
-import { moment, seconds } from './format.ts'
+import { atLeast, moment, seconds } from './format.ts'
 import { linkTo, type Place } from './place.ts'
+
+/** Latest dead letters that the API counts and searches at most. */
+const MAX_SEARCHED = 20_000
 
 const orderLink = (orderId: string | null, about: string) =>
   orderId === null
@@ -78,7 +81,7 @@ export function deadLettersView(
     ])}
     ${
       fate === 'OPEN' && counts
-        ? html`<p role="status"><strong>${counts.matching} match</strong>, by error:</p>
+        ? html`<p role="status"><strong>${atLeast(counts.matching, MAX_SEARCHED)} match</strong>, by error:</p>
           <ul class="rows">
             ${counts.groups.map(
               group => html`<li>
@@ -95,7 +98,7 @@ export function deadLettersView(
             counts.matching === 0
               ? nothing
               : html`<details>
-                <summary>Redrive or discard all ${counts.matching} that match</summary>
+                <summary>Redrive or discard all ${atLeast(counts.matching, MAX_SEARCHED)} that match</summary>
                 ${toCopy('Redrive, at most 10,000 at a time', opsCommand(['redrive'], { ...options, limit: '10000' }))}
                 ${toCopy('Discard, at most 10,000 at a time', opsCommand(['redrive', '--discard'], { ...options, limit: '10000' }))}
                 <p>

@@ -2,11 +2,14 @@ import { html, nothing, type TemplateResult } from 'lit-html'
 import type { Overview, Queue } from './api-types.ts'
 import { opsCommand } from './commands.ts'
 import { toCopy } from './copy.ts'
-import { moment, seconds } from './format.ts'
+import { atLeast, moment, seconds } from './format.ts'
 import { linkTo } from './place.ts'
 
 /** The queue of the webhook deliveries, which are no jobs. */
 const DELIVERIES = 'downstream.deliver'
+
+/** Dead letters that the API counts at most, per queue and in all. */
+const MAX_DEAD_LETTERS = 10_000
 
 /** The lists that show what a problem is about. */
 const listOf: Record<string, string> = {
@@ -75,7 +78,7 @@ function figuresOf(overview: Overview): Figure[] {
     },
     {
       name: 'Dead letters',
-      value: overview.dead_letters.open,
+      value: atLeast(overview.dead_letters.open, MAX_DEAD_LETTERS),
       isBad: overview.dead_letters.open > 0,
       note: 'open, of all queues',
       list: linkTo('dead-letters'),
@@ -199,7 +202,7 @@ function queueRow(queue: Queue): TemplateResult {
     <ul class="counts">
       ${jobs(queue.ready, 'created', 'ready')} ${jobs(queue.active, 'active', 'in progress')}
       ${jobs(queue.retrying, 'retry', 'retrying')} ${jobs(queue.failed, 'failed', 'failed')}
-      <li><a href=${linkTo('dead-letters', { queue: name })}>${queue.dead_letters} dead letters</a></li>
+      <li><a href=${linkTo('dead-letters', { queue: name })}>${atLeast(queue.dead_letters, MAX_DEAD_LETTERS)} dead letters</a></li>
     </ul>
     <span class="note">
       wait p50 ${seconds(queue.wait_p50_seconds)}, p95 ${seconds(queue.wait_p95_seconds)}, p99

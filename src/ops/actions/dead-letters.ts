@@ -144,10 +144,14 @@ async function decide(
 }
 
 /**
- * Returns the condition of a filter on `dead_letters`, with its parameters from `$1` on. Absent
- * filters are no part of it, so that Postgres can plan with an index for the others.
+ * Returns the condition of a filter on `dead_letters`. Absent filters are no part of it, so that
+ * Postgres can plan with an index for the others.
+ * @param first number of its first parameter
  */
-export function conditionOf({ ids, queue, type, error, since, until }: DeadLetterFilter): {
+export function conditionOf(
+  { ids, queue, type, error, since, until }: DeadLetterFilter,
+  first = 1,
+): {
   condition: string
   values: unknown[]
 } {
@@ -161,7 +165,7 @@ export function conditionOf({ ids, queue, type, error, since, until }: DeadLette
   ]
   const given = parts.filter(([, value]) => value !== undefined)
   return {
-    condition: ['true', ...given.map(([sql], index) => sql.replaceAll('?', `$${index + 1}`))].join(
+    condition: ['true', ...given.map(([sql], index) => sql.replaceAll('?', `$${index + first}`))].join(
       '\n    and ',
     ),
     values: given.map(([, value]) => value),

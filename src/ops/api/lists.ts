@@ -4,9 +4,9 @@ import type { Route } from '../../http/route.ts'
 import { text as inputText, queryTime } from '../../http/schema-fields.ts'
 import { demoIds } from '../../platform/demo-ids.ts'
 import { MAX_UUID, NIL_UUID } from '../../platform/ids.ts'
-import { conditionOf } from '../actions/dead-letters.ts'
 import { viewNamed } from '../refresh-views.ts'
 import { type OpsRoutesOptions, opsList, positionSql } from './ops-route.ts'
+import { MAX_SEARCHED, searchDeadLetters } from './search-dead-letters.ts'
 import { id, integer, orNull, rowsOf, text, time } from './view-rows.ts'
 
 /** Jobs, dead letters and quarantined events: newest first, in pages. */
@@ -137,7 +137,7 @@ const deadLettersRoute = (options: OpsRoutesOptions) =>
     path: '/api/v1/ops/dead-letters',
     operationId: 'listOpsDeadLetters',
     summary: 'List dead letters',
-    description: `Returns jobs and webhook deliveries that used up their attempts, newest first. By default, only those that no operator has decided on. All filters are optional and combine with AND. ${paging}`,
+    description: `Returns jobs and webhook deliveries that used up their attempts, newest first. By default, only those that no operator has decided on. All filters are optional and combine with AND. \`type\` and \`error\` are searched among the latest ${MAX_SEARCHED} that match the other filters: narrow the time to search older ones. ${paging}`,
     statusDescription: 'A page of dead letters',
     query: z.strictObject({
       ...deadLetterFilter,
@@ -149,19 +149,14 @@ const deadLettersRoute = (options: OpsRoutesOptions) =>
     }),
     rows: deadLetters,
     read: ({ fate = 'OPEN', limit: _, cursor: __, ...filter }, after, count) => {
-      const { condition, values } = conditionOf(deadLetterFilterOf(filter))
-      const [at, letterId, limit] = [1, 2, 3].map(each => `$${values.length + each}`)
+      const search = searchDeadLetters(deadLetterFilterOf(filter), fate, after ?? FIRST)
       return {
         sql: `
           select ${deadLetters.columns}, ${positionSql('died_at', 'dead_letter_id')}
           from (
             select dead_letter_id as id
-            from dead_letters
-            where ${condition}
-              and fate = '${fate}'
-              and (dead_at, dead_letter_id) < (${at}::timestamptz, ${letterId}::uuid)
-            order by dead_at desc, dead_letter_id desc
-            limit ${limit}
+            from (${search.sql}) as matching
+            limit $${search.values.length + 1}
           ) as page
           cross join lateral (
             select *
@@ -170,7 +165,7 @@ const deadLettersRoute = (options: OpsRoutesOptions) =>
             offset 0
           ) as listed
           order by died_at desc, dead_letter_id desc`,
-        values: [...values, ...(after ?? FIRST), count],
+        values: [...search.values, count],
       }
     },
   })

@@ -6,6 +6,7 @@ import type { Operations } from '../actions/operations.ts'
 import { readSnapshot } from '../read-snapshot.ts'
 import { problemCodes, readStatus, type Status } from '../read-status.ts'
 import { viewNamed } from '../refresh-views.ts'
+import { MAX_DEAD_LETTERS } from '../views/queue-views.ts'
 import { requireOperations } from './ops-change.ts'
 import { type OpsRoutesOptions, opsRoute, STATEMENT_TIMEOUT_MS } from './ops-route.ts'
 import { integer, number, orNull, rowsOf, text, time } from './view-rows.ts'
@@ -83,7 +84,10 @@ const deadLetters = rowsOf(
   'OpsDeadLetters',
   { comment: 'The open dead letters of all queues', columns: {} },
   { open: integer(0), oldest_at: orNull(time(AT)) },
-  { open: 'number of dead letters to be decided', oldest_at: 'when the oldest of them died' },
+  {
+    open: `number of dead letters to be decided; ${MAX_DEAD_LETTERS} means as many or more`,
+    oldest_at: 'when the oldest of them died',
+  },
 )
 
 const webhooks = rowsOf(

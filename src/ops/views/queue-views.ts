@@ -36,6 +36,21 @@ const oldestDue = (state: string) => `
     limit 1
   )`
 
+/** Open dead letters that are counted per queue at most. */
+export const MAX_DEAD_LETTERS = 10_000
+
+const deadLettersOf = (queue: string) => `
+  (
+    select count(*)::integer
+    from (
+      select
+      from dead_letters as d
+      where d.fate = 'OPEN'
+        and d.queue = ${queue}
+      limit ${MAX_DEAD_LETTERS}
+    ) as bounded
+  )`
+
 /** Pending deliveries that are counted at most. */
 const MAX_DELIVERIES = 20_000
 
@@ -46,7 +61,7 @@ const MAX_DELIVERIES = 20_000
 const deliveriesSql = `
   select '${DELIVERIES}', p.paused_at, null::timestamptz, pending.ready, pending.deferred, pending.retrying, pending.active,
     0, null::integer, oldest.seconds, null::numeric, null::numeric,
-    (select count(*)::integer from dead_letters where fate = 'OPEN' and queue = '${DELIVERIES}'),
+    ${deadLettersOf(`'${DELIVERIES}'`)},
     null::numeric, null::numeric, null::numeric, null::numeric
   from (
     select (count(*) filter (where not leased and next_attempt_at <= now()))::integer as ready,
@@ -95,7 +110,7 @@ export const queueViews: View[] = [
         'seconds since the oldest due job became due; null: no job is due; deliveries: only of webhooks to which no worker is sending',
       wait_p95_seconds: `95th percentile of the time from due to started, of the latest ${SAMPLE_COUNT} jobs of the last hour`,
       run_p95_seconds: `95th percentile of the run time, of the latest ${SAMPLE_COUNT} jobs of the last hour`,
-      dead_letters: 'open dead letters of the queue',
+      dead_letters: `open dead letters of the queue; counted up to ${MAX_DEAD_LETTERS}`,
       wait_p50_seconds: 'median of the same times from due to started',
       wait_p99_seconds: '99th percentile of the same times from due to started',
       run_p50_seconds: 'median of the same run times',
@@ -112,18 +127,12 @@ export const queueViews: View[] = [
           else round(done.last_minute * 60 / greatest(extract(epoch from now() - done.oldest), 0.001))::integer
         end,
         extract(epoch from now() - least(${oldestDue('created')}, ${oldestDue('retry')}))::numeric(12, 1),
-        done.waits[2]::numeric(12, 3), done.runs[2]::numeric(12, 3), coalesce(dead.letters, 0),
+        done.waits[2]::numeric(12, 3), done.runs[2]::numeric(12, 3), ${deadLettersOf('q.name')},
         done.waits[1]::numeric(12, 3), done.waits[3]::numeric(12, 3), done.runs[1]::numeric(12, 3),
         done.runs[3]::numeric(12, 3)
       from pgboss.queue as q
       left join paused_queues as p on p.queue = q.name
       left join held_queues as h on h.queue = q.name and ${isCurrentHold}
-      left join (
-        select queue, count(*)::integer as letters
-        from dead_letters
-        where fate = 'OPEN'
-        group by queue
-      ) as dead on dead.queue = q.name
       cross join lateral (${counted(`j.state = 'created' and not j.blocked and j.start_after <= now()`)}) as ready
       cross join lateral (${counted(`j.state = 'created' and not j.blocked and j.start_after > now()`)}) as deferred
       cross join lateral (${counted(`j.state = 'retry'`)}) as retrying
