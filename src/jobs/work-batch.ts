@@ -5,6 +5,7 @@ import type { Tx } from '../db/transaction.ts'
 import type { Logger } from '../platform/log.ts'
 import { countFailure, countRetries } from './job-metrics.ts'
 import type { PoisonTracker } from './poison-tracker.ts'
+import { rerunAfterOutage } from './rerun-after-outage.ts'
 
 /**
  * Processes a batch of jobs in `tx`. If it throws, the batch is rolled back and retried.
@@ -18,6 +19,8 @@ export interface BatchOptions<Data> {
   queue: string
   work: BatchWork<Data>
   trials: PoisonTracker
+  /** how long the jobs belong to this worker without a heartbeat */
+  claimMs: number
   log: Logger
   /** returns the log fields of a job */
   fieldsOf: (data: Data) => Record<string, unknown>
@@ -56,7 +59,8 @@ export class ClaimLost extends Error {
  * Atomic: a job's effects and its completion commit together, and only while this worker owns the
  * job.
  * @param jobs emptied on return, so that pg-boss has nothing left to complete
- * @throws DatabaseUnavailable after which pg-boss fails the rest of the batch, to be retried
+ * @throws DatabaseUnavailable after which pg-boss fails the rest of the batch, to be retried; an
+ *   outage as short as a failover is waited for instead
  */
 export async function workBatch<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   const fresh = jobs.filter(({ retryCount }) => retryCount === 0)
@@ -117,6 +121,11 @@ async function workAlone<Data>(job: Job<Data>, options: BatchOptions<Data>): Pro
 
 /** Commits effects, completion and the end of the trials in one transaction. */
 async function complete<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
+  const isOver = () => jobs.some(({ signal }) => signal.aborted)
+  await rerunAfterOutage({ ...options, isOver }, () => completeOnce(jobs, options))
+}
+
+async function completeOnce<Data>(jobs: Job<Data>[], options: BatchOptions<Data>): Promise<void> {
   const { database, boss, queue, work, trials } = options
   await database.transaction(async tx => {
     await work(tx, jobs, async () => {

@@ -22,7 +22,7 @@ export async function consumeEvents(
   consumers: Consumers,
 ): Promise<void> {
   const { boss, log } = publisher
-  const { batchSize, localConcurrency } = eventQueues[queue]
+  const { batchSize, localConcurrency, heartbeatSeconds } = eventQueues[queue]
 
   async function work(tx: Tx, jobs: Job<EventOf>[], complete: () => Promise<void>): Promise<void> {
     // A redriven job and its original carry the same event: handle it once.
@@ -60,6 +60,7 @@ export async function consumeEvents(
     queue,
     work,
     trials: new PoisonTracker(database, queue),
+    claimMs: heartbeatSeconds * 1_000,
     log,
     fieldsOf,
   }

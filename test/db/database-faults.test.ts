@@ -3,7 +3,7 @@ import type { Service } from '../../src/processes/service.ts'
 import { Proxy } from '../faults/proxy.ts'
 import { ApiClient, type Reply } from '../support/api-client.ts'
 import { expectInvariants } from '../support/invariants.ts'
-import { quiet } from '../support/log.ts'
+import { quiet, recordingLog } from '../support/log.ts'
 import { startApi, startDispatcher, startWorker } from '../support/start-role.ts'
 import { openTestDatabase, testConfig } from '../support/system.ts'
 import { until } from '../support/until.ts'
@@ -18,6 +18,7 @@ describe('a failing database', () => {
   let services: Service[]
   let restaurant: string
   let item: string
+  const { log, lines } = recordingLog()
 
   before(async () => {
     test = await openTestDatabase()
@@ -32,7 +33,7 @@ describe('a failing database', () => {
     services = [
       server,
       await startDispatcher(config, url.href, quiet),
-      await startWorker(config, url.href, quiet),
+      await startWorker(config, url.href, log),
     ]
     restaurant = (await api.addRestaurant()).restaurant_id
     item = (await api.addItem(restaurant, 1_000)).menu_item_id
@@ -176,6 +177,33 @@ describe('a failing database', () => {
       }
     }
     expect([...statuses]).to.include(202)
+  })
+
+  it('costs the jobs of a batch no attempt when the connections are lost and refused while it runs', async () => {
+    const { database } = test
+    const locked = await database.beginTransaction()
+    await locked.db.execute('lock table stock_movements in share mode')
+    const { order_id } = (await place()).body
+    await until('the worker waits for the lock', async () => {
+      const rows = await database.query(
+        `select from pg_stat_activity where datname = current_database()
+        and application_name = 'comanda-worker' and wait_event_type = 'Lock'`,
+      )
+      return rows.length > 0
+    })
+    proxy.retarget(1)
+    proxy.cut()
+    await until('the worker has noticed', () =>
+      lines.some(({ msg }) => /lost during a batch|queue error/.test(msg)),
+    )
+    await locked.rollback()
+    proxy.retarget(port)
+    await api.untilStatus(String(order_id), 'PREPARING')
+    const jobs = await database.query(
+      `select retry_count from pgboss.job where name = 'inventory.deduct' and data ->> 'order_id' = $1`,
+      [order_id],
+    )
+    expect(jobs).to.deep.equal([{ retry_count: 0 }])
   })
 
   it('has one effect per Idempotency-Key when the reply to a commit was lost', async () => {

@@ -12,6 +12,7 @@ import { plainTable } from '../../scripts/support/plain-table.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import type { FaultResult } from './compare-outcomes.ts'
+import type { Fault } from './fault.ts'
 import { faults } from './faults.ts'
 import { runFaults, type SuiteResult } from './run-faults.ts'
 
@@ -46,6 +47,7 @@ await runScript(async () => {
       wholeNumber(0, 1_000_000_000),
       1,
     )
+    .option('--seeds <N>', 'runs this many seeds, from --seed on', wholeNumber(1, 1_000), 1)
     .option(
       '--minutes <N>',
       'duration of the rounds; every fault runs at least once',
@@ -62,27 +64,34 @@ await runScript(async () => {
     return 0
   }
   const wanted = chosen(options.only, faults)
-  const folder = temporaryFolder('faults')
-  console.error(`seed ${options.seed}; logs of all processes: ${join(folder, 'processes.log')}`)
-  const suite = await runFaults({
-    seed: options.seed,
-    faults: wanted,
-    untilMs: options.minutes * 60_000,
-    folder,
-    onProgress: line => console.error(line),
-  })
-  const { results, violations } = suite
-  const failures = [
-    ...results.flatMap(({ lost, duplicated, violations }) => [...lost, ...duplicated, ...violations]),
-    ...violations,
-  ]
+  const suites: SuiteResult[] = []
+  for (let seed = options.seed; seed < options.seed + options.seeds; seed++)
+    suites.push(await runSeed(seed, wanted, options.minutes * 60_000))
+  const suite = together(suites)
+  const failures = failuresOf(suite)
   console.log(`\n${report(suite)}`)
   for (const failure of failures) console.log(`  ${failure}`)
   if (options.json)
     writeFileSync(options.json, `${JSON.stringify({ seed: options.seed, ...suite }, null, 2)}\n`)
-  if (failures.length === 0) rmSync(folder, { recursive: true, force: true })
   return failures.length === 0 ? 0 : 1
 })
+
+/** Keeps the logs of a run with failures. */
+async function runSeed(seed: number, wanted: readonly Fault[], untilMs: number): Promise<SuiteResult> {
+  const folder = temporaryFolder('faults')
+  console.error(`seed ${seed}; logs of all processes: ${join(folder, 'processes.log')}`)
+  const onProgress = (line: string) => console.error(line)
+  const suite = await runFaults({ seed, faults: wanted, untilMs, folder, onProgress })
+  if (failuresOf(suite).length === 0) rmSync(folder, { recursive: true, force: true })
+  return suite
+}
+
+function failuresOf({ results, violations }: SuiteResult): string[] {
+  return [
+    ...results.flatMap(({ lost, duplicated, violations }) => [...lost, ...duplicated, ...violations]),
+    ...violations,
+  ]
+}
 
 /** Returns one table for all results in a folder. */
 function reportOf(folder: string): string {
@@ -90,12 +99,15 @@ function reportOf(folder: string): string {
     .filter(name => name.endsWith('.json'))
     .map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')) as SuiteResult & { seed: number })
   const seeds = suites.map(({ seed }) => seed).toSorted((a, b) => a - b)
-  const whole = {
+  return `seeds ${seeds.join(', ')}\n\n${report(together(suites))}`
+}
+
+function together(suites: readonly SuiteResult[]): SuiteResult {
+  return {
     results: suites.flatMap(({ results }) => results),
     violations: suites.flatMap(({ violations }) => violations),
     attempts: suites.reduce((sum, { attempts }) => sum + attempts, 0),
   }
-  return `seeds ${seeds.join(', ')}\n\n${report(whole)}`
 }
 
 function report({ results, violations, attempts }: SuiteResult): string {

@@ -13,7 +13,8 @@ export interface FaultRun {
   /** violated invariants, and failures that the fault itself detected */
   violations: string[]
   /**
-   * from the fault's end until a new order reached PREPARING; null when none did within a minute
+   * from the fault's end, or from the promotion of a standby, until a new order reached PREPARING;
+   * null when none did within a minute
    */
   healthyMs: number | null
   /**

@@ -134,23 +134,27 @@ async function moveTo(
     async () => {
       await end(testBed, standby)
       await standby.promote()
+      const promotedAt = Date.now()
       proxy.retarget(standby.port)
       proxy.cut()
       await postgres.replaceServer(standby)
-      return [...(await expectHealthy(testBed)), ...(await jobsThatFailedOnAStandby(testBed))]
+      return [...(await expectHealthy(testBed, promotedAt)), ...(await jobsThatFailedOnAStandby(testBed))]
     },
     true,
   )
 }
 
 /** Expects that an order goes from POST to PREPARING within the target. */
-async function expectHealthy({ clients, postgres }: TestBed): Promise<string[]> {
-  const began = Date.now()
+async function expectHealthy(
+  { clients, postgres, healthyAfter }: TestBed,
+  began = Date.now(),
+): Promise<string[]> {
   const isHealthy = await untilTrue(HEALTHY_TARGET_MS, async () => {
     const order = await clients.place()
     return order.status === 202 && (await untilPrepared(postgres, order, HEALTHY_TARGET_MS))
   })
   const ms = Date.now() - began
+  healthyAfter(ms)
   return isHealthy && ms <= HEALTHY_TARGET_MS ? [] : [`not healthy within 10 s, but after ${ms} ms`]
 }
 

@@ -5,14 +5,20 @@ import type { Cluster } from './cluster.ts'
 import type { DatabaseUnderTest } from './database-under-test.ts'
 import type { Proxy } from './proxy.ts'
 
-/** Everything that a fault can act on. */
-export interface TestBed {
+/** The processes, the database and its clients. */
+export interface SystemUnderTest {
   cluster: Cluster
   postgres: DatabaseUnderTest
   proxy: Proxy
   clients: Clients
   menu: Menu
   random: SeededRandom
+}
+
+/** Everything that a fault can act on. */
+export interface TestBed extends SystemUnderTest {
+  /** for a fault that measures by itself how long the system takes to be healthy */
+  healthyAfter: (ms: number) => void
 }
 
 export interface Fault {

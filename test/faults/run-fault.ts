@@ -3,23 +3,25 @@ import { untilTrue } from '../support/until.ts'
 import type { Attempt } from './clients.ts'
 import type { FaultRun } from './compare-outcomes.ts'
 import type { DatabaseUnderTest } from './database-under-test.ts'
-import type { Fault, TestBed } from './fault.ts'
+import type { Fault, SystemUnderTest } from './fault.ts'
 import { untilPrepared } from './until-prepared.ts'
 
 const HEALTHY_TIMEOUT_MS = 60_000
 const PROBE_TIMEOUT_MS = 20_000
 
 /** Injects one fault, waits until the system is healthy again, and checks all invariants. */
-export async function runFault(fault: Fault, testBed: TestBed): Promise<FaultRun> {
+export async function runFault(fault: Fault, testBed: SystemUnderTest): Promise<FaultRun> {
   const { clients, cluster, postgres } = testBed
   // Processes that the previous fault killed may still be starting.
   await Promise.all(cluster.members.map(member => cluster.untilReady(member)))
   const began = new Date()
   const before = clients.attempts.length
-  const violations = await fault.run(testBed)
+  let measuredMs: number | undefined
+  const healthyAfter = (ms: number) => void (measuredMs = ms)
+  const violations = await fault.run({ ...testBed, healthyAfter })
   const ended = Date.now()
   const isHealthy = await untilTrue(HEALTHY_TIMEOUT_MS, () => processesAnOrder(testBed))
-  const healthyMs = isHealthy ? Date.now() - ended : null
+  const healthyMs = isHealthy ? (measuredMs ?? Date.now() - ended) : null
   if (!isHealthy) violations.push('not healthy again within a minute')
   const slowestMs = fault.delaysOrders ? null : await slowestSince(postgres, began)
   violations.push(...(await violatedInvariants(postgres)))
@@ -50,7 +52,7 @@ export async function violatedInvariants(postgres: DatabaseUnderTest): Promise<s
 }
 
 /** Returns whether a new order leaves PLACED, which takes an API, a dispatcher and a worker. */
-async function processesAnOrder({ clients, postgres }: TestBed): Promise<boolean> {
+async function processesAnOrder({ clients, postgres }: SystemUnderTest): Promise<boolean> {
   const order = await clients.place()
   return order.status === 202 && (await untilPrepared(postgres, order, PROBE_TIMEOUT_MS))
 }

@@ -7,7 +7,7 @@ import { Clients } from './clients.ts'
 import { Cluster } from './cluster.ts'
 import { compareOutcomes, type FaultResult, type FaultRun } from './compare-outcomes.ts'
 import { DatabaseUnderTest } from './database-under-test.ts'
-import type { Fault, TestBed } from './fault.ts'
+import type { Fault, SystemUnderTest } from './fault.ts'
 import { Proxy } from './proxy.ts'
 import { runFault, violatedInvariants } from './run-fault.ts'
 
@@ -75,7 +75,7 @@ export async function runFaults(options: SuiteOptions): Promise<SuiteResult> {
 
 async function runRounds(
   { faults, untilMs, onProgress }: SuiteOptions,
-  testBed: TestBed,
+  testBed: SystemUnderTest,
 ): Promise<FaultRun[]> {
   const runs: FaultRun[] = []
   const started = Date.now()
