@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts'
 import type { Tx } from '../db/transaction.ts'
 import { checks } from './invariants/invariants.ts'
-import { createRoleSql } from './roles/grant-roles.ts'
+import { createRoleSql, OPERATOR_ROLE } from './roles/grant-roles.ts'
 import { jobViews } from './views/job-views.ts'
 import { orderTimelineView } from './views/order-timeline-view.ts'
 import { outboxViews } from './views/outbox-views.ts'
@@ -12,9 +12,6 @@ import { stockViews } from './views/stock-views.ts'
 import { stuckOrdersView } from './views/stuck-orders-view.ts'
 import { createViewSql, type View } from './views/view.ts'
 import { webhooksView } from './views/webhooks-view.ts'
-
-/** Group role that may only read the schema `ops`: `grant comanda_operator to ada`. */
-export const OPERATOR_ROLE = 'comanda_operator'
 
 /** Every view of the schema `ops`; a view comes after the views that it reads. */
 export const views: readonly View[] = [

@@ -42,7 +42,7 @@ export async function migrate(url: string, log: Logger, config: Config = parseCo
       await boss.stop({ graceful: false })
       await saveRetention(database, retentionOf(config))
       await createViews(database)
-      await grantRoles(database)
+      await grantRoles(database, log)
       await maintainPartitions(database, log)
       await completeMigrations(database)
     } finally {

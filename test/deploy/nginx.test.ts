@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createServer, type ServerResponse } from 'node:http'
 import { expect } from 'chai'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { problems } from '../../src/http/problem-catalogue.ts'
@@ -9,15 +8,14 @@ import { serverLimits } from '../../src/http/server/server.ts'
 import type { PlacedOrderReply } from '../../src/orders/order-contract.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { type Child, killChildren } from '../support/child.ts'
-import { freePort } from '../support/free-port.ts'
-import { hasNginx, type Nginx, startConfiguredNginx } from '../support/nginx.ts'
+import { hasNginx } from '../support/nginx.ts'
 import { startRoleProcess } from '../support/start-role.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { until } from '../support/until.ts'
-import { createCertificate, hasOpenssl, TlsClient } from './tls-client.ts'
+import { CONFIGURATION, ShopNginx } from './shop-nginx.ts'
+import { hasOpenssl, type TlsClient } from './tls-client.ts'
 
-const CONFIGURATION = readFileSync(join(import.meta.dirname, '..', '..', 'deploy', 'nginx.conf'), 'utf8')
-const HOST = 'shop.example'
+const LARGE_BYTES = 64_000_000
 const CLIENT_COUNT = 6
 const FAILED_LOGINS_PER_MINUTE = 3
 
@@ -45,26 +43,45 @@ describe('deploy/nginx.conf', () => {
     return
   }
 
+  it('buffers no response with X-Accel-Buffering: no, so that the API notices a client that does not read', async () => {
+    const responses = new Map<string, ServerResponse>()
+    // As the API sends an event stream, and as other responses. Sockets hold a part of it only.
+    const server = createServer(({ url = '' }, response) => {
+      responses.set(url, response)
+      response.writeHead(200, url === '/stream' ? { 'x-accel-buffering': 'no' } : {})
+      response.end(Buffer.alloc(LARGE_BYTES))
+    })
+    const shop = await ShopNginx.plan()
+    await new Promise<void>(done => server.listen(shop.ports[0], '127.0.0.1', done))
+    await shop.start()
+    try {
+      const client = shop.connect()
+      await client.holdBack('/comanda/stream')
+      for (const path of ['/first', '/second']) {
+        await client.holdBack(`/comanda${path}`)
+        await until('nginx has buffered it', () => responses.get(path)?.writableFinished)
+      }
+      expect(responses.get('/stream')?.writableFinished).to.equal(false)
+    } finally {
+      await shop.stop()
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
   describe('in front of two API processes', function () {
     this.timeout(60_000)
 
     let database: Awaited<ReturnType<typeof openTestDatabase>>
-    let nginx: Nginx
-    let ca: string
-    let origin: string
-    let plainPort: number
-    let ports: number[]
+    let shop: ShopNginx
     let processes: Child[]
     let client: TlsClient
     let authorization: string
     let menu: { restaurant_id: string; menu_item_id: string }
-    const clients: TlsClient[] = []
 
     async function startProcess(port: number): Promise<Child> {
       const child = startRoleProcess('api', database.url, {
-        PORT: String(port),
-        PUBLIC_URL: `${origin}/comanda`,
-        TRUSTED_PROXY_COUNT: '1',
+        ...shop.environment(port),
         AUTH_MODE: 'api-key',
         FAILED_LOGINS_PER_MINUTE: String(FAILED_LOGINS_PER_MINUTE),
       })
@@ -72,46 +89,26 @@ describe('deploy/nginx.conf', () => {
       return child
     }
 
-    /** Returns the file with the ports, addresses and paths of the test. */
-    function configure(folder: string, port: number): string {
-      ca = createCertificate(folder, HOST)
-      return CONFIGURATION.replace('listen 443', `listen 127.0.0.1:${port}`)
-        .replace('listen 80', `listen 127.0.0.1:${plainPort}`)
-        .replaceAll('127.0.0.1:8000', `127.0.0.1:${ports[0]}`)
-        .replaceAll('127.0.0.1:8001', `127.0.0.1:${ports[1]}`)
-        .replaceAll('/etc/nginx/tls', folder)
-        .replaceAll('/var/log/nginx', folder)
-    }
-
     before(async () => {
       database = await openTestDatabase()
-      const port = await freePort()
-      plainPort = await freePort()
-      ports = [await freePort(), await freePort()]
-      origin = `https://${HOST}:${port}`
-      processes = await Promise.all(ports.map(startProcess))
-      nginx = await startConfiguredNginx(port, folder => configure(folder, port))
+      shop = await ShopNginx.plan()
+      processes = await Promise.all(shop.ports.map(startProcess))
+      await shop.start()
       const scopes = ['orders:read', 'orders:write', 'inventory:read', 'inventory:write'] as const
       const { key } = await createApiKey(database.database, { name: 'till', scopes: [...scopes] })
       authorization = `Bearer ${key}`
-      client = connect()
-      const api = new ApiClient(`http://127.0.0.1:${ports[0]}`, key)
+      client = shop.connect()
+      const api = new ApiClient(`http://127.0.0.1:${shop.ports[0]}`, key)
       const { restaurant_id } = await api.addRestaurant()
       const { menu_item_id } = await api.addItem(restaurant_id, 100_000)
       menu = { restaurant_id, menu_item_id }
     })
     after(async () => {
-      for (const each of clients) each.close()
-      await nginx.stop()
+      await shop.stop()
       killChildren()
       await database.close()
     })
 
-    function connect(localAddress?: string): TlsClient {
-      const opened = new TlsClient(origin, ca, localAddress)
-      clients.push(opened)
-      return opened
-    }
     const read = (path: string) => client.send('GET', `/comanda${path}`, { authorization })
     async function place(through = client, headers: Record<string, string> = {}) {
       const { restaurant_id, menu_item_id } = menu
@@ -130,7 +127,7 @@ describe('deploy/nginx.conf', () => {
     })
 
     it('redirects plain HTTP to HTTPS, and the path without a slash', async () => {
-      const plain = await fetch(`http://127.0.0.1:${plainPort}/comanda/docs`, { redirect: 'manual' })
+      const plain = await fetch(`http://127.0.0.1:${shop.plainPort}/comanda/docs`, { redirect: 'manual' })
       expect([plain.status, plain.headers.get('location')]).to.deep.equal([
         308,
         'https://127.0.0.1/comanda/docs',
@@ -153,11 +150,11 @@ describe('deploy/nginx.conf', () => {
         const headers = { authorization: 'Bearer comanda_wrong', 'x-forwarded-for': address }
         return (await from.send('GET', '/comanda/api/v1/restaurants', headers)).status
       }
-      const guesser = connect('127.0.0.2')
+      const guesser = shop.connect('127.0.0.2')
       for (let count = 0; count < FAILED_LOGINS_PER_MINUTE; count++)
         expect(await guess(guesser, `203.0.113.${count}`)).to.equal(401)
       expect(await guess(guesser, '203.0.113.9')).to.equal(429)
-      expect(await guess(connect('127.0.0.3'), '127.0.0.2')).to.equal(401)
+      expect(await guess(shop.connect('127.0.0.3'), '127.0.0.2')).to.equal(401)
     })
 
     it('lets the API refuse long bodies, URLs and headers, and refuses still longer bodies alike', async () => {
@@ -185,7 +182,7 @@ describe('deploy/nginx.conf', () => {
       const statuses: number[] = []
       const restarted = new AbortController()
       const load = Array.from({ length: CLIENT_COUNT }, async () => {
-        const own = connect()
+        const own = shop.connect()
         while (!restarted.signal.aborted) {
           const placed = await place(own, { 'idempotency-key': randomUUID() })
           const path = `/comanda/api/v1/orders/${orderOf(placed)}`
@@ -193,7 +190,7 @@ describe('deploy/nginx.conf', () => {
           statuses.push(placed.status, found.status)
         }
       })
-      for (const [index, port] of ports.entries()) {
+      for (const [index, port] of shop.ports.entries()) {
         processes[index]?.signal('SIGTERM')
         expect(await processes[index]?.ended).to.equal(0)
         const before = statuses.length

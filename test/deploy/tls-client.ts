@@ -69,6 +69,13 @@ export class TlsClient {
     return () => received
   }
 
+  /** Sends a GET and reads nothing of the response. Resolves when its headers have arrived. */
+  async holdBack(path: string): Promise<void> {
+    const stream = this.#session.request({ ':path': path })
+    stream.on('error', () => undefined)
+    await new Promise<void>(done => stream.once('response', () => done()))
+  }
+
   close(): void {
     this.#session.destroy()
   }

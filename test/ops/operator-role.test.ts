@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { Database } from '../../src/db/database.ts'
-import { OPERATOR_ROLE, views } from '../../src/ops/refresh-views.ts'
+import { views } from '../../src/ops/refresh-views.ts'
+import { OPERATOR_ROLE } from '../../src/ops/roles/grant-roles.ts'
 import { openTestDatabase } from '../support/system.ts'
 
 type Row = Record<string, unknown>

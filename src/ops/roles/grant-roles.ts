@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { Tx } from '../../db/transaction.ts'
+import type { Logger } from '../../platform/log.ts'
 
 /** Group roles, of which the login of a process is a member (`create-login.ts`). */
 const processRoles = [
@@ -9,6 +10,9 @@ const processRoles = [
   'comanda_dashboard',
   'comanda_operations',
 ] as const
+
+/** Group role that may only read the schema `ops`: `grant comanda_operator to ada`. */
+export const OPERATOR_ROLE = 'comanda_operator'
 
 type ProcessRole = (typeof processRoles)[number]
 
@@ -96,15 +100,33 @@ const grants: Record<ProcessRole, readonly string[]> = {
 /**
  * Creates the process roles, if the login may create roles, and replaces their privileges. Runs
  * after each migration, because pg-boss creates tables too. Atomic: running processes keep their
- * privileges.
+ * privileges. Logs the roles that are missing, which get none.
  */
-export async function grantRoles(database: Database): Promise<void> {
+export async function grantRoles(database: Database, log: Logger): Promise<void> {
   for (const role of processRoles) await database.execute(createRoleSql(role))
   await database.transaction(async tx => {
     const existing = await tx.query<{ rolname: ProcessRole }>(rolesSql, [processRoles])
     const [jobs] = await tx.query<{ tables: string }>(jobTablesSql)
     for (const { rolname } of existing) await grant(tx, rolname, jobs?.tables ?? '')
   })
+  await warnOfMissing(database, log)
+}
+
+async function warnOfMissing(database: Database, log: Logger): Promise<void> {
+  const roles = [...processRoles, OPERATOR_ROLE]
+  const missing = await database.query<{ name: string; has_login: boolean | null }>(missingSql, [roles])
+  const groups = missing.filter(({ has_login }) => has_login === null).map(({ name }) => name)
+  if (groups.length > 0)
+    log.warn(
+      { groups },
+      'these groups do not exist, and this login may not create them: as an administrator, run `create role <group> nologin` for each, then run `npm run migrate` again; until then, processes with a login of their own cannot start',
+    )
+  const unused = missing.filter(({ has_login }) => has_login === false).map(({ name }) => name)
+  if (unused.length > 0)
+    log.warn(
+      { groups: unused },
+      'no login is a member of these groups, and this login may not create roles: as an administrator, create a login for each process and run `grant <group> to <login>`',
+    )
 }
 
 async function grant(tx: Tx, role: ProcessRole, jobTables: string): Promise<void> {
@@ -130,6 +152,30 @@ export function createRoleSql(role: string): string {
   $$
 `
 }
+
+/**
+ * Groups that do not exist, and groups of processes without a login. The latter only if `npm run
+ * logins` cannot create the logins.
+ */
+const missingSql = `
+  select wanted.name,
+    case when pg_roles.oid is not null then false end as has_login
+  from unnest($1::text[]) as wanted (name)
+  left join pg_roles on pg_roles.rolname = wanted.name
+  where pg_roles.oid is null
+    or (
+      wanted.name in ('comanda_api', 'comanda_dispatcher', 'comanda_worker')
+      and not (select rolcreaterole or rolsuper from pg_roles where rolname = current_user)
+      and not exists (
+        select from pg_auth_members
+        join pg_roles as login on login.oid = member
+        where roleid = pg_roles.oid
+          and login.rolcanlogin
+          and login.rolname <> current_user
+      )
+    )
+  order by wanted.name
+`
 
 const rolesSql = `
   select rolname
