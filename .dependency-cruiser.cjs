@@ -48,7 +48,7 @@ module.exports = {
       comment: 'src/pages/browser-files.ts lists the packages. Only the page imports these modules.',
       severity: 'error',
       from: { path: '^src/([^/]+)/browser/' },
-      to: { pathNot: '^src/(pages|$1)/browser/|(^|/)node_modules/(lit-html|eventsource-parser)/' },
+      to: { pathNot: '^src/(pages|$1)/browser/|(^|/)node_modules/(lit-html|eventsource-parser|uqr)/' },
     },
     {
       name: 'only-the-browser-imports-its-modules',

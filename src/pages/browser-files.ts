@@ -24,6 +24,7 @@ const packageModules = {
     'directives/repeat.js',
   ],
   'eventsource-parser': ['dist/index.js', 'dist/parse.js', 'dist/errors.js'],
+  uqr: ['dist/index.mjs'],
 } as const
 
 /** The import map of the page: what the names of packages mean, relative to the page. */
@@ -32,12 +33,13 @@ export function importsOf(assetsPath: string): Record<string, string> {
     'lit-html': `./${assetsPath}/lit-html/lit-html.js`,
     'lit-html/': `./${assetsPath}/lit-html/`,
     'eventsource-parser': `./${assetsPath}/eventsource-parser/dist/index.js`,
+    uqr: `./${assetsPath}/uqr/dist/index.mjs`,
   }
 }
 
 /**
  * Reads every file that a page loads, of these folders of `src`, whose modules are served as
- * JavaScript.
+ * JavaScript, and the modules of the packages that they import.
  */
 export async function readBrowserFiles(folders: readonly string[]): Promise<BrowserFile[]> {
   const names = folders.flatMap(folder =>
@@ -54,13 +56,15 @@ export async function readBrowserFiles(folders: readonly string[]): Promise<Brow
         .filter(name => name.endsWith(`.${type}`))
         .map(path => ({ path, type, content: read(join(sources, path)) })),
     ),
-    ...Object.entries(packageModules).flatMap(([name, files]) =>
-      files.map(file => ({
-        path: `${name}/${file}`,
-        type: 'js' as const,
-        content: withoutSourceMap(read(join(packageFolder(name), file))),
-      })),
-    ),
+    ...Object.entries(packageModules)
+      .filter(([name]) => scripts.some(script => script.includes(`from '${name}`)))
+      .flatMap(([name, files]) =>
+        files.map(file => ({
+          path: `${name}/${file}`,
+          type: 'js' as const,
+          content: withoutSourceMap(read(join(packageFolder(name), file))),
+        })),
+      ),
   ]
 }
 

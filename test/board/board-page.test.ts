@@ -42,7 +42,8 @@ describe('/board', () => {
   })
 
   it('serves every file with its type and an entity tag, which saves sending it again', async () => {
-    const types: Record<string, string> = { ts: 'text/javascript', js: 'text/javascript', css: 'text/css' }
+    const script = 'text/javascript'
+    const types: Record<string, string> = { ts: script, js: script, mjs: script, css: 'text/css' }
     for (const url of references()) {
       const file = await get(url)
       expect(file.status, url).to.equal(200)
@@ -90,7 +91,7 @@ describe('/board', () => {
         queue.push(new URL(mapped, prefix === undefined ? url : pageUrl).href)
       }
     }
-    const preloaded = references().filter(url => /\.(ts|js)$/.test(url))
+    const preloaded = references().filter(url => /\.(ts|m?js)$/.test(url))
     expect([...seen].map(url => new URL(url).pathname.slice(1)).toSorted()).to.deep.equal(
       [...new Set(preloaded.filter(url => !/(api-types|session)\.ts$/.test(url)))].toSorted(),
     )

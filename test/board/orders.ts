@@ -38,6 +38,7 @@ export function orderAfter(order_id: string, steps: readonly Step[] = [], more: 
     cancellation_reason: steps.at(-1) === 'CANCELLED' ? 'CLIENT_REQUEST' : null,
     placed_at: at(0),
     ready_at: steps[facts] === 'READY' ? at(facts + 1) : null,
+    tracking_url: `https://shop.example/track/${order_id}#t=token`,
     timeline,
     ...more,
   }

@@ -29,6 +29,8 @@ export interface Order {
   placed_at: string
   /** since when the food is ready; null: it is not */
   ready_at: string | null
+  /** opens the page of the customer */
+  tracking_url: string
   timeline: readonly Transition[]
 }
 

@@ -26,6 +26,8 @@ export interface BoardOrder {
   ready_at: string | null
   /** time of the last step */
   changed_at: string
+  /** opens the page of the customer; null: unknown, because events do not have it */
+  tracking_url: string | null
   /** A person has seen that the order is cancelled. */
   isAcknowledged: boolean
   /** The last snapshot did not have this order: whether it is still open is not known. */
@@ -120,7 +122,11 @@ function applyOrder(draft: Draft, order: Order): void {
   const last = order.timeline.at(-1)
   const version = last?.seq ?? 1
   if (known && known.version > version) {
-    draft.orders.set(order.order_id, { ...known, isUnconfirmed: false })
+    draft.orders.set(order.order_id, {
+      ...known,
+      tracking_url: order.tracking_url,
+      isUnconfirmed: false,
+    })
     return
   }
   const { order_id, code, status, items, customer_id, notes, cancellation_reason, placed_at } = order
@@ -137,6 +143,7 @@ function applyOrder(draft: Draft, order: Order): void {
     placed_at,
     ready_at: order.ready_at,
     changed_at: last?.at ?? placed_at,
+    tracking_url: order.tracking_url,
     // Of an order that was not on the board, no person here needs to know that it is cancelled.
     isAcknowledged: status === 'CANCELLED' && (known === undefined || known.isAcknowledged),
     isUnconfirmed: false,
@@ -165,6 +172,7 @@ function applyPlaced(draft: Draft, placed: PlacedData): void {
     placed_at,
     ready_at: null,
     changed_at: placed_at,
+    tracking_url: null,
     isAcknowledged: false,
     isUnconfirmed: false,
   })

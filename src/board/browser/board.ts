@@ -8,20 +8,15 @@ import { Alarm } from './alarm.ts'
 import type { CloudEvent, Order, Snapshot } from './api-types.ts'
 import { Background } from './background.ts'
 import { type BoardInput, type BoardOrder, type BoardState, emptyState, fold } from './board-state.ts'
-import {
-  type Action,
-  type Column,
-  ColumnCache,
-  type ColumnName,
-  columnNames,
-  matches,
-  shownCodes,
-} from './columns.ts'
+import { type Action, type Column, ColumnCache, matches, shownCodes } from './columns.ts'
 import { type Gesture, Gestures } from './gestures.ts'
 import { Announcements, inWords, newsOf } from './news.ts'
+import { OrderReader } from './order-reader.ts'
+import { Search } from './search.ts'
 import { sendGesture } from './send-gesture.ts'
 import { applySettings, loadSettings, type Settings, saveSettings } from './settings.ts'
 import { mayChangeStock, Stock } from './stock.ts'
+import type { Ticket } from './ticket.ts'
 
 export type Panel = { name: 'stock' | 'counts' | 'settings' | 'keys' } | { name: 'order'; order_id: string }
 
@@ -32,8 +27,6 @@ export interface Notice {
 
 /** A touch on a card that has just moved, or changed its button, was meant for something else. */
 const DEAF_MS = 600
-/** Orders that are read from the API at a time. */
-const MAX_READ_COUNT = 4
 const MAX_NOTICE_COUNT = 5
 
 /** The board of one restaurant: what it shows, and what people do with it. */
@@ -44,9 +37,8 @@ export class Board {
   panel: Panel | undefined
   notices: readonly Notice[] = []
   readonly announcements = new Announcements()
-  /** text to search for, and the columns that are shown; both stand in the URL */
-  query = ''
-  columnFilter: ColumnName | undefined
+  /** what is printed instead of the board; undefined: the board */
+  ticket: Ticket | undefined
   readonly api: Api
   readonly clock: ServerClock
   readonly session: Session
@@ -54,11 +46,12 @@ export class Board {
   readonly gestures: Gestures
   readonly stock: Stock
   readonly alarm: Alarm
+  readonly search: Search
+  readonly reader: OrderReader
   readonly #follower: Follower
   readonly #background: Background
   readonly #columns = new ColumnCache()
   readonly #onChange: () => void
-  readonly #reading = new Set<string>()
   readonly #movedMs = new Map<string, number>()
   /** the orders on the board when the connection was lost */
   #known: ReadonlySet<string> = new Set()
@@ -73,6 +66,8 @@ export class Board {
     this.restaurantId = restaurantId
     this.#onChange = onChange
     this.alarm = new Alarm(onChange)
+    this.search = new Search(onChange)
+    this.reader = new OrderReader(api, input => this.apply([input]))
     this.stock = new Stock(api, clock, restaurantId, onChange)
     this.gestures = new Gestures({
       send: (gesture, keepalive) => sendGesture(api, gesture, keepalive),
@@ -120,10 +115,11 @@ export class Board {
 
   /** All columns, and the ones that a person has chosen with the orders that match the search. */
   columns(): { all: Column[]; shown: Column[] } {
+    const { query, columnFilter } = this.search
     const all = this.#columns.of(this.state, this.clock.nowMs())
     const shown = all
-      .filter(({ name }) => this.columnFilter === undefined || name === this.columnFilter)
-      .map(({ name, orders }) => ({ name, orders: orders.filter(order => matches(order, this.query)) }))
+      .filter(({ name }) => columnFilter === undefined || name === columnFilter)
+      .map(({ name, orders }) => ({ name, orders: orders.filter(order => matches(order, query)) }))
     return { all, shown }
   }
 
@@ -135,7 +131,7 @@ export class Board {
   tick(): void {
     this.gestures.advance(id => this.state.orders.get(id), this.isLive)
     if (this.state.restaurant) this.alarm.tick(this.#late())
-    if (this.isLive) this.#readMissing()
+    if (this.isLive) this.reader.readSome(this.state.missing)
     this.#onChange()
   }
 
@@ -151,9 +147,13 @@ export class Board {
     else this.#follower.rest()
   }
 
-  /** A person touched the board: new orders have been seen. */
+  /** A person touched the board: new orders have been seen, and a ticket is printed or given up. */
   touched(): void {
     this.alarm.silence()
+    if (this.ticket) {
+      this.ticket = undefined
+      this.#onChange()
+    }
     if (this.settings.isSoundOn && !this.alarm.bell.isAudible) this.alarm.bell.unlock()
   }
 
@@ -193,7 +193,7 @@ export class Board {
     const codes = this.codes()
     this.announcements.add(inWords(news, order => codes.get(order.order_id) ?? order.code))
     this.alarm.ringFor(news)
-    this.#readMissing()
+    this.reader.readSome(this.state.missing)
     this.#onChange()
   }
 
@@ -207,26 +207,15 @@ export class Board {
     this.#onChange()
   }
 
+  /** Draws the ticket, which the screen then prints. */
+  print(ticket: Ticket): void {
+    this.ticket = ticket
+    this.#onChange()
+  }
+
   open(panel: Panel | undefined): void {
     this.panel = panel
     this.#onChange()
-  }
-
-  search(query: string, columnFilter: ColumnName | undefined): void {
-    this.query = query
-    this.columnFilter = columnFilter
-    const url = new URL(location.href)
-    setParameter(url, 'find', query)
-    setParameter(url, 'show', columnFilter ?? '')
-    history.replaceState(null, '', url)
-    this.#onChange()
-  }
-
-  /** Takes search and column from the URL. */
-  readUrl(): void {
-    const parameters = new URL(location.href).searchParams
-    this.query = parameters.get('find') ?? ''
-    this.columnFilter = columnNames.find(name => name === parameters.get('show'))
   }
 
   change(settings: Partial<Settings>): void {
@@ -259,26 +248,10 @@ export class Board {
     return [{ kind: 'snapshot', snapshot: { ...(data as Snapshot), open_orders } }]
   }
 
-  #readMissing(): void {
-    for (const id of this.state.missing) {
-      if (this.#reading.size >= MAX_READ_COUNT) return
-      if (!this.#reading.has(id)) void this.#read(id)
-    }
-  }
-
-  async #read(orderId: string): Promise<void> {
-    this.#reading.add(orderId)
-    const { status, body, problem } = await this.api.call(`api/v1/orders/${orderId}`)
-    this.#reading.delete(orderId)
-    // What fails is tried again by the next tick.
-    if (status === 404) this.apply([{ kind: 'absent', order_id: orderId }])
-    else if (problem === undefined) this.apply([{ kind: 'order', order: body as Order }])
-  }
-
   #answered({ order_id }: Gesture, { status, body, problem }: Answer): void {
     if (status === 404) this.apply([{ kind: 'absent', order_id }])
     else if (problem === undefined) this.apply([{ kind: 'order', order: body as Order }])
-    else void this.#read(order_id)
+    else void this.reader.read(order_id)
   }
 
   #late(): Set<string> {
@@ -291,9 +264,4 @@ export class Board {
         .map(({ order_id }) => order_id),
     )
   }
-}
-
-function setParameter({ searchParams }: URL, name: string, value: string): void {
-  if (value === '') searchParams.delete(name)
-  else searchParams.set(name, value)
 }

@@ -5,6 +5,7 @@ import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
 import { type Action, actionOf, actionTitles, type ColumnName } from './columns.ts'
 import { type Gesture, UNDO_MS } from './gestures.ts'
+import { printTicket } from './print-ticket.ts'
 
 export interface CardOptions {
   board: Board
@@ -118,11 +119,18 @@ function buttons(
         </button>`
         : nothing
     }
+    <button class="print" aria-label="Print order ${code}" @click=${() => void printTicket(board, order)}>
+      ${printer}
+    </button>
     <button class="more" aria-label="Details of order ${code}" @click=${() => board.open({ name: 'order', order_id })}>
       <span aria-hidden="true">⋯</span>
     </button>
   </div>`
 }
+
+const printer = html`<svg viewBox="0 0 24 24" aria-hidden="true">
+  <path d="M7 8V3h10v5M7 17H4V9h16v8h-3M7 14h10v7H7z" />
+</svg>`
 
 /** Draws a gesture that is not done yet, with the way back while there is one. */
 function pending(gesture: Gesture, board: Board, code: string): TemplateResult {

@@ -1,6 +1,8 @@
 import type { Board } from './board.ts'
+import type { BoardOrder } from './board-state.ts'
 import { canMove } from './card.ts'
 import { actionOf, type ColumnName, columnNames } from './columns.ts'
+import { printTicket } from './print-ticket.ts'
 
 /** Works the board by keyboard or bump bar, whose keys are those of a keyboard. */
 export class Keys {
@@ -39,6 +41,11 @@ export class Keys {
       }
       case 'r':
         return this.#recall()
+      case 'p': {
+        const order = this.#focused()
+        if (order) void printTicket(board, order)
+        return order !== undefined
+      }
       case '/':
         this.#root.querySelector<HTMLElement>('#find')?.focus()
         return true
@@ -65,9 +72,14 @@ export class Keys {
     if (order.status !== 'PLACED' && canMove(this.#board, action)) this.#board.act(order, action)
   }
 
+  /** The order whose card has the focus. @param within selects the cards that count */
+  #focused(within = ''): BoardOrder | undefined {
+    const card = document.activeElement?.closest<HTMLElement>(`${within}[data-order]`)
+    return this.#board.state.orders.get(card?.dataset['order'] ?? '')
+  }
+
   #recall(): boolean {
-    const id = document.activeElement?.closest<HTMLElement>('.column.ready [data-order]')?.dataset['order']
-    const order = this.#board.state.orders.get(id ?? '')
+    const order = this.#focused('.column.ready ')
     if (order && canMove(this.#board, 'recall')) this.#board.act(order, 'recall')
     return order !== undefined
   }
@@ -75,7 +87,7 @@ export class Keys {
   #escape(event: KeyboardEvent): void {
     if (this.#board.panel) this.#board.open(undefined)
     else if (isField(event.target)) {
-      this.#board.search('', this.#board.columnFilter)
+      this.#board.search.change('', this.#board.search.columnFilter)
       this.#focusCard(this.column, 0)
     }
   }

@@ -81,12 +81,12 @@ function openBoard(session: Session, restaurantId: string): void {
   let screen: Screen | undefined
   const board = new Board(api, clock, session, restaurantId, () => screen?.schedule())
   screen = new Screen(root, board)
-  board.readUrl()
+  board.search.readUrl()
   board.start()
   setInterval(() => board.tick(), TICK_MS)
   wakeAndRest(board)
   addEventListener('pagehide', () => board.gestures.flush())
-  addEventListener('popstate', () => board.readUrl())
+  addEventListener('popstate', () => board.search.readUrl())
   keepAwake()
   watchVersion(board)
 }

@@ -107,6 +107,7 @@ const keyTexts: readonly [keys: string, text: string][] = [
   ['Enter', 'moves on the order with the frame'],
   ['R', 'takes an order back from Ready'],
   ['U', 'takes the last change back'],
+  ['P', 'prints the ticket of the order with the frame'],
   ['/', 'finds orders'],
   ['S', 'opens the stock'],
   ['A', 'opens the counts'],

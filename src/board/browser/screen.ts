@@ -2,6 +2,7 @@ import { render } from 'lit-html'
 import type { Board } from './board.ts'
 import { type ColumnName, columnNames } from './columns.ts'
 import { buttonOf, Keys } from './keys.ts'
+import type { Ticket } from './ticket.ts'
 import { boardView } from './view.ts'
 
 /** A finger that rests on the screen for longer than this does not stop the drawing. */
@@ -23,6 +24,7 @@ export class Screen {
   #isScheduled = false
   #pressedMs: number | undefined
   #places = new Map<string, string>()
+  #printed: Ticket | undefined
   #opener: { element: HTMLElement; name: string } | undefined
 
   constructor(root: HTMLElement, board: Board) {
@@ -76,6 +78,14 @@ export class Screen {
     this.#notePlaces()
     if (focus && !this.#holdsFocus(focus)) this.#restoreFocus(focus)
     this.#focusPanel(panelBefore, wasOpen)
+    this.#print()
+  }
+
+  /** The ticket stays in the page until a touch, because some browsers print it later. */
+  #print(): void {
+    const { ticket } = this.#board
+    if (ticket && ticket !== this.#printed) print()
+    this.#printed = ticket
   }
 
   #focus(): Focus | undefined {

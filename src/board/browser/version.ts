@@ -29,7 +29,7 @@ export function watchVersion(board: Board): void {
     const isBack = board.isLive && !wasLive
     wasLive = board.isLive
     if (isBack || now - checkedMs > CHECK_MS) void check()
-    const isQuiet = now - touchedMs > QUIET_MS && !board.panel && board.query === ''
+    const isQuiet = now - touchedMs > QUIET_MS && !board.panel && board.search.query === ''
     if (isOutdated && isQuiet && board.isLive && !holdsWork(board)) location.reload()
   }, POLL_MS)
 }

@@ -7,6 +7,7 @@ import { card } from './card.ts'
 import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
 import { panel } from './panels.ts'
 import { levelOf } from './stock.ts'
+import { ticketView } from './ticket.ts'
 
 const DIGIT_COUNT = 9
 
@@ -41,7 +42,8 @@ export function boardView(board: Board, digitColumn: ColumnName, maxCount: numbe
         ${board.isKnown ? shown.map(column => columnView(board, column, { all, codes, digitColumn, maxCount })) : nothing}
       </main>
       ${panel(board, all, codes)}
-    </div>`
+    </div>
+    ${board.ticket ? ticketView(board.ticket) : nothing}`
 }
 
 interface ColumnOptions {
@@ -103,22 +105,22 @@ function head(board: Board, all: Column[]): TemplateResult {
         type="search"
         placeholder="Find"
         autocomplete="off"
-        .value=${board.query}
-        @input=${(event: InputEvent) => board.search((event.target as HTMLInputElement).value, board.columnFilter)}
+        .value=${board.search.query}
+        @input=${(event: InputEvent) => board.search.change((event.target as HTMLInputElement).value, board.search.columnFilter)}
       />
       <label class="hidden" for="show">Columns</label>
       <select
         id="show"
         @change=${(event: Event) =>
-          board.search(
-            board.query,
+          board.search.change(
+            board.search.query,
             columnNames.find(name => name === (event.target as HTMLSelectElement).value),
           )}
       >
-        <option value="" .selected=${board.columnFilter === undefined}>All columns</option>
+        <option value="" .selected=${board.search.columnFilter === undefined}>All columns</option>
         ${all.map(
           ({ name }) =>
-            html`<option value=${name} .selected=${board.columnFilter === name}>${columnTitles[name]}</option>`,
+            html`<option value=${name} .selected=${board.search.columnFilter === name}>${columnTitles[name]}</option>`,
         )}
       </select>
     </search>
