@@ -1,4 +1,4 @@
-import { ChangeRefused } from '../platform/errors.ts'
+import { ChangeRefused, UnexpectedCount } from '../platform/errors.ts'
 import { exampleOf, notFound } from './problem-entry.ts'
 
 /** Problems of operators' changes, a part of the catalogue. */
@@ -19,6 +19,14 @@ export const operatorProblems = {
     'job',
     'Check the id. GET /api/v1/ops/jobs lists the jobs of a queue; by default, finished jobs are deleted after a week.',
   ),
+  'action-not-found': notFound('action', 'Check the id. GET /api/v1/ops/actions lists all actions.'),
+  'unexpected-count': {
+    status: 409,
+    title: 'Unexpected count',
+    meaning: 'Another number of objects matches than `expected_count`: `matched_count`. Nothing was changed.',
+    whatToDo: 'Preview the action again, and send the new count.',
+    example: exampleOf(new UnexpectedCount(9_412, 9_413)),
+  },
   'change-refused': {
     status: 409,
     title: 'Change refused',

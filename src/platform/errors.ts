@@ -33,7 +33,9 @@ export type ErrorCode =
   | 'delivery-not-found'
   | 'queue-not-found'
   | 'job-not-found'
+  | 'action-not-found'
   | 'change-refused'
+  | 'unexpected-count'
   | 'restaurant-inactive'
   | 'slot-not-served'
   | 'stock-short'
@@ -117,7 +119,15 @@ export class QueryInvalid extends ExpectedError {
   }
 }
 
-export type ResourceKind = 'restaurant' | 'menu-item' | 'order' | 'webhook' | 'delivery' | 'queue' | 'job'
+export type ResourceKind =
+  | 'restaurant'
+  | 'menu-item'
+  | 'order'
+  | 'webhook'
+  | 'delivery'
+  | 'queue'
+  | 'job'
+  | 'action'
 
 /** No resource of this kind has the id, or the caller has no access to it. */
 export class NotFound extends ExpectedError {
@@ -224,6 +234,17 @@ export class ChangeRefused extends ExpectedError {
 
   constructor(why: string) {
     super('change-refused', `Nothing was changed: ${why}`)
+  }
+}
+
+/** Another number of objects matches than the operator has seen. Nothing was changed. */
+export class UnexpectedCount extends ExpectedError {
+  override name = 'UnexpectedCount'
+
+  constructor(expected: number, matched_count: number) {
+    super('unexpected-count', `${matched_count} match, not ${expected}; preview the action again`, {
+      matched_count,
+    })
   }
 }
 

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { type EmbeddedPostgres, startEmbedded } from '../db/embedded/postgres.ts'
 import { addDemoMenu } from '../inventory/add-demo-menu.ts'
+import { addDemoAction } from '../ops/actions/add-demo-action.ts'
 import { placeOrders } from '../orders/place-order.ts'
 import type { Config } from '../platform/config.ts'
 import { demoIds } from '../platform/demo-ids.ts'
@@ -79,6 +80,7 @@ async function addDemo(url: string, config: Config, log: Logger): Promise<void> 
     const trace = { request_id: newId() }
     await placeOrders(database, [{ order_id, restaurant_id, items: [{ menu_item_id, quantity: 1 }], trace }])
     await database.transaction(addDemoWebhook)
+    await database.transaction(addDemoAction)
     log.info({ restaurant_id }, 'the database was empty: added a demo menu')
   } finally {
     await database.close()

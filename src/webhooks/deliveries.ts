@@ -76,8 +76,18 @@ export async function redeliver(tx: Tx, webhookId: string, deliveryId: string): 
   const found = await tx.query(lockSql, [deliveryId, webhookId])
   if (found.length === 0) throw new NotFound('delivery', deliveryId)
   await reopenDeliveries(tx, [deliveryId])
-  await retryNow(tx, deliveryId)
+  await retryNow(tx, [deliveryId])
   return await readDelivery(tx, deliveryId)
+}
+
+/**
+ * Sends deliveries again, as {@link redeliver}, of any webhook.
+ * @returns the ids of those that exist
+ */
+export async function redeliverMany(tx: Tx, deliveryIds: readonly string[]): Promise<string[]> {
+  const missing = new Set(await reopenDeliveries(tx, deliveryIds))
+  await retryNow(tx, deliveryIds)
+  return deliveryIds.filter(id => !missing.has(id))
 }
 
 /** Sends a test event to a webhook, once, even when the webhook is disabled. */
@@ -95,11 +105,11 @@ async function readDelivery(sql: Sql, deliveryId: string): Promise<Delivery> {
 }
 
 /**
- * Makes a delivery that waits for its next attempt due now.
- * @returns false when it is finished, being sent, or waiting for an earlier one of its order
+ * Makes deliveries due now that wait for their next attempt.
+ * @returns false when all are finished, being sent, or waiting for an earlier one of their order
  */
-export async function retryNow(tx: Tx, deliveryId: string): Promise<boolean> {
-  const isDue = (await tx.execute(dueNowSql, [deliveryId])) > 0
+export async function retryNow(tx: Tx, deliveryIds: readonly string[]): Promise<boolean> {
+  const isDue = (await tx.execute(dueNowSql, [deliveryIds])) > 0
   if (isDue) await wakeWorkers(tx)
   return isDue
 }
@@ -187,7 +197,7 @@ const reopenSql = `
 const dueNowSql = `
   update webhook_deliveries
   set next_attempt_at = least(next_attempt_at, clock_timestamp())
-  where delivery_id = $1
+  where delivery_id = any($1::uuid[])
     and state = '${PENDING}'
     and next_attempt_at is not null
     and (leased_until is null or leased_until < clock_timestamp())

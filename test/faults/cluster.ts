@@ -141,6 +141,7 @@ export class Cluster {
       env: {
         PATH: process.env['PATH'],
         DATABASE_URL: this.#databaseUrl,
+        ...(role === 'api' ? { OPERATIONS_DATABASE_URL: this.#databaseUrl } : {}),
         PORT: String(port),
         LOG_LEVEL: 'info',
         FAILPOINTS: failpoints,

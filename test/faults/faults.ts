@@ -1,4 +1,5 @@
 import { canMountDisks } from '../support/limited-disk.ts'
+import { killDuringAction } from './action-faults.ts'
 import { fullQueue } from './backlog-faults.ts'
 import { chainedStepPaused, chainedStepThrows } from './chained-step-faults.ts'
 import { clockSkew } from './clock-faults.ts'
@@ -72,6 +73,7 @@ export const faults: Fault[] = [
   idleTransaction,
   dropPartitions,
   fullQueue,
+  killDuringAction,
   poisonThrows,
   poisonExits,
   retryStorm,

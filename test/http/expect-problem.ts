@@ -41,6 +41,8 @@ const statuses = {
   'queue-not-found': 404,
   'job-not-found': 404,
   'change-refused': 409,
+  'action-not-found': 404,
+  'unexpected-count': 409,
   'too-many-secrets': 409,
   'delivery-not-found': 404,
   'idempotency-key-missing': 400,

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
+import { actionKindNames } from '../../src/ops/actions/action-kinds.ts'
 import { orderStatuses } from '../../src/orders/order.ts'
-import type { Ids } from './successful-requests.ts'
+import type { IdName, Ids } from './successful-requests.ts'
 import {
   butNull,
   type WrongValue,
@@ -25,9 +26,11 @@ export interface RegistryEntry {
   /** Returns a valid body. */
   body?: (ids: Ids) => object
   /** The resource that a successful request removes; it is created for each request. */
-  consumes?: keyof Ids
+  consumes?: IdName
   /** The order has to be PREPARING: it is placed and prepared for each request. */
   needsPreparing?: true
+  /** An action of operators is created for each request. */
+  needsAction?: true
   /** Every field of the body by JSON Pointer, with the values that it rejects. */
   fields?: Record<string, { wrong: WrongValue[]; required?: true }>
 }
@@ -44,6 +47,28 @@ const opsChangeFields = {
 const opsChange: RegistryEntry = {
   body: () => ({ reason: 'the supplier recounts', actor: 'ada' }),
   fields: opsChangeFields,
+}
+
+/** The kinds of actions are in lower case, as one of the wrong values of other choices is. */
+const kinds = new Set(actionKindNames.map(kind => JSON.stringify(kind)))
+
+/** Fields of an action on many objects. */
+const actionFields: NonNullable<RegistryEntry['fields']> = {
+  '/kind': {
+    required: true,
+    wrong: wrongChoices(actionKindNames).filter(({ json }) => !kinds.has(json)),
+  },
+  '/filter': {
+    required: true,
+    wrong: ['null', '1', '"x"', '[]'].map(json => ({ name: json, json, detail: 'must be an object' })),
+  },
+  '/filter/queue': { wrong: butNull(wrongTexts(200)) },
+  '/filter/type': { wrong: butNull(wrongTexts(200)) },
+  '/filter/error': { wrong: butNull(wrongTexts(200)) },
+  '/filter/since': { wrong: butNull(wrongTimes()) },
+  '/filter/until': { wrong: butNull(wrongTimes()) },
+  '/filter/state': { wrong: butNull(wrongTexts(200)) },
+  '/filter/webhook_id': { wrong: butNull(wrongIds()) },
 }
 
 /**
@@ -213,5 +238,25 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   pauseOpsWebhook: opsChange,
   resumeOpsWebhook: opsChange,
   redeliverOpsDelivery: opsChange,
+  previewOpsAction: {
+    body: () => ({ kind: 'dead-letters.redrive', filter: { queue: 'inventory.deduct' } }),
+    fields: actionFields,
+  },
+  startOpsAction: {
+    body: () => ({
+      kind: 'dead-letters.redrive',
+      filter: { queue: 'inventory.deduct' },
+      reason: 'the lock is gone',
+      actor: 'ada',
+    }),
+    fields: {
+      ...actionFields,
+      ...opsChangeFields,
+      '/expected_count': { wrong: butNull(wrongWholeNumbers(0, 100_000)) },
+    },
+  },
+  listOpsActions: {},
+  getOpsAction: { needsAction: true },
+  cancelOpsAction: { ...opsChange, needsAction: true },
   deleteWebhook: { consumes: 'webhook_id' },
 }

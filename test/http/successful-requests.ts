@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { openApiDocument } from '../../src/http/openapi/openapi.ts'
+import { NIL_UUID } from '../../src/platform/ids.ts'
 import { apiRoutes } from '../../src/processes/api.ts'
 import { type RegistryEntry, registry } from './operation-registry.ts'
 import { type Operation, operationsOf } from './operations.ts'
@@ -20,11 +21,16 @@ const fixed = { queue: 'inventory.return' } as const
 export type IdName = keyof typeof creators
 
 /** Ids of existing resources, by the name of their path parameter. */
-export type Ids = Record<IdName, string>
+export type Ids = Record<IdName, string> & { action_id?: string }
 
 /** Returns an id by the name of a path parameter. A delivery can be retried like a job. */
 function idOf(name: string, ids: Ids): string {
-  const all: Record<string, string> = { ...ids, ...fixed, job_id: ids.delivery_id }
+  const all: Record<string, string> = {
+    ...ids,
+    ...fixed,
+    job_id: ids.delivery_id,
+    action_id: ids.action_id ?? NIL_UUID,
+  }
   return all[name] ?? ''
 }
 
@@ -89,14 +95,18 @@ export type Prepare = (orderId: string) => Promise<unknown>
 
 /**
  * Returns the ids for a successful request: a resource that the operation removes, or an order that
- * has to be PREPARING, is created for it.
+ * has to be PREPARING, or an action, is created for it.
  */
 export async function prepareIds(
-  { consumes, needsPreparing }: RegistryEntry,
+  { consumes, needsPreparing, needsAction }: RegistryEntry,
   ids: Ids,
   send: Send,
   prepare: Prepare,
 ): Promise<Ids> {
+  if (needsAction) {
+    const { text } = await succeed(operationNamed('startOpsAction'), ids, send, unprepared)
+    return { ...ids, action_id: (JSON.parse(text) as { action_id: string }).action_id }
+  }
   const name = needsPreparing ? 'order_id' : consumes
   if (!name) return ids
   const id = await create(name, ids, send)

@@ -4,6 +4,8 @@ const authorisation = ['test/http/authorisation.test.ts']
 const jwt = ['test/http/jwt.test.ts']
 const limits = ['test/http/limits.test.ts']
 const tracking = ['test/http/tracking.test.ts']
+const operations = ['test/ops/ops-changes.test.ts']
+const privileges = ['test/processes/least-privilege.test.ts']
 const input = ['test/http/bad-input.test.ts']
 
 /** Authentication, authorization, and limits on what clients can send. */
@@ -244,5 +246,54 @@ export const httpSafeguards: Safeguard[] = [
     file: 'src/http/server/cors.ts',
     edits: [["return allowed.has(origin) ? origin : ''", 'return origin || [...allowed][0]']],
     tests: ['test/http/cors.test.ts'],
+  },
+  {
+    name: 'operator-scope',
+    about: "the scope of operators' changes",
+    file: 'src/ops/api/ops-change.ts',
+    edits: [["    scope: 'ops:write',\n", "    scope: 'ops',\n"]],
+    tests: operations,
+  },
+  {
+    name: 'operator-restriction',
+    about: "the refusal of operators' changes to restricted callers",
+    file: 'src/ops/api/ops-change.ts',
+    edits: [['      requireUnrestricted(caller, WHAT)\n', '']],
+    tests: operations,
+  },
+  {
+    name: 'operator-group',
+    about: 'the rights of the group comanda_operations',
+    file: 'src/ops/roles/grant-roles.ts',
+    edits: [["    'insert on ops_audit',\n", "    'all on all tables in schema public',\n"]],
+    tests: privileges,
+  },
+  {
+    name: 'operator-of-the-api',
+    about: 'the lack of these rights in the login of the API',
+    file: 'src/ops/roles/grant-roles.ts',
+    edits: [
+      [
+        "    'select on webhook_attempts, dead_letters',\n",
+        "    'select on webhook_attempts',\n    'all on ops_audit, paused_queues, dead_letters',\n",
+      ],
+    ],
+    tests: privileges,
+  },
+  {
+    name: 'operator-from-elsewhere',
+    about: "the refusal of operators' changes to other machines without authentication",
+    file: 'src/http/auth/is-local-client.ts',
+    edits: [['    isLoopback(peer) &&\n', '']],
+    tests: operations,
+  },
+  {
+    name: 'operator-behind-a-proxy',
+    about: "the refusal of operators' changes through a proxy without authentication",
+    file: 'src/http/auth/is-local-client.ts',
+    edits: [
+      ['    PROXY_HEADERS.every(name => req.headers[name] === undefined)', '    PROXY_HEADERS.length > 0'],
+    ],
+    tests: operations,
   },
 ]

@@ -219,6 +219,20 @@ export const pipelineSafeguards: Safeguard[] = [
     edits: [['!isRetryable(error) || attempt === MAX_ATTEMPT_COUNT', 'attempt > 0']],
     tests: poison,
   },
+  {
+    name: 'action-progress',
+    about: 'the position after which an action continues',
+    file: 'src/ops/actions/work-action.ts',
+    edits: [['    and number > $2\n', '    and number > $2 * 0\n']],
+    tests: ['test/ops/actions.test.ts'],
+  },
+  {
+    name: 'action-claim',
+    about: 'the lock of an action that a process works on',
+    file: 'src/ops/actions/work-action.ts',
+    edits: [['  for update skip locked\n', '']],
+    tests: ['test/ops/actions.test.ts'],
+  },
 ]
 
 export const safeguards: readonly Safeguard[] = [...pipelineSafeguards, ...httpSafeguards]

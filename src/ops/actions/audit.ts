@@ -5,11 +5,20 @@ import { newId } from '../../platform/ids.ts'
 export interface Operator {
   actor: string
   reason: string
+  /** the action on many objects that the change is a part of */
+  action_id?: string
 }
 
 /** Records a manual change in `ops_audit`, in the transaction of the change. */
 export async function audit(tx: Tx, operator: Operator, action: string, details: object): Promise<void> {
-  await tx.execute(auditSql, [newId(), operator.actor, action, operator.reason, details])
+  const { actor, reason, action_id } = operator
+  await tx.execute(auditSql, [
+    newId(),
+    actor,
+    action,
+    reason,
+    action_id ? { action_id, ...details } : details,
+  ])
 }
 
 const auditSql = `

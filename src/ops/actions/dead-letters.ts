@@ -8,6 +8,8 @@ import { audit, type Operator } from './audit.ts'
 
 /** Selects open dead letters by all of the given fields. */
 export interface DeadLetterFilter {
+  /** ids of the dead letters themselves */
+  letters?: readonly string[]
   /** ids of dead letters, their jobs, events or orders */
   ids?: string[]
   queue?: string
@@ -55,11 +57,8 @@ export async function findDeadLetters(
 /** The outcome of a redrive or discard. */
 export interface Decided {
   done: DeadLetter[]
-  /**
-   * unchanged: they have no event, their event is too old to be redriven or has an unfinished job,
-   * or their webhook delivery is deleted
-   */
-  refused: DeadLetter[]
+  /** unchanged, each with the reason */
+  refused: (DeadLetter & { why: string })[]
 }
 
 /**
@@ -105,8 +104,22 @@ export async function redriveDeadLetters(
   const done = redriven.map(({ letter }) => letter)
   const fates = redriven.map(({ letter, id }) => ({ dead_letter_id: letter.dead_letter_id, job_id: id }))
   await decide(tx, 'REDRIVEN', fates)
-  if (done.length > 0) await audit(tx, operator, 'redrive', { filter, dead_letters: fates })
-  return { done, refused: letters.filter(letter => !done.includes(letter)) }
+  if (done.length > 0) await audit(tx, operator, 'redrive', { ...auditOf(filter), dead_letters: fates })
+  const redrivenIds = new Set(done.map(({ dead_letter_id }) => dead_letter_id))
+  const refused = letters.filter(({ dead_letter_id }) => !redrivenIds.has(dead_letter_id))
+  return { done, refused: refused.map(letter => ({ ...letter, why: refusalOf(letter) })) }
+}
+
+/** Returns why a dead letter is not redriven. */
+function refusalOf({ queue, event_id, beyond_horizon }: DeadLetter): string {
+  if (event_id === null) return 'the job has no event'
+  if (beyond_horizon) return 'the event is too old to be redriven'
+  return queue === DELIVERIES ? 'the webhook delivery is deleted' : 'the event has an unfinished job'
+}
+
+/** The audit of an action on many names the action, which has the filter. */
+function auditOf({ letters, ...filter }: DeadLetterFilter): object {
+  return letters === undefined ? { filter } : {}
 }
 
 /** Returns the id of the webhook delivery that a dead letter is about. */
@@ -124,7 +137,7 @@ export async function discardDeadLetters(
   const done = await lockDeadLetters(tx, filter, limit)
   const fates = done.map(({ dead_letter_id }) => ({ dead_letter_id, job_id: null }))
   await decide(tx, 'DISCARDED', fates)
-  if (done.length > 0) await audit(tx, operator, 'discard', { filter, dead_letters: fates })
+  if (done.length > 0) await audit(tx, operator, 'discard', { ...auditOf(filter), dead_letters: fates })
   return { done, refused: [] }
 }
 
@@ -143,19 +156,25 @@ async function decide(
   if (decided !== letters.length) throw new Error(`updated ${decided} of ${letters.length} dead letters`)
 }
 
+type Conditions = Omit<DeadLetterFilter, 'since' | 'until'> & {
+  since?: Date | string
+  until?: Date | string
+}
+
 /**
  * Returns the condition of a filter on `dead_letters`. Absent filters are no part of it, so that
  * Postgres can plan with an index for the others.
  * @param first number of its first parameter
  */
 export function conditionOf(
-  { ids, queue, type, error, since, until }: DeadLetterFilter,
+  { letters, ids, queue, type, error, since, until }: Conditions,
   first = 1,
 ): {
   condition: string
   values: unknown[]
 } {
   const parts: [sql: string, value: unknown][] = [
+    ['dead_letter_id = any(?::uuid[])', letters],
     ['(dead_letter_id = any(?) or job_id = any(?) or event_id = any(?) or order_id = any(?))', ids],
     ['queue = ?', queue],
     ['event_type = ?', type],

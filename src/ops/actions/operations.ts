@@ -6,4 +6,6 @@ export interface Operations {
   /** with a login of the group `comanda_operations` */
   database: Database
   boss: PgBoss
+  /** Makes this process work on a new action at once. */
+  wake(): void
 }

@@ -57,7 +57,7 @@ async function retryDelivery(tx: Tx, boss: PgBoss, deliveryId: string, operator:
   const job = { queue: DELIVERIES, job_id: deliveryId }
   const [letter] = state === 'DEAD' ? await tx.query<FoundLetter>(letterSql, [DELIVERIES, deliveryId]) : []
   if (letter) return await redriveLetter(tx, boss, letter, job, operator)
-  if (!(await retryNow(tx, deliveryId)))
+  if (!(await retryNow(tx, [deliveryId])))
     throw new ChangeRefused(`the delivery is ${state} and does not wait for a retry`)
   await audit(tx, operator, 'retry', { ...job, state })
   return { ...job, redriven_job_id: null }

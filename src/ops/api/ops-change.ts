@@ -12,7 +12,7 @@ import type { Operations } from '../actions/operations.ts'
 import { type OpsRoutesOptions, WHAT } from './ops-route.ts'
 
 /** Fields of the body of every change. */
-const changeFields = {
+export const changeFields = {
   reason: text(
     500,
     { description: 'Why the change is made, for the audit', example: 'the supplier recounts' },
@@ -34,34 +34,57 @@ export const changeBody = z.strictObject(changeFields).meta({
 
 type ChangeBody = z.infer<typeof changeBody>
 
-interface ChangeSpec<Params, Body extends ChangeBody, Reply>
+interface PostSpec<Params, Body, Reply>
   extends Omit<RouteSpec<Params, unknown, Body, Reply>, 'method' | 'scope' | 'tag' | 'query' | 'handle'> {
-  /** Makes the change, with its audit record, in one transaction. */
-  change: (
+  /** Runs in one transaction. */
+  handle: (
     tx: Tx,
-    request: { params: Params; body: Body; operator: Operator; operations: Operations },
+    request: { params: Params; path: string; body: Body; caller: Caller; operations: Operations },
   ) => Promise<RouteReply<Reply>>
   /** runs after the commit */
   committed?: (operations: Operations) => void
 }
 
-/** A change by an operator: scope `ops:write`, and no restriction to certain restaurants. */
+interface ChangeSpec<Params, Body extends ChangeBody, Reply>
+  extends Omit<PostSpec<Params, Body, Reply>, 'handle'> {
+  /** Makes the change, with its audit record, in one transaction. */
+  change: (
+    tx: Tx,
+    request: { params: Params; path: string; body: Body; operator: Operator; operations: Operations },
+  ) => Promise<RouteReply<Reply>>
+}
+
+/** A change by an operator, with its audit. */
 export function opsChange<Params, Body extends ChangeBody, Reply>(
+  options: OpsRoutesOptions,
+  { change, ...spec }: ChangeSpec<Params, Body, Reply>,
+): Route {
+  return opsPost<Params, Body, Reply>(options, {
+    ...spec,
+    errors: [noReason, ...spec.errors],
+    handle: async (tx, { caller, ...request }) =>
+      await change(tx, { ...request, operator: operatorOf(caller, request.body) }),
+  })
+}
+
+/**
+ * An operation with the database of operators' changes: scope `ops:write`, and no restriction to
+ * certain restaurants.
+ */
+export function opsPost<Params, Body, Reply>(
   { operations: available }: OpsRoutesOptions,
-  { change, committed, ...spec }: ChangeSpec<Params, Body, Reply>,
+  { handle, committed, ...spec }: PostSpec<Params, Body, Reply>,
 ): Route {
   return route<Params, unknown, Body, Reply>({
     ...spec,
     method: 'post',
     scope: 'ops:write',
     tag: 'Operations',
-    errors: [noReason, ...spec.errors],
-    handle: async ({ params, body, caller, idempotency }) => {
+    handle: async ({ params, path, body, caller, idempotency }) => {
       requireUnrestricted(caller, WHAT)
       const operations = requireOperations(available)
-      const operator = operatorOf(caller, body)
       const reply = await withIdempotency(operations.database, idempotency, spec.status, tx =>
-        change(tx, { params, body, operator, operations }),
+        handle(tx, { params, path, body, caller, operations }),
       )
       committed?.(operations)
       return reply

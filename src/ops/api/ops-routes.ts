@@ -1,4 +1,5 @@
 import type { Route } from '../../http/route.ts'
+import { actionRoutes } from './action-routes.ts'
 import { deadLetterGroupsRoute } from './dead-letter-groups.ts'
 import { opsLists } from './lists.ts'
 import type { OpsRoutesOptions } from './ops-route.ts'
@@ -20,5 +21,6 @@ export function opsRoutes(options: OpsRoutesOptions): Route[] {
     webhooksRoute(options),
     ...queueChanges(options),
     ...webhookChanges(options),
+    ...actionRoutes(options),
   ]
 }

@@ -15,6 +15,7 @@ export function queueChanges(options: OpsRoutesOptions): Route[] {
 }
 
 const queueName = z.enum([...queueNames, DELIVERIES]).meta({
+  id: 'OpsQueueName',
   description: 'Name of the queue; `downstream.deliver` stands for the deliveries to all webhooks',
   example: 'inventory.restore',
 })

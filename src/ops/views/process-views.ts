@@ -49,4 +49,30 @@ export const processViews: View[] = [
       select audit_id, at, actor, action, reason, details
       from ops_audit`,
   },
+  {
+    name: 'actions',
+    comment: 'Actions of operators on everything that matched a filter when the action was created',
+    columns: {
+      action_id: 'id of the action',
+      kind: 'what is done, and to what',
+      filter: 'filter of the action as JSON',
+      status:
+        'RUNNING; DONE: every match was handled; CANCELLED: by an operator; FAILED: the cause is in the result',
+      matched_count: 'objects that matched when the action was created',
+      done_count: 'objects that the action changed',
+      failed_count: 'objects that could not be changed',
+      skipped_count: 'objects that no longer matched, because of another change',
+      failures: 'number of failures by reason as JSON',
+      created_at: 'when the action was created',
+      created_by: 'operator who created the action',
+      reason: 'reason given by the operator',
+      worked_at: 'time of the latest progress',
+      ended_at: 'when the action ended',
+      result: 'outcome of an ended action as a sentence',
+    },
+    sql: `
+      select action_id, kind, filter, status, matched_count, done_count, failed_count, skipped_count, failures,
+        created_at, actor, reason, worked_at, ended_at, result
+      from ops_actions`,
+  },
 ]
