@@ -75,13 +75,18 @@ export class BenchSystem {
   /** Creates a system whose server and processes have been prepared for measurements. */
   static async create(options: SystemOptions = {}): Promise<BenchSystem> {
     const system = await BenchSystem.#startServer(SERVER_SETTINGS, options)
-    await system.#runScript('migrate')
-    await system.#fillLog()
-    // The first start of each role fills Node's compile cache.
-    await system.run(['api', 'dispatcher', 'worker'])
-    await system.run([])
-    system.forgetPeaks()
-    return system
+    try {
+      await system.#runScript('migrate')
+      await system.#fillLog()
+      // The first start of each role fills Node's compile cache.
+      await system.run(['api', 'dispatcher', 'worker'])
+      await system.run([])
+      system.forgetPeaks()
+      return system
+    } catch (error) {
+      await system.destroy()
+      throw error
+    }
   }
 
   /**

@@ -24,8 +24,13 @@ export class DatabaseUnderTest {
   /** @param folder where the data is stored; it stays there for a post-mortem */
   static async start(folder: string): Promise<DatabaseUnderTest> {
     const server = await PostgresServer.start(SETTINGS, folder)
-    await server.migrate()
-    return new DatabaseUnderTest(server)
+    try {
+      await server.migrate()
+      return new DatabaseUnderTest(server)
+    } catch (error) {
+      await server.destroy()
+      throw error
+    }
   }
 
   /** Runs one statement on a connection that is reused, and replaced after an error. */
