@@ -102,11 +102,12 @@ export class BoardRig {
 
   /** Places an order of two pizzas, and does not wait for its preparation. */
   async submit(notes?: string): Promise<string> {
-    const { body } = await this.system.api.call<{ order_id: string }>('POST', '/api/v1/orders', {
+    const { status, body } = await this.system.api.call<{ order_id: string }>('POST', '/api/v1/orders', {
       restaurant_id: this.restaurant_id,
       items: [{ menu_item_id: this.pizza, quantity: 2 }],
       ...(notes ? { notes } : {}),
     })
+    expect(status, 'status of the placement').to.equal(202)
     return body.order_id
   }
 

@@ -7,6 +7,8 @@ import { countAnnounced, recordAnnouncements } from './page-records.ts'
 
 const BOARD_COUNT = 3
 const MOVE_MS = 200
+/** Time after the last order in which the boards make the remaining ones ready. */
+const MAX_LATER_MS = 120_000
 
 /**
  * Places orders at a steady rate. Each of three boards makes every third order ready.
@@ -21,15 +23,23 @@ export async function measureRush(
   const boards = await openProbed(rig, BOARD_COUNT)
   for (const page of boards) await recordAnnouncements(page)
   const placed: string[] = []
-  const moving = boards.map((page, index) =>
-    makeReady(page, () => placed.filter((_, place) => place % BOARD_COUNT === index), orders, rig),
-  )
   const began = performance.now()
-  for (let count = 0; count < orders; count++) {
-    await delay(Math.max(0, began + (count * seconds * 1_000) / orders - performance.now()))
-    placed.push(await rig.submit(count % 3 === 0 ? `note ${count}` : undefined))
+  const placing = async () => {
+    for (let count = 0; count < orders; count++) {
+      await delay(Math.max(0, began + (count * seconds * 1_000) / orders - performance.now()))
+      placed.push(await rig.submit(count % 3 === 0 ? `note ${count}` : undefined))
+    }
   }
-  await Promise.all(moving)
+  const areAllReady = async () => {
+    if (performance.now() - began > seconds * 1_000 + MAX_LATER_MS) throw new Error('orders stay To cook')
+    return (await rig.stored())['ready']?.length === orders
+  }
+  await Promise.all([
+    placing(),
+    ...boards.map((page, index) =>
+      makeReady(page, () => placed.filter((_, place) => place % BOARD_COUNT === index), areAllReady),
+    ),
+  ])
   for (const page of boards) await rig.untilShownIsStored(page)
   for (const [index, page] of boards.entries()) {
     const name = `board ${index + 1}`
@@ -55,15 +65,17 @@ export async function measureRush(
 }
 
 /** Presses Ready on the orders of a board until all are ready. Cards are deaf after they move. */
-async function makeReady(page: Page, own: () => string[], total: number, rig: BoardRig): Promise<void> {
-  for (;;) {
+async function makeReady(
+  page: Page,
+  own: () => string[],
+  areAllReady: () => Promise<boolean>,
+): Promise<void> {
+  while (!(await areAllReady())) {
     await page.evaluate(ids => {
       const cards = ids.map(id => document.querySelector(`[data-column="cook"] [data-order="${id}"]`))
       const next = cards.find(card => card?.querySelector('.move') && !card.matches('.pending'))
       next?.querySelector<HTMLElement>('.move')?.click()
     }, own())
-    const { ready = [] } = await rig.stored()
-    if (ready.length >= total) return
     await delay(MOVE_MS)
   }
 }
