@@ -65,7 +65,7 @@ describeInBrowser('the console in a browser', () => {
       .and.include(MARKUP)
     expect(await page.locator('img').count()).to.equal(0)
     const command = page.locator('.copy code', { hasText: 'npm run ops -- redrive --id' })
-    const [, letter = ''] = /--id ([\w-]+)/.exec(await command.innerText()) ?? []
+    const [, letter = ''] = /--id ([\w-]+)/.exec((await command.textContent()) ?? '') ?? []
 
     const boss = await startBoss(system.database, 'producer', 'test', quiet)
     const operator = { actor: 'ada', reason: 'the lock is gone' }
@@ -138,7 +138,7 @@ describeInBrowser('the console in a browser', () => {
     await page.reload()
     await page.getByText('40 match').waitFor()
     await page.getByRole('link', { name: /^40 in order.prepare/ }).click()
-    await page.getByText('Redrive or discard all 40 that match').click()
+    await page.locator('summary', { hasText: 'Redrive all dead letters that match' }).click()
     expect(await page.locator('.copy code').first().innerText()).to.equal(
       `npm run ops -- redrive --queue order.prepare --type order.placed.v1 --error 'it can'\\''t be' --limit 10000 --reason "…"`,
     )

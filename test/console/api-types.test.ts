@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import type * as page from '../../src/console/browser/api-types.ts'
+import type { ActionReply, PreviewReply } from '../../src/ops/api/action-contract.ts'
 import type { DeadLetterCountsReply } from '../../src/ops/api/dead-letter-groups.ts'
 import type { DeadLetterReply, JobReply, QuarantinedEventReply } from '../../src/ops/api/lists.ts'
 import type { StoryReply } from '../../src/ops/api/order-story.ts'
@@ -17,6 +18,8 @@ interface Sent {
   counts: DeadLetterCountsReply
   event: QuarantinedEventReply
   webhook: OpsWebhookReply
+  matches: PreviewReply
+  action: ActionReply
 }
 
 interface Taken {
@@ -28,6 +31,8 @@ interface Taken {
   counts: page.DeadLetterCounts
   event: page.QuarantinedEvent
   webhook: page.Webhook
+  matches: page.Matches
+  action: page.Action
 }
 
 describe('the types of the console', () => {

@@ -69,6 +69,8 @@ export interface Overview {
     oldest_pending_seconds: number | null
   }
   statistics: { as_of: string; behind_seconds: number; pending: number; failed: number }
+  can_change: boolean
+  cannot_change_because: string | null
 }
 
 export interface Found {
@@ -163,10 +165,41 @@ export interface Webhook {
   host: string
   status: string
   disabled_reason: string | null
+  paused_at: string | null
   failing_since: string | null
   last_success_at: string | null
   pending: number
   oldest_pending_seconds: number | null
   dead_letters: number
   last_answers?: unknown
+}
+
+/** What an action would change. */
+export interface Matches {
+  count: number
+  by: readonly {
+    queue: string | null
+    event_type: string | null
+    error: string | null
+    state: string | null
+    count: number
+  }[]
+}
+
+/** A change of everything that matched a filter. */
+export interface Action {
+  action_id: string
+  kind: string
+  filter?: unknown
+  status: string
+  matched_count: number
+  done_count: number
+  failed_count: number
+  skipped_count: number
+  failures?: unknown
+  created_at: string
+  created_by: string
+  reason: string
+  ended_at: string | null
+  result: string | null
 }

@@ -13,3 +13,9 @@ export function opsCommand(
   )
   return ['npm run ops --', ...words, ...given, '--reason "…"'].join(' ')
 }
+
+/** Returns a call of the API that changes something, for which a person fills in why. */
+export function opsCurl(path: string, body: object = {}): string {
+  const json = JSON.stringify({ ...body, reason: '…' })
+  return `curl -X POST "$API/ops/${path}" -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '${json}'`
+}

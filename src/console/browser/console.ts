@@ -1,5 +1,6 @@
 import type { Answer, Api } from '../../pages/browser/api.ts'
-import type { DeadLetterCounts } from './api-types.ts'
+import type { Action, DeadLetterCounts, Overview } from './api-types.ts'
+import { rights } from './change.ts'
 import { operationOf, type Place, placeOf } from './place.ts'
 import { type Entry, entriesOf } from './runbook.ts'
 
@@ -22,6 +23,7 @@ export class Console {
   readonly #changed: () => void
   readonly #nowMs: () => number
   #reading = 0
+  #hasRights = false
 
   constructor(api: Api, nowMs: () => number, changed: () => void) {
     this.api = api
@@ -39,7 +41,7 @@ export class Console {
     this.more = []
     this.problem = undefined
     this.#changed()
-    await this.refresh()
+    await Promise.all([this.refresh(), this.#readRights()])
   }
 
   /** Reads the place again. The former figures stay until there are new ones. */
@@ -64,8 +66,28 @@ export class Console {
     this.#changed()
   }
 
+  /** Whether the page shows an action that is in progress. */
+  get isActing(): boolean {
+    return this.place.view === 'actions' && (this.body as Action[] | undefined)?.some(isRunning) === true
+  }
+
+  /** Reads once what the caller can change; the overview brings it with each read. */
+  async #readRights(): Promise<void> {
+    if (this.#hasRights || this.place.view === 'overview') return
+    const { body, problem } = await this.api.call('api/v1/ops/overview')
+    if (problem === undefined) this.#takeRights(body as Overview)
+    this.#changed()
+  }
+
+  #takeRights({ can_change, cannot_change_because }: Overview): void {
+    this.#hasRights = true
+    rights.canChange = can_change
+    rights.because = cannot_change_because ?? ''
+  }
+
   #take({ body, next }: Answer): void {
     this.body = body
+    if (this.place.view === 'overview') this.#takeRights(body as Overview)
     this.asOfMs = this.#nowMs()
     if (this.more.length === 0) this.next = next
   }
@@ -93,3 +115,5 @@ export class Console {
     this.#changed()
   }
 }
+
+const isRunning = ({ ended_at }: Action) => ended_at === null

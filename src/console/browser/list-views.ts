@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { DeadLetter, DeadLetterCounts, Job, QuarantinedEvent, Webhook } from './api-types.ts'
-import { opsCommand } from './commands.ts'
+import { changeControl } from './change.ts'
+import { opsCommand, opsCurl } from './commands.ts'
 import { toCopy } from './copy.ts'
 import { filterForm } from './filter-form.ts'
 import { atLeast, moment, seconds } from './format.ts'
@@ -27,6 +28,16 @@ export function jobsView({ filters }: Place, jobs: readonly Job[], nowMs: number
       { name: 'since', label: 'Since', isTime: true },
       { name: 'until', label: 'Until', isTime: true },
     ])}
+    ${
+      filters['state'] === 'retry' || filters['state'] === 'failed'
+        ? changeControl({
+            title: 'Retry all',
+            about: 'jobs that match',
+            action: { kind: 'jobs.retry', filter: filters },
+            command: 'npm run ops -- retry $JOB --reason "…"',
+          })
+        : nothing
+    }
     ${empty(jobs, 'No job matches.')}
     <ul class="rows">
       ${jobs.map(
@@ -50,10 +61,12 @@ export function jobsView({ filters }: Place, jobs: readonly Job[], nowMs: number
           ${errorText(error)}
           ${
             state === 'retry' || state === 'failed'
-              ? html`<details>
-                <summary>Retry<span class="hidden"> ${job_id}</span></summary>
-                ${toCopy('In a shell', opsCommand(['retry', job_id]))}
-              </details>`
+              ? changeControl({
+                  title: 'Retry',
+                  about: `the job ${job_id}`,
+                  path: `jobs/${job_id}/retry`,
+                  command: opsCommand(['retry', job_id]),
+                })
               : nothing
           }
         </li>`,
@@ -97,14 +110,21 @@ export function deadLettersView(
           ${
             counts.matching === 0
               ? nothing
-              : html`<details>
-                <summary>Redrive or discard all ${atLeast(counts.matching, MAX_SEARCHED)} that match</summary>
-                ${toCopy('Redrive, at most 10,000 at a time', opsCommand(['redrive'], { ...options, limit: '10000' }))}
-                ${toCopy('Discard, at most 10,000 at a time', opsCommand(['redrive', '--discard'], { ...options, limit: '10000' }))}
-                <p>
-                  <a href=${linkTo('runbook', { entry: 'a-dead-letter-appeared' })}>Runbook: a dead letter appeared</a>
-                </p>
-              </details>`
+              : html`<p class="actions">
+                ${changeControl({
+                  title: 'Redrive all',
+                  about: 'dead letters that match',
+                  action: { kind: 'dead-letters.redrive', filter: options },
+                  command: opsCommand(['redrive'], { ...options, limit: '10000' }),
+                })}
+                ${changeControl({
+                  title: 'Discard all',
+                  about: 'dead letters that match',
+                  action: { kind: 'dead-letters.discard', filter: options },
+                  command: opsCommand(['redrive', '--discard'], { ...options, limit: '10000' }),
+                })}
+                <a class="runbook" href=${linkTo('runbook', { entry: 'a-dead-letter-appeared' })}>Runbook: a dead letter appeared</a>
+              </p>`
           }`
         : nothing
     }
@@ -121,11 +141,19 @@ export function deadLettersView(
           ${errorText(letter.error)}
           ${
             letter.fate === 'OPEN'
-              ? html`<details>
-                <summary>Redrive or discard<span class="hidden"> ${letter.dead_letter_id}</span></summary>
-                ${toCopy('Redrive', opsCommand(['redrive'], { id: letter.dead_letter_id }))}
-                ${toCopy('Discard', opsCommand(['redrive', '--discard'], { id: letter.dead_letter_id }))}
-              </details>`
+              ? html`<p class="actions">
+                ${changeControl({
+                  title: 'Redrive',
+                  about: `the dead letter ${letter.dead_letter_id}`,
+                  path: `jobs/${letter.job_id}/retry`,
+                  command: opsCommand(['redrive'], { id: letter.dead_letter_id }),
+                })}
+                ${changeControl({
+                  title: 'Discard',
+                  about: `the dead letter ${letter.dead_letter_id}`,
+                  command: opsCommand(['redrive', '--discard'], { id: letter.dead_letter_id }),
+                })}
+              </p>`
               : nothing
           }
         </li>`,
@@ -151,20 +179,54 @@ export function quarantineView(
       { name: 'until', label: 'Until', isTime: true },
     ])}
     ${empty(events, 'No quarantined event matches.')}
-    ${events.length === 0 ? nothing : toCopy('Release all, whatever the filter', opsCommand(['quarantine', 'release', '--all']))}
+    ${
+      events.length === 0
+        ? nothing
+        : changeControl({
+            title: 'Release all',
+            about: 'events that match',
+            action: { kind: 'quarantine.release', filter: filters },
+            command: opsCommand(['quarantine', 'release', '--all']),
+          })
+    }
     <ul class="rows">
       ${events.map(
         ({ event_id, event_type, order_id, quarantined_at, error }) => html`<li>
           <strong>${event_type}</strong> <code>${event_id}</code> ${orderLink(order_id, event_id)}
           <span class="note">quarantined ${moment(quarantined_at, nowMs)}</span>
           ${errorText(error)}
-          <details>
-            <summary>Release<span class="hidden"> ${event_id}</span></summary>
-            ${toCopy('In a shell', opsCommand(['quarantine', 'release'], { id: event_id }))}
-          </details>
+          ${changeControl({
+            title: 'Release',
+            about: `the event ${event_id}`,
+            command: opsCommand(['quarantine', 'release'], { id: event_id }),
+          })}
         </li>`,
       )}
     </ul>`
+}
+
+/** The changes of a webhook by an operator. */
+function webhookControls({ webhook_id, host, paused_at }: Webhook): TemplateResult[] {
+  const verb = paused_at === null ? 'pause' : 'resume'
+  const control = (title: string, name: string) =>
+    changeControl({
+      title,
+      about: host,
+      path: `webhooks/${webhook_id}/${name}`,
+      command: opsCurl(`webhooks/${webhook_id}/${name}`),
+    })
+  const kind = 'webhooks.redeliver'
+  return [
+    control('Send a test event to', 'test'),
+    control(verb === 'pause' ? 'Pause' : 'Resume', verb),
+    changeControl({
+      title: 'Send again everything since',
+      about: `a time to ${host}`,
+      action: { kind, filter: { webhook_id } },
+      asksSince: true,
+      command: opsCurl('actions', { kind, filter: { webhook_id, since: '2026-01-01T00:00:00Z' } }),
+    }),
+  ]
 }
 
 interface LastAnswer {
@@ -189,26 +251,31 @@ export function webhooksView(
     ${empty(webhooks, 'No webhook matches.')}
     <ul class="rows">
       ${webhooks.map(
-        webhook => html`<li class=${webhook.failing_since === null && webhook.status === 'ACTIVE' ? '' : 'bad'}>
-          <strong>${webhook.host}</strong> ${webhook.status} ${webhook.disabled_reason}
+        webhook => html`<li class=${webhook.failing_since === null && webhook.paused_at === null && webhook.status === 'ACTIVE' ? '' : 'bad'}>
+          <strong>${webhook.host}</strong> ${webhook.status} ${webhook.disabled_reason} ${webhook.paused_at === null ? nothing : 'paused'}
           <code>${webhook.webhook_id}</code>
           <span class="note">
             ${webhook.pending} pending, oldest ${seconds(webhook.oldest_pending_seconds)};
             ${webhook.dead_letters} dead letters; last success ${moment(webhook.last_success_at, nowMs)};
             failing since ${moment(webhook.failing_since, nowMs)}
           </span>
+          <p class="actions">${webhookControls(webhook)}</p>
           <ul class="answers">
             ${((webhook.last_answers ?? []) as LastAnswer[]).map(
               ({ at, delivery_id, status: answered, duration_ms, answer, error }) => html`<li>
                 ${answered ?? 'no answer'} after ${duration_ms} ms <span class="note">${moment(at, nowMs)}</span>
                 ${errorText(error ?? answer)}
-                ${toCopy('Send again', curl('POST', `${webhook.webhook_id}/deliveries/${delivery_id}/redeliver`))}
+                ${changeControl({
+                  title: 'Send again',
+                  about: `the delivery ${delivery_id}`,
+                  path: `deliveries/${delivery_id}/redeliver`,
+                  command: opsCurl(`deliveries/${delivery_id}/redeliver`),
+                })}
               </li>`,
             )}
           </ul>
           <details>
-            <summary>Test, disable or enable<span class="hidden"> ${webhook.host}</span></summary>
-            ${toCopy('Send a test event', curl('POST', `${webhook.webhook_id}/test`))}
+            <summary>Disable or enable<span class="hidden"> ${webhook.host}</span></summary>
             ${toCopy('Disable', curl('PATCH', webhook.webhook_id, status('DISABLED')))}
             ${toCopy('Enable', curl('PATCH', webhook.webhook_id, status('ACTIVE')))}
           </details>

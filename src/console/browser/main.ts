@@ -3,11 +3,14 @@ import { Api } from '../../pages/browser/api.ts'
 import { ServerClock } from '../../pages/browser/clock.ts'
 import type { Session } from '../../pages/browser/session.ts'
 import { untilSignedIn } from '../../pages/browser/sign-in.ts'
+import { onChangeAsked, rights } from './change.ts'
+import { ChangeDialog } from './change-dialog.ts'
 import { Console } from './console.ts'
 import { navigate } from './filter-form.ts'
 import { consoleView } from './view.ts'
 
 const REFRESH_MS = 5_000
+const ACTION_REFRESH_MS = 1_000
 const RETRY_MS = 3_000
 const SIGN_IN_HINT = html`An operator makes a key with
   <code>npm run keys -- --create ada --scope ops</code>.`
@@ -26,6 +29,8 @@ async function start(): Promise<void> {
         The console needs the scope <code>ops</code>, and a key without a restriction to restaurants.
       </p>`)
   render(html``, root)
+  // Without a session of this browser, the API may not know a name.
+  rights.asksActor = !session.signed_in
   open()
 }
 
@@ -59,13 +64,21 @@ function open(): void {
   }
   // A first page that is read again would no longer fit the further pages of a list.
   const refresh = () => (document.hidden || page.more.length > 0 ? undefined : void page.refresh())
+  const dialog = new ChangeDialog(api, () => void page.refresh())
+  onChangeAsked(change => dialog.open(change))
   setInterval(refresh, REFRESH_MS)
+  setInterval(() => page.isActing && refresh(), ACTION_REFRESH_MS)
   document.addEventListener('visibilitychange', refresh)
   addEventListener('online', refresh)
   addEventListener('popstate', () => void go())
   document.addEventListener('click', event => follow(event))
   document.addEventListener('keydown', event => {
-    if (event.key !== '/' || event.target instanceof HTMLInputElement) return
+    if (
+      event.key !== '/' ||
+      event.target instanceof HTMLInputElement ||
+      document.querySelector('dialog[open]')
+    )
+      return
     event.preventDefault()
     root.querySelector<HTMLInputElement>('#q')?.focus()
   })

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { Overview, Queue } from './api-types.ts'
+import { changeControl } from './change.ts'
 import { opsCommand } from './commands.ts'
 import { toCopy } from './copy.ts'
 import { atLeast, moment, seconds } from './format.ts'
@@ -23,6 +24,8 @@ const listOf: Record<string, string> = {
   'failing-webhooks': linkTo('webhooks'),
   'disabled-webhooks': linkTo('webhooks'),
   'late-webhooks': linkTo('webhooks'),
+  'paused-webhooks': linkTo('webhooks'),
+  'full-queues': '#queues',
 }
 
 const runbook = (entry: string, about: string) =>
@@ -95,7 +98,7 @@ function figuresOf(overview: Overview): Figure[] {
     {
       name: 'Webhooks',
       value: `${webhooks.active} active`,
-      isBad: isFound('failing-webhooks', 'disabled-webhooks', 'late-webhooks'),
+      isBad: isFound('failing-webhooks', 'disabled-webhooks', 'late-webhooks', 'paused-webhooks'),
       note: `${webhooks.failing} failing, ${webhooks.late} late, ${webhooks.pending} deliveries pending, oldest ${seconds(webhooks.oldest_pending_seconds)}`,
       list: linkTo('webhooks'),
       entry: 'a-webhook-fails-or-is-disabled',
@@ -192,6 +195,7 @@ export function overviewView(overview: Overview, nowMs: number): TemplateResult 
 function queueRow(queue: Queue): TemplateResult {
   const { queue: name, paused_at } = queue
   const isDeliveries = name === DELIVERIES
+  const verb = paused_at === null ? 'pause' : 'resume'
   const jobs = (count: number, state: string, text: string) =>
     isDeliveries
       ? html`<li>${count} ${text}</li>`
@@ -214,10 +218,12 @@ function queueRow(queue: Queue): TemplateResult {
       // An operator cannot pause the queues of pg-boss itself.
       name.startsWith('__')
         ? nothing
-        : html`<details>
-          <summary>${paused_at === null ? 'Pause' : 'Resume'}<span class="hidden"> ${name}</span></summary>
-          ${toCopy('In a shell', opsCommand([paused_at === null ? 'pause' : 'resume', name]))}
-        </details>`
+        : changeControl({
+            title: paused_at === null ? 'Pause' : 'Resume',
+            about: name,
+            path: `queues/${name}/${verb}`,
+            command: opsCommand([verb, name]),
+          })
     }
   </li>`
 }

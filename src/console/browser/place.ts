@@ -13,6 +13,7 @@ const views = [
   'dead-letters',
   'quarantine',
   'webhooks',
+  'actions',
   'runbook',
 ] as const
 
@@ -49,6 +50,8 @@ export function operationOf({ view, filters }: Place): string {
       return `${view}${query({ ...filters })}`
     case 'quarantine':
       return `quarantined-events${query({ ...filters })}`
+    case 'actions':
+      return 'actions'
     case 'runbook':
       return ''
   }

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { Found, Story } from './api-types.ts'
+import { changeControl } from './change.ts'
 import { opsCommand } from './commands.ts'
 import { toCopy } from './copy.ts'
 import { moment } from './format.ts'
@@ -45,7 +46,7 @@ export function storyView(story: Story, mark: string | undefined, nowMs: number)
         ${error === null ? nothing : html`<pre tabindex="0">${error}</pre>`}
       </p>`,
     )}
-    ${jobs.map(job => toCopy('Retry the job now', opsCommand(['retry', job])))}
+    ${jobs.map(retryControl)}
     <ol class="rows story">
       ${entries.map(
         ({ at, kind, what, event_id, job_id, attempts, error, details }) => html`<li
@@ -56,7 +57,7 @@ export function storyView(story: Story, mark: string | undefined, nowMs: number)
           ${detail(details, 'by', 'by')} ${detail(details, 'reason', 'because')}
           <span class="note">${moment(at, nowMs)}</span>
           ${error === null ? nothing : html`<pre tabindex="0">${error}</pre>`}
-          ${letterAction(kind, what, details)}
+          ${letterAction(kind, what, job_id, details)}
           ${
             event_id === null && details === null
               ? nothing
@@ -79,9 +80,27 @@ function detail(details: unknown, name: string, word: string): TemplateResult | 
   return typeof value === 'string' ? html`<span class="note">${word} ${value}</span>` : nothing
 }
 
-/** The command that redrives a dead letter of the order. */
-function letterAction(kind: string, what: string, details: unknown): TemplateResult | typeof nothing {
+const retryControl = (job: string) =>
+  changeControl({
+    title: 'Retry',
+    about: `the job ${job}`,
+    path: `jobs/${job}/retry`,
+    command: opsCommand(['retry', job]),
+  })
+
+/** Redrives a dead letter of the order. */
+function letterAction(
+  kind: string,
+  what: string,
+  job: string | null,
+  details: unknown,
+): TemplateResult | typeof nothing {
   const letter = (details as { dead_letter_id?: string } | null)?.dead_letter_id
   if (kind !== 'DEAD_LETTER' || letter === undefined || !what.endsWith('became a dead letter')) return nothing
-  return toCopy('Redrive it', opsCommand(['redrive'], { id: letter }))
+  return changeControl({
+    title: 'Redrive',
+    about: `the dead letter of the job ${job}`,
+    path: `jobs/${job}/retry`,
+    command: opsCommand(['redrive'], { id: letter }),
+  })
 }

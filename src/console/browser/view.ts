@@ -1,6 +1,16 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { timeOfDay } from '../../pages/browser/clock.ts'
-import type { DeadLetter, Found, Job, Overview, QuarantinedEvent, Story, Webhook } from './api-types.ts'
+import { actionsView } from './actions-view.ts'
+import type {
+  Action,
+  DeadLetter,
+  Found,
+  Job,
+  Overview,
+  QuarantinedEvent,
+  Story,
+  Webhook,
+} from './api-types.ts'
 import type { Console } from './console.ts'
 import { toCopy } from './copy.ts'
 import { navigate } from './filter-form.ts'
@@ -16,6 +26,7 @@ const tabs: Partial<Record<View, string>> = {
   'dead-letters': 'Dead letters',
   quarantine: 'Quarantine',
   webhooks: 'Webhooks',
+  actions: 'Actions',
   runbook: 'Runbook',
 }
 
@@ -91,6 +102,8 @@ function content(console: Console, nowMs: number): TemplateResult {
       return quarantineView(place, rows<QuarantinedEvent>(), nowMs)
     case 'webhooks':
       return webhooksView(place, rows<Webhook>(), nowMs)
+    case 'actions':
+      return actionsView(rows<Action>(), place.filters['id'], nowMs)
   }
 }
 
