@@ -3,8 +3,18 @@ import jsQR from 'jsqr'
 import type { Page } from 'playwright-core'
 import { freePort } from '../support/free-port.ts'
 import { untilSlowly } from '../support/until.ts'
-import { BoardRig, cardOf, portOf, untilIn, untilText } from './board-rig.ts'
-import { describeInBrowser } from './browser.ts'
+import {
+  BoardRig,
+  cardOf,
+  DEAF_MS,
+  passUndoTime,
+  portOf,
+  press,
+  untilGone,
+  untilIn,
+  untilText,
+} from './board-rig.ts'
+import { describeInBrowser, expectAccessible } from './browser.ts'
 
 /** The width of a roll of 80 mm, and of A4, in CSS px. */
 const PAPERS = { roll: 302, A4: 794 }
@@ -93,6 +103,101 @@ describeInBrowser('the tools of the board in a browser', function () {
       await page.locator('.ticket').waitFor({ state: 'detached' })
       expect(await cardOf(page, 'cook', other).isVisible()).to.equal(true)
     })
+  })
+
+  it('keeps cancelled orders over a reload until a person has acknowledged them, without a second sound', async () => {
+    const [order = '', other = ''] = await rig.placeMany(2)
+    await rig.system.api.call('PUT', `/api/v1/orders/${order}/ready`)
+    const page = await rig.openBoard()
+    await untilIn(page, 'ready', order)
+    await rig.system.api.cancel(order, 'the customer left')
+    await rig.system.api.cancel(other)
+    await untilText(page, `[data-order="${order}"] .flag`, /Cancelled/)
+    await press(page, 'cook', other, /^Understood/)
+    await untilGone(page, other)
+    await page.reload()
+    await untilText(page, '.chip', /Live/)
+    await page.clock.runFor(2_000)
+    await untilText(
+      page,
+      `[data-column="ready"] [data-order="${order}"] .flag`,
+      /Cancelled the customer left/,
+    )
+    expect(await page.getByRole('log').innerText()).to.equal('')
+    expect(await page.locator('.card').count()).to.equal(1)
+    await press(page, 'ready', order, /^Understood/)
+    await untilGone(page, order)
+    await page.reload()
+    await untilText(page, '.chip', /Live/)
+    expect(
+      await page.evaluate(() =>
+        Object.entries(sessionStorage).filter(([name]) => name.startsWith('cancelled')),
+      ),
+    ).to.deep.equal([[`cancelled ${rig.restaurant_id}`, '[]']])
+    expect(await page.locator('.card').count()).to.equal(0)
+  })
+
+  it('works a whole shift by the keys of a bump bar, which the screen remembers', async () => {
+    const [first = '', second = ''] = (await rig.placeMany(2)).toSorted()
+    const page = await rig.openBoard({}, countPrints)
+    await rig.untilShownIsStored(page)
+    await page.keyboard.press('?')
+    await untilText(page, '.panel', /Keys/)
+    const change = async (command: string, key: string) => {
+      await page.locator(`[data-command="${command}"]`).focus()
+      await page.keyboard.press('Space')
+      await page.keyboard.press(key)
+    }
+    await change('slot1', 'u')
+    await untilText(page, '.panel .problem', /^U takes the last change back already/)
+    await expectAccessible(page, 'a key that another command has')
+    await page.keyboard.press('q')
+    const others = {
+      slot2: 'w',
+      next: 'PageDown',
+      previous: 'PageUp',
+      recall: 'F8',
+      undo: 'F9',
+      print: 'F10',
+    }
+    for (const [command, key] of Object.entries({ ...others, down: 'j', move: 'F2' }))
+      await change(command, key)
+    await page.keyboard.press('Escape')
+    await page.reload()
+    await untilText(page, '.chip', /Live/)
+    await rig.untilShownIsStored(page)
+    const orderKeys = async () => await page.locator('.card kbd').allInnerTexts()
+    expect(await orderKeys()).to.deep.equal(['Q', 'W'])
+    await page.clock.runFor(DEAF_MS)
+    for (const key of ['1', '2', 'u', 'q', 'w', 'F9']) await page.keyboard.press(key)
+    await passUndoTime(page)
+    await untilIn(page, 'ready', first)
+    expect(await rig.stepsOf(second)).to.deep.equal(['PLACED', 'PREPARING'])
+    await page.keyboard.press('j')
+    await page.keyboard.press('F10')
+    await untilPrinted(page, 1)
+    await page.clock.runFor(DEAF_MS)
+    await page.keyboard.press('F2')
+    await passUndoTime(page)
+    await untilIn(page, 'ready', second)
+    await page.keyboard.press('PageDown')
+    await page.clock.runFor(DEAF_MS)
+    await page.keyboard.press('F8')
+    await passUndoTime(page)
+    await untilIn(page, 'cook', first)
+    for (const column of ['out', 'gone']) {
+      await page.clock.runFor(DEAF_MS)
+      await page.keyboard.press('q')
+      await passUndoTime(page)
+      if (column === 'out') await untilIn(page, 'out', second)
+      await page.keyboard.press('PageDown')
+    }
+    await rig.system.api.untilStatus(second, 'DELIVERED')
+    await page.keyboard.press('?')
+    await page.getByRole('button', { name: 'Reset all keys' }).click()
+    await page.keyboard.press('Escape')
+    expect(await page.locator('[data-command="slot1"]').count()).to.equal(0)
+    expect(await page.evaluate(() => localStorage.getItem('board-settings'))).to.include('"keys":{}')
   })
 })
 

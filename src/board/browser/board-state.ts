@@ -53,6 +53,8 @@ export type BoardInput =
   /** the API has no such order */
   | { kind: 'absent'; order_id: string }
   | { kind: 'acknowledged'; order_id: string }
+  /** a cancelled order that the page before has shown, and that nobody has acknowledged */
+  | { kind: 'unacknowledged'; order: Order }
 
 export const emptyState: BoardState = {
   restaurant: undefined,
@@ -92,6 +94,8 @@ function apply(draft: Draft, input: BoardInput): void {
     case 'order':
       draft.missing.delete(input.order.order_id)
       return applyOrder(draft, input.order)
+    case 'unacknowledged':
+      return applyOrder(draft, input.order, false)
     case 'absent':
       draft.missing.delete(input.order_id)
       draft.orders.delete(input.order_id)
@@ -117,7 +121,8 @@ function applySnapshot(draft: Draft, snapshot: Snapshot): void {
   for (const order of snapshot.open_orders) applyOrder(draft, order)
 }
 
-function applyOrder(draft: Draft, order: Order): void {
+/** @param isSeen of an order that was not on the board, no person here needs to know that it is cancelled */
+function applyOrder(draft: Draft, order: Order, isSeen = true): void {
   const known = draft.orders.get(order.order_id)
   const last = order.timeline.at(-1)
   const version = last?.seq ?? 1
@@ -144,8 +149,7 @@ function applyOrder(draft: Draft, order: Order): void {
     ready_at: order.ready_at,
     changed_at: last?.at ?? placed_at,
     tracking_url: order.tracking_url,
-    // Of an order that was not on the board, no person here needs to know that it is cancelled.
-    isAcknowledged: status === 'CANCELLED' && (known === undefined || known.isAcknowledged),
+    isAcknowledged: status === 'CANCELLED' && (known?.isAcknowledged ?? isSeen),
     isUnconfirmed: false,
   })
 }

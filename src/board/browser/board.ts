@@ -10,6 +10,7 @@ import { Background } from './background.ts'
 import { type BoardInput, type BoardOrder, type BoardState, emptyState, fold } from './board-state.ts'
 import { type Action, type Column, ColumnCache, matches, shownCodes } from './columns.ts'
 import { type Gesture, Gestures } from './gestures.ts'
+import { KeyRecorder } from './key-recorder.ts'
 import { Announcements, inWords, newsOf } from './news.ts'
 import { OrderReader } from './order-reader.ts'
 import { Search } from './search.ts'
@@ -17,6 +18,7 @@ import { sendGesture } from './send-gesture.ts'
 import { applySettings, loadSettings, type Settings, saveSettings } from './settings.ts'
 import { mayChangeStock, Stock } from './stock.ts'
 import type { Ticket } from './ticket.ts'
+import { Unacknowledged } from './unacknowledged.ts'
 
 export type Panel = { name: 'stock' | 'counts' | 'settings' | 'keys' } | { name: 'order'; order_id: string }
 
@@ -47,9 +49,11 @@ export class Board {
   readonly stock: Stock
   readonly alarm: Alarm
   readonly search: Search
+  readonly recorder: KeyRecorder
   readonly reader: OrderReader
   readonly #follower: Follower
   readonly #background: Background
+  readonly #unacknowledged: Unacknowledged
   readonly #columns = new ColumnCache()
   readonly #onChange: () => void
   readonly #movedMs = new Map<string, number>()
@@ -67,7 +71,13 @@ export class Board {
     this.#onChange = onChange
     this.alarm = new Alarm(onChange)
     this.search = new Search(onChange)
-    this.reader = new OrderReader(api, input => this.apply([input]))
+    this.recorder = new KeyRecorder({
+      keys: () => this.settings.keys,
+      save: keys => this.change({ keys }),
+      onChange,
+    })
+    this.reader = new OrderReader(api, input => this.#read(input))
+    this.#unacknowledged = new Unacknowledged(sessionStorage, restaurantId, clock.nowMs())
     this.stock = new Stock(api, clock, restaurantId, onChange)
     this.gestures = new Gestures({
       send: (gesture, keepalive) => sendGesture(api, gesture, keepalive),
@@ -131,7 +141,7 @@ export class Board {
   tick(): void {
     this.gestures.advance(id => this.state.orders.get(id), this.isLive)
     if (this.state.restaurant) this.alarm.tick(this.#late())
-    if (this.isLive) this.reader.readSome(this.state.missing)
+    if (this.isLive) this.reader.readSome([...this.state.missing, ...this.#unacknowledged.unread])
     this.#onChange()
   }
 
@@ -193,6 +203,7 @@ export class Board {
     const codes = this.codes()
     this.announcements.add(inWords(news, order => codes.get(order.order_id) ?? order.code))
     this.alarm.ringFor(news)
+    this.#rememberCancelled()
     this.reader.readSome(this.state.missing)
     this.#onChange()
   }
@@ -246,6 +257,26 @@ export class Board {
     const open_orders = this.#parts.flatMap(part => part.open_orders)
     this.#parts = []
     return [{ kind: 'snapshot', snapshot: { ...(data as Snapshot), open_orders } }]
+  }
+
+  /** What the page before has announced is no news. */
+  #read(input: BoardInput): void {
+    if (input.kind === 'order') {
+      const { order } = input
+      const isUnread = this.#unacknowledged.unread.delete(order.order_id)
+      if (isUnread && order.status === 'CANCELLED')
+        this.state = fold(this.state, [{ kind: 'unacknowledged', order }])
+    } else if (input.kind === 'absent') this.#unacknowledged.unread.delete(input.order_id)
+    this.apply([input])
+  }
+
+  #rememberCancelled(): void {
+    const shown = this.columns().all.flatMap(({ orders }) => orders)
+    const cancelled = shown.filter(({ status }) => status === 'CANCELLED')
+    this.#unacknowledged.update(
+      cancelled.map(({ order_id }) => order_id),
+      this.clock.nowMs(),
+    )
   }
 
   #answered({ order_id }: Gesture, { status, body, problem }: Answer): void {

@@ -5,6 +5,7 @@ import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
 import { type Action, actionOf, actionTitles, type ColumnName } from './columns.ts'
 import { type Gesture, UNDO_MS } from './gestures.ts'
+import { labelOf } from './keymap.ts'
 import { printTicket } from './print-ticket.ts'
 
 export interface CardOptions {
@@ -12,7 +13,7 @@ export interface CardOptions {
   column: ColumnName
   code: string
   /** key that acts on this card; undefined: none */
-  digit: number | undefined
+  digit: string | undefined
 }
 
 /** Draws one order, and nothing when nothing of it has changed: most cards stay alike at a tick. */
@@ -48,7 +49,7 @@ function draw(
   >
     <article aria-label=${nameOf(order, code, spokenAge(ageMs), urgency)}>
       <header>
-        ${digit === undefined ? nothing : html`<kbd aria-hidden="true">${digit}</kbd>`}
+        ${digit === undefined ? nothing : html`<kbd aria-hidden="true">${labelOf(digit)}</kbd>`}
         <h3>${code}</h3>
         <p class="age">${age}${urgency === 'late' ? html` · <strong>late</strong>` : nothing}</p>
       </header>

@@ -2,7 +2,16 @@ import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
 import { canMove } from './card.ts'
 import { actionOf, type ColumnName, columnNames } from './columns.ts'
+import { type Command, commandOf } from './keymap.ts'
 import { printTicket } from './print-ticket.ts'
+
+const MODIFIER = /^(Shift|Control|Alt|AltGraph|Meta)$/
+
+type Direction = 'previous' | 'next' | 'up' | 'down'
+
+function isDirection(command: Command): command is Direction {
+  return ['previous', 'next', 'up', 'down'].includes(command)
+}
 
 /** Works the board by keyboard or bump bar, whose keys are those of a keyboard. */
 export class Keys {
@@ -17,49 +26,61 @@ export class Keys {
   }
 
   handle(event: KeyboardEvent): void {
-    const isActivation = event.key === 'Enter' || event.key === ' '
-    // A key that is held down acts once.
-    if (event.repeat && (isActivation || /^\w$/.test(event.key))) return event.preventDefault()
+    const board = this.#board
+    if (board.recorder.command && event.key !== 'Tab') {
+      event.preventDefault()
+      if (!event.repeat && !MODIFIER.test(event.key)) board.recorder.press(event.key)
+      return
+    }
     if (event.key === 'Escape') return this.#escape(event)
     if (event.altKey || event.ctrlKey || event.metaKey || isField(event.target)) return
-    if (event.key.startsWith('Arrow')) return this.#move(event)
-    if (!this.#board.settings.areKeysOn) return
-    if (this.#act(event.key)) event.preventDefault()
+    const command = commandOf(board.settings.keys, event.key)
+    const isActivation = event.key === 'Enter' || event.key === ' '
+    // A key that is held down acts once.
+    if (event.repeat && (isActivation || (command && !isDirection(command)))) return event.preventDefault()
+    if (!command || !(board.settings.areKeysOn || event.key.startsWith('Arrow'))) return
+    if (this.#act(command)) event.preventDefault()
   }
 
-  #act(key: string): boolean {
+  /** @returns whether there was something to do */
+  #act(command: Command): boolean {
     const board = this.#board
-    if (/^[1-9]$/.test(key)) {
-      this.#bump(this.#cards(this.column)[Number(key) - 1])
-      return true
-    }
-    switch (key.toLowerCase()) {
-      case 'u': {
+    switch (command) {
+      case 'previous':
+      case 'next':
+      case 'up':
+      case 'down':
+        return this.#move(command)
+      case 'move': {
+        const button = document.activeElement?.closest<HTMLElement>('[data-order] button')
+        button?.click()
+        return button != null
+      }
+      case 'undo': {
         const id = board.gestures.undoLast()
         if (id) board.moved(id)
         return true
       }
-      case 'r':
+      case 'recall':
         return this.#recall()
-      case 'p': {
+      case 'print': {
         const order = this.#focused()
         if (order) void printTicket(board, order)
         return order !== undefined
       }
-      case '/':
+      case 'find':
         this.#root.querySelector<HTMLElement>('#find')?.focus()
         return true
-      case 's':
+      case 'stock':
         if (board.can('inventory:read')) board.open({ name: 'stock' })
         return true
-      case 'a':
-        board.open({ name: 'counts' })
-        return true
-      case '?':
-        board.open({ name: 'keys' })
+      case 'counts':
+      case 'keys':
+        board.open({ name: command })
         return true
       default:
-        return false
+        this.#bump(this.#cards(this.column)[Number(command.slice('slot'.length)) - 1])
+        return true
     }
   }
 
@@ -92,14 +113,14 @@ export class Keys {
     }
   }
 
-  #move(event: KeyboardEvent): void {
-    if (document.activeElement?.closest('.panel, .bar')) return
-    event.preventDefault()
+  #move(direction: Direction): boolean {
+    if (document.activeElement?.closest('.panel, .bar')) return false
     const current = document.activeElement?.closest<HTMLElement>('[data-order]')
     const index = current ? this.#cards(this.column).indexOf(current) : -1
-    if (event.key === 'ArrowDown') this.#focusCard(this.column, index + 1)
-    else if (event.key === 'ArrowUp') this.#focusCard(this.column, index - 1)
-    else this.#toColumn(event.key === 'ArrowRight' ? 1 : -1, Math.max(0, index))
+    if (direction === 'down') this.#focusCard(this.column, index + 1)
+    else if (direction === 'up') this.#focusCard(this.column, index - 1)
+    else this.#toColumn(direction === 'next' ? 1 : -1, Math.max(0, index))
+    return true
   }
 
   #toColumn(direction: 1 | -1, index: number): void {

@@ -4,6 +4,7 @@ import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
 import { canMove } from './card.ts'
 import { allDayCounts, type Column } from './columns.ts'
+import { keysPanel } from './keys-panel.ts'
 import { settingsPanel } from './settings-panel.ts'
 import { stockPanel } from './stock-panel.ts'
 
@@ -24,7 +25,7 @@ export function panel(
     case 'settings':
       return aside(board, 'Settings of this screen', settingsPanel(board))
     case 'keys':
-      return aside(board, 'Keys', keys())
+      return aside(board, 'Keys', keysPanel(board))
     case 'order': {
       const order = board.state.orders.get(panel.order_id)
       return order
@@ -98,25 +99,4 @@ function details(board: Board, order: BoardOrder): TemplateResult {
         </details>`
         : nothing
     }`
-}
-
-const keyTexts: readonly [keys: string, text: string][] = [
-  ['1 – 9', 'moves on the order with this number'],
-  ['← →', 'go to another column, whose orders get the numbers'],
-  ['↑ ↓', 'go to another order'],
-  ['Enter', 'moves on the order with the frame'],
-  ['R', 'takes an order back from Ready'],
-  ['U', 'takes the last change back'],
-  ['P', 'prints the ticket of the order with the frame'],
-  ['/', 'finds orders'],
-  ['S', 'opens the stock'],
-  ['A', 'opens the counts'],
-  ['?', 'opens this list'],
-  ['Esc', 'closes the panel, or ends the search'],
-]
-
-function keys(): TemplateResult {
-  return html`<dl class="keys">
-    ${keyTexts.map(([key, text]) => html`<dt><kbd>${key}</kbd></dt><dd>${text}</dd>`)}
-  </dl>`
 }

@@ -27,9 +27,9 @@ export function settingsPanel(board: Board): TemplateResult {
         .checked=${settings.areKeysOn}
         @change=${(event: Event) => board.change({ areKeysOn: (event.target as HTMLInputElement).checked })}
       />
-      Keys of this board (1–9, U, R …)
+      Keys of this board
     </label>
-    <button type="button" @click=${() => board.open({ name: 'keys' })}>List of the keys</button>
+    <button type="button" @click=${() => board.open({ name: 'keys' })}>See or change the keys</button>
     ${board.session.signed_in ? html`<button type="button" @click=${() => void signOut(board.api)}>Sign out</button>` : nothing}
   </form>`
 }

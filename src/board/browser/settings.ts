@@ -1,3 +1,5 @@
+import type { KeyMap } from './keymap.ts'
+
 export const themes = ['system', 'light', 'dark'] as const
 export const zooms = [80, 100, 125, 150, 200] as const
 
@@ -10,6 +12,8 @@ export interface Settings {
   lateMinutes: number
   isSoundOn: boolean
   areKeysOn: boolean
+  /** keys that differ from the usual ones */
+  keys: KeyMap
 }
 
 const defaults: Settings = {
@@ -19,6 +23,7 @@ const defaults: Settings = {
   lateMinutes: 15,
   isSoundOn: false,
   areKeysOn: true,
+  keys: {},
 }
 
 const STORAGE_NAME = 'board-settings'

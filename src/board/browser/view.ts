@@ -5,11 +5,10 @@ import { newKey } from '../../pages/browser/new-key.ts'
 import type { Board } from './board.ts'
 import { card } from './card.ts'
 import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
+import { slotKeyOf } from './keymap.ts'
 import { panel } from './panels.ts'
 import { levelOf } from './stock.ts'
 import { ticketView } from './ticket.ts'
-
-const DIGIT_COUNT = 9
 
 /**
  * Draws a board.
@@ -75,7 +74,9 @@ function columnView(
             column: name,
             code: codes.get(order.order_id) ?? order.code,
             digit:
-              board.settings.areKeysOn && name === digitColumn && index < DIGIT_COUNT ? index + 1 : undefined,
+              board.settings.areKeysOn && name === digitColumn
+                ? slotKeyOf(board.settings.keys, index + 1)
+                : undefined,
           }),
       )}
     </ol>
