@@ -9,6 +9,7 @@ interface Sent {
   order: OrderReply
   restaurant: RestaurantReply
   item: MenuItemReply
+  restaurantChanged: CloudEvent<'restaurant.changed.v1'>['data']
   event: CloudEvent
   placed: CloudEvent<'order.placed.v1'>['data']
   step: CloudEvent<
@@ -25,6 +26,7 @@ interface Taken {
   order: page.Order
   restaurant: page.Restaurant
   item: page.MenuItem
+  restaurantChanged: page.RestaurantChangedData
   event: page.CloudEvent
   placed: page.PlacedData
   step: page.StepData

@@ -1,7 +1,14 @@
 import type { Order, OrderStatus, PlacedData, StepData } from '../../src/board/browser/api-types.ts'
 import type { BoardInput } from '../../src/board/browser/board-state.ts'
 
-const restaurant = { restaurant_id: 'r', name: 'Trattoria', active: true }
+const restaurant = {
+  restaurant_id: 'r',
+  name: 'Trattoria',
+  time_zone: 'Europe/Rome',
+  active: true,
+  inactive_until: null,
+  inactive_reason: null,
+}
 
 /** One step of an order after it was placed. */
 export type Step = 'PREPARING' | 'OUT_FOR_DELIVERY' | 'DELIVERED' | 'CANCELLED' | 'READY' | 'UNREADY'

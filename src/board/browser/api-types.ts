@@ -37,8 +37,15 @@ export interface Order {
 export interface Restaurant {
   restaurant_id: string
   name: string
+  /** IANA name */
+  time_zone: string
   active: boolean
+  inactive_until: string | null
+  inactive_reason: string | null
 }
+
+/** Data of the event that the restaurant has changed. */
+export type RestaurantChangedData = Omit<Restaurant, 'time_zone'>
 
 /** Data of the first event of the restaurant's stream. */
 export interface Snapshot {
@@ -79,4 +86,6 @@ export interface MenuItem {
   available_qty: number
   low_since: string | null
   active: boolean
+  inactive_until: string | null
+  inactive_reason: string | null
 }

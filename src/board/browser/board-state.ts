@@ -4,6 +4,7 @@ import type {
   OrderStatus,
   PlacedData,
   Restaurant,
+  RestaurantChangedData,
   Snapshot,
   StepData,
 } from './api-types.ts'
@@ -53,7 +54,7 @@ export type BoardInput =
   /** the API has no such order */
   | { kind: 'absent'; order_id: string }
   | { kind: 'acknowledged'; order_id: string }
-  /** a cancelled order that the page before has shown, and that nobody has acknowledged */
+  /** a cancelled order that the page before has shown, and that no person has acknowledged */
   | { kind: 'unacknowledged'; order: Order }
 
 export const emptyState: BoardState = {
@@ -121,7 +122,7 @@ function applySnapshot(draft: Draft, snapshot: Snapshot): void {
   for (const order of snapshot.open_orders) applyOrder(draft, order)
 }
 
-/** @param isSeen of an order that was not on the board, no person here needs to know that it is cancelled */
+/** @param isSeen no person here needs to know that the order is cancelled, if it was not known */
 function applyOrder(draft: Draft, order: Order, isSeen = true): void {
   const known = draft.orders.get(order.order_id)
   const last = order.timeline.at(-1)
@@ -157,7 +158,14 @@ function applyOrder(draft: Draft, order: Order, isSeen = true): void {
 /** Events of unknown types change nothing. */
 function applyEvent(draft: Draft, type: string, data: unknown): void {
   if (type === 'order.placed.v1') applyPlaced(draft, data as PlacedData)
+  else if (type === 'restaurant.changed.v1') applyRestaurant(draft, data as RestaurantChangedData)
   else if (type.startsWith('order.') && hasStep(data)) applyStep(draft, type, data)
+}
+
+function applyRestaurant(draft: Draft, changed: RestaurantChangedData): void {
+  const { name, active, inactive_until, inactive_reason } = changed
+  if (draft.restaurant)
+    draft.restaurant = { ...draft.restaurant, name, active, inactive_until, inactive_reason }
 }
 
 function applyPlaced(draft: Draft, placed: PlacedData): void {

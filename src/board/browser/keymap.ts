@@ -28,10 +28,9 @@ export type Command = (typeof commands)[number]
 export type KeyMap = Readonly<Partial<Record<Command, string>>>
 
 const slots = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const
-const slotKeys = Object.fromEntries(slots.map(slot => [`slot${slot}`, String(slot)])) as Record<
-  `slot${(typeof slots)[number]}`,
-  string
->
+/** A command that moves on the order with this number in its column. */
+type Slot = `slot${(typeof slots)[number]}`
+const slotKeys = Object.fromEntries(slots.map(slot => [`slot${slot}`, String(slot)])) as Record<Slot, string>
 
 const defaults: Record<Command, string> = {
   ...slotKeys,
@@ -51,7 +50,7 @@ const defaults: Record<Command, string> = {
 
 const slotTexts = Object.fromEntries(
   slots.map(slot => [`slot${slot}`, `moves on order ${slot} of the column`]),
-) as Record<`slot${(typeof slots)[number]}`, string>
+) as Record<Slot, string>
 
 export const commandTexts: Record<Command, string> = {
   ...slotTexts,
@@ -71,6 +70,10 @@ export const commandTexts: Record<Command, string> = {
 
 /** Keys of the browser: people without a pointer need them, or they are pressed with others. */
 const RESERVED = /^(Tab|Escape|Shift|Control|Alt|AltGraph|Meta|CapsLock|Dead|Unidentified)$/
+
+export function isSlot(command: Command): command is Slot {
+  return command.startsWith('slot')
+}
 
 /** Returns the key of a command. */
 export function keyOf(map: KeyMap, command: Command): string {

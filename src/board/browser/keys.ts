@@ -2,7 +2,7 @@ import type { Board } from './board.ts'
 import type { BoardOrder } from './board-state.ts'
 import { canMove } from './card.ts'
 import { actionOf, type ColumnName, columnNames } from './columns.ts'
-import { type Command, commandOf } from './keymap.ts'
+import { type Command, commandOf, isSlot } from './keymap.ts'
 import { printTicket } from './print-ticket.ts'
 
 const MODIFIER = /^(Shift|Control|Alt|AltGraph|Meta)$/
@@ -45,6 +45,10 @@ export class Keys {
   /** @returns whether there was something to do */
   #act(command: Command): boolean {
     const board = this.#board
+    if (isSlot(command)) {
+      this.#bump(this.#cards(this.column)[Number(command.slice('slot'.length)) - 1])
+      return true
+    }
     switch (command) {
       case 'previous':
       case 'next':
@@ -77,9 +81,6 @@ export class Keys {
       case 'counts':
       case 'keys':
         board.open({ name: command })
-        return true
-      default:
-        this.#bump(this.#cards(this.column)[Number(command.slice('slot'.length)) - 1])
         return true
     }
   }

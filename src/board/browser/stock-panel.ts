@@ -5,6 +5,7 @@ import { timeOfDay } from '../../pages/browser/clock.ts'
 import { newKey } from '../../pages/browser/new-key.ts'
 import type { MenuItem } from './api-types.ts'
 import type { Board } from './board.ts'
+import { type Duration, returnOf, untilInWords } from './off-until.ts'
 import { levelOf, type StockLevel } from './stock.ts'
 
 const levels: readonly StockLevel[] = ['sold out', 'off the menu', 'low', 'in stock']
@@ -14,7 +15,8 @@ export function stockPanel(board: Board): TemplateResult {
   const { items, asOfMs, problem } = board.stock
   const rank = (item: MenuItem) => levels.indexOf(levelOf(item))
   const sorted = items.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-  return html`<p class="as-of">
+  return html`${board.can('inventory:write') ? restaurantActions(board) : nothing}
+    <p class="as-of">
       ${asOfMs === undefined ? 'The stock is being read …' : `As of ${timeOfDay(asOfMs)}`}
       ${problem === undefined ? nothing : html`<strong>It cannot be read again: ${problem}</strong>`}
     </p>
@@ -34,6 +36,7 @@ function stockItem(board: Board, item: MenuItem): TemplateResult {
     <p>
       <b>${name}</b> <span class="level">${level === 'in stock' ? nothing : html`<strong>${level}</strong>, `}${available_qty} left</span>
     </p>
+    ${item.active ? nothing : html`<p class="until">${off(board, item)}</p>`}
     ${board.can('inventory:write') ? stockActions(board, item) : nothing}
   </li>`
 }
@@ -45,9 +48,7 @@ function stockActions(board: Board, item: MenuItem): TemplateResult {
       active
         ? html`<details>
           <summary>Off the menu<span class="hidden">: ${name}</span></summary>
-          <button @click=${() => void change(board, item, '', { method: 'PATCH', body: { active: false } })}>
-            Take ${name} off the menu now
-          </button>
+          ${offForm(board, `Take ${name} off the menu`, menu_item_id, body => void change(board, item, '', { method: 'PATCH', body }))}
         </details>`
         : html`<button @click=${() => void change(board, item, '', { method: 'PATCH', body: { active: true } })}>
           Back on the menu<span class="hidden">: ${name}</span>
@@ -64,6 +65,63 @@ function stockActions(board: Board, item: MenuItem): TemplateResult {
       <button>Add<span class="hidden"> portions of ${name}</span></button>
     </form>
   </div>`
+}
+
+/** Draws a way to close the restaurant, and to open it again. */
+function restaurantActions(board: Board): TemplateResult | typeof nothing {
+  const { restaurant } = board.state
+  if (!restaurant) return nothing
+  return html`<div class="actions restaurant">
+    ${
+      restaurant.active
+        ? html`<details>
+          <summary>Take no new orders</summary>
+          ${offForm(board, 'Close the restaurant', 'restaurant', body => void changeRestaurant(board, body))}
+        </details>`
+        : html`<button @click=${() => void changeRestaurant(board, { active: true })}>
+          Take orders again
+        </button>`
+    }
+  </div>`
+}
+
+/** Draws the choices of how long something is off, and why. */
+function offForm(board: Board, title: string, id: string, change: (body: object) => void): TemplateResult {
+  const off = (duration: Duration) => (event: Event) => {
+    const form = (event.target as Element).closest('form') as HTMLFormElement
+    const reason = (form.elements.namedItem('reason') as HTMLInputElement).value.trim()
+    change({
+      active: false,
+      inactive_until: returnOf(duration, board.clock.nowMs(), timeZoneOf(board)),
+      inactive_reason: reason === '' ? null : reason,
+    })
+  }
+  return html`<form class="off" @submit=${(event: Event) => event.preventDefault()}>
+    <label for="reason-${id}">Reason</label>
+    <input id="reason-${id}" name="reason" maxlength="200" autocomplete="off" />
+    <button type="button" @click=${off('hour')}>For 1 hour<span class="hidden">: ${title}</span></button>
+    <button type="button" @click=${off('morning')}>
+      Until 6:00 in the morning<span class="hidden">: ${title}</span>
+    </button>
+    <button type="button" @click=${off('for good')}>${title} for good</button>
+  </form>`
+}
+
+function off(board: Board, item: MenuItem): string {
+  return `off ${untilInWords(item, board.clock.nowMs(), timeZoneOf(board))}`
+}
+
+function timeZoneOf(board: Board): string {
+  return board.state.restaurant?.time_zone ?? 'UTC'
+}
+
+async function changeRestaurant(board: Board, body: object): Promise<void> {
+  const { problem } = await board.api.call(`api/v1/restaurants/${board.restaurantId}`, {
+    method: 'PATCH',
+    body,
+    headers: { 'idempotency-key': newKey() },
+  })
+  if (problem !== undefined) board.notify(`The restaurant: ${problem}`)
 }
 
 async function restock(board: Board, item: MenuItem, form: HTMLFormElement): Promise<void> {

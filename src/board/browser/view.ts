@@ -6,6 +6,7 @@ import type { Board } from './board.ts'
 import { card } from './card.ts'
 import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
 import { slotKeyOf } from './keymap.ts'
+import { untilInWords } from './off-until.ts'
 import { panel } from './panels.ts'
 import { levelOf } from './stock.ts'
 import { ticketView } from './ticket.ts'
@@ -192,10 +193,14 @@ function banner(board: Board): TemplateResult | typeof nothing {
   const asOf = asOfMs === undefined ? undefined : timeOfDay(asOfMs)
   switch (connection.state) {
     case 'live':
-      if (!board.state.hasMore) return nothing
-      return html`<p class="banner" role="status">
-        There are more open orders than a board shows. The orders of the list are at /api/v1/orders.
-      </p>`
+      return html`${closedBanner(board)}
+      ${
+        board.state.hasMore
+          ? html`<p class="banner" role="status">
+            There are more open orders than a board shows. The orders of the list are at /api/v1/orders.
+          </p>`
+          : nothing
+      }`
     case 'connecting':
       return nothing
     case 'resting':
@@ -217,6 +222,12 @@ function banner(board: Board): TemplateResult | typeof nothing {
           : `Not connected since ${asOf}; shown as of then. The board tries again by itself. ${connection.problem ?? ''}`,
       )
   }
+}
+
+function closedBanner({ state: { restaurant }, clock }: Board): TemplateResult | typeof nothing {
+  if (!restaurant || restaurant.active) return nothing
+  const until = untilInWords(restaurant, clock.nowMs(), restaurant.time_zone)
+  return html`<p class="banner closed" role="status">The restaurant takes no new orders ${until}</p>`
 }
 
 function alarmBanner(text: string, action: TemplateResult | typeof nothing = nothing): TemplateResult {
