@@ -3,6 +3,7 @@ import { commandLine, wholeNumber } from '../../scripts/support/command-line.ts'
 import { runScript } from '../../scripts/support/run-script.ts'
 import { expectInvariants } from '../support/invariants.ts'
 import { startTestServer, stopTestServer } from '../support/postgres.ts'
+import { processRoles } from '../support/role-logins.ts'
 import { startSystem } from '../support/system.ts'
 import { untilSlowly } from '../support/until.ts'
 import { fuzzApi } from './fuzz-api.ts'
@@ -29,7 +30,7 @@ await runScript(async () => {
     .parse()
     .opts()
   await startTestServer()
-  const system = await startSystem()
+  const system = await startSystem([...processRoles, 'operations'])
   try {
     const { requests: requestCount, seed } = options
     const { statuses, readBackCount, failures } = await fuzzApi({

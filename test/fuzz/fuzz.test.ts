@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { expectInvariants } from '../support/invariants.ts'
+import { processRoles } from '../support/role-logins.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { fuzzApi } from './fuzz-api.ts'
@@ -11,7 +12,7 @@ describe('a short fuzz run from the OpenAPI document', () => {
   let system: TestSystem
 
   before(async () => {
-    system = await startSystem()
+    system = await startSystem([...processRoles, 'operations'])
   })
   after(() => system.stop())
 
@@ -19,7 +20,7 @@ describe('a short fuzz run from the OpenAPI document', () => {
     this.timeout(TIMEOUT_MS)
     const { statuses, readBackCount, failures } = await fuzzApi({
       baseUrl: system.api.baseUrl,
-      requestCount: 1_000,
+      requestCount: 1_300,
       seed: 4,
     })
     expect(failures.slice(0, 5)).to.deep.equal([])

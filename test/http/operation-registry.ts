@@ -31,6 +31,8 @@ export interface RegistryEntry {
   needsPreparing?: true
   /** An action of operators is created for each request. */
   needsAction?: true
+  /** The delivery has to be waiting: a running worker may have finished it. */
+  needsNoWorker?: true
   /** Every field of the body by JSON Pointer, with the values that it rejects. */
   fields?: Record<string, { wrong: WrongValue[]; required?: true }>
 }
@@ -233,7 +235,7 @@ export const registry: Readonly<Record<string, RegistryEntry>> = {
   listOpsWebhooks: {},
   pauseOpsQueue: opsChange,
   resumeOpsQueue: opsChange,
-  retryOpsJob: opsChange,
+  retryOpsJob: { ...opsChange, needsNoWorker: true },
   testOpsWebhook: opsChange,
   pauseOpsWebhook: opsChange,
   resumeOpsWebhook: opsChange,
