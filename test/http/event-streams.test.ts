@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 const roomy: StreamLimits = { maxCount: 10, maxPerCallerCount: 2, heartbeatMs: 60_000, recheckMs: 60_000 }
 const restaurantId = '019a0000-0000-7000-8000-000000000001'
 const ada: Caller = {
-  name: null,
+  name: 'ada',
   id: 'key:ada',
   scopes: new Set(scopes),
   restaurants: new Set([restaurantId]),

@@ -81,7 +81,7 @@ describe('actions of operators on everything that matches', () => {
     const child = startRoleProcess('api', url, config)
     const api = new ApiClient(await urlOf(child))
     const action = { kind: 'dead-letters.redrive', filter: { error: 'LOCK' } }
-    const preview = await api.call('POST', `${actionsPath}/preview`, action)
+    const preview = await api.call('POST', '/api/v1/ops/action-previews', action)
     expect(preview.body).to.include({ count: 2_600 })
 
     // The third transaction waits for a lock while the process is killed.
@@ -219,7 +219,7 @@ describe('actions of operators on everything that matches', () => {
       await quarantine(system.database, order_id)
     }
     const filter = { error: 'UNREADABLE', type: 'order.placed.v1' }
-    const { body: preview } = await system.api.call('POST', `${actionsPath}/preview`, {
+    const { body: preview } = await system.api.call('POST', '/api/v1/ops/action-previews', {
       kind: 'quarantine.release',
       filter,
     })
@@ -289,7 +289,7 @@ describe('actions of operators on everything that matches', () => {
       ['webhooks.redeliver', { webhook_id }, ['/filter/since']],
       ['quarantine.release', { queue: 'order.prepare' }, ['/filter/queue']],
     ] as const)
-      for (const path of [actionsPath, `${actionsPath}/preview`]) {
+      for (const path of [actionsPath, '/api/v1/ops/action-previews']) {
         const body = { kind, filter, ...(path === actionsPath ? operator : {}) }
         const reply = await system.api.call<{ errors: { pointer: string }[] }>('POST', path, body)
         expect(reply.status, kind).to.equal(422)

@@ -48,7 +48,7 @@ export class ChangeDialog {
 
   async #preview(): Promise<void> {
     const { change, filter } = { change: this.#change, filter: this.#filter() }
-    const answer = await this.#call('actions/preview', { kind: change?.action?.kind, filter }, newKey())
+    const answer = await this.#call('action-previews', { kind: change?.action?.kind, filter }, newKey())
     if (this.#change !== change) return
     this.#problem = answer.problem
     this.#matches = answer.problem === undefined ? (answer.body as Matches) : undefined

@@ -40,7 +40,7 @@ const WHAT_MATCHES =
 
 const previewRoute = (options: OpsRoutesOptions) =>
   opsPost(options, {
-    path: `${path}/preview`,
+    path: '/api/v1/ops/action-previews',
     operationId: 'previewOpsAction',
     summary: 'Preview an action on many objects',
     description: `Counts the objects that match, by queue, type, error and state. Changes nothing. ${WHAT_MATCHES}`,
