@@ -33,7 +33,12 @@ describe('slots of ids', () => {
 
   /** Starts another API process on the same database. */
   async function serving(slots: readonly string[]): Promise<ApiClient> {
-    const api = await startApi({ ...testConfig, CELL_SLOTS: new Set(slots) }, system.url, quiet)
+    const config = {
+      ...testConfig,
+      CELL_SLOTS: new Set(slots),
+      OPERATIONS_DATABASE_URL: asRole('operations', system.url),
+    }
+    const api = await startApi(config, system.url, quiet)
     others.push(api)
     return new ApiClient(api.url)
   }
