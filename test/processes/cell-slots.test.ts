@@ -10,6 +10,7 @@ import { createResources, type Ids, operations, prepareIds, requestOf } from '..
 import { ApiClient } from '../support/api-client.ts'
 import { quiet } from '../support/log.ts'
 import { addMenu, place } from '../support/pipeline.ts'
+import { asRole } from '../support/role-logins.ts'
 import { startApi, startRoleProcess } from '../support/start-role.ts'
 import { openTestDatabase, startSystem, type TestSystem, testConfig } from '../support/system.ts'
 
@@ -22,7 +23,7 @@ describe('slots of ids', () => {
   const others: ApiService[] = []
 
   before(async () => {
-    system = await startSystem(['api'])
+    system = await startSystem(['api', 'operations'])
     ids = await createResources(request => send(system.api.baseUrl, request))
     slot = slotOf(ids.restaurant_id)
   })
