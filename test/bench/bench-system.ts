@@ -47,7 +47,8 @@ export class BenchSystem {
   /** reads results; takes no part in the load */
   readonly db: pg.Pool
   readonly #server: EmbeddedPostgres
-  readonly #folder: string
+  /** holds the data folder and the password of the server */
+  readonly folder: string
   readonly #checkout: string
   readonly #env: Record<string, string>
   readonly #children = new Map<Role, ChildProcess>()
@@ -63,7 +64,7 @@ export class BenchSystem {
     { env = {}, checkout = ROOT }: SystemOptions,
   ) {
     this.#server = server
-    this.#folder = folder
+    this.folder = folder
     this.#checkout = checkout
     this.#env = env
     this.url = server.url
@@ -105,6 +106,10 @@ export class BenchSystem {
     const embedded = (await import(pathToFileURL(file).href)) as { startEmbedded: typeof startEmbedded }
     const folder = temporaryFolder('bench')
     return new BenchSystem(await embedded.startEmbedded(folder, settings), folder, options)
+  }
+
+  get dataFolder(): string {
+    return this.#server.dataFolder
   }
 
   get api(): Api {
@@ -169,7 +174,7 @@ export class BenchSystem {
     await this.run([])
     await this.db.end()
     await this.#server.stop()
-    rmSync(this.#folder, { recursive: true, force: true })
+    rmSync(this.folder, { recursive: true, force: true })
     this.#forget()
   }
 
@@ -204,7 +209,7 @@ export class BenchSystem {
   /** Runs a script of the checkout's package.json without npm. */
   #spawn(script: Role | 'migrate', env: Record<string, string>): ChildProcess {
     // `npm start` adopts the server that already runs on its folder.
-    const database = script === 'start' ? { DATA_DIR: this.#folder } : { DATABASE_URL: this.url }
+    const database = script === 'start' ? { DATA_DIR: this.folder } : { DATABASE_URL: this.url }
     const { DATABASE_URL: _, ...inherited } = process.env
     const child = spawn(process.execPath, argumentsOf(this.#checkout, script), {
       cwd: this.#checkout,

@@ -9,20 +9,25 @@ import { untilTrue } from './until.ts'
 const STANDBY = 'standby'
 const STREAMING_TIMEOUT_MS = 30_000
 
+/** What a standby needs of its primary. */
+export type Primary = Pick<PostgresServer, 'url' | 'folder' | 'dataFolder' | 'query'>
+
 /**
  * Starts a hot standby that streams from a running primary.
  * @param settings of the standby, e.g. the `max_connections` of the primary, which it must not be
  *   below
+ * @param linkPort where the standby connects to; by default the port of the primary
  */
 export async function startStandby(
-  primary: PostgresServer,
+  primary: Primary,
   settings: Record<string, string>,
+  linkPort?: number,
 ): Promise<PostgresServer> {
   const folder = temporaryFolder('standby')
   const data = join(folder, 'postgres')
   await takeBaseBackup(primary.url, primary.dataFolder, data)
   const { username, password, port } = new URL(primary.url)
-  const source = `host=127.0.0.1 port=${port} user=${username} password=${password} application_name=${STANDBY}`
+  const source = `host=127.0.0.1 port=${linkPort ?? port} user=${username} password=${password} application_name=${STANDBY}`
   await writeAsServer(data, 'standby.signal', '')
   // Not as an argument of the server, which could not be changed while it runs.
   await writeAsServer(data, 'postgresql.auto.conf', `primary_conninfo = '${source}'\n`)
@@ -34,7 +39,7 @@ export async function startStandby(
 }
 
 /** Returns whether a standby receives the WAL of this server. */
-async function isStreaming(primary: PostgresServer): Promise<boolean> {
+async function isStreaming(primary: Primary): Promise<boolean> {
   const rows = await primary.query(
     `select from pg_stat_replication where application_name = '${STANDBY}' and state = 'streaming'`,
   )
@@ -42,7 +47,7 @@ async function isStreaming(primary: PostgresServer): Promise<boolean> {
 }
 
 /** Makes every commit of the primary wait until its standby has it on disk. */
-export async function makeSynchronous(primary: PostgresServer): Promise<void> {
+export async function makeSynchronous(primary: Primary): Promise<void> {
   await primary.query(`alter system set synchronous_standby_names = '${STANDBY}'`)
   await primary.query('select pg_reload_conf()')
   const isSynchronous = async () =>
