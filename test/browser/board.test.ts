@@ -99,6 +99,7 @@ describeInBrowser('the board in a browser', () => {
     const page = await boards.rig.openBoard()
     await untilIn(page, 'cook', order)
     await press(page, 'cook', order, /^Ready/)
+    await expectAccessible(page, 'a change that can be undone')
     await press(page, 'cook', order, /^Undo/)
     await passUndoTime(page)
     expect(await boards.rig.stepsOf(order)).to.deep.equal(['PLACED', 'PREPARING'])
@@ -237,6 +238,10 @@ describeInBrowser('the board in a browser', () => {
       page.evaluate(() => document.activeElement?.closest<HTMLElement>('[data-order]')?.dataset['order'])
     await page.keyboard.press('ArrowDown')
     expect(await focused()).to.equal(first)
+    const outline = await page.evaluate(
+      () => getComputedStyle(document.activeElement as Element).outlineStyle,
+    )
+    expect(outline, 'a frame around what has the focus').to.equal('solid')
     await page.clock.runFor(DEAF_MS)
     await page.keyboard.press('Enter')
     await page.keyboard.press('ArrowDown')
@@ -262,6 +267,17 @@ describeInBrowser('the board in a browser', () => {
     await page.keyboard.type('1')
     expect(await page.locator('#find').inputValue()).to.equal('1')
     expect((await shown(page))['cook']).to.have.length.of.at.most(4)
+    // The keys can be switched off.
+    await page.locator('#find').fill('')
+    await page.getByRole('button', { name: 'Settings' }).click()
+    await page.getByLabel('Keys of this board').uncheck()
+    await page.keyboard.press('Escape')
+    await page.locator('.card kbd').first().waitFor({ state: 'detached' })
+    await page.clock.runFor(DEAF_MS)
+    await page.keyboard.press('1')
+    await passUndoTime(page)
+    expect(await page.locator('.card.pending').count()).to.equal(0)
+    expect((await boards.rig.stored())['ready']).to.deep.equal([])
   })
 
   it('finds orders by code and keeps search and column in the URL', async () => {
@@ -278,6 +294,42 @@ describeInBrowser('the board in a browser', () => {
       async () => JSON.stringify(await shown(page)) === `{"cook":["${order}"]}`,
     )
     expect(await page.locator('[data-column="cook"] h2').innerText()).to.match(/1 of 3/)
+  })
+
+  it('lets a person choose a restaurant, also after an answer that is not JSON', async () => {
+    const order = await boards.rig.place()
+    const page = await boards.rig.openPage(
+      `http://127.0.0.1:${boards.rig.proxy.port}/board`,
+      {},
+      async opened => {
+        await opened.clock.install()
+        await opened.route('**/session', route =>
+          route.fulfill({ contentType: 'text/html', body: '<h1>Guest Wi-Fi</h1>' }),
+        )
+      },
+    )
+    await untilText(page, '[role="alert"]', /HTTP status 200 and no JSON\..*tries again by itself/)
+    await expectAccessible(page, 'not connected at the start')
+    await page.unroute('**/session')
+    await page.clock.runFor(4_000)
+    await page.getByRole('heading', { name: 'Which restaurant?' }).waitFor()
+    await expectAccessible(page, 'choosing a restaurant')
+    await page.locator(`a[href="?restaurant=${boards.rig.restaurant_id}"]`).click()
+    await untilIn(page, 'cook', order)
+  })
+
+  it('places a demo order, where the database is the embedded one', async () => {
+    const ordinary = await boards.rig.openBoard()
+    expect(await ordinary.getByRole('button', { name: 'Place a demo order' }).count()).to.equal(0)
+    const page = await boards.rig.openBoard({}, async opened => {
+      await opened.route('**/session', async route => {
+        const response = await route.fetch()
+        await route.fulfill({ response, json: { ...(await response.json()), demo: true } })
+      })
+    })
+    await page.getByRole('button', { name: 'Place a demo order' }).click()
+    await untilText(page, '[data-column="cook"] .items', /[12]× Pizza/)
+    await boards.rig.untilShownIsStored(page)
   })
 
   it('explains an unknown restaurant', async () => {

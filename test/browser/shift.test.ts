@@ -22,6 +22,12 @@ import { countAnnounced, recordAnnouncements, recordChanges, recordSounds, sound
 /** More than one part of a snapshot. */
 const MANY = 110
 
+interface HeldGesture {
+  order_id: string
+  key: string
+  madeMs: number
+}
+
 /** The board through a shift: a rush, sleep, outages, an update, clocks that are wrong. */
 describeInBrowser('a shift at the board in a browser', () => {
   const boards = registerBoards()
@@ -120,6 +126,48 @@ describeInBrowser('a shift at the board in a browser', () => {
     })
     await untilText(page, '.chip', /Live/)
     await boards.rig.untilShownIsStored(page)
+  })
+
+  it('holds gestures over a reload, sends each once with its key, asks after ten minutes and drops them after twelve hours', async () => {
+    const orders = await boards.rig.placeMany(3)
+    const [due = '', old = '', tooOld = ''] = orders
+    const page = await boards.rig.openBoard()
+    const sentKeys: string[] = []
+    page.on('request', request => {
+      if (request.method() === 'PUT') sentKeys.push(request.headers()['idempotency-key'] ?? '')
+    })
+    await boards.rig.untilShownIsStored(page)
+    // The page itself can be loaded again.
+    await page.route('**/api/**', route => route.abort())
+    boards.rig.proxy.cut()
+    await untilText(page, '.banner', /Not connected since/)
+    for (const order of orders) await press(page, 'cook', order, /^Ready/)
+    await passUndoTime(page)
+    for (const order of orders)
+      await untilText(page, `[data-order="${order}"] .flag`, /held until the connection is back/)
+    await expectAccessible(page, 'held')
+    const keys = await page.evaluate(
+      ages => {
+        const gestures = JSON.parse(sessionStorage.getItem('gestures') ?? '[]') as HeldGesture[]
+        for (const gesture of gestures) gesture.madeMs -= (ages[gesture.order_id] ?? 0) * 60_000
+        sessionStorage.setItem('gestures', JSON.stringify(gestures))
+        return Object.fromEntries(gestures.map(({ order_id, key }) => [order_id, key]))
+      },
+      { [old]: 11, [tooOld]: 12 * 60 + 1 } as Record<string, number>,
+    )
+    await page.reload()
+    await untilText(page, '.notice', /not sent for 12 hours, and now dropped \(Ready\)/)
+    await untilText(page, '.banner', /Not connected/)
+    await page.unroute('**/api/**')
+    await untilIn(page, 'ready', due)
+    await untilText(page, `[data-order="${old}"] .flag`, /held since \d\d:\d\d\. Is it still right\?/)
+    await expectAccessible(page, 'asking')
+    expect(sentKeys).to.deep.equal([keys[due]])
+    await press(page, 'cook', old, /^Send now/)
+    await untilIn(page, 'ready', old)
+    await boards.rig.untilShownIsStored(page)
+    expect(sentKeys).to.deep.equal([keys[due], keys[old]])
+    expect(await boards.rig.stepsOf(tooOld)).to.deep.equal(['PLACED', 'PREPARING'])
   })
 
   it('keeps a cancelled order on the screen instead of updating itself', async () => {

@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import type { Page } from 'playwright-core'
 import { createApiKey, revokeApiKey } from '../../src/http/auth/api-keys.ts'
 import type { Scope } from '../../src/platform/caller.ts'
+import { spawnScript } from '../scripts/spawn-script.ts'
 import { ApiClient } from '../support/api-client.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { DEAF_MS } from './board-rig.ts'
@@ -138,6 +139,23 @@ describeInBrowser('signing in with a browser', function () {
     await page.locator('[id$="-addRestaurant"] .body-param__text', { hasText: '"name"' }).waitFor()
     await page.getByRole('button', { name: 'Execute' }).dispatchEvent('click')
     await page.locator('.live-responses-table .response-col_status', { hasText: '201' }).waitFor()
+  })
+
+  it('opens the only restaurant of the key of a screen, which moves orders and changes nothing else', async () => {
+    await api.addRestaurant()
+    const args = ['--create', 'pass-2', '--screen', '--restaurant', restaurant_id]
+    const { status, stdout, stderr } = await spawnScript('keys', args, { DATABASE_URL: system.url }).ended
+    expect(status, stderr).to.equal(0)
+    const page = await open('/board')
+    await signIn(page, stdout.trim())
+    await page.waitForURL(`**/board?restaurant=${restaurant_id}`)
+    await page.locator('.card .move').waitFor()
+    await page.getByRole('button', { name: /^Details of order/ }).click()
+    await page.locator('#panel-title').waitFor()
+    expect(await page.getByText('Cancel this order').count()).to.equal(0)
+    await page.getByRole('button', { name: /^Stock/ }).click()
+    await page.locator('[data-item]').waitFor()
+    expect(await page.locator('[data-item]').locator('button, input, summary').count()).to.equal(0)
   })
 })
 

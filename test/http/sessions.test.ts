@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { exportSPKI, generateKeyPair, SignJWT } from 'jose'
 import { createApiKey, revokeApiKey } from '../../src/http/auth/api-keys.ts'
 import { Sessions } from '../../src/http/auth/sessions.ts'
 import type { Scope } from '../../src/platform/caller.ts'
@@ -162,6 +163,33 @@ describe('sessions of the pages', () => {
     const sessions = new Sessions(new Uint8Array(32), system.api.baseUrl)
     const outcome = sessions.begin({ append: () => undefined } as never, 'x'.repeat(3_100))
     expect(await outcome.catch(({ code }: { code: string }) => code)).to.equal('payload-too-large')
+  })
+
+  it('begin with a JWT, too, last as long as it does, and are known to every API process', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
+    const [issuer, audience] = ['https://issuer.example', 'comanda']
+    const JWT_PUBLIC_KEY = await exportSPKI(publicKey)
+    const config = { ...testConfig, AUTH_MODE: 'jwt', JWT_ISSUER: issuer, JWT_AUDIENCE: audience } as const
+    const token = await new SignJWT({ scope: 'inventory:read' })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject('pass-1')
+      .setExpirationTime('5 minutes')
+      .sign(privateKey)
+    const apis = [
+      await startApi({ ...config, JWT_PUBLIC_KEY }, system.url, quiet),
+      await startApi({ ...config, JWT_PUBLIC_KEY }, system.url, quiet),
+    ] as const
+    const headers = { authorization: `Bearer ${token}` }
+    const begun = await send(apis[0].url, { method: 'POST', path: '/session', headers })
+    const [set = ''] = begun.headers['set-cookie'] ?? []
+    expect(Number(/Max-Age=(\d+)$/.exec(set)?.[1])).to.be.within(200, 300)
+    const own = { cookie: set.split(';')[0] ?? '', ...ours }
+    const opened = await send(apis[1].url, { method: 'GET', path: '/session', headers: own })
+    expect(opened.status).to.equal(200)
+    expect(JSON.parse(opened.text)).to.deep.include({ scopes: ['inventory:read'], signed_in: true })
+    for (const api of apis) await api.stop(testConfig.SHUTDOWN_TIMEOUT_MS)
   })
 
   it('end when their key is revoked', async () => {

@@ -93,6 +93,8 @@ describe('npm start', () => {
   it('serves a demo menu from an empty folder, prints its URLs, and leaves no process behind', async () => {
     const running = await start(folder)
     expect(running.child.output()).to.contain('/docs').and.contain('curl -s').and.contain('npm run sql')
+    expect(running.child.output()).to.match(/Comanda is running\.\s+Board +http:\S+\/board\n/)
+    expect((await running.api.call('GET', '/session')).body).to.include({ demo: true })
     const { status } = await running.api.order(demoIds.order)
     expect(status).to.be.oneOf(['PLACED', 'PREPARING'])
     await running.child.untilOutput(/^\d\d:\d\d:\d\d worker {5}\S{4} order\.prepare +PLACED → PREPARING$/m)

@@ -144,7 +144,7 @@ function head(board: Board, all: Column[]): TemplateResult {
       }
       <button aria-expanded=${isOpen('settings')} @click=${toggle('settings')}>Settings</button>
       ${
-        board.session.demo && board.isKnown && board.can('orders:write')
+        board.session.demo && board.stock.items.length > 0 && board.can('orders:write')
           ? html`<button class="demo" @click=${() => void placeDemoOrder(board, restaurantId)}>
             Place a demo order
           </button>`
