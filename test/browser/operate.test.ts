@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import pg from 'pg'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { createApiKey } from '../../src/http/auth/api-keys.ts'
 import { orderCode } from '../../src/platform/order-code.ts'
@@ -7,6 +8,7 @@ import { quiet } from '../support/log.ts'
 import { roles } from '../support/role-logins.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
+import { Receiver } from '../webhooks/receivers.ts'
 import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling, TestPages } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
@@ -29,7 +31,7 @@ describeInBrowser('changes in the console', () => {
   const pages = TestPages.register()
 
   before(async () => {
-    system = await startSystem(roles)
+    system = await startSystem(roles, quiet, { WEBHOOK_ALLOW_PRIVATE: true })
     ;({ restaurant_id } = await system.api.addRestaurant())
     ;({ menu_item_id } = await system.api.addItem(restaurant_id, 1_000))
   })
@@ -42,7 +44,10 @@ describeInBrowser('changes in the console', () => {
   }
 
   const audits = (action: string) =>
-    system.database.query('select actor, reason from ops.audit where action = $1 order by at', [action])
+    system.database.query<Record<string, unknown>>(
+      'select actor, reason from ops.audit where action = $1 order by at',
+      [action],
+    )
 
   /** Fills in the dialog that is open, and sends it. */
   async function send(page: Page, reason: string, button: RegExp): Promise<void> {
@@ -148,6 +153,158 @@ describeInBrowser('changes in the console', () => {
     expect(left).to.deep.equal([{ queue: 'order.prepare', count: 10 }])
     expect(await audits('discard')).to.deep.include({ actor: 'ada', reason: 'a test of the kitchen' })
     await system.database.execute('delete from dead_letters')
+  })
+
+  const addLetters = (count: number) =>
+    system.database.execute(
+      `insert into dead_letters (dead_letter_id, queue, job_id, event_type, error, attempts, first_queued_at, dead_at)
+      select uuidv7(), 'order.reject', uuidv7(), 'order.placed.v1', '{"message":"no \\"menu\\""}', 13, now(), clock_timestamp()
+      from generate_series(1, $1)`,
+      [count],
+    )
+
+  it('discards one dead letter, and all of an error unless another number matches than was shown', async () => {
+    await addLetters(3)
+    const page = await open('?view=dead-letters', PHONE)
+    await page.getByRole('link', { name: /^3 in order.reject/ }).click()
+    await page.getByText('3 match').waitFor()
+    await expectAccessible(page, 'dead letters with buttons')
+    await expectNoSidewaysScrolling(page, 390)
+    await page
+      .getByRole('button', { name: /^Discard the dead letter/ })
+      .first()
+      .click()
+    await send(page, 'one of three', /^Discard 1$/)
+    await page.locator('.marked[data-status="DONE"]', { hasText: '1 of 1: 1 done' }).waitFor()
+
+    await page.goBack()
+    await page.getByText('2 match').waitFor()
+    await page.getByRole('button', { name: /^Discard all/ }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('2 match').waitFor()
+    await addLetters(1)
+    await send(page, 'all of them', /^Discard all 2$/)
+    await dialog.getByRole('alert').waitFor()
+    await dialog.getByText('3 match', { exact: true }).waitFor()
+    expect(await system.database.query(`select from dead_letters where fate = 'OPEN'`)).to.have.length(3)
+    await send(page, 'all of them', /^Discard all 3$/)
+    await page.locator('.marked[data-status="DONE"]', { hasText: '3 of 3: 3 done' }).waitFor()
+    await system.database.execute('delete from dead_letters')
+  })
+
+  it('cancels an action, and says how far it came', async () => {
+    await addLetters(1_600)
+    const page = await open('?view=dead-letters', PHONE)
+    // The second transaction of the action waits for this lock.
+    const gate = new pg.Client({ connectionString: system.url })
+    await gate.connect()
+    await gate.query('begin')
+    await gate.query(
+      `select from dead_letters
+      where dead_letter_id = (select dead_letter_id from dead_letters order by dead_at offset 600 limit 1)
+      for update`,
+    )
+    await page.getByRole('button', { name: /^Discard all/ }).click()
+    await page.getByRole('dialog').getByText('1600 match').waitFor()
+    await send(page, 'too many', /^Discard all 1600$/)
+    await page.locator('[data-status="RUNNING"]', { hasText: '500 of 1600' }).waitFor()
+    await expectAccessible(page, 'an action in progress')
+    await expectNoSidewaysScrolling(page, 390)
+    await page.getByRole('button', { name: /^Cancel the action/ }).click()
+    await send(page, 'a mistake', /^Cancel$/)
+    await gate.end()
+    const said = page.getByRole('dialog').getByRole('status')
+    await said.waitFor()
+    const [action] = await system.database.query<{ result: string; handled: number }>(
+      'select result, done_count as handled from ops_actions order by action_id desc limit 1',
+    )
+    expect(await said.innerText()).to.equal(`${action?.result}.`)
+    const decided = await system.database.query(`select from dead_letters where fate = 'DISCARDED'`)
+    expect(decided).to.have.length(action?.handled ?? 0)
+    await system.database.execute('delete from dead_letters')
+  })
+
+  it('releases one quarantined event, and retries all jobs of a queue that match', async () => {
+    const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
+    await system.api.untilStatus(order_id, 'PREPARING')
+    await system.database.execute(
+      `update outbox_events set dispatched_at = null, quarantined_at = now(), error = 'no route'
+      where order_id = $1 and type = 'order.status.preparing.v1'`,
+      [order_id],
+    )
+    const page = await open('?view=quarantine', PHONE)
+    await page.getByRole('button', { name: /^Release the event/ }).waitFor()
+    await expectAccessible(page, 'quarantine with buttons')
+    await expectNoSidewaysScrolling(page, 390)
+    await page.getByRole('button', { name: /^Release the event/ }).click()
+    await send(page, 'there is a route now', /^Release 1$/)
+    await page.locator('.marked[data-status="DONE"]', { hasText: '1 of 1: 1 done' }).waitFor()
+
+    await system.database.execute(
+      `insert into pgboss.job (name, data, state, retry_limit, retry_count, start_after, output, policy)
+      select 'order.reject', '{}', 'retry', 12, 3, now() + interval '1 hour', '{"message":"a lock"}', 'standard'
+      from generate_series(1, 2)`,
+    )
+    await page.goto(`${system.api.baseUrl}/console?view=jobs&queue=order.reject&state=retry`)
+    await page
+      .getByRole('button', { name: /^Retry the job/ })
+      .first()
+      .waitFor()
+    await expectAccessible(page, 'jobs with buttons')
+    await expectNoSidewaysScrolling(page, 390)
+    await page.getByRole('button', { name: /^Retry all/ }).click()
+    await send(page, 'the lock is gone', /^Retry all 2$/)
+    await page.locator('.marked[data-status="DONE"]', { hasText: '2 of 2: 2 done' }).waitFor()
+    await system.database.execute(`delete from pgboss.job where name = 'order.reject'`)
+  })
+
+  it('tests a webhook, and sends it one delivery and everything since a time again', async () => {
+    const receiver = await Receiver.start()
+    try {
+      await system.api.call('POST', '/api/v1/webhooks', { url: receiver.url })
+      const arrived = (count: number) =>
+        until(`${count} deliveries have arrived`, () => receiver.received.length === count)
+      const page = await open('?view=webhooks', PHONE)
+      await page.getByRole('button', { name: /^Send a test event/ }).click()
+      await send(page, 'is it there?', /^Send a test event to$/)
+      await page.getByRole('dialog').getByText('Done: send a test event').waitFor()
+      await arrived(1)
+      await page.keyboard.press('Escape')
+
+      const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
+      await system.api.untilStatus(order_id, 'PREPARING')
+      await arrived(4)
+      await page
+        .getByRole('button', { name: /^Send again the delivery/ })
+        .nth(2)
+        .waitFor()
+      await expectAccessible(page, 'webhooks with buttons')
+      await expectNoSidewaysScrolling(page, 390)
+      await page
+        .getByRole('button', { name: /^Send again the delivery/ })
+        .first()
+        .click()
+      await send(page, 'they lost it', /^Send again$/)
+      await page.getByRole('dialog').getByText('Done: send again').waitFor()
+      await arrived(5)
+      await page.keyboard.press('Escape')
+
+      await page.getByRole('button', { name: /^Send again everything/ }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByLabel('Since').fill('2026-01-01T00:00:00Z')
+      await dialog.getByRole('button', { name: 'Preview' }).click()
+      await dialog.getByText('3 match').waitFor()
+      await send(page, 'they lost everything', /^Send again everything since 3$/)
+      await page.locator('.marked[data-status="DONE"]', { hasText: '3 of 3: 3 done' }).waitFor()
+      await arrived(8)
+      expect((await audits('test webhook')).length).to.equal(1)
+      expect((await audits('redeliver')).map(row => row['reason'])).to.deep.equal([
+        'they lost it',
+        'they lost everything',
+      ])
+    } finally {
+      await receiver.stop()
+    }
   })
 })
 

@@ -64,6 +64,7 @@ const actionFields: NonNullable<RegistryEntry['fields']> = {
     required: true,
     wrong: ['null', '1', '"x"', '[]'].map(json => ({ name: json, json, detail: 'must be an object' })),
   },
+  '/filter/id': { wrong: butNull(wrongIds()) },
   '/filter/queue': { wrong: butNull(wrongTexts(200)) },
   '/filter/type': { wrong: butNull(wrongTexts(200)) },
   '/filter/error': { wrong: butNull(wrongTexts(200)) },

@@ -246,18 +246,62 @@ describe('actions of operators on everything that matches', () => {
     )
     await boss.stop({ graceful: false })
     const [waiting, failed, plain] = ids
-    await system.database.execute(`update pgboss.job set state = 'retry' where id = $1`, [waiting])
+    await system.database.execute(
+      `update pgboss.job set state = 'retry', output = '{"message":"no \\"menu\\""}' where id = $1`,
+      [waiting],
+    )
     await system.database.execute(
       `update pgboss.job set state = 'failed', start_after = now() where id = any($1)`,
       [[failed, plain]],
     )
     await addDeadLetters(system.database, 1, { job: failed ?? '' })
+    const { body: preview } = await system.api.call('POST', '/api/v1/ops/action-previews', {
+      kind: 'jobs.retry',
+      filter: { queue: 'inventory.deduct', error: 'NO "MENU"' },
+    })
+    expect(preview).to.include({ count: 1 })
     const action = await start('jobs.retry', { queue: 'inventory.deduct' })
     expect(await ended(action)).to.include({ result: '3 of 3 jobs retried' })
     expect(
       await count(`pgboss.job where name = 'inventory.deduct' and start_after <= now() and state < 'active'`),
     ).to.equal(3)
     expect(await count(`dead_letters where fate = 'REDRIVEN'`)).to.equal(1)
+  })
+
+  it('change only the object that their filter names by its id', async () => {
+    const [letter = '', other = ''] = await addDeadLetters(system.database, 2, { error: 'no "menu"' })
+    const filter = { id: letter, error: 'NO "MENU"' }
+    expect(await ended(await start('dead-letters.discard', filter))).to.include({
+      result: '1 of 1 dead letter discarded',
+    })
+    const open = await system.database.query(`select dead_letter_id from dead_letters where fate = 'OPEN'`)
+    expect(open).to.deep.equal([{ dead_letter_id: other }])
+    const { restaurant_id } = await system.api.addRestaurant()
+    const { menu_item_id } = await system.api.addItem(restaurant_id, 10)
+    for (let count = 0; count < 2; count++) {
+      const { order_id } = await system.api.place(restaurant_id, [menu_item_id, 1])
+      await quarantine(system.database, order_id)
+    }
+    const [event] = await system.database.query<{ event_id: string }>(
+      'select event_id from outbox_events where quarantined_at is not null limit 1',
+    )
+    expect(await ended(await start('quarantine.release', { id: event?.event_id }))).to.include({
+      done_count: 1,
+    })
+    expect(await count('outbox_events where quarantined_at is not null')).to.equal(1)
+  })
+
+  it('redrive a dead letter by its job, also when pg-boss has deleted the job', async () => {
+    const [letter = ''] = await addDeadLetters(system.database, 1, {})
+    const [row] = await system.database.query<{ job_id: string }>('select job_id from dead_letters')
+    const path = `/api/v1/ops/jobs/${row?.job_id}/retry`
+    const reply = await system.api.call('POST', path, operator)
+    expect(reply.body).to.include({ queue: 'inventory.deduct', job_id: row?.job_id })
+    expect(
+      await system.database.query('select dead_letter_id, fate, redriven_job_id from dead_letters'),
+    ).to.deep.equal([
+      { dead_letter_id: letter, fate: 'REDRIVEN', redriven_job_id: reply.body['redriven_job_id'] },
+    ])
   })
 
   it('send all deliveries of a webhook since a time again', async () => {

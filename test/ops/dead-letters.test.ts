@@ -168,6 +168,10 @@ describe('dead letters', () => {
     expect(await found({ until: new Date('2026-06-01T00:00:00Z') })).to.deep.equal([earlier])
     expect(await found({ since: new Date('2026-06-01T00:00:00Z') })).to.deep.equal([timeout])
     expect(await found({ error: 'timeout', until: new Date('2026-06-01T00:00:00Z') })).to.deep.equal([])
+    const message = 'relation "menu" is gone\non line 1'
+    const quoted = await insertLetter({ event_id: newId(), error: { message } })
+    for (const error of [message, 'RELATION "MENU"'])
+      expect(await found({ error }), error).to.deep.equal([quoted])
   })
 
   it('stay on record after a decision, with an audit of operator, action and reason', async () => {

@@ -98,11 +98,15 @@ describe('secrets', () => {
   it('are in no log line, job, event, problem document or process argument', async function () {
     this.timeout(120_000)
     const apis: [secret: string, api: ApiClient][] = [
-      ['an API key', await startApi({ AUTH_MODE: 'api-key' })],
+      [
+        'an API key',
+        await startApi({ AUTH_MODE: 'api-key', OPERATIONS_DATABASE_URL_FILE: urlFile('operations') }),
+      ],
       [
         'a token',
         await startApi({
           AUTH_MODE: 'jwt',
+          OPERATIONS_DATABASE_URL_FILE: urlFile('operations'),
           JWT_ISSUER: issuer,
           JWT_AUDIENCE: audience,
           JWT_PUBLIC_KEY_FILE: join(folder, 'public-key'),
@@ -112,9 +116,21 @@ describe('secrets', () => {
     await start('dispatcher')
     await start('worker')
     for (const [secret, api] of apis) await useEverywhere(api, planted[secret] ?? '')
-    const away = startChild(['src/main.ts', 'api'], { ...env, ...unreachable(), DATABASE_WAIT_MS: '0' })
+    const away = startChild(['src/main.ts', 'api'], {
+      ...env,
+      DATABASE_URL_FILE: unreachable('api'),
+      DATABASE_WAIT_MS: '0',
+    })
     children.push(away)
     expect(await away.ended).to.equal(1)
+    const unchangeable = startChild(['src/main.ts', 'api'], {
+      ...env,
+      DATABASE_URL_FILE: urlFile('api'),
+      OPERATIONS_DATABASE_URL_FILE: unreachable('operations'),
+      DATABASE_WAIT_MS: '0',
+    })
+    children.push(unchangeable)
+    expect(await unchangeable.ended).to.equal(1)
     await breakConnections()
     const warning = () => children.filter(child => child.output().includes('could not export traces'))
     await until('the processes have logged export errors', () => warning().length >= 4)
@@ -163,6 +179,11 @@ describe('secrets', () => {
       return rows.length > 0
     })
 
+    const pause = '/api/v1/ops/queues/order.reject/pause'
+    const change = { reason: 'the till is counted' }
+    const paused = await call('POST', pause, change, { 'idempotency-key': `${key}.pause` })
+    expect(paused.status).to.equal(200)
+
     expect((await call('POST', '/api/v1/orders', order)).status, 'the key of another request').to.equal(422)
     await call('POST', '/api/v1/orders', order, { 'idempotency-key': `${key} ü` })
     await call('POST', '/api/v1/orders', { restaurant_id: key })
@@ -179,6 +200,7 @@ describe('secrets', () => {
     for (const [path, body] of [
       ['/api/v1/orders', order],
       ['/api/v1/inventory/add/restaurant', { name: 'R' }],
+      [pause, change],
     ] as const)
       expect((await call('POST', path, body, broken)).status).to.equal(500)
     await opened.database.execute('alter table idempotency_keys drop constraint nothing_is_remembered')
@@ -186,13 +208,13 @@ describe('secrets', () => {
 
   const bearerOf = (token: string) => ({ authorization: `Bearer ${token}` })
 
-  /** Returns the login of the API at an address without a database. */
-  function unreachable(): Record<string, string> {
-    const file = join(folder, 'unreachable')
-    const url = new URL(readFileSync(urlFile('api'), 'utf8'))
+  /** Returns a file with a login at an address without a database. */
+  function unreachable(role: Role): string {
+    const file = join(folder, `unreachable-${role}`)
+    const url = new URL(readFileSync(urlFile(role), 'utf8'))
     url.host = '127.0.0.1:1'
     writeFileSync(file, url.href)
-    return { DATABASE_URL_FILE: file }
+    return file
   }
 
   async function breakConnections(): Promise<void> {

@@ -161,7 +161,7 @@ export class ChangeDialog {
         <button ?disabled=${this.#isBusy || (action !== undefined && !isPreview && !matches?.count)}>
           ${isPreview ? 'Preview' : `${title}${count}`}
         </button>
-        <button type="button" @click=${() => this.#dialog.close()}>Cancel</button>
+        <button type="button" @click=${() => this.#dialog.close()}>Back</button>
       </p>
     </form>`
   }
@@ -185,7 +185,9 @@ export class ChangeDialog {
 
 /** Returns the result of a change in a sentence. */
 function resultOf({ title, about }: Change, { body }: Answer): string {
-  const reply = body as { changed?: boolean; redriven_job_id?: string | null }
+  const reply = body as { changed?: boolean; redriven_job_id?: string | null; result?: string }
+  // An action that was cancelled, or had ended before.
+  if (reply.result) return `${reply.result}.`
   if (reply.changed === false) return 'It was so before: nothing was changed.'
   if (reply.redriven_job_id) return `Redriven as the job ${reply.redriven_job_id}.`
   return `Done: ${title.toLowerCase()} ${about}.`

@@ -7,7 +7,7 @@ export interface Change {
   title: string
   /** what it is done to */
   about: string
-  /** below `api/v1/ops`; undefined: only the command can do it */
+  /** below `api/v1/ops` */
   path?: string
   /** changes everything that matches */
   action?: { kind: string; filter: Readonly<Record<string, string | undefined>> }
@@ -23,9 +23,9 @@ const CHANGE_ASKED = 'change-asked'
 
 /** A button that opens the dialog of a change; without the right, the shell command to copy. */
 export function changeControl(change: Change): TemplateResult {
-  const { title, about, path, action, command } = change
+  const { title, about, command } = change
   const name = html`${title}<span class="hidden"> ${about}</span>`
-  if (rights.canChange && (path !== undefined || action !== undefined))
+  if (rights.canChange)
     return html`<button
       type="button"
       aria-haspopup="dialog"
@@ -36,7 +36,7 @@ export function changeControl(change: Change): TemplateResult {
   return html`<details>
     <summary>${name}</summary>
     ${toCopy('In a shell', command)}
-    ${rights.canChange || rights.because === '' ? '' : html`<p class="note">Not on this page: ${rights.because}.</p>`}
+    ${rights.because === '' ? '' : html`<p class="note">Not on this page: ${rights.because}.</p>`}
   </details>`
 }
 

@@ -16,6 +16,6 @@ export function opsCommand(
 
 /** Returns a call of the API that changes something, for which a person fills in why. */
 export function opsCurl(path: string, body: object = {}): string {
-  const json = JSON.stringify({ ...body, reason: '…' })
-  return `curl -X POST "$API/ops/${path}" -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '${json}'`
+  const json = quoted(JSON.stringify({ ...body, reason: '…' }))
+  return `curl -X POST "$API/ops/${path}" -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d ${json}`
 }

@@ -34,7 +34,7 @@ export function jobsView({ filters }: Place, jobs: readonly Job[], nowMs: number
             title: 'Retry all',
             about: 'jobs that match',
             action: { kind: 'jobs.retry', filter: filters },
-            command: 'npm run ops -- retry $JOB --reason "…"',
+            command: opsCurl('actions', { kind: 'jobs.retry', filter: filters }),
           })
         : nothing
     }
@@ -151,6 +151,7 @@ export function deadLettersView(
                 ${changeControl({
                   title: 'Discard',
                   about: `the dead letter ${letter.dead_letter_id}`,
+                  action: { kind: 'dead-letters.discard', filter: { id: letter.dead_letter_id } },
                   command: opsCommand(['redrive', '--discard'], { id: letter.dead_letter_id }),
                 })}
               </p>`
@@ -186,7 +187,10 @@ export function quarantineView(
             title: 'Release all',
             about: 'events that match',
             action: { kind: 'quarantine.release', filter: filters },
-            command: opsCommand(['quarantine', 'release', '--all']),
+            command:
+              Object.keys(filters).length === 0
+                ? opsCommand(['quarantine', 'release', '--all'])
+                : opsCurl('actions', { kind: 'quarantine.release', filter: filters }),
           })
     }
     <ul class="rows">
@@ -198,6 +202,7 @@ export function quarantineView(
           ${changeControl({
             title: 'Release',
             about: `the event ${event_id}`,
+            action: { kind: 'quarantine.release', filter: { id: event_id } },
             command: opsCommand(['quarantine', 'release'], { id: event_id }),
           })}
         </li>`,

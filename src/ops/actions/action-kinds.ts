@@ -8,6 +8,8 @@ import { retryJobs } from './retry-jobs.ts'
 
 /** Selects the objects of an action by all of the given fields. */
 export interface ActionFilter {
+  /** one dead letter or event */
+  id?: string | undefined
   queue?: string | undefined
   /** type of the event */
   type?: string | undefined
@@ -58,11 +60,12 @@ interface Context {
 }
 
 const deadLetters = {
-  fields: ['queue', 'type', 'error', 'since', 'until'],
+  fields: ['id', 'queue', 'type', 'error', 'since', 'until'],
   required: [],
   noun: 'dead letter',
-  match: ({ queue, type, error, since, until }: ActionFilter) => {
-    const given = Object.entries({ queue, type, error, since, until }).filter(
+  match: ({ id, queue, type, error, since, until }: ActionFilter) => {
+    const letters = id && [id]
+    const given = Object.entries({ letters, queue, type, error, since, until }).filter(
       ([, value]) => value !== undefined,
     )
     const { condition, values } = conditionOf(Object.fromEntries(given))
@@ -95,20 +98,21 @@ const actionKinds = {
       workedOf(await discardDeadLetters(tx, { letters }, letters.length, operator)),
   },
   'quarantine.release': {
-    fields: ['type', 'error', 'since', 'until'],
+    fields: ['id', 'type', 'error', 'since', 'until'],
     required: [],
     noun: 'event',
     done: 'released',
-    match: ({ type, error, since, until }) => ({
+    match: ({ id, type, error, since, until }) => ({
       columns: 'event_id as target_id, null::text as queue, type as event_type, error, null::text as state',
       from: `outbox_events
         where quarantined_at is not null
           and ($1::text is null or type = $1)
           and ($2::text is null or position(lower($2) in lower(error)) > 0)
           and ($3::timestamptz is null or quarantined_at >= $3)
-          and ($4::timestamptz is null or quarantined_at < $4)`,
+          and ($4::timestamptz is null or quarantined_at < $4)
+          and ($5::uuid is null or event_id = $5)`,
       order: 'quarantined_at, event_id',
-      values: [type ?? null, error ?? null, since ?? null, until ?? null],
+      values: [type ?? null, error ?? null, since ?? null, until ?? null, id ?? null],
     }),
     work: async ({ tx, operator }, ids) => {
       const events = await releaseEvents(tx, [...ids], ids.length, operator)
@@ -130,7 +134,11 @@ const actionKinds = {
           and ($2::text is null or state::text = $2)
           and not blocked
           and ($3::text is null or data ->> 'type' = $3)
-          and ($4::text is null or position(lower($4) in lower(output::text)) > 0)
+          and (
+            $4::text is null
+            or position(lower($4) in lower(output::text)) > 0
+            or position(lower($4) in lower(coalesce(output ->> 'message', output #>> '{value,message}'))) > 0
+          )
           and ($5::timestamptz is null or start_after >= $5)
           and ($6::timestamptz is null or start_after < $6)`,
       order: 'start_after, id',

@@ -178,7 +178,11 @@ export function conditionOf(
     ['(dead_letter_id = any(?) or job_id = any(?) or event_id = any(?) or order_id = any(?))', ids],
     ['queue = ?', queue],
     ['event_type = ?', type],
-    ['position(lower(?) in lower(error::text)) > 0', error],
+    // In JSON, quotes and line breaks of the message are escaped.
+    [
+      `(position(lower(?) in lower(error::text)) > 0 or position(lower(?) in lower(error ->> 'message')) > 0)`,
+      error,
+    ],
     ['dead_at >= ?', since],
     ['dead_at < ?', until],
   ]

@@ -7,6 +7,7 @@ import { audit, type Operator } from './audit.ts'
 import { redriveDeadLetters } from './dead-letters.ts'
 
 interface FoundLetter {
+  queue: string
   dead_letter_id: string
   event_id: string | null
   fate: 'OPEN' | 'REDRIVEN' | 'DISCARDED'
@@ -52,7 +53,7 @@ export async function retryJob(tx: Tx, boss: PgBoss, jobId: string, operator: Op
 
 async function retryDelivery(tx: Tx, boss: PgBoss, deliveryId: string, operator: Operator): Promise<Retried> {
   const [delivery] = await tx.query<{ state: DeliveryState }>(deliverySql, [deliveryId])
-  if (!delivery) throw new NotFound('job', deliveryId)
+  if (!delivery) return await retryDeletedJob(tx, boss, deliveryId, operator)
   const { state } = delivery
   const job = { queue: DELIVERIES, job_id: deliveryId }
   const [letter] = state === 'DEAD' ? await tx.query<FoundLetter>(letterSql, [DELIVERIES, deliveryId]) : []
@@ -63,6 +64,13 @@ async function retryDelivery(tx: Tx, boss: PgBoss, deliveryId: string, operator:
   return { ...job, redriven_job_id: null }
 }
 
+/** pg-boss deletes a finished job long before its dead letter is too old to be redriven. */
+async function retryDeletedJob(tx: Tx, boss: PgBoss, jobId: string, operator: Operator): Promise<Retried> {
+  const [letter] = await tx.query<FoundLetter>(letterSql, [null, jobId])
+  if (!letter) throw new NotFound('job', jobId)
+  return await redriveLetter(tx, boss, letter, { queue: letter.queue, job_id: jobId }, operator)
+}
+
 async function redriveLetter(
   tx: Tx,
   boss: PgBoss,
@@ -71,9 +79,8 @@ async function redriveLetter(
   operator: Operator,
 ): Promise<Retried> {
   if (fate !== 'OPEN') throw new ChangeRefused(`the dead letter of the job was ${fate.toLowerCase()} already`)
-  const { done } = await redriveDeadLetters(tx, boss, { ids: [dead_letter_id] }, 1, operator)
-  if (done.length === 0)
-    throw new ChangeRefused('the event of the job is too old to be redriven, or has an unfinished job')
+  const { done, refused } = await redriveDeadLetters(tx, boss, { ids: [dead_letter_id] }, 1, operator)
+  if (done.length === 0) throw new ChangeRefused(refused[0]?.why ?? 'the dead letter was decided meanwhile')
   const [letter] = await tx.query<FoundLetter>(letterSql, [job.queue, job.job_id])
   return { ...job, redriven_job_id: letter?.redriven_job_id ?? null }
 }
@@ -94,9 +101,9 @@ const deliverySql = `
 `
 
 const letterSql = `
-  select dead_letter_id, event_id, fate, redriven_job_id
+  select dead_letter_id, queue, event_id, fate, redriven_job_id
   from dead_letters
-  where queue = $1
+  where queue = coalesce($1::text, queue)
     and job_id = $2
   order by dead_at desc
   limit 1

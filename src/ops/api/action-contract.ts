@@ -10,6 +10,7 @@ import { id as idField, integer, json, orNull, rowsOf, text as textField, time }
 
 /** Request and response schemas of actions on many objects. */
 
+const DEAD_LETTER = '019a0000-0000-7000-8000-00000000d001'
 const AT = '2026-11-22T18:30:00.000Z'
 
 const kind = z
@@ -21,6 +22,7 @@ const part = (description: string, example: string) => optional(text(200, { desc
 const filter = z
   .strictObject(
     {
+      id: optional(id('dead letter or quarantined event, to select only this one', DEAD_LETTER)),
       queue: part('Name of the queue: of dead letters, and required for jobs', 'inventory.deduct'),
       type: part('Type of the event', 'order.placed.v1'),
       error: part('Text that the error contains, in any case: not of deliveries', 'timeout'),
@@ -46,6 +48,7 @@ const filter = z
 
 /** Every field, of the kind to which most apply. */
 const JOBS_EXAMPLE = {
+  id: null,
   queue: 'inventory.deduct',
   type: 'order.placed.v1',
   error: 'timeout',
