@@ -18,13 +18,15 @@ type Row = Record<string, unknown>
 
 const ops = '/api/v1/ops'
 const change = { reason: 'the lock is gone', actor: 'ada' }
-const changes = operations.filter(({ scope }) => scope === 'ops:write')
+/** Every operation that needs the scope `ops:write`. */
+const changes = operations.filter(({ method, path }) => method === 'POST' && path.startsWith('/api/v1/ops/'))
 const nothing = {
   restaurant_id: uuidv7(),
   menu_item_id: uuidv7(),
   order_id: uuidv7(),
   webhook_id: uuidv7(),
   delivery_id: uuidv7(),
+  action_id: uuidv7(),
 }
 
 /** Returns the latest record of the audit. */
@@ -36,6 +38,9 @@ async function lastAudit({ database }: TestSystem): Promise<Row | undefined> {
 }
 
 describe('changes by operators over HTTP', () => {
+  it('are all among those that these tests try', () => {
+    expect(changes).to.have.length(10)
+  })
   let system: TestSystem
   let receiver: Receiver
   let webhook: string
@@ -232,7 +237,8 @@ describe('changes by operators of an API that other machines reach', () => {
         const reply = await send(url.href, {
           method: 'POST',
           path: `${ops}/queues/order.prepare/pause`,
-          headers: { 'content-type': 'application/json' },
+          // A client may send any host.
+          headers: { 'content-type': 'application/json', host: 'localhost' },
           body: JSON.stringify(change),
         })
         expectProblem(reply, { code: 'forbidden' })
