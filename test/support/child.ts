@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { collectDeniedStatements } from './denied-statements.ts'
-import { until } from './until.ts'
+import { untilSlowly } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -63,7 +63,7 @@ export function startChild(
     signal: signal => child.kill(signal),
     ended,
     untilOutput: async pattern =>
-      await until(`it has printed ${pattern}; it printed ${output}${errors}`, () => {
+      await untilSlowly(`it has printed ${pattern}; it printed ${output}${errors}`, () => {
         if (child.exitCode !== null && !pattern.test(output))
           throw new Error(`ended without ${pattern}: ${output}${errors}`)
         return pattern.exec(output)
