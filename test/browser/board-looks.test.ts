@@ -3,7 +3,7 @@ import { cardOf, press, registerBoards, untilIn, untilText } from './board-rig.t
 import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling } from './browser.ts'
 import { recordChanges, recordSounds, soundsOf } from './page-records.ts'
 
-describeInBrowser('what people see and hear of the board in a browser', () => {
+describeInBrowser('the looks and sounds of the board in a browser', () => {
   const boards = registerBoards()
 
   it('has no violation of accessibility rules and no sideways scrolling, from phone to wall, light and dark', async () => {

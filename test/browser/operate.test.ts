@@ -58,7 +58,7 @@ describeInBrowser('changes in the console', () => {
   }
 
   /** Places an order whose deduction fails until the returned function removes the cause. */
-  async function poison(): Promise<{ order: string; mend: () => Promise<void> }> {
+  async function poison(): Promise<{ order: string; repair: () => Promise<void> }> {
     await system.database.execute(
       `create function burn() returns trigger language plpgsql as $$ begin raise 'the kitchen burns'; end $$;
       create trigger fire before insert on stock_movements execute function burn();
@@ -70,19 +70,19 @@ describeInBrowser('changes in the console', () => {
       const rows = await system.database.query('select from ops.dead_letters where order_id = $1', [order])
       return rows.length === 1
     })
-    const mend = () => system.database.execute('drop function burn() cascade; drop function once() cascade')
-    return { order, mend: async () => void (await mend()) }
+    const repair = () => system.database.execute('drop function burn() cascade; drop function once() cascade')
+    return { order, repair: async () => void (await repair()) }
   }
 
   it('redrives the dead letter of a poisoned event, found by the code of its order, once and with its reason', async () => {
-    const { order, mend } = await poison()
+    const { order, repair } = await poison()
     const page = await open()
     await page.getByRole('link', { name: '1 dead letter is open', exact: true }).waitFor()
     await page.getByRole('searchbox').fill(orderCode(order))
     await page.keyboard.press('Enter')
     await page.getByRole('link', { name: new RegExp(`^ORDER ${orderCode(order)}`) }).click()
     await page.locator('.story', { hasText: 'the kitchen burns' }).waitFor()
-    await mend()
+    await repair()
 
     await page.getByRole('button', { name: /^Redrive/ }).click()
     const dialog = page.getByRole('dialog', { name: /^Redrive the dead letter/ })
