@@ -98,8 +98,11 @@ describeInBrowser('the looks and sounds of the board in a browser', () => {
       })
     })
     await page.getByRole('button', { name: 'Sound is off: turn on' }).waitFor()
-    await page.locator('h1').click()
-    await page.getByRole('button', { name: 'Sound on' }).waitFor()
+    // A browser under load may miss the first touch.
+    await until('a touch has unlocked the sound', async () => {
+      await page.locator('h1').click()
+      return await page.getByRole('button', { name: 'Sound on' }).isVisible()
+    })
     const wakeLocks = () => page.evaluate(() => document.documentElement.dataset['wakeLocks'])
     expect(await wakeLocks()).to.equal('screen ')
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))

@@ -22,9 +22,7 @@ describe('the views ops.check_*', () => {
   let delivered: string
   let cancelled: string
 
-  before(async function () {
-    // The hook starts processes and waits for them, as a slow test does.
-    this.timeout(60_000)
+  before(async () => {
     const test = await openTestDatabase()
     database = test.database
     close = test.close
