@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { until } from '../support/until.ts'
 import { cardOf, press, registerBoards, untilIn, untilText } from './board-rig.ts'
 import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling } from './browser.ts'
 import { recordChanges, recordSounds, soundsOf } from './page-records.ts'
