@@ -70,7 +70,12 @@ export class BenchSystem {
     this.url = server.url
     // Without statistics the polls would scan whole partitions, and slow what is measured.
     const options = '-c enable_seqscan=off'
-    this.db = new pg.Pool({ connectionString: server.url, max: 2, application_name: 'comanda bench', options })
+    this.db = new pg.Pool({
+      connectionString: server.url,
+      max: 2,
+      application_name: 'comanda bench',
+      options,
+    })
     this.db.on('error', () => undefined)
     this.#forget = cleanUpOnSignal(() => this.destroy())
   }
