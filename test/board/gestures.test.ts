@@ -24,9 +24,10 @@ class Rig {
   gestures = this.reload()
 
   /** What a reload of the page does: only the storage stays. */
-  reload(): Gestures {
+  reload(restaurantId = 'r'): Gestures {
     let keys = 0
     this.gestures = new Gestures({
+      restaurantId,
       send: async (gesture, keepalive) => {
         this.sent.push({ gesture, keepalive })
         return this.answers.shift() ?? answer(200)
@@ -166,6 +167,38 @@ describe('gestures on the board', () => {
     rig.gestures.confirm('a')
     await rig.pass(1_000)
     expect(rig.sent).to.have.lengthOf(1)
+  })
+
+  it('of another restaurant are sent from the board that is open now, and only its own keys undo them', async () => {
+    rig.gestures.add(order, 'ready')
+    await rig.pass(6_000, false)
+    rig.reload('another')
+    rig.orders.clear()
+    const shown = rig.gestures.elsewhere().map(({ restaurant_id, state }) => `${restaurant_id} ${state}`)
+    expect(shown).to.deep.equal(['r held'])
+    expect(rig.gestures.undoLast()).to.equal(undefined)
+    await rig.pass(1_000, false)
+    expect(rig.sent).to.deep.equal([])
+    rig.answers = [answer(412)]
+    await rig.pass(1_000)
+    expect(rig.sent.map(({ gesture }) => gesture.key)).to.deep.equal(['key-1'])
+    expect(rig.notices).to.deep.equal(['AXXX: another screen was faster.'])
+    expect(rig.answered, 'the board shows no order of another restaurant').to.deep.equal([])
+    expect(rig.gestures.count).to.equal(0)
+  })
+
+  it('of another restaurant wait after ten minutes until a person confirms them on its board', async () => {
+    rig.gestures.add(order, 'ready')
+    await rig.pass(10 * MINUTE_MS + 1, false)
+    rig.reload('another')
+    await rig.pass(1_000)
+    expect(rig.gestures.elsewhere()).to.have.lengthOf(1)
+    rig.reload()
+    await rig.pass(1_000)
+    rig.gestures.confirm('a')
+    await rig.pass(1_000)
+    expect(rig.sent).to.have.lengthOf(1)
+    expect(rig.answered).to.deep.equal(['a 200'])
   })
 
   it('expire after twelve hours with a notice', async () => {

@@ -33,11 +33,30 @@ describeInBrowser('the looks and sounds of the board in a browser', () => {
     await boards.rig.place()
     const page = await boards.rig.openBoard()
     await page.locator('.card').waitFor()
-    const heights = await page
-      .locator('button:visible, select:visible, input:visible')
-      .evaluateAll(elements => elements.map(element => element.getBoundingClientRect().height))
-    expect(heights).to.have.length.of.at.least(8)
-    expect(Math.min(...heights)).to.be.at.least(48)
+    const tooSmall = async () =>
+      await page
+        .locator('button:visible, select:visible, input:visible, summary:visible')
+        .evaluateAll(targets =>
+          targets.flatMap(target => {
+            // A touch on the text beside a box ticks it.
+            const { width, height } = (target.closest('label') ?? target).getBoundingClientRect()
+            return Math.min(width, height) < 48
+              ? [`${target.outerHTML.slice(0, 80)}: ${width} × ${height}`]
+              : []
+          }),
+        )
+    expect(await tooSmall(), 'the board').to.deep.equal([])
+    for (const [name, title] of [
+      [/^Stock/, 'Stock'],
+      ['Settings', 'Settings of this screen'],
+      ['See or change the keys', 'Keys'],
+      [/^Details of order/, 'Order'],
+    ] as const) {
+      await page.getByRole('button', { name }).click()
+      await page.locator('#panel-title', { hasText: title }).waitFor()
+      for (const summary of await page.locator('.panel summary').all()) await summary.click()
+      expect(await tooSmall(), title).to.deep.equal([])
+    }
   })
 
   it('tells ages by the clock of the server, and lateness in words', async () => {

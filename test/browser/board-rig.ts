@@ -141,6 +141,21 @@ export class BoardRig {
     return { cook: ids('cook'), ready: ids('ready'), out: ids('out') }
   }
 
+  /** What the cards of the open orders have to say, by Postgres. */
+  async storedContents(): Promise<[orderId: string, items: string, note: string][]> {
+    const rows = await this.system.query<{ order_id: string; items: string; note: string }>(
+      `select order_id, coalesce('Note ' || notes, '') as note,
+         string_agg(quantity || '× ' || name, ',' order by line_no) as items
+       from orders
+       join order_items using (order_id, restaurant_id)
+       where restaurant_id = $1
+         and status in ('PREPARING', 'OUT_FOR_DELIVERY')
+       group by order_id, notes`,
+      [this.restaurant_id],
+    )
+    return rows.map(({ order_id, items, note }) => [order_id, items, note])
+  }
+
   async untilShownIsStored(page: Page): Promise<void> {
     await untilSlowly('the board shows what Postgres has', async () => {
       return JSON.stringify(await shown(page)) === JSON.stringify(await this.stored())

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const folder = import.meta.dirname
@@ -21,7 +21,10 @@ export interface InstalledBrowser {
  */
 export function installBrowser(): InstalledBrowser | string {
   const hasPacked = process.platform === 'linux' && process.arch === 'x64'
-  if (!process.env['CHROMIUM'] && !hasPacked)
+  const own = process.env['CHROMIUM']
+  if (own && !statSync(own, { throwIfNoEntry: false })?.isFile())
+    return `CHROMIUM names ${own}, which is no file`
+  if (!own && !hasPacked)
     return `there is no packed Chromium for ${process.platform} ${process.arch}; CHROMIUM can name one`
   try {
     return install()

@@ -36,7 +36,7 @@ describeInBrowser('a shift at the board in a browser', () => {
     const pages: Page[] = []
     for (let count = 0; count < 3; count++) pages.push(await boards.rig.openBoard())
     for (const page of pages) await recordAnnouncements(page)
-    const orders = await boards.rig.placeMany(18)
+    const orders = [...(await boards.rig.placeMany(17)), await boards.rig.place('no nuts')]
     for (const [index, page] of pages.entries()) {
       // Cards that move are deaf for a moment.
       await boards.rig.untilShownIsStored(page)
@@ -50,6 +50,7 @@ describeInBrowser('a shift at the board in a browser', () => {
     for (const page of pages) {
       await boards.rig.untilShownIsStored(page)
       expect(await countAnnounced(page)).to.equal(orders.length)
+      expect(await contentsOf(page)).to.have.deep.members(await boards.rig.storedContents())
     }
   })
 
@@ -85,7 +86,7 @@ describeInBrowser('a shift at the board in a browser', () => {
     })
 
   it('holds gestures while the API answers 502 and 503, sends each once to the next process, and updates itself', async () => {
-    const [order = '', other = ''] = await boards.rig.placeMany(2)
+    const [order = '', other = '', taken = ''] = await boards.rig.placeMany(3)
     let isOutdated = false
     const page = await boards.rig.openBoard({}, async opened => {
       await opened.route('**/board?*', (route, request) => servePage(route, request, isOutdated))
@@ -102,22 +103,30 @@ describeInBrowser('a shift at the board in a browser', () => {
     boards.rig.proxy.retarget((gateway.address() as AddressInfo).port)
     boards.rig.proxy.cut()
     await untilText(page, '.banner', /Not connected since .* HTTP status 502 and no JSON/)
-    await press(page, 'cook', order, /^Ready/)
-    await press(page, 'cook', other, /^Ready/)
+    for (const each of [order, other, taken]) await press(page, 'cook', each, /^Ready/)
     await press(page, 'cook', other, /^Undo/)
     await passUndoTime(page)
     await untilText(page, `[data-order="${order}"] .flag`, /held until the connection is back/)
+    await boards.rig.system.api.setStatus(taken, 'OUT_FOR_DELIVERY')
     status = 503
     await untilText(page, '.banner', /HTTP status 503/)
     const next = await startApi(testConfig, boards.rig.test.url, quiet)
     boards.stops.push(async () => await next.stop(testConfig.SHUTDOWN_TIMEOUT_MS))
     isOutdated = true
+    const asked = page.waitForResponse(response => response.url().endsWith('/board'))
     boards.rig.proxy.retarget(portOf({ baseUrl: next.url }))
     boards.rig.proxy.cut()
     await untilIn(page, 'ready', order)
     await boards.rig.untilShownIsStored(page)
     expect(await boards.rig.stepsOf(order)).to.deep.equal(['PLACED', 'PREPARING', 'PREPARING'])
     expect(await boards.rig.stepsOf(other)).to.deep.equal(['PLACED', 'PREPARING'])
+    expect(await boards.rig.stepsOf(taken)).to.deep.equal(['PLACED', 'PREPARING', 'OUT_FOR_DELIVERY'])
+    // The board does not update itself before a person has seen what became of a gesture.
+    await untilText(page, '.notice', /another screen was faster\. It is out now/)
+    await page.clock.runFor(2_000)
+    await asked
+    await page.clock.runFor(15_000)
+    await page.getByRole('button', { name: /^Understood/ }).click()
     await untilSlowly('the board has the new version', async () => {
       await page.clock.runFor(2_000)
       // The page is being replaced while it is asked.
@@ -168,6 +177,45 @@ describeInBrowser('a shift at the board in a browser', () => {
     await boards.rig.untilShownIsStored(page)
     expect(sentKeys).to.deep.equal([keys[due], keys[old]])
     expect(await boards.rig.stepsOf(tooOld)).to.deep.equal(['PLACED', 'PREPARING'])
+  })
+
+  it('sends gestures of a restaurant also from the board of another one, which shows none of its orders', async () => {
+    const [order = '', old = ''] = await boards.rig.placeMany(2)
+    const own = boards.rig.url
+    const page = await boards.rig.openBoard()
+    await boards.rig.untilShownIsStored(page)
+    // The pages themselves can be loaded.
+    await page.route('**/api/**', route => route.abort())
+    boards.rig.proxy.cut()
+    await untilText(page, '.banner', /Not connected since/)
+    for (const each of [order, old]) await press(page, 'cook', each, /^Ready/)
+    await passUndoTime(page)
+    await untilText(page, `[data-order="${old}"] .flag`, /held until the connection is back/)
+    await page.evaluate(id => {
+      const gestures = JSON.parse(sessionStorage.getItem('gestures') ?? '[]') as HeldGesture[]
+      for (const gesture of gestures) if (gesture.order_id === id) gesture.madeMs -= 11 * 60_000
+      sessionStorage.setItem('gestures', JSON.stringify(gestures))
+    }, old)
+    await boards.rig.addRestaurant()
+    const others = await boards.rig.place()
+    await page.goto(boards.rig.url)
+    await untilText(
+      page,
+      '.banner',
+      /Not sent yet for another restaurant:\s+\w{4} \(Ready\), \w{4} \(Ready\)\./,
+    )
+    await page.unroute('**/api/**')
+    await untilIn(page, 'cook', others)
+    await untilSlowly('the order is ready', async () => (await boards.rig.stepsOf(order)).length === 3)
+    await untilText(page, '.banner', /Not sent yet for another restaurant:\s+\w{4} \(Ready\)\./)
+    await expectAccessible(page, 'held for another restaurant')
+    expect(await shown(page)).to.deep.equal({ cook: [others], ready: [], out: [] })
+    expect(await page.locator('.notice').count()).to.equal(0)
+    await page.getByRole('link', { name: 'Open its board' }).click()
+    await page.waitForURL(own)
+    await untilIn(page, 'ready', order)
+    await press(page, 'cook', old, /^Send now/)
+    await untilIn(page, 'ready', old)
   })
 
   it('keeps a cancelled order on the screen instead of updating itself', async () => {
@@ -294,6 +342,17 @@ describeInBrowser('a shift at the board in a browser', () => {
     await untilIn(page, 'ready', order)
   })
 })
+
+/** What the cards of a board say about their orders. */
+async function contentsOf(page: Page): Promise<[orderId: string, items: string, note: string][]> {
+  return await page.locator('.card').evaluateAll(cards =>
+    cards.map(card => {
+      const textOf = (selector: string) =>
+        [...card.querySelectorAll(selector)].map(({ textContent }) => textContent.trim()).join()
+      return [card.dataset['order'] ?? '', textOf('.items li'), textOf('.note')]
+    }),
+  )
+}
 
 /** Serves the page of the API, as that of the next version if the board is outdated. */
 async function servePage(

@@ -75,6 +75,32 @@ describeInBrowser('signing in with a browser', function () {
     await page.getByLabel('API key or token').waitFor()
   })
 
+  it('says what happened and what to do when the server does not answer a sign-in as expected', async () => {
+    const page = await open('/board')
+    const key = await keyWith(['orders:read', 'inventory:read'])
+    const json = 'application/problem+json'
+    const full = '{"code":"overloaded","detail":"The server has no capacity; retry shortly"}'
+    for (const [status, contentType, body, sentence] of [
+      [503, json, full, /^The server has no capacity; retry shortly\.$/],
+      [502, 'text/html', '<h1>Bad gateway</h1>', /HTTP status 502 and no JSON\. Try again, or ask/],
+      [200, 'text/html', '<h1>Guest Wi-Fi</h1>', /HTTP status 200 and no JSON\. Try again, or ask/],
+      [200, 'text/html', '', /HTTP status 200 and no JSON\. Try again, or ask/],
+      [0, '', '', /^The server does not answer\. Is this device connected to the network\?$/],
+    ] as const) {
+      await page.route('**/session', route =>
+        status === 0 ? route.abort() : route.fulfill({ status, contentType, body }),
+      )
+      await signIn(page, key)
+      await page.locator('.problem').filter({ hasText: sentence }).waitFor()
+      await page.unroute('**/session')
+    }
+    await signIn(page, 'two words')
+    await page.getByText('This is no API key and no token: it has other characters.').waitFor()
+    await expectAccessible(page, 'a sign-in that has failed')
+    await signIn(page, key)
+    await page.locator('.card').waitFor()
+  })
+
   it('moves an order with the scope for it', async () => {
     const page = await open('/board')
     await signIn(page, await keyWith(['orders:read', 'orders:status', 'inventory:read']))
@@ -157,6 +183,22 @@ describeInBrowser('signing in with a browser', function () {
     await page.locator('[data-item]').waitFor()
     expect(await page.locator('[data-item]').locator('button, input, summary').count()).to.equal(0)
   })
+
+  it('explains links that are broken and restaurants that the key may not see', async () => {
+    const other = await api.addRestaurant()
+    const { key } = await createApiKey(system.database, {
+      name: 'pass-3',
+      scopes: ['orders:read'],
+      restaurant_ids: [restaurant_id],
+    })
+    const page = await open(`/board?restaurant=${other.restaurant_id}`)
+    await signIn(page, key)
+    await page.locator('.banner', { hasText: `No restaurant with id ${other.restaurant_id}` }).waitFor()
+    await page.goto(`${system.api.baseUrl}/board?restaurant=${restaurant_id.slice(0, 20)}`)
+    await page.locator('.banner', { hasText: /The board asks again every 30 seconds/ }).waitFor()
+    await page.getByRole('link', { name: 'Choose a restaurant' }).click()
+    await page.locator('.card').waitFor()
+  })
 })
 
 /** Lets the caches and intervals of this process believe that a minute has passed. */
@@ -194,6 +236,7 @@ async function callAsForeigner({
     await call('/api/v1/orders', { method: 'POST', mode: 'no-cors', body }),
     await call('/api/v1/orders', { method: 'POST', headers, body }),
     await call(`/api/v1/orders/${order_id}/ready`, { method: 'PUT', headers }),
+    await call(`/api/v1/orders/${order_id}/status`, { method: 'PATCH', headers, body }),
     await call(`/api/v1/orders/${order_id}/cancel`, { method: 'POST', mode: 'no-cors' }),
     await call(`/api/v1/orders/${order_id}`, {}),
     await call(`/api/v1/orders/${order_id}/stream`, {}),

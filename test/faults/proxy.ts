@@ -51,6 +51,15 @@ export class Proxy {
     }
   }
 
+  /** Forwards again, also on the connections of before: what has come meanwhile, all at once. */
+  release(): void {
+    this.#frozen = false
+    for (const { near, far } of this.#pairs) {
+      near.resume()
+      far.resume()
+    }
+  }
+
   /**
    * Forwards new connections again and cuts the frozen ones, which stay dead as after a lost route.
    */

@@ -80,6 +80,7 @@ export class Board {
     this.#unacknowledged = new Unacknowledged(sessionStorage, restaurantId, clock.nowMs())
     this.stock = new Stock(api, clock, restaurantId, onChange)
     this.gestures = new Gestures({
+      restaurantId,
       send: (gesture, keepalive) => sendGesture(api, gesture, keepalive),
       onAnswer: (gesture, answer) => this.#answered(gesture, answer),
       onNotice: text => this.notify(text),

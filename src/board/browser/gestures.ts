@@ -11,6 +11,7 @@ const RETRY_MS = 2_000
 
 /** A change that a person wants, until the API has answered. */
 export interface Gesture {
+  restaurant_id: string
   order_id: string
   code: string
   action: Action
@@ -28,8 +29,10 @@ export interface Gesture {
 }
 
 export interface GesturesOptions {
+  /** the restaurant of the board */
+  restaurantId: string
   send: (gesture: Gesture, keepalive: boolean) => Promise<Answer>
-  /** the API has changed the order, or knows better */
+  /** the API has changed an order of the board, or knows better */
   onAnswer: (gesture: Gesture, answer: Answer) => void
   onNotice: (text: string) => void
   onChange: () => void
@@ -43,8 +46,9 @@ export interface GesturesOptions {
 const STORAGE_NAME = 'gestures'
 
 /**
- * The gestures of this screen that are not done yet. Each is sent once: after the time to undo it,
- * and only while the board shows what is true now.
+ * The gestures of this tab that are not done yet. Each is sent once: after the time to undo it, and
+ * only while the board shows what is true now. A tab that shows another restaurant meanwhile sends
+ * them as well: the API compares the version that the person has seen.
  */
 export class Gestures {
   readonly #options: GesturesOptions
@@ -72,10 +76,16 @@ export class Gestures {
     return [...this.#byOrder.values()]
   }
 
+  /** The gestures that were made on the board of another restaurant. */
+  elsewhere(): Gesture[] {
+    return this.all().filter(gesture => !this.#isOwn(gesture))
+  }
+
   /** Adds a gesture, unless one for this order is not done yet. @returns whether it was added */
   add({ order_id, code, version }: BoardOrder, action: Action): boolean {
     if (this.#byOrder.has(order_id)) return false
     this.#set({
+      restaurant_id: this.#options.restaurantId,
       order_id,
       code,
       action,
@@ -97,9 +107,11 @@ export class Gestures {
     return true
   }
 
-  /** Takes back the last gesture that is not sent yet. @returns its order */
+  /** Takes back the last gesture of this board that is not sent yet. @returns its order */
   undoLast(): string | undefined {
-    const last = this.all().findLast(({ state, isAttempted }) => state !== 'sending' && !isAttempted)
+    const last = this.all().findLast(
+      gesture => gesture.state !== 'sending' && !gesture.isAttempted && this.#isOwn(gesture),
+    )
     if (last) this.#remove(last.order_id)
     return last?.order_id
   }
@@ -135,9 +147,14 @@ export class Gestures {
     for (const gesture of this.all()) if (gesture.state === 'undoable') void this.#send(gesture, true)
   }
 
+  #isOwn({ restaurant_id }: Gesture): boolean {
+    return restaurant_id === this.#options.restaurantId
+  }
+
   /** Another screen was faster. An attempted gesture may itself be what changed the order. */
-  #isOvertaken({ isAttempted, version, code }: Gesture, order: BoardOrder | undefined): boolean {
-    if (isAttempted || (order && order.version === version)) return false
+  #isOvertaken(gesture: Gesture, order: BoardOrder | undefined): boolean {
+    const { isAttempted, version, code } = gesture
+    if (isAttempted || !this.#isOwn(gesture) || order?.version === version) return false
     this.#options.onNotice(
       order
         ? `${code}: another screen was faster. It is ${statusInWords(order)} now.`
@@ -157,8 +174,14 @@ export class Gestures {
       return
     }
     this.#remove(gesture.order_id)
-    if (status >= 400) this.#options.onNotice(`${gesture.code}: ${reasonOf(status, problem)}`)
-    this.#options.onAnswer(gesture, answer)
+    const reason = status === 412 ? this.#overtaken(gesture) : problem
+    if (status >= 400) this.#options.onNotice(`${gesture.code}: ${reason}`)
+    if (this.#isOwn(gesture)) this.#options.onAnswer(gesture, answer)
+  }
+
+  #overtaken(gesture: Gesture): string {
+    const fact = 'another screen was faster.'
+    return this.#isOwn(gesture) ? `${fact} The board shows what the order is now.` : fact
   }
 
   #wait(gesture: Gesture, state: 'held' | 'asking'): void {
@@ -197,11 +220,6 @@ function title({ action }: Gesture): string {
 function isTemporary({ status, body }: Answer): boolean {
   const code = (body as { code?: string } | undefined)?.code
   return [0, 401, 429].includes(status) || status >= 500 || code === 'idempotency-key-in-flight'
-}
-
-function reasonOf(status: number, problem: string): string {
-  const isStale = status === 412
-  return isStale ? 'another screen was faster. The board shows what the order is now.' : problem
 }
 
 function statusInWords({ status, ready_at }: BoardOrder): string {

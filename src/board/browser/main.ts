@@ -43,7 +43,7 @@ async function untilAnswered<Body>(path: string): Promise<Body> {
       await untilSignedIn(api, show, SIGN_IN_HINT)
       continue
     }
-    show(html`<h1>Not connected</h1>
+    show(html`<h1>${status === 403 ? 'Not permitted' : 'Not connected'}</h1>
       <p role="alert">${problem} The board tries again by itself.</p>`)
     await new Promise(done => setTimeout(done, RETRY_MS))
   }

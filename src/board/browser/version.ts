@@ -7,7 +7,7 @@ const POLL_MS = 1_000
 /**
  * A board is open for weeks. Compares the version of the page with the server's after each
  * reconnect and every ten minutes, and loads the new one when no gesture is open, no cancelled
- * order waits to be acknowledged, and no person has touched the board for 10 s.
+ * order and no notice waits to be acknowledged, and no person has touched the board for 10 s.
  */
 export function watchVersion(board: Board): void {
   const { version } = document.documentElement.dataset
@@ -37,7 +37,8 @@ export function watchVersion(board: Board): void {
 /** Whether the board shows something that a new page could not know. */
 function holdsWork(board: Board): boolean {
   const orders = board.columns().all.flatMap(column => column.orders)
-  return board.gestures.count > 0 || orders.some(({ status }) => status === 'CANCELLED')
+  const hasNews = board.notices.length > 0 || orders.some(({ status }) => status === 'CANCELLED')
+  return board.gestures.count > 0 || hasNews
 }
 
 /** @returns undefined when the server does not answer with the page */

@@ -4,7 +4,7 @@ import { timeOfDay } from '../../pages/browser/clock.ts'
 import { newKey } from '../../pages/browser/new-key.ts'
 import type { Board } from './board.ts'
 import { card } from './card.ts'
-import { type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
+import { actionTitles, type Column, type ColumnName, columnNames, columnTitles } from './columns.ts'
 import { slotKeyOf } from './keymap.ts'
 import { untilInWords } from './off-until.ts'
 import { panel } from './panels.ts'
@@ -21,7 +21,7 @@ export function boardView(board: Board, digitColumn: ColumnName, maxCount: numbe
   const codes = board.codes()
   const isStale = board.connection.state !== 'live'
   return html`<a class="skip" href="#orders">To the orders</a>
-    ${head(board, all)} ${banner(board)}
+    ${head(board, all)} ${banner(board, all)} ${heldElsewhere(board)}
     <div class="notices" role="status">
       ${board.notices.map(
         ({ id, text }) => html`<p class="notice">
@@ -188,19 +188,13 @@ function connectionChip(board: Board): TemplateResult {
   return html`<p class="chip ${state}"><span aria-hidden="true">${state === 'live' ? '●' : '○'}</span> ${text}</p>`
 }
 
-function banner(board: Board): TemplateResult | typeof nothing {
+function banner(board: Board, all: Column[]): TemplateResult | typeof nothing {
   const { connection, asOfMs } = board
   const asOf = asOfMs === undefined ? undefined : timeOfDay(asOfMs)
   switch (connection.state) {
     case 'live':
       return html`${closedBanner(board)}
-      ${
-        board.state.hasMore
-          ? html`<p class="banner" role="status">
-            There are more open orders than a board shows. The orders of the list are at /api/v1/orders.
-          </p>`
-          : nothing
-      }`
+      ${board.state.hasMore ? moreBanner(all) : nothing}`
     case 'connecting':
       return nothing
     case 'resting':
@@ -228,6 +222,28 @@ function closedBanner({ state: { restaurant }, clock }: Board): TemplateResult |
   if (!restaurant || restaurant.active) return nothing
   const until = untilInWords(restaurant, clock.nowMs(), restaurant.time_zone)
   return html`<p class="banner closed" role="status">The restaurant takes no new orders ${until}</p>`
+}
+
+/** The API sends the oldest open orders, up to a limit; new ones arrive as events. */
+function moreBanner(all: Column[]): TemplateResult {
+  const shown = all.flatMap(({ orders }) => orders).filter(({ status }) => status !== 'CANCELLED').length
+  return html`<p class="banner" role="status">
+    This board shows ${shown.toLocaleString('en')} open orders, and the restaurant has more: those between
+    the oldest and the newest. When orders are done, load the page again to see the next.
+    <button @click=${() => location.reload()}>Load again</button>
+  </p>`
+}
+
+/** Changes that were made in this tab on the boards of other restaurants, and are not sent yet. */
+function heldElsewhere({ gestures }: Board): TemplateResult[] {
+  const held = gestures.elsewhere().filter(({ state }) => state === 'held' || state === 'asking')
+  return [...Map.groupBy(held, ({ restaurant_id }) => restaurant_id)].map(
+    ([id, changes]) => html`<p class="banner" role="status">
+      Not sent yet for another restaurant:
+      ${changes.map(({ code, action }) => `${code} (${actionTitles[action]})`).join(', ')}.
+      <a href="?restaurant=${id}">Open its board</a>
+    </p>`,
+  )
 }
 
 function alarmBanner(text: string, action: TemplateResult | typeof nothing = nothing): TemplateResult {

@@ -78,7 +78,7 @@ export function answerOf(
   const body = parse(text)
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
   const [, next] = /<([^>]+)>; rel="next"/.exec(headers.get('link') ?? '') ?? []
-  const isReadable = body !== undefined || (ok && text === '')
+  const isReadable = body !== undefined || status === 204
   return {
     status: isReadable ? status : 0,
     body,
