@@ -182,6 +182,18 @@ describeInBrowser('the looks and sounds of the board in a browser', () => {
     for (const order of [fresh, soon, late, cancelled, pending])
       looks.push(await cardOf(page, 'cook', order).evaluate(lookWithoutColour))
     expect(new Set(looks)).to.have.lengthOf(looks.length)
+    await boards.rig.system.api.call('PUT', `/api/v1/orders/${soon}/ready`)
+    await untilIn(page, 'ready', soon)
+    const broken = await page
+      .locator('.card:has(.print)')
+      .evaluateAll(cards =>
+        cards.filter(
+          card =>
+            card.querySelector('.print')?.getBoundingClientRect().top !==
+            card.querySelector('.more')?.getBoundingClientRect().top,
+        ),
+      )
+    expect(broken.length, 'cards whose small buttons stand in two lines').to.equal(0)
     const changes = await recordChanges(page)
     await page.clock.runFor(3_000)
     const [kinds] = await changes()

@@ -34,7 +34,7 @@ function stockItem(board: Board, item: MenuItem): TemplateResult {
   const level = levelOf(item)
   return html`<li class=${level.replaceAll(' ', '-')} data-item=${menu_item_id}>
     <p>
-      <b>${name}</b> <span class="level">${level === 'in stock' ? nothing : html`<strong>${level}</strong>, `}${available_qty} left</span>
+      <b>${name}</b> · <span class="level">${level === 'in stock' ? nothing : html`<strong>${level}</strong>, `}${available_qty} left</span>
     </p>
     ${item.active ? nothing : html`<p class="until">${off(board, item)}</p>`}
     ${board.can('inventory:write') ? stockActions(board, item) : nothing}
