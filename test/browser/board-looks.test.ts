@@ -20,8 +20,16 @@ describeInBrowser('the looks and sounds of the board in a browser', () => {
         await page.setViewportSize({ width, height: 900 })
         await expectNoSidewaysScrolling(page, width)
       }
-      await page.setViewportSize({ width: 390, height: 900 })
+      await page.setViewportSize({ width: 1_000, height: 500 })
       await page.getByRole('button', { name: 'Settings' }).click()
+      const covered = page.evaluate(async () => {
+        scrollTo(0, 400)
+        await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+        const edge = (selector: string) => document.querySelector(selector)?.getBoundingClientRect()
+        return (edge('.bar')?.bottom ?? 0) - (edge('.panel')?.top ?? 0)
+      })
+      expect(await covered, 'px of a panel under a bar of two lines').to.be.at.most(0)
+      await page.setViewportSize({ width: 390, height: 900 })
       await expectAccessible(page, `settings on a phone, ${colorScheme}`)
       await expectNoSidewaysScrolling(page, 390)
       await page.getByLabel('Size').selectOption({ label: '200 %' })

@@ -25,6 +25,7 @@ export class Screen {
   #pressedMs: number | undefined
   #places = new Map<string, string>()
   #printed: Ticket | undefined
+  #bar: ResizeObserver | undefined
   #opener: { element: HTMLElement; name: string } | undefined
 
   constructor(root: HTMLElement, board: Board) {
@@ -73,12 +74,24 @@ export class Screen {
     const maxCount = drawnCount + ADDED_PER_FRAME
     render(boardView(this.#board, this.#keys.column, maxCount), this.#root)
     if (this.#board.columns().shown.some(({ orders }) => orders.length > maxCount)) this.schedule()
+    this.#observeBar()
     const title = titleOf(this.#board)
     if (document.title !== title) document.title = title
     this.#notePlaces()
     if (focus && !this.#holdsFocus(focus)) this.#restoreFocus(focus)
     this.#focusPanel(panelBefore, wasOpen)
     this.#print()
+  }
+
+  /** A panel stands below the bar, which has two lines on some screens. */
+  #observeBar(): void {
+    const bar = this.#root.querySelector('.bar')
+    if (!bar || this.#bar) return
+    this.#bar = new ResizeObserver(() => {
+      const height = `${bar.getBoundingClientRect().height}px`
+      document.documentElement.style.setProperty('--bar-height', height)
+    })
+    this.#bar.observe(bar)
   }
 
   /** The ticket stays in the page until a touch, because some browsers print it later. */
