@@ -67,7 +67,7 @@ const database = {
   OPERATIONS_DATABASE_URL: postgresUrl().optional().meta({
     values: 'postgres:// URL',
     description:
-      'The same database with a login of the group `comanda_operations`: the API then makes the changes of operators (`/console`, `POST /api/v1/ops/…`). `npm start` uses `DATABASE_URL` by default; other APIs make no such changes without it.',
+      'The same database with a login of the group `comanda_operations`: the API then makes the changes of operators (`/console`, `POST /api/v1/ops/…`). `npm start` uses `DATABASE_URL` by default; other APIs make no such changes without it, and refuse to start if it leads to another database.',
   }),
   OPERATIONS_DATABASE_URL_FILE: fileOf('OPERATIONS_DATABASE_URL'),
   DATA_DIR: text()

@@ -102,7 +102,8 @@ const STREAMS_PER_CUSTOMER_COUNT = 10
 /**
  * Starts the API.
  * @throws ConfigurationError naming PORT if the port is taken, or HOST if unauthenticated clients
- *   of other machines could connect, or CELL_SLOTS if stored ids have other slots
+ *   of other machines could connect, or CELL_SLOTS if stored ids have other slots, or
+ *   OPERATIONS_DATABASE_URL if it leads to another database
  */
 export async function startApi(
   config: Config,
@@ -117,7 +118,7 @@ export async function startApi(
   try {
     if (config.CELL_SLOTS) await assertSlots(database)
     authenticator = await chooseAuthenticator(config, database, log, database)
-    operations = await startOperations(config, log)
+    operations = await startOperations(config, database, log)
   } catch (error) {
     await database.close()
     throw error

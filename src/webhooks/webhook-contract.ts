@@ -104,6 +104,9 @@ export const webhookReply = z
     disabled_at: optionalTimestamp('Time at which the webhook was disabled'),
     failing_since: optionalTimestamp('Time of the first failure since the last success'),
     last_success_at: optionalTimestamp('Approximate time of the last successful delivery'),
+    paused_at: optionalTimestamp(
+      'Time at which an operator paused the webhook: deliveries wait until it is resumed; null: it is not paused',
+    ),
     created_at: timestamp('Time of creation'),
     updated_at: timestamp('Time of the last change'),
   })
@@ -195,6 +198,7 @@ export function presentWebhook(webhook: Webhook): WebhookReply {
     disabled_at: iso(webhook.disabled_at),
     failing_since: iso(webhook.failing_since),
     last_success_at: iso(webhook.last_success_at),
+    paused_at: iso(webhook.paused_at),
     created_at: webhook.created_at.toISOString(),
     updated_at: webhook.updated_at.toISOString(),
   }

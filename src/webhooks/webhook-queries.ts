@@ -17,10 +17,11 @@ export interface Webhook {
   disabled_at: Date | null
   failing_since: Date | null
   last_success_at: Date | null
+  paused_at: Date | null
   created_at: Date
   updated_at: Date
   version: number
-  /** time of the last change or delivery, in microseconds since 1970 */
+  /** time of the last change, delivery or pause, in microseconds since 1970 */
   changed_us: number
 }
 
@@ -68,8 +69,8 @@ function requireWebhook([webhook]: Webhook[], caller: Caller, webhookId: string)
 
 /** SQL of the columns of a {@link Webhook}. */
 export const webhookColumns = `webhook_id, url, description, event_types, restaurant_ids, status, disabled_reason, disabled_at,
-    failing_since, last_success_at, created_at, updated_at, version,
-    (extract(epoch from greatest(updated_at, failing_since, last_success_at)) * 1000000)::bigint as changed_us`
+    failing_since, last_success_at, paused_at, created_at, updated_at, version,
+    (extract(epoch from greatest(updated_at, failing_since, last_success_at, paused_at)) * 1000000)::bigint as changed_us`
 
 const readSql = `
   select ${webhookColumns}

@@ -94,7 +94,8 @@ export function webhookRoutes({
       operationId: 'getWebhook',
       scope: 'webhooks:read',
       summary: 'Get a webhook',
-      description: 'Returns the webhook with its status, its last success and, if it is failing, since when.',
+      description:
+        'Returns the webhook with its status, its last success and, if it is failing or an operator paused it, since when.',
       tag: 'Webhooks',
       params: webhookParams,
       resource: 'webhook',
@@ -188,7 +189,7 @@ function webhookReplyOf(webhook: Webhook): RouteReply<WebhookReply> {
 }
 
 const versionHeader = {
-  ETag: 'Version and time of the last change or delivery. `If-Match` compares only the version, which deliveries do not change; `If-None-Match` compares both',
+  ETag: 'Version and time of the last change, delivery or pause. `If-Match` compares only the version, which deliveries and pauses do not change; `If-None-Match` compares both',
 }
 
 const invalidUrl = new ValidationFailed([{ pointer: '/url', detail: NOT_PUBLIC }])
@@ -206,6 +207,7 @@ const webhookExample: WebhookReply = {
   disabled_at: null,
   failing_since: null,
   last_success_at: '2026-11-22T18:30:00.000Z',
+  paused_at: null,
   created_at: '2026-11-22T18:00:00.000Z',
   updated_at: '2026-11-22T18:00:00.000Z',
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import { startBoss } from '../../src/jobs/boss.ts'
+import { startAction } from '../../src/ops/actions/actions.ts'
 import { workAction } from '../../src/ops/actions/work-action.ts'
 import type { ActionReply } from '../../src/ops/api/action-contract.ts'
 import { ApiClient } from '../support/api-client.ts'
@@ -339,6 +340,63 @@ describe('actions of operators on everything that matches', () => {
         expect(reply.status, kind).to.equal(422)
         expect(reply.body.errors.map(({ pointer }) => pointer)).to.deep.equal(pointers)
       }
+  })
+
+  it('let others go first when their transaction fails, go on with fewer objects, and end at last', async () => {
+    await system.stop()
+    system = await startSystem([])
+    const { database } = system
+    const boss = await startBoss(database, 'operator', 'test', quiet)
+    await addDeadLetters(database, 300, { error: 'large' })
+    await addDeadLetters(database, 300, { error: 'small' })
+    await addDeadLetters(database, 300, { error: 'lost' })
+    await database.execute(
+      `create function time_out() returns trigger language plpgsql as $$
+      begin
+        if (select count(*) filter (where error ->> 'message' = 'large') > 100
+          or count(*) filter (where error ->> 'message' = 'lost') > 0 from changed)
+        then raise 'canceling statement due to statement timeout' using errcode = '57014'; end if;
+        return null;
+      end $$`,
+    )
+    await database.execute(
+      'create trigger time_out after update on dead_letters referencing new table as changed for each statement execute function time_out()',
+    )
+    const kind = 'dead-letters.discard'
+    const [large, lost, small] = [
+      await database.transaction(tx => startAction(tx, { kind, filter: { error: 'large' } }, operator)),
+      await database.transaction(tx => startAction(tx, { kind, filter: { error: 'lost' } }, operator)),
+      await database.transaction(tx => startAction(tx, { kind, filter: { error: 'small' } }, operator)),
+    ]
+    const stateOf = async (id: string) =>
+      (
+        await database.query<Row>(
+          'select status, done_count, error, result from ops.actions where action_id = $1',
+          [id],
+        )
+      )[0]
+    const work = () => workAction({ database, boss }).catch(() => 'failed')
+    expect([await work(), await work(), await work(), await work()]).to.deep.equal([
+      'failed',
+      'failed',
+      true,
+      false,
+    ])
+    expect(await stateOf(small)).to.include({ status: 'DONE', done_count: 300 })
+    const error = 'canceling statement due to statement timeout'
+    for (const id of [large, lost])
+      expect(await stateOf(id)).to.deep.equal({ status: 'RUNNING', done_count: 0, error, result: null })
+    for (let round = 0; round < 20; round++) {
+      await database.execute(`update ops_actions set due_at = now() where status = 'RUNNING'`)
+      await work()
+    }
+    expect(await stateOf(large)).to.include({ status: 'DONE', done_count: 300, error: null })
+    expect(await stateOf(lost)).to.include({
+      status: 'FAILED',
+      result: `Stopped after 0 objects: ${error}`,
+    })
+    expect(await count('ops_action_targets')).to.equal(0)
+    await boss.stop({ graceful: false })
   })
 
   it('are worked by one process each', async () => {

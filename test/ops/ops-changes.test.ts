@@ -10,7 +10,9 @@ import { operations, pathOf } from '../http/successful-requests.ts'
 import type { Reply } from '../support/api-client.ts'
 import { quiet } from '../support/log.ts'
 import { eventsOf } from '../support/pipeline.ts'
-import { startSystem, type TestSystem } from '../support/system.ts'
+import { asRole } from '../support/role-logins.ts'
+import { startRoleProcess } from '../support/start-role.ts'
+import { openTestDatabase, startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { Receiver } from '../webhooks/receivers.ts'
 
@@ -149,6 +151,23 @@ describe('changes by operators over HTTP', () => {
     expect(await post(`${webhook}/resume`)).to.include({ paused: false, changed: true })
     await arrived(String(waiting['delivery_id']))
     expect(await post(`${webhook}/resume`)).to.include({ changed: false })
+  })
+
+  it('show the owner of a webhook that it is paused, under another entity tag', async () => {
+    const added = await system.api.call('POST', '/api/v1/webhooks', { url: receiver.url })
+    const path = `/api/v1/webhooks/${String(added.body['webhook_id'])}`
+    const shown = async () => {
+      const { headers, body } = await system.api.call('GET', path)
+      return { tag: headers.get('etag'), paused_at: body['paused_at'] }
+    }
+    const before = await shown()
+    expect(before.paused_at).to.equal(null)
+    await post(path.replace('webhooks', 'ops/webhooks') + '/pause')
+    const paused = await shown()
+    expect(paused.paused_at).to.match(/^\d{4}-.*Z$/)
+    expect(paused.tag).to.not.equal(before.tag)
+    await post(path.replace('webhooks', 'ops/webhooks') + '/resume')
+    expect(await shown()).to.deep.equal(before)
   })
 
   it('send a delivery again with the same id', async () => {
@@ -311,5 +330,20 @@ describe('changes by authenticated operators', () => {
     const overview = await call(bare, ['ops', 'ops:write'], `${ops}/overview`)
     expect(overview.body).to.include({ can_change: false })
     expect(overview.body['cannot_change_because']).to.contain('OPERATIONS_DATABASE_URL')
+  })
+
+  it('make the API refuse to start when OPERATIONS_DATABASE_URL leads to another database', async () => {
+    const other = await openTestDatabase()
+    try {
+      const child = startRoleProcess('api', bare.url, {
+        OPERATIONS_DATABASE_URL: asRole('operations', other.url),
+      })
+      expect(await child.ended).to.equal(1)
+      expect(child.errors()).to.equal(
+        'comanda: OPERATIONS_DATABASE_URL leads to another database than DATABASE_URL\n',
+      )
+    } finally {
+      await other.close()
+    }
   })
 })

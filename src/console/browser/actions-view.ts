@@ -21,7 +21,7 @@ export function actionsView(
 function actionRow(action: Action, isMarked: boolean, nowMs: number): TemplateResult {
   const { action_id, kind, status, matched_count, done_count, failed_count, skipped_count } = action
   const handled = done_count + failed_count + skipped_count
-  const { failures, reason, created_by, created_at, ended_at, result } = action
+  const { failures, reason, created_by, created_at, error, ended_at, result } = action
   return html`<li class=${isMarked ? 'marked' : ''} data-status=${status}>
     <strong>${status}</strong> <a href=${linkTo('actions', { id: action_id })}>${kind}</a>
     <code>${JSON.stringify(action.filter)}</code>
@@ -29,6 +29,7 @@ function actionRow(action: Action, isMarked: boolean, nowMs: number): TemplateRe
       <progress aria-label="Handled of ${kind}" max=${Math.max(1, matched_count)} value=${matched_count === 0 ? 1 : handled}></progress>
       ${handled} of ${matched_count}: ${done_count} done, ${failed_count} failed, ${skipped_count} skipped
     </p>
+    ${ended_at !== null || error === null ? nothing : html`<p class="problem">Tries again with fewer objects: ${error}</p>`}
     ${result === null ? nothing : html`<p role=${isMarked ? 'status' : nothing}>${result}</p>`}
     <ul class="matches">
       ${Object.entries((failures ?? {}) as Record<string, number>).map(

@@ -200,6 +200,8 @@ export interface Action {
   created_at: string
   created_by: string
   reason: string
+  /** of the latest transaction, when it failed */
+  error: string | null
   ended_at: string | null
   result: string | null
 }

@@ -148,6 +148,7 @@ export const actions = rowsOf('OpsAction', viewNamed('actions'), {
   created_by: textField('ada'),
   reason: textField('the lock is gone'),
   worked_at: orNull(time(AT)),
+  error: { ...orNull(textField('')), example: null },
   ended_at: { ...orNull(time(AT)), example: null },
   result: { ...orNull(textField('')), example: null },
 })

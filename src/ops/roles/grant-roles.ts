@@ -94,7 +94,7 @@ const grants: Record<ProcessRole, readonly string[]> = {
     'select, update (quarantined_at, error) on outbox_events',
     'select, insert, update on webhook_deliveries',
     'select (webhook_id, status, paused_at), update (paused_at) on webhooks',
-    'select, insert, update (status, matched_count, done_count, failed_count, skipped_count, failures, worked_at, ended_at, result) on ops_actions',
+    'select, insert, update (status, matched_count, done_count, failed_count, skipped_count, failures, worked_at, ended_at, result, due_at, chunk_count, failed_attempts, error) on ops_actions',
     'select, insert, delete on ops_action_targets',
     'usage on schema ops',
     'select on ops.actions',

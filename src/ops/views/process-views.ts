@@ -67,12 +67,14 @@ export const processViews: View[] = [
       created_by: 'operator who created the action',
       reason: 'reason given by the operator',
       worked_at: 'time of the latest progress',
+      error:
+        'error of the latest transaction when it failed; the next one has half as many objects, and comes later',
       ended_at: 'when the action ended',
       result: 'outcome of an ended action as a sentence',
     },
     sql: `
       select action_id, kind, filter, status, matched_count, done_count, failed_count, skipped_count, failures,
-        created_at, actor, reason, worked_at, ended_at, result
+        created_at, actor, reason, worked_at, error, ended_at, result
       from ops_actions`,
   },
 ]
