@@ -19,11 +19,11 @@ export async function fillTables(client: ClientBase, orders: number): Promise<vo
   await client.query('checkpoint')
 }
 
-/** Makes the `order.prepare` jobs pending again, as if no worker had run for ten minutes. */
+/** Makes the `order.prepare` jobs pending again, as if no worker had run since they were queued. */
 export async function makeBacklog(client: ClientBase): Promise<void> {
   await client.query(
     `update pgboss.job
-    set state = 'created', completed_on = null, started_on = null, start_after = now() - interval '10 minutes'
+    set state = 'created', completed_on = null, started_on = null, start_after = created_on
     where name = 'order.prepare'`,
   )
   await client.query('vacuum analyze pgboss.job')

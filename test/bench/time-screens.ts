@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { pino } from 'pino'
 import { parseConfig } from '../../src/platform/config.ts'
@@ -5,11 +6,13 @@ import { orderCode } from '../../src/platform/order-code.ts'
 import { startApi } from '../../src/processes/api.ts'
 
 const STOP_TIMEOUT_MS = 5_000
+const POLL_MS = 200
 
-/** A request of the console: a name for the report, and the path. */
+/** A request of the console: a name for the report, the path, and the body of a POST. */
 interface Screen {
   name: string
   path: string
+  body?: object
 }
 
 /**
@@ -23,12 +26,13 @@ export async function timeScreens(
   rounds: number,
 ): Promise<(Screen & { ms: number })[]> {
   const screens = await screensOf(client)
-  const api = await startApi(parseConfig({ PORT: '0' }), url, pino({ level: 'silent' }))
+  const config = parseConfig({ PORT: '0', OPERATIONS_DATABASE_URL: url })
+  const api = await startApi(config, url, pino({ level: 'silent' }))
   try {
     const timed = []
     for (const screen of screens) {
       const times: number[] = []
-      for (let round = 0; round < rounds; round++) times.push(await timeOf(`${api.url}${screen.path}`))
+      for (let round = 0; round < rounds; round++) times.push(await timeOf(api.url, screen))
       timed.push({ ...screen, ms: times.sort((a, b) => a - b)[Math.floor(rounds / 2)] ?? Number.NaN })
     }
     return timed
@@ -37,9 +41,57 @@ export async function timeScreens(
   }
 }
 
-async function timeOf(url: string): Promise<number> {
+/**
+ * Starts an action on as many dead letters as an action can have, over HTTP, and waits until it has
+ * ended.
+ * @returns seconds until the answer and until the end, and the growth of the memory in MB
+ */
+export async function timeAction(
+  url: string,
+): Promise<{ startSeconds: number; endSeconds: number; grownMb: number; result: string }> {
+  const config = parseConfig({ PORT: '0', OPERATIONS_DATABASE_URL: url })
+  const api = await startApi(config, url, pino({ level: 'silent' }))
+  try {
+    const path = `${api.url}/api/v1/ops/actions`
+    const before = process.memoryUsage.rss()
+    const started = performance.now()
+    const seconds = () => (performance.now() - started) / 1_000
+    const body = { kind: 'dead-letters.redrive', filter: {}, reason: 'the bench', actor: 'bench' }
+    const { action_id } = await call<{ action_id: string }>(path, body)
+    const startSeconds = seconds()
+    let mostBytes = before
+    for (;;) {
+      await delay(POLL_MS)
+      mostBytes = Math.max(mostBytes, process.memoryUsage.rss())
+      const { result } = await call<{ result: string | null }>(`${path}/${action_id}`)
+      if (result !== null)
+        return { startSeconds, endSeconds: seconds(), grownMb: (mostBytes - before) / 2 ** 20, result }
+    }
+  } finally {
+    await api.stop(STOP_TIMEOUT_MS)
+  }
+}
+
+async function call<Reply>(url: string, body?: object): Promise<Reply> {
+  const response = await request(url, body)
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
+  return (await response.json()) as Reply
+}
+
+async function request(url: string, body?: object): Promise<Response> {
+  return body === undefined
+    ? await fetch(url)
+    : await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+}
+
+async function timeOf(baseUrl: string, { path, body: sent }: Screen): Promise<number> {
+  const url = `${baseUrl}${path}`
   const started = performance.now()
-  const response = await fetch(url)
+  const response = await request(url, sent)
   const body = await response.text()
   // A screen whose statement was ended counts as never shown.
   if (response.status === 503) return Number.POSITIVE_INFINITY
@@ -71,6 +123,12 @@ async function screensOf(client: Client): Promise<Screen[]> {
     ops(`counts of dead letters, ${name}`, 'dead-letters/groups', filters),
   ]
   const queue = 'order.prepare'
+  const preview = (name: string, kind: string, filter: object): Screen => ({
+    name: `preview, ${name}`,
+    path: '/api/v1/ops/action-previews',
+    body: { kind, filter },
+  })
+  const webhook = await one('select webhook_id as value from webhook_deliveries limit 1')
   return [
     ops('overview', 'overview'),
     ops('find an order by id', 'search', { q: order }),
@@ -93,5 +151,19 @@ async function screensOf(client: Client): Promise<Screen[]> {
     ops('quarantined events', 'quarantined-events'),
     ops('quarantined events with an error of none', 'quarantined-events', { error: 'nobody has this' }),
     ops('webhooks', 'webhooks'),
+    ops('actions', 'actions'),
+    preview('all dead letters', 'dead-letters.redrive', {}),
+    preview('dead letters of a queue', 'dead-letters.discard', { queue }),
+    preview('dead letters of a type', 'dead-letters.redrive', { type: 'order.placed.v1' }),
+    preview('dead letters with an error', 'dead-letters.redrive', { error: 'broken in step 7' }),
+    preview('dead letters with an error of none', 'dead-letters.redrive', { error: 'nobody has this' }),
+    preview('dead letters since a time', 'dead-letters.redrive', { since: middle }),
+    preview('quarantined events', 'quarantine.release', {}),
+    preview('jobs to be retried', 'jobs.retry', { queue }),
+    preview('jobs with an error of none', 'jobs.retry', { queue, error: 'nobody has this' }),
+    preview('deliveries of a webhook', 'webhooks.redeliver', {
+      webhook_id: webhook,
+      since: '2026-01-01T00:00:00Z',
+    }),
   ]
 }

@@ -8,7 +8,7 @@ import { expectInvariants } from '../support/invariants.ts'
 import { quiet } from '../support/log.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until, untilSlowly } from '../support/until.ts'
-import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling, TestPages } from './browser.ts'
+import { describeInBrowser, expectAccessible, TestPages } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
 /** A text that would run in a page that does not escape it. */
@@ -186,41 +186,6 @@ describeInBrowser('the console in a browser', () => {
     await untilSlowly('the title has the focus', () =>
       page.evaluate(() => document.activeElement?.tagName === 'H2'),
     )
-    await system.database.execute('delete from dead_letters')
-  })
-
-  it('has no violation of accessibility rules and no sideways scrolling, from phone to desk, light and dark', async () => {
-    const order = await poisoned()
-    await system.database.execute(
-      `update outbox_events set dispatched_at = null, quarantined_at = now(), error = 'no route' where order_id = $1 and type = 'order.status.preparing.v1'`,
-      [order],
-    )
-    await system.api.call('POST', '/api/v1/webhooks', { url: 'https://example.com/a' })
-    const page = await open()
-    for (const query of [
-      '',
-      '?view=search&q=x',
-      `?view=order&id=${order}`,
-      '?view=jobs&queue=inventory.deduct',
-      '?view=dead-letters',
-      '?view=quarantine',
-      '?view=webhooks',
-      '?view=runbook&entry=orders-stay-placed',
-    ]) {
-      await page.goto(`${system.api.baseUrl}/console${query}`)
-      await page.locator('h2').first().waitFor()
-      for (const [width, colorScheme] of [
-        [1_440, 'light'],
-        [390, 'dark'],
-      ] as const) {
-        await page.emulateMedia({ colorScheme })
-        await page.setViewportSize({ width, height: 900 })
-        await expectNoSidewaysScrolling(page, width)
-        // The views share their styles: the rules are checked in both themes on the first one.
-        if (colorScheme === 'dark' || query === '')
-          await expectAccessible(page, `${width} ${colorScheme} ${query}`)
-      }
-    }
     await system.database.execute('delete from dead_letters')
   })
 })

@@ -46,7 +46,7 @@ export function storyView(story: Story, mark: string | undefined, nowMs: number)
         ${error === null ? nothing : html`<pre tabindex="0">${error}</pre>`}
       </p>`,
     )}
-    ${jobs.map(retryControl)}
+    ${jobs.length === 0 ? nothing : html`<p class="actions">${jobs.map(retryControl)}</p>`}
     <ol class="rows story">
       ${entries.map(
         ({ at, kind, what, event_id, job_id, attempts, error, details }) => html`<li

@@ -1,6 +1,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Tx } from '../../db/transaction.ts'
 import { DELIVERIES, redeliverMany, TEST_EVENT } from '../../webhooks/deliveries.ts'
+import { byFateSql } from '../views/by-fate-sql.ts'
 import { audit, type Operator } from './audit.ts'
 import { conditionOf, type Decided, discardDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { releaseEvents } from './release-events.ts'
@@ -59,21 +60,28 @@ interface Context {
   operator: Operator
 }
 
+/** Objects that an action has at most, the oldest first. */
+export const MAX_TARGET_COUNT = 100_000
+
 const deadLetters = {
   fields: ['id', 'queue', 'type', 'error', 'since', 'until'],
   required: [],
   noun: 'dead letter',
   match: ({ id, queue, type, error, since, until }: ActionFilter) => {
-    const letters = id && [id]
-    const given = Object.entries({ letters, queue, type, error, since, until }).filter(
-      ([, value]) => value !== undefined,
-    )
-    const { condition, values } = conditionOf(Object.fromEntries(given))
+    const letters = id === undefined ? undefined : [id]
+    const { condition, values } = conditionOf({ letters, queue, since, until })
+    const indexed = byFateSql(`'OPEN'`, queue === undefined ? undefined : `$${values.push(queue)}`)
+    const searched = conditionOf({ type, error }, values.length + 1)
+    const open = `dead_letters where ${condition} and fate = 'OPEN' and ${indexed}`
     return {
       columns: `dead_letter_id as target_id, queue, event_type, coalesce(error ->> 'message', error::text) as error, null::text as state`,
-      from: `dead_letters where ${condition} and fate = 'OPEN'`,
+      // No index has type and error, and a defect can leave a million dead letters.
+      from:
+        searched.values.length === 0
+          ? open
+          : `(select * from ${open} order by dead_at desc, dead_letter_id desc limit ${MAX_TARGET_COUNT}) as latest where ${searched.condition}`,
       order: 'dead_at, dead_letter_id',
-      values,
+      values: [...values, ...searched.values],
     }
   },
 } as const

@@ -1,11 +1,9 @@
 import type { Sql, Tx } from '../../db/transaction.ts'
 import { NotFound, UnexpectedCount } from '../../platform/errors.ts'
 import { newId } from '../../platform/ids.ts'
-import { type ActionFilter, type ActionKindName, kindOf } from './action-kinds.ts'
+import { type ActionFilter, type ActionKindName, kindOf, MAX_TARGET_COUNT } from './action-kinds.ts'
 import { audit, type Operator } from './audit.ts'
 
-/** Objects that an action has at most, the oldest first. */
-export const MAX_TARGET_COUNT = 100_000
 const MAX_GROUP_COUNT = 50
 
 export interface NewAction {

@@ -156,9 +156,11 @@ async function decide(
   if (decided !== letters.length) throw new Error(`updated ${decided} of ${letters.length} dead letters`)
 }
 
-type Conditions = Omit<DeadLetterFilter, 'since' | 'until'> & {
-  since?: Date | string
-  until?: Date | string
+type Conditions = {
+  [Name in keyof DeadLetterFilter]?:
+    | DeadLetterFilter[Name]
+    | (Name extends 'since' | 'until' ? string : never)
+    | undefined
 }
 
 /**

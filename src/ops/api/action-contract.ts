@@ -2,8 +2,13 @@ import { z } from 'zod'
 import { id, inputTime, optional, text, wholeNumber } from '../../http/schema-fields.ts'
 import { demoIds } from '../../platform/demo-ids.ts'
 import { type FieldError, ValidationFailed } from '../../platform/errors.ts'
-import { type ActionFilter, type ActionKindName, actionKindNames, kindOf } from '../actions/action-kinds.ts'
-import { MAX_TARGET_COUNT } from '../actions/actions.ts'
+import {
+  type ActionFilter,
+  type ActionKindName,
+  actionKindNames,
+  kindOf,
+  MAX_TARGET_COUNT,
+} from '../actions/action-kinds.ts'
 import { viewNamed } from '../refresh-views.ts'
 import { changeFields } from './ops-change.ts'
 import { id as idField, integer, json, orNull, rowsOf, text as textField, time } from './view-rows.ts'

@@ -6,7 +6,8 @@ import { id } from '../../http/schema-fields.ts'
 import { demoIds } from '../../platform/demo-ids.ts'
 import { NotFound, UnexpectedCount, ValidationFailed } from '../../platform/errors.ts'
 import { MAX_UUID } from '../../platform/ids.ts'
-import { cancelAction, MAX_TARGET_COUNT, previewAction, startAction } from '../actions/actions.ts'
+import { MAX_TARGET_COUNT } from '../actions/action-kinds.ts'
+import { cancelAction, previewAction, startAction } from '../actions/actions.ts'
 import {
   type ActionReply,
   actionBody,
@@ -35,8 +36,7 @@ const path = '/api/v1/ops/actions'
 const params = z.strictObject({ action_id: id('action', demoIds.action) })
 const wrongFilter = new ValidationFailed([{ pointer: '/filter/queue', detail: 'is required for jobs.retry' }])
 
-const WHAT_MATCHES =
-  'Dead letters are those that are OPEN; jobs those that wait for another attempt or used up their attempts. Quarantined events cannot be discarded, because an order would never go on.'
+const WHAT_MATCHES = `Dead letters are those that are OPEN, with \`type\` or \`error\` among the latest ${MAX_TARGET_COUNT} that match the other fields; jobs those that wait for another attempt or used up their attempts. Quarantined events cannot be discarded, because an order would never go on.`
 
 const previewRoute = (options: OpsRoutesOptions) =>
   opsPost(options, {

@@ -1,4 +1,5 @@
 import { conditionOf, type DeadLetterFilter } from '../actions/dead-letters.ts'
+import { byFateSql } from '../views/by-fate-sql.ts'
 
 /**
  * Latest dead letters that are searched by event type and error. No index has these two, and a
@@ -19,7 +20,8 @@ export function searchDeadLetters(
 ): { sql: string; values: unknown[] } {
   const selected = conditionOf(indexed)
   const position = selected.values.length
-  const values = [...selected.values, fate, ...(after ?? [])]
+  const values: unknown[] = [...selected.values, fate, ...(after ?? [])]
+  const queue = indexed.queue === undefined ? undefined : `$${values.push(indexed.queue)}`
   const searched = conditionOf(
     { ...(type === undefined ? {} : { type }), ...(error === undefined ? {} : { error }) },
     values.length + 1,
@@ -32,6 +34,7 @@ export function searchDeadLetters(
         from dead_letters
         where ${selected.condition}
           and fate = $${position + 1}
+          and ${byFateSql(`$${position + 1}`, queue)}
           ${after ? `and (dead_at, dead_letter_id) < ($${position + 2}::timestamptz, $${position + 3}::uuid)` : ''}
         order by dead_at desc, dead_letter_id desc
         limit ${MAX_SEARCHED}

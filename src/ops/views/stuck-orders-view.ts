@@ -1,4 +1,5 @@
 import { DELIVERIES } from '../../webhooks/deliveries.ts'
+import { byFateSql } from './by-fate-sql.ts'
 import { eventRoutingSql } from './event-routing-sql.ts'
 import { waitingEventsSql } from './held-events-sql.ts'
 import { MAX_LISTED, STUCK_AFTER_SECONDS } from './job-views.ts'
@@ -65,6 +66,7 @@ export const stuckOrdersView: View = {
           event_id, event_type, queue, job_id, attempts, attempts, null, coalesce(error ->> 'message', error::text)
         from dead_letters
         where fate = 'OPEN'
+          and ${byFateSql(`'OPEN'`)}
           and order_id is not null
           and queue <> '${DELIVERIES}'
         order by dead_at
