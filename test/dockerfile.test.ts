@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { builtinModules } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 
@@ -48,6 +52,36 @@ describe('the container image', () => {
   })
 })
 
+describe('the health check of the image', () => {
+  const [, json = '[]'] = /^HEALTHCHECK .*\\\n +CMD (.*)$/m.exec(read('Dockerfile')) ?? []
+  const [program = '', ...args] = JSON.parse(json) as string[]
+  let status = 200
+  const server = createServer(({ url }, response) => {
+    response.writeHead(url === '/healthz' ? status : 404).end()
+  })
+  const check = async (variables: Record<string, string>) => {
+    const child = spawn(program, args, { env: { PATH: process.env['PATH'], ...variables }, stdio: 'ignore' })
+    const [code] = (await once(child, 'exit')) as [number]
+    return code
+  }
+
+  before(async () => {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  })
+  after(() => server.close())
+
+  it('succeeds while the API or the status server answers /healthz with 200', async () => {
+    const port = String((server.address() as AddressInfo).port)
+    status = 200
+    expect(await check({ PORT: port })).to.equal(0)
+    expect(await check({ PORT: '1', STATUS_PORT: port })).to.equal(0)
+    status = 503
+    expect(await check({ PORT: port })).not.to.equal(0)
+    expect(await check({ PORT: '1' })).not.to.equal(0)
+  })
+})
+
 describe('the flags of each role', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
   const roles = ['api', 'dispatcher', 'worker'] as const
@@ -80,7 +114,7 @@ describe('the compose file', () => {
   const compose = read('docker-compose.yml')
   const [, services = ''] = compose.split('\nservices:\n')
   const serviceOf = (name: string) =>
-    new RegExp(`^ {2}${name}:\\n((?: {3}.*\\n|\\n| {2}#.*\\n)+)`, 'm').exec(services)?.[1] ?? ''
+    new RegExp(`^ {2}${name}:(?: &\\w+)?\\n((?: {3}.*\\n|\\n| {2}#.*\\n)+)`, 'm').exec(services)?.[1] ?? ''
 
   it('runs only files that the image contains', () => {
     const named = [...compose.matchAll(/\b(?:src|scripts)\/[\w-]+\.ts\b/g)].map(([file]) => file)

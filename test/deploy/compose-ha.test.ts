@@ -52,6 +52,12 @@ describe('deploy/compose.ha.yml', () => {
       expect(services[name]?.command).to.deep.equal(simple[name]?.command)
   })
 
+  it('starts a status server for the health check of the image, as docker-compose.yml does', () => {
+    for (const each of [services, simple])
+      for (const name of ['dispatcher', 'consumer'])
+        expect(each[name]?.environment, name).to.include({ STATUS_PORT: 9000, HOST: '127.0.0.1' })
+  })
+
   it('sets only variables that exist, and lets each process drain before it is killed', () => {
     const known = Object.values(configGroups).flatMap(group => Object.keys(group))
     for (const name of [...processes, 'migrate', 'operator']) {

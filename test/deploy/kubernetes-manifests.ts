@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
 import { type Config, parseConfig } from '../../src/platform/config.ts'
 import { type Manifest, readManifests } from './kubernetes-schemas.ts'
 
@@ -77,5 +80,19 @@ export function environmentOf(workload: Workload): Record<string, string> {
   const shared = envFrom.map(({ configMapRef: { name } }) => find('ConfigMap', name))
   const own = env.map(({ name, value = 'from a Secret' }) => [name, value])
   return { ...Object.assign({}, ...shared.map(map => map?.data)), ...Object.fromEntries(own) }
+}
+
+const PATCH = join(import.meta.dirname, '../../deploy/kubernetes/patches/api-operations.yaml')
+
+/** Returns the Deployment of the API with the patch for changes of operators. */
+export function apiWithOperations(): Workload {
+  const api = structuredClone(find('Deployment', 'comanda-api')) as unknown as Workload
+  const { spec } = parse(readFileSync(PATCH, 'utf8')) as Pick<Workload, 'spec'>
+  const [patch] = spec.template.spec.containers
+  // As a strategic merge patch: the names of variables are the keys of the list.
+  const names = new Set(patch.env.map(({ name }) => name))
+  const container = containerOf(api)
+  container.env = [...container.env.filter(({ name }) => !names.has(name)), ...patch.env]
+  return api
 }
 export const configOf = (workload: Workload): Config => parseConfig(environmentOf(workload))

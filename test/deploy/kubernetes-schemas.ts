@@ -37,8 +37,8 @@ const models = {
 
 /** Returns the manifests of each file of deploy/kubernetes. */
 export function readManifests(): Map<string, Manifest[]> {
-  const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter(file =>
-    file.endsWith('.yaml'),
+  const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter(
+    file => file.endsWith('.yaml') && !file.startsWith('patches/'),
   )
   return new Map(
     files.map(file => {

@@ -7,7 +7,9 @@ import { configGroups } from '../../src/platform/config-variables.ts'
 import { killChildren, startChild } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { administer, blankDatabase } from '../support/postgres.ts'
+import { openPool } from '../support/system.ts'
 import {
+  apiWithOperations,
   cluster,
   configOf,
   containerOf,
@@ -134,6 +136,27 @@ describe('the manifests of deploy/kubernetes', () => {
     }
   })
 
+  it('give the API the login of operators only with the patch, like docker-compose.yml', () => {
+    const patched = apiWithOperations()
+    expect(problemsOf(patched)).to.deep.equal([])
+    const login = { secretKeyRef: { name: 'comanda-operations-login', key: 'password' } }
+    expect(containerOf(patched).env).to.deep.include({ name: 'OPERATIONS_PASSWORD', valueFrom: login })
+    const { username } = new URL(configOf(patched).OPERATIONS_DATABASE_URL ?? '')
+    expect(roles.find(({ name }) => name === username)?.inRoles).to.deep.equal([loginGroups.operations])
+    for (const each of deployments)
+      expect(environmentOf(each)).not.to.have.property('OPERATIONS_DATABASE_URL')
+    expect(read('docker-compose.yml')).not.to.contain('OPERATIONS_DATABASE_URL')
+  })
+
+  it('have a login of each group but that of the dashboard and of people', () => {
+    const groups = roles.filter(({ login }) => !login).map(({ name }) => name)
+    const used = roles.flatMap(({ inRoles = [] }) => inRoles)
+    expect(groups.filter(name => !used.includes(name))).to.have.members([
+      loginGroups.dashboard,
+      'comanda_operator',
+    ])
+  })
+
   it('send traffic, disruption budgets, scaling and network rules to pods that exist', () => {
     const pods = deployments.map(({ spec }) => spec.template.metadata.labels)
     const components = pods.map(labels => labels['app.kubernetes.io/component'])
@@ -155,7 +178,8 @@ describe('the manifests of deploy/kubernetes', () => {
       dispatcher: 'DISPATCHER_POOL_COUNT',
       worker: 'WORKER_POOL_COUNT',
     } as const
-    const listeners = { api: 1, dispatcher: 1, worker: 2 }
+    // 3 connections of an API with the patch, and those that listen
+    const listeners = { api: 4, dispatcher: 1, worker: 2 }
     const used = deployments.map(each => {
       const role = containerOf(each).name as keyof typeof pools
       const count =
@@ -201,6 +225,13 @@ describe('the manifests of deploy/kubernetes', () => {
       url.username = renamed(new URL(env['DATABASE_URL'] ?? '').username)
       url.password = ''
       const port = await freePort()
+      // Kubernetes replaces $(NAME) by another variable.
+      if (env['OPERATIONS_DATABASE_URL'] !== undefined) {
+        const operations = new URL(url)
+        operations.username = renamed(new URL(env['OPERATIONS_DATABASE_URL']).username)
+        operations.password = password
+        env['OPERATIONS_DATABASE_URL'] = operations.href
+      }
       const own = { HOST: '127.0.0.1', DATABASE_URL: url.href, PGPASSWORD: password }
       const ports = Object.fromEntries(
         ['PORT', 'STATUS_PORT'].filter(name => name in env).map(name => [name, String(port)]),
@@ -218,10 +249,16 @@ describe('the manifests of deploy/kubernetes', () => {
       }
     }
 
-    it('migrate, and start processes that answer their probes', async () => {
+    it('migrate, and start processes that answer their probes, also with the operations login', async () => {
       const migrate = await start(workloads.find(({ kind }) => kind === 'Job') as Workload)
       expect(await migrate.child.ended, migrate.child.output() + migrate.child.errors()).to.equal(0)
       await Promise.all(deployments.map(expectProbed))
+      await expectProbed(apiWithOperations())
+      const login = renamed('comanda_login_operations')
+      const pool = await openPool(database.url)
+      const connected = await pool.query('select from pg_stat_activity where usename = $1', [login])
+      await pool.close()
+      expect(connected).to.not.deep.equal([])
     })
   })
 })

@@ -3,6 +3,14 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { parse } from 'yaml'
+import {
+  KEY_COMMAND,
+  ROTATE_COMMANDS,
+  START_COMMANDS,
+  STOP_COMMAND,
+  UPGRADE_COMMANDS,
+  VERIFY_COMMAND,
+} from '../../scripts/drill/deployment-commands.ts'
 import { find } from '../deploy/kubernetes-manifests.ts'
 import { killChildren, startChild } from '../support/child.ts'
 import { administer, blankDatabase, type TestDatabase } from '../support/postgres.ts'
@@ -20,9 +28,19 @@ const runHere = [
   /^DATABASE_URL=\S+ npm run logins -- --directory secrets$/,
   /^DATABASE_URL_FILE=\S+ npm run api$/,
 ]
+/** Commands that `npm run drill:deployment` runs. */
+const runByDrill = new Set([
+  ...START_COMMANDS,
+  KEY_COMMAND,
+  ...ROTATE_COMMANDS,
+  ...UPGRADE_COMMANDS,
+  VERIFY_COMMAND,
+  STOP_COMMAND,
+])
 /** Commands that are deliberately not run, with the reason. */
 const notRun: [command: RegExp, reason: string][] = [
-  [/^(docker (compose|build|push)|export POSTGRES_PASSWORD)/, 'needs Docker and a registry'],
+  [/^(docker compose -f deploy\/compose.ha.yml |export POSTGRES_PASSWORD)/, 'needs images of a registry'],
+  [/^docker (build|push) /, 'needs a registry'],
   [/^kubectl /, 'needs a cluster'],
   [/^pg_basebackup /, 'is not in the npm package of PostgreSQL'],
 ]
@@ -43,10 +61,11 @@ describe('the commands in docs/deployment.md', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('are each run by this test, or named in it with the reason why not', () => {
+  it('are each run by this test or the drill, or named here with the reason why not', () => {
     const known = [...runHere, ...notRun.map(([each]) => each)]
     expect(commands.length).to.be.above(20)
-    for (const command of commands)
+    expect([...runByDrill].filter(command => !commands.includes(command))).to.deep.equal([])
+    for (const command of commands.filter(each => !runByDrill.has(each)))
       expect(
         known.filter(each => each.test(command)),
         command,
@@ -85,7 +104,7 @@ describe('the commands in docs/deployment.md', () => {
   })
 
   it('name files, services and objects of Kubernetes that exist', () => {
-    for (const [, file = ''] of commands.join('\n').matchAll(/-f (\S+)/g))
+    for (const [, file = ''] of commands.join('\n').matchAll(/ (?:-f|--patch-file) (\S+)/g))
       expect(existsSync(join(ROOT, file)), file).to.equal(true)
     for (const [, kind = '', name = ''] of commands
       .join('\n')
