@@ -190,7 +190,7 @@ export function registerBoards(overrides: Partial<Config> = {}): Boards {
   })
   afterEach(async () => {
     await rig?.closePages()
-    rig?.proxy.cut()
+    rig?.proxy.thaw()
     for (const stop of stops.splice(0)) await stop()
   })
   return {
