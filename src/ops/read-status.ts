@@ -6,6 +6,8 @@ import { MAX_DEAD_LETTERS } from './views/queue-views.ts'
  * Status reports a failing or late webhook after this time, which leaves room for a few retries.
  */
 const LATE_MINUTES = 10
+/** Status reports sessions that wait for a lock for longer. A busy row is free again earlier. */
+const BLOCKED_SECONDS = 2
 
 type Row = Record<string, unknown>
 
@@ -25,10 +27,13 @@ export const problemCodes = [
   'late-webhooks',
   'paused-webhooks',
   'failed-statistics',
+  'blocked-sessions',
+  'not-ready',
+  'full-streams',
 ] as const
 
 /** A condition that needs an operator. */
-interface Problem {
+export interface Problem {
   problem: (typeof problemCodes)[number]
   text: string
   /** shell command or SQL that lists the affected objects; null: the status shows them */
@@ -59,7 +64,7 @@ export interface Status {
 /** Reads all views in the given transaction, which has to see one snapshot. */
 export async function readStatus(tx: Tx): Promise<Status> {
   const one = async (sql: string) => (await tx.query<Row>(sql))[0] ?? {}
-  const [clock, queues, outbox, workers, stuck, letters, webhooks, statistics, guarantees, gone] =
+  const [clock, queues, outbox, workers, stuck, letters, webhooks, statistics, guarantees, gone, locks] =
     await Promise.all([
       tx.query<{ as_of: Date }>('select now() as as_of'),
       tx.query<Row>('select * from ops.queues'),
@@ -71,6 +76,7 @@ export async function readStatus(tx: Tx): Promise<Status> {
       one(`select * from ops.projections where projection = 'stats'`),
       one(guaranteesSql),
       one(goneSql),
+      one(blockedSql),
     ])
   const lost = stuck.find(({ reason }) => reason === 'LOST')
   const status = {
@@ -84,10 +90,10 @@ export async function readStatus(tx: Tx): Promise<Status> {
     statistics,
     guarantees: { ...guarantees, lost_orders: Number(lost?.['orders'] ?? 0) },
   }
-  return { ...status, problems: findProblems(status, Number(gone['missing'])) }
+  return { ...status, problems: findProblems(status, Number(gone['missing']), Number(locks['blocked'])) }
 }
 
-function findProblems(status: Omit<Status, 'problems'>, missing: number): Problem[] {
+function findProblems(status: Omit<Status, 'problems'>, missing: number, blocked: number): Problem[] {
   const { outbox, queues, workers, stuck_orders, dead_letters, webhooks, guarantees } = status
   const live = (role: string) => workers.some(row => row['role'] === role && row['state'] === 'LIVE')
   const orders = sum(stuck_orders, 'orders')
@@ -158,6 +164,12 @@ function findProblems(status: Omit<Status, 'problems'>, missing: number): Proble
       text: `the statistics of ${counted(failed, 'restaurant')} are set aside`,
       see: 'select * from ops.failed_statistics',
       runbook: 'statistics-are-behind-or-wrong',
+    },
+    blocked > 0 && {
+      problem: 'blocked-sessions',
+      text: `${counted(blocked, 'session waits', 'sessions wait')} for a lock for more than ${BLOCKED_SECONDS} s`,
+      see: null,
+      runbook: 'the-api-is-slow-or-answers-with-errors',
     },
   ]
   return problems.filter(problem => problem !== false)
@@ -247,6 +259,16 @@ const goneSql = `
     group by role
   ) as by_role
   where missing > 0
+`
+
+/** A lock of a row is waited for as the lock of a transaction, which belongs to no database. */
+const blockedSql = `
+  select count(distinct waiting.pid)::integer as blocked
+  from pg_locks as waiting
+  join pg_stat_activity as session on session.pid = waiting.pid
+  where not waiting.granted
+    and waiting.waitstart < now() - interval '${BLOCKED_SECONDS} seconds'
+    and session.datname = current_database()
 `
 
 const webhooksSql = `

@@ -139,6 +139,11 @@ export async function startApi(
     database,
     cursors: await Cursors.open(database),
     operations,
+    ownState: async () => ({
+      checks: await readiness(),
+      areStreamsFull: streams.isFull,
+      areTrackingStreamsFull: customerStreams.isFull,
+    }),
     placement,
     // Streams of this process learn of its commits at once, not from a dispatcher.
     wakeDispatcher: () => {

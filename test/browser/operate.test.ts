@@ -357,4 +357,34 @@ describeInBrowser('changes in the console with authentication', () => {
     const audit = await system.database.query('select actor, action, reason from ops.audit')
     expect(audit).to.deep.equal([{ actor: 'grace', action: 'pause', reason: 'counting' }])
   })
+
+  it('redrives all dead letters that match, and records the name of the key for each', async () => {
+    await system.database.execute(
+      `insert into dead_letters (dead_letter_id, queue, job_id, event_id, event_type, data, error, attempts, first_queued_at, dead_at)
+      select id, case when n > 2 then 'order.prepare' else 'order.reject' end, id, id, 'order.placed.v1',
+        json_build_object('event_id', id), '{"message":"it is broken"}', 13, now(), now()
+      from generate_series(1, 3) as n, uuidv7(n * interval '1 ms') as id`,
+    )
+    const page = await signIn(['ops', 'ops:write'])
+    await page.goto(`${system.api.baseUrl}/console?view=dead-letters&queue=order.reject`)
+    await page.getByRole('button', { name: /^Redrive all/ }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('2 match').waitFor()
+    await dialog.getByLabel('Reason').fill('the cause is fixed')
+    await dialog.getByRole('button', { name: 'Redrive all 2', exact: true }).click()
+    await page.locator('.marked[data-status="DONE"]', { hasText: '2 of 2: 2 done' }).waitFor()
+    const letters = await system.database.query(
+      'select queue, fate, count(*)::integer as count from dead_letters group by queue, fate order by queue',
+    )
+    expect(letters).to.deep.equal([
+      { queue: 'order.prepare', fate: 'OPEN', count: 1 },
+      { queue: 'order.reject', fate: 'REDRIVEN', count: 2 },
+    ])
+    const jobs = await system.database.query(`select from pgboss.job where name = 'order.reject'`)
+    expect(jobs).to.have.length(2)
+    const audits = await system.database.query(
+      `select distinct actor, reason from ops.audit where action = 'redrive'`,
+    )
+    expect(audits).to.deep.equal([{ actor: 'grace', reason: 'the cause is fixed' }])
+  })
 })

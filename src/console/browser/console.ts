@@ -20,6 +20,8 @@ export class Console {
   asOfMs: number | undefined
   problem: string | undefined
   isSignedOut = false
+  /** The API answered that it cannot work now: in most cases the database does not answer. */
+  isUnavailable = false
   readonly #changed: () => void
   readonly #nowMs: () => number
   #reading = 0
@@ -60,6 +62,7 @@ export class Console {
     // The person went on meanwhile.
     if (reading !== this.#reading) return
     this.isSignedOut = answer.status === 401
+    this.isUnavailable = answer.status === 503
     this.problem = answer.problem ?? counts?.problem
     if (answer.problem === undefined) this.#take(answer)
     if (counts?.problem === undefined) this.counts = counts?.body as DeadLetterCounts | undefined

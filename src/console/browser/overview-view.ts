@@ -12,11 +12,13 @@ const DELIVERIES = 'downstream.deliver'
 /** Dead letters that the API counts at most, per queue and in all. */
 const MAX_DEAD_LETTERS = 10_000
 
-/** The lists that show what a problem is about. */
+/** The lists that show what a problem is about. The other problems lead to the runbook. */
 const listOf: Record<string, string> = {
   'stuck-orders': '#stuck',
   'dead-letters': linkTo('dead-letters'),
   'quarantined-events': linkTo('quarantine'),
+  'stock-differs': '#guarantees',
+  'failed-statistics': '#guarantees',
   'paused-queues': '#queues',
   'no-dispatcher': '#processes',
   'no-worker': '#processes',
@@ -114,6 +116,16 @@ function figuresOf(overview: Overview): Figure[] {
   ]
 }
 
+/** Returns the roles of which a process has to be started. */
+function missingRoles({ problems, processes }: Overview): string[] {
+  const isFound = (name: string) => problems.some(({ problem }) => problem === name)
+  const silent = processes.flatMap(({ role, state }) => (state === 'LIVE' ? [] : role))
+  const roles = new Set(isFound('missing-processes') ? silent : [])
+  if (isFound('no-dispatcher')) roles.add('dispatcher')
+  if (isFound('no-worker')) roles.add('worker')
+  return [...roles]
+}
+
 export function overviewView(overview: Overview, nowMs: number): TemplateResult {
   const { problems, stuck_orders, queues, processes, guarantees } = overview
   return html`<section aria-labelledby="problems">
@@ -121,7 +133,7 @@ export function overviewView(overview: Overview, nowMs: number): TemplateResult 
       <ul class="problems">
         ${problems.map(
           ({ problem, text, runbook: entry }) => html`<li>
-            <a href=${listOf[problem] ?? '#guarantees'}>${text}</a> ${runbook(entry, text)}
+            <a href=${listOf[problem] ?? linkTo('runbook', { entry })}>${text}</a> ${runbook(entry, text)}
           </li>`,
         )}
       </ul>
@@ -178,6 +190,7 @@ export function overviewView(overview: Overview, nowMs: number): TemplateResult 
           </li>`,
         )}
       </ul>
+      ${missingRoles(overview).map(role => toCopy(`Start a ${role}`, `npm run ${role}`))}
     </section>
     <section aria-labelledby="guarantees">
       <h2 id="guarantees" tabindex="-1">Guarantees</h2>

@@ -32,7 +32,7 @@ const tabs: Partial<Record<View, string>> = {
 
 /** Draws the console. */
 export function consoleView(console: Console, nowMs: number, redraw: () => void): TemplateResult {
-  const { place, asOfMs, problem, isSignedOut, next } = console
+  const { place, asOfMs, problem, isSignedOut, isUnavailable, next } = console
   return html`<a class="skip" href="#content">To the content</a>
     <header class="bar">
       <h1><a href=${linkTo('overview')}>Comanda console</a></h1>
@@ -75,6 +75,7 @@ export function consoleView(console: Console, nowMs: number, redraw: () => void)
         ? nothing
         : html`<p class="banner alarm" role="alert">
           ${problem} ${isSignedOut ? html`<button @click=${() => location.reload()}>Sign in</button>` : 'The console tries again by itself.'}
+          ${isUnavailable ? html`<a class="runbook" href=${linkTo('runbook', { entry: 'the-database-does-not-answer' })}>Runbook<span class="hidden">: the database does not answer</span></a>` : nothing}
         </p>`
     }
     <main id="content" tabindex="-1">

@@ -59,6 +59,11 @@ export class EventStreams {
     recordLimit(audience, limits.maxCount)
   }
 
+  /** Whether further streams are refused. Without any stream allowed, they are turned off. */
+  get isFull(): boolean {
+    return this.#limits.maxCount > 0 && this.#count >= this.#limits.maxCount
+  }
+
   /**
    * Opens a stream within the limits. `prepare` reads the data for its beginning.
    * @returns whether there is a stream: with false, nothing is sent and the response is 204

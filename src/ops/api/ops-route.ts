@@ -5,6 +5,7 @@ import { type Route, type RouteSpec, route } from '../../http/route.ts'
 import { requireUnrestricted } from '../../platform/caller.ts'
 import type { Operations } from '../actions/operations.ts'
 import { readSnapshot } from '../read-snapshot.ts'
+import type { OwnState } from './own-problems.ts'
 import type { Rows } from './view-rows.ts'
 
 export interface OpsRoutesOptions {
@@ -12,6 +13,8 @@ export interface OpsRoutesOptions {
   cursors: Cursors
   /** makes the changes of operators; undefined: this API makes none */
   operations?: Operations | undefined
+  /** returns what this process reports of itself; undefined: nothing */
+  ownState?: () => Promise<OwnState>
 }
 
 /** Longest that a statement of an operators' page may take; the views take milliseconds. */

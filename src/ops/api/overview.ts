@@ -9,6 +9,7 @@ import { viewNamed } from '../refresh-views.ts'
 import { MAX_DEAD_LETTERS } from '../views/queue-views.ts'
 import { requireOperations } from './ops-change.ts'
 import { type OpsRoutesOptions, opsRoute, STATEMENT_TIMEOUT_MS } from './ops-route.ts'
+import { ownProblems } from './own-problems.ts'
 import { integer, number, orNull, rowsOf, text, time } from './view-rows.ts'
 
 const AT = '2026-11-22T18:30:00.000Z'
@@ -170,13 +171,13 @@ const overviewReply = z
 
 export type OverviewReply = z.infer<typeof overviewReply>
 
-export function overviewRoute({ database, operations }: OpsRoutesOptions) {
+export function overviewRoute({ database, operations, ownState }: OpsRoutesOptions) {
   return opsRoute({
     path: '/api/v1/ops/overview',
     operationId: 'getOpsOverview',
     summary: 'Get the state of the system',
     description:
-      'Returns what `npm run ops -- status` shows, from the same views, all of one snapshot. Every figure is bounded; the descriptions name the bounds.',
+      'Returns what `npm run ops -- status` shows, from the same views, all of one snapshot, and the problems of the API process that answers: failed checks of its `/readyz`, and full event streams. Every figure is bounded; the descriptions name the bounds.',
     statusDescription: 'The state of the system',
     replySchema: overviewReply,
     replyExample: {
@@ -196,9 +197,14 @@ export function overviewRoute({ database, operations }: OpsRoutesOptions) {
     errors: [],
     handle: async ({ caller }) => {
       const obstacle = obstacleOf(caller, operations)
+      const [status, own] = await Promise.all([
+        readSnapshot(database, readStatus, STATEMENT_TIMEOUT_MS),
+        ownState?.(),
+      ])
+      const problems = [...status.problems, ...(own ? ownProblems(own) : [])]
       return {
         body: {
-          ...presentOverview(await readSnapshot(database, readStatus, STATEMENT_TIMEOUT_MS)),
+          ...presentOverview({ ...status, problems }),
           can_change: obstacle === null,
           cannot_change_because: obstacle,
         },
