@@ -36,12 +36,12 @@ describe('the migration for pauses of webhooks', () => {
   it('pauses no existing webhook', async () => {
     const { database, url, close } = await openTestDatabase()
     try {
+      await database.transaction(addDemoMenu)
+      await database.transaction(addDemoWebhook)
       await database.execute('alter table webhooks drop column paused_at cascade')
       await database.execute(`delete from schema_migrations where name = $1`, [
         new PauseWebhooks1797600000000().name,
       ])
-      await database.transaction(addDemoMenu)
-      await database.transaction(addDemoWebhook)
       await migrateUp(url)
       expect(await database.query('select paused_at from webhooks')).to.deep.equal([{ paused_at: null }])
     } finally {
