@@ -77,7 +77,7 @@ function figuresOf(overview: Overview): Figure[] {
       name: 'Stuck orders',
       value: stuck,
       isBad: stuck > 0,
-      note: 'late for more than a minute',
+      note: 'late for a minute, or without pending work',
       list: '#stuck',
       entry: 'orders-stay-placed',
     },
