@@ -90,6 +90,15 @@ describeInBrowser('the symptoms of the runbook in the console', () => {
   const untilRow = (what: string, sql: string) =>
     until(what, async () => (await opened.database.query(sql)).length > 0)
   const place = async () => (await api.place(restaurant_id, [menu_item_id, 1])).order_id
+  /** Places an order whose job waits. */
+  async function placeWithoutWorker(): Promise<void> {
+    await stop('worker')
+    await place()
+    await untilRow(
+      'its job waits',
+      `select from pgboss.job where name = 'inventory.deduct' and state = 'created'`,
+    )
+  }
   /** Makes events and jobs look older than a minute. */
   const age = () =>
     execute(
@@ -154,8 +163,8 @@ describeInBrowser('the symptoms of the runbook in the console', () => {
   }
   /** Runs a command on the page in a shell. */
   async function runShell(page: Page, command: RegExp): Promise<string> {
-    const line = (await commandOn(page, command)).replaceAll('$API/webhooks', '$API/api/v1/webhooks')
-    const env = { PATH: process.env['PATH'] ?? '', API: api.baseUrl, TOKEN: 'none' }
+    const line = await commandOn(page, command)
+    const env = { PATH: process.env['PATH'] ?? '', API: `${api.baseUrl}/api/v1`, TOKEN: 'none' }
     return await text(spawn('sh', ['-c', line], { env, stdio: ['ignore', 'pipe', 'ignore'] }).stdout)
   }
   /** Runs SQL on the server while the database accepts no connections of its own. */
@@ -178,12 +187,7 @@ describeInBrowser('the symptoms of the runbook in the console', () => {
       entry: 'orders-stay-placed',
       cause: 'no worker',
       provoke: async () => {
-        await stop('worker')
-        await place()
-        await untilRow(
-          'its job waits',
-          `select from pgboss.job where name = 'inventory.deduct' and state = 'created'`,
-        )
+        await placeWithoutWorker()
         await age()
       },
       shown: /^1 order is stuck$/,
@@ -470,12 +474,7 @@ describeInBrowser('the symptoms of the runbook in the console', () => {
     {
       entry: 'the-database-was-restored-from-a-backup',
       provoke: async () => {
-        await stop('worker')
-        await place()
-        await untilRow(
-          'its job waits',
-          `select from pgboss.job where name = 'inventory.deduct' and state = 'created'`,
-        )
+        await placeWithoutWorker()
         // The dump excluded the schema pgboss.
         await execute(`delete from pgboss.job where name = 'inventory.deduct' and state = 'created'`)
         await age()

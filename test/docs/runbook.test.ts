@@ -81,6 +81,7 @@ describe('the runbook in docs/operations.md', function () {
     expect(status, `${command}\n${output}`).to.equal(0)
     return output
   }
+  const apiUrl = () => `${system.api.baseUrl}/api/v1`
   const prepared = (order: string) =>
     until('it is prepared', async () => (await statusOf(system.database, order)) === 'PREPARING')
   /** Ages the jobs of orders by two minutes, but no scheduled jobs. */
@@ -300,7 +301,7 @@ describe('the runbook in docs/operations.md', function () {
     expect(more).to.deep.equal([])
     expect(commandsOf('The primary is gone')).to.deep.equal(commands)
     await begin('api', 'dispatcher', 'worker')
-    const API = system.api.baseUrl
+    const API = apiUrl()
     const name = new URL(system.url).pathname.slice(1)
     const server = new pg.Client({ connectionString: system.url.replace(/[^/]+$/, 'postgres') })
     await server.connect()
@@ -316,7 +317,7 @@ describe('the runbook in docs/operations.md', function () {
       await server.end()
     }
     expect(await run(why)).to.contain('PostgreSQL')
-    await until('the API is ready', async () => (await fetch(`${API}/readyz`)).status === 200)
+    await until('the API is ready', async () => (await fetch(`${system.api.baseUrl}/readyz`)).status === 200)
     await prepared(await place(system.database, menu))
     expect(await run(status)).to.contain('inventory.deduct')
     expect(await run(verify)).to.contain('All invariants hold')
@@ -326,7 +327,7 @@ describe('the runbook in docs/operations.md', function () {
     const [look, migrate, ...more] = commandsOf('A new process stays unready')
     expect(more).to.deep.equal([])
     await begin('api')
-    const words = { API: system.api.baseUrl }
+    const words = { API: apiUrl() }
     await system.database.execute('update schema_migrations set completed_at = null')
     expect(await run(look, words)).to.contain('"migrations":"is being migrated: ')
     await run(migrate)
@@ -359,7 +360,7 @@ describe('the runbook in docs/operations.md', function () {
     const [readyz, ...more] = commandsOf('A machine has a wrong clock')
     expect(more).to.deep.equal([])
     await begin('api')
-    const API = system.api.baseUrl
+    const API = apiUrl()
     expect(await run(readyz, { API })).to.contain('"clock":"ok"')
     await withSkewedClock(600_000, async () =>
       expect(await run(readyz, { API })).to.match(
@@ -374,8 +375,8 @@ describe('the runbook in docs/operations.md', function () {
     const { log, lines } = recordingLog()
     system = await startSystem(['api'], log, { STREAM_COUNT: 2, DATABASE_TIMEOUT_MS: 5_000 })
     menu = await addMenu(system.database, 10)
-    const API = system.api.baseUrl
-    const url = `${API}/api/v1/restaurants/${menu.restaurant_id}/stream`
+    const API = apiUrl()
+    const url = `${API}/restaurants/${menu.restaurant_id}/stream`
     const figure = async (name: string) =>
       Number(
         new RegExp(`^comanda_streams_${name}(?:\\{audience="callers"\\})? (\\d+)`, 'm').exec(

@@ -18,7 +18,7 @@ export function ownProblems({ checks, areStreamsFull, areTrackingStreamsFull }: 
   const full = (streams: string): Problem => ({
     problem: 'full-streams',
     text: `all ${streams} of this API are in use, and more are refused`,
-    see: 'curl -s $API/metrics',
+    see: 'curl -s $API/../../metrics',
     runbook: STREAMS,
   })
   return [
@@ -26,7 +26,12 @@ export function ownProblems({ checks, areStreamsFull, areTrackingStreamsFull }: 
       const runbook = result === 'ok' ? undefined : entryOf(name, result)
       if (runbook === undefined) return []
       return [
-        { problem: 'not-ready', text: `this API: ${name}: ${result}`, see: 'curl -s $API/readyz', runbook },
+        {
+          problem: 'not-ready',
+          text: `this API: ${name}: ${result}`,
+          see: 'curl -s $API/../../readyz',
+          runbook,
+        },
       ]
     }),
     ...(areStreamsFull ? [full('event streams')] : []),
