@@ -47,9 +47,11 @@ export async function whenUnused(
 ): Promise<boolean> {
   const client = await connect(port, password).catch(() => undefined)
   try {
-    if (client && !(await becomesFree(client))) return false
-    await stop()
-    return true
+    const isFree = client ? await becomesFree(client).catch(() => undefined) : true
+    // The connection was ended, e.g. because another process stops the server.
+    if (isFree === undefined) return await whenUnused(port, password, stop)
+    if (isFree) await stop()
+    return isFree
   } finally {
     if (client) await end(client)
   }

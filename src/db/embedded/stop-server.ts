@@ -22,6 +22,7 @@ export async function stopServer(
   if (server === undefined || server === 'incomplete' || !isAlive(server.pid)) return true
   const isUp = () => isAlive(server.pid) && existsSync(pidFileOf(paths))
   return await whenUnused(port, password, async () => {
+    if (!isUp()) return
     process.kill(server.pid, 'SIGINT')
     if (await untilFalse(isUp, timeoutMs)) return
     process.kill(server.pid, 'SIGQUIT')
