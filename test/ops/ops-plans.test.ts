@@ -68,11 +68,19 @@ describe('the statements of the pages for operators, on filled tables', function
   })
   after(() => close())
 
-  const readsIn = (tx: Tx) =>
-    tx.query<Reads>(
+  /**
+   * Returns what the transaction has read. Postgres adds the figures of a connection to its
+   * statistics at most once per second, and until then counts them for the next transaction too:
+   * they are added at the end of this one.
+   */
+  async function readsIn(tx: Tx): Promise<Reads[]> {
+    const reads = await tx.query<Reads>(
       `select relname as name, coalesce(seq_tup_read, 0)::integer as scanned, coalesce(idx_tup_fetch, 0)::integer as fetched
       from pg_stat_xact_user_tables`,
     )
+    await tx.query('select pg_stat_force_next_flush()')
+    return reads
+  }
 
   /** Returns how many dead letters were read. */
   function lettersIn(reads: Reads[]): number {

@@ -21,6 +21,7 @@ export function searchDeadLetters(
   const selected = conditionOf(indexed)
   const position = selected.values.length
   const values: unknown[] = [...selected.values, fate, ...(after ?? [])]
+  const before = after && `$${position + 2}::timestamptz, $${position + 3}::uuid`
   const queue = indexed.queue === undefined ? undefined : `$${values.push(indexed.queue)}`
   const searched = conditionOf(
     { ...(type === undefined ? {} : { type }), ...(error === undefined ? {} : { error }) },
@@ -34,8 +35,7 @@ export function searchDeadLetters(
         from dead_letters
         where ${selected.condition}
           and fate = $${position + 1}
-          and ${byFateSql(`$${position + 1}`, queue)}
-          ${after ? `and (dead_at, dead_letter_id) < ($${position + 2}::timestamptz, $${position + 3}::uuid)` : ''}
+          and ${byFateSql(`$${position + 1}`, queue, before)}
         order by dead_at desc, dead_letter_id desc
         limit ${MAX_SEARCHED}
       ) as latest
