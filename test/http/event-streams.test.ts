@@ -98,13 +98,20 @@ describe('event streams', () => {
     await StreamClient.open(url)
   })
 
+  it('send a comment after everything that they begin with', async () => {
+    withLimits({})
+    const client = await StreamClient.open(url)
+    await until('the comment has come', () => client.comments === 1)
+    expect(client.events).to.have.lengthOf(1)
+  })
+
   it('send a heartbeat while idle, which may carry a newer resume point', async () => {
     withLimits({ heartbeatMs: 10 })
     const client = await StreamClient.open(url)
     await client.untilEvents(1)
     const [stream] = opened
     if (stream) stream.resumePoint = () => '7'
-    await until('a heartbeat has come', () => client.comments > 0 && client.lastId === '7')
+    await until('a heartbeat has come', () => client.comments > 1 && client.lastId === '7')
     expect(client.events).to.have.lengthOf(1)
   })
 

@@ -14,7 +14,8 @@ export function watchVersion(board: Board): void {
   let checkedMs = performance.now()
   let touchedMs = performance.now()
   let isOutdated = false
-  let wasLive = true
+  // Each connection is another object, so that one that lasts less than a poll is seen too.
+  let seen = board.connection
   for (const name of ['pointerdown', 'keydown'] as const)
     addEventListener(name, () => (touchedMs = performance.now()))
 
@@ -26,8 +27,8 @@ export function watchVersion(board: Board): void {
 
   setInterval(() => {
     const now = performance.now()
-    const isBack = board.isLive && !wasLive
-    wasLive = board.isLive
+    const isBack = board.isLive && board.connection !== seen
+    seen = board.connection
     if (isBack || now - checkedMs > CHECK_MS) void check()
     const isQuiet = now - touchedMs > QUIET_MS && !board.panel && board.search.query === ''
     if (isOutdated && isQuiet && board.isLive && !holdsWork(board)) location.reload()

@@ -90,6 +90,11 @@ export class SseStream implements EventStream {
     this.#response.off('close', gone)
   }
 
+  /** Sends a comment: the client has received everything that was committed when it connected. */
+  markCaughtUp(): void {
+    this.send(createEventBuffer().comment('caught up').dispatch().read())
+  }
+
   /**
    * Sends a heartbeat, so that proxies do not close the idle connection. A client that has not read
    * the previous data yet is disconnected.

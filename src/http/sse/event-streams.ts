@@ -131,6 +131,7 @@ export class EventStreams {
   async #start(stream: SseStream, start: NonNullable<StreamReply['start']>): Promise<void> {
     try {
       await start(stream)
+      stream.markCaughtUp()
     } catch (error) {
       this.#log.warn({ error: String(error) }, 'event stream failed; its client reconnects')
       stream.end()

@@ -4,7 +4,7 @@ import type { ServerClock } from './clock.ts'
 
 /** What the board knows about its connection. */
 export type Connection =
-  /** no data yet, or data that are being brought up to date */
+  /** no data yet, or not all of what was missed */
   | { state: 'connecting' }
   | { state: 'live' }
   /** `problem` says why, if an answer did */
@@ -45,10 +45,6 @@ const HEADERS_MS = 10_000
 const TICK_MS = 1_000
 /** A timer that is later than this woke up with the device. */
 const SLEPT_MS = 5_000
-/** Without a byte for this time, a resumed stream has sent what was missed. */
-const CAUGHT_UP_MS = 300
-/** A stream that never pauses has sent what was missed when an event is no older than this. */
-const NEW_MS = 2_000
 const MIN_DELAY_MS = 500
 const MAX_DELAY_MS = 10_000
 const REFUSED_DELAY_MS = 30_000
@@ -208,38 +204,27 @@ export class Follower {
   async #read(response: Response, signal: AbortSignal): Promise<void> {
     let events: StreamEvent[] = []
     let id: string | undefined
-    let isNew = false
+    let isCaughtUp = false
     const parser = createParser({
       onId: value => (id = value),
       onEvent: ({ id: eventId, event = 'message', data }) => {
-        const parsed = JSON.parse(data) as { time?: string }
-        events.push({ type: event, data: parsed, isComplete: eventId !== undefined })
-        isNew ||= this.#options.clock.nowMs() - Date.parse(parsed.time ?? '') < NEW_MS
+        events.push({ type: event, data: JSON.parse(data), isComplete: eventId !== undefined })
       },
+      // The API comments when it has sent what was missed, and later when there is nothing to send.
+      onComment: () => (isCaughtUp = true),
     })
     const decoder = new TextDecoder()
-    let live: ReturnType<typeof setTimeout> | undefined
-    const becomeLive = () => {
-      if (!signal.aborted) this.#setConnection({ state: 'live' })
-    }
-    try {
-      for await (const chunk of chunksOf(response)) {
-        if (signal.aborted) return
-        this.#touch()
-        this.#heardMs = this.#options.clock.nowMs()
-        this.#failures = 0
-        parser.feed(decoder.decode(chunk, { stream: true }))
-        if (events.length > 0) this.#options.onEvents(events)
-        events = []
-        // Only after the events are in the state does a reconnect begin behind them.
-        this.#lastEventId = id ?? this.#lastEventId
-        if (this.#isLive || this.#lastEventId === undefined) continue
-        clearTimeout(live)
-        if (isNew) becomeLive()
-        else live = setTimeout(becomeLive, CAUGHT_UP_MS)
-      }
-    } finally {
-      clearTimeout(live)
+    for await (const chunk of chunksOf(response)) {
+      if (signal.aborted) return
+      this.#touch()
+      this.#heardMs = this.#options.clock.nowMs()
+      this.#failures = 0
+      parser.feed(decoder.decode(chunk, { stream: true }))
+      if (events.length > 0) this.#options.onEvents(events)
+      events = []
+      // Only after the events are in the state does a reconnect begin behind them.
+      this.#lastEventId = id ?? this.#lastEventId
+      if (isCaughtUp && !this.#isLive) this.#setConnection({ state: 'live' })
     }
   }
 
