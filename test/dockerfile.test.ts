@@ -137,4 +137,15 @@ describe('the compose file', () => {
     const [, shared = ''] = /^x-comanda:.*\n((?: .*\n)+)/m.exec(compose) ?? []
     expect(shared).to.contain('DATABASE_URL_FILE: /run/login/database_url').and.not.to.contain('PASSWORD')
   })
+
+  it('mounts in the standby its own volume, that of the primary, and a script that exists', () => {
+    const mounts = (name: string) => [...serviceOf(name).matchAll(/- (\S+):(\/\S+)/g)].map(match => match[0])
+    expect(mounts('postgres')).to.deep.equal(['- ${PRIMARY_DATA:-postgres-data}:/var/lib/postgresql'])
+    expect(mounts('standby')).to.deep.equal([
+      '- ${STANDBY_DATA:-standby-data}:/var/lib/postgresql',
+      '- ${PRIMARY_DATA:-postgres-data}:/primary:ro',
+      '- ./deploy/run-standby.sh:/etc/comanda/run-standby.sh:ro',
+    ])
+    expect(read('deploy/run-standby.sh')).to.match(/^#!\/bin\/bash\n/)
+  })
 })

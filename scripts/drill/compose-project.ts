@@ -9,6 +9,7 @@ import { ScriptError } from '../support/script-error.ts'
 const run = promisify(execFile)
 
 const ROOT = join(import.meta.dirname, '..', '..')
+const COMPOSE_FILES = ['docker-compose.yml', 'deploy/run-standby.sh']
 const COMMAND_TIMEOUT_MS = 600_000
 const OUTPUT_BYTES = 100_000_000
 const SHOWN_LINES = 12
@@ -38,25 +39,27 @@ export class ComposeProject {
   readonly ports: [number, number]
   readonly folder = mkdtempSync(join(tmpdir(), 'comanda-deployment-'))
   readonly #name = `comanda-drill-${process.pid}`
+  #settings: Record<string, string | number>
 
-  private constructor(ports: [number, number]) {
+  private constructor(ports: [number, number], dashboard: number) {
     this.ports = ports
+    this.#settings = {
+      COMPOSE_PROJECT_NAME: this.#name,
+      COMANDA_IMAGE: `comanda:drill-${process.pid}`,
+      API_PORT: ports[0],
+      API2_PORT: ports[1],
+      DASHBOARD_PORT: dashboard,
+    }
   }
 
   static async plan(): Promise<ComposeProject> {
-    return new ComposeProject([await freePort(), await freePort()])
+    return new ComposeProject([await freePort(), await freePort()], await freePort())
   }
 
-  /** Writes `.env`: what the page says, and names and ports of the drill's own. */
-  async configure(settings: Record<string, string>): Promise<void> {
-    const own = {
-      COMPOSE_PROJECT_NAME: this.#name,
-      COMANDA_IMAGE: `comanda:drill-${process.pid}`,
-      API_PORT: this.ports[0],
-      API2_PORT: this.ports[1],
-      DASHBOARD_PORT: await freePort(),
-    }
-    const lines = Object.entries({ ...settings, ...own }).map(([name, value]) => `${name}=${value}\n`)
+  /** Adds settings of the page to `.env`, which also has names and ports of the drill's own. */
+  configure(settings: Record<string, string>): void {
+    Object.assign(this.#settings, settings)
+    const lines = Object.entries(this.#settings).map(([name, value]) => `${name}=${value}\n`)
     writeFileSync(join(this.folder, '.env'), lines.join(''))
   }
 
@@ -66,7 +69,7 @@ export class ComposeProject {
     await run('git', ['-C', ROOT, 'archive', '--output', archive, commit])
     await run('tar', ['-x', '-f', archive, '-C', this.folder])
     rmSync(archive)
-    cpSync(join(ROOT, 'docker-compose.yml'), join(this.folder, 'docker-compose.yml'))
+    for (const file of COMPOSE_FILES) cpSync(join(ROOT, file), join(this.folder, file))
   }
 
   /** Replaces the files by those of this version, with changes that are not committed. */
@@ -107,7 +110,9 @@ export class ComposeProject {
 
   /** Deletes containers, volumes, the image and the folder. */
   async delete(): Promise<void> {
-    await this.run('docker compose --profile dashboard --profile proxied down -v --rmi local').catch(() => '')
+    await this.run(
+      'docker compose --profile dashboard --profile proxied --profile standby down -v --rmi local',
+    ).catch(() => '')
     await run('docker', ['rmi', '-f', `comanda:drill-${process.pid}`]).catch(() => '')
     rmSync(this.folder, { recursive: true, force: true })
   }

@@ -15,6 +15,25 @@ export const ROTATE_COMMANDS = [
   'docker compose restart api dispatcher consumer',
 ]
 
+export const PREPARE_COMMANDS = [
+  `docker compose exec -T postgres sh -c 'echo host replication comanda all scram-sha-256 >> "$PGDATA/pg_hba.conf"'`,
+  `docker compose exec -T postgres psql -U comanda -c "alter system set wal_keep_size = '1GB'" -c 'select pg_reload_conf()'`,
+]
+
+export const STANDBY_COMMANDS = [
+  'docker compose up -d --no-deps standby',
+  'until docker compose exec -T standby pg_isready -q -U comanda; do sleep 1; done',
+  `docker compose exec -T postgres psql -U comanda -c "alter system set synchronous_standby_names = 'standby'" -c 'select pg_reload_conf()'`,
+]
+
+export const PROMOTE_COMMANDS = [
+  'docker compose rm -sf postgres',
+  `docker compose exec -T standby psql -U comanda -c 'select pg_promote()'`,
+  'docker compose rm -sf standby',
+]
+
+export const PRIMARY_COMMAND = 'docker compose up -d --no-deps postgres'
+
 export const UPGRADE_COMMANDS = [
   'docker compose build migrate',
   'docker compose run --rm --no-deps migrate',

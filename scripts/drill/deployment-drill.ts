@@ -6,13 +6,18 @@ import { ScriptError } from '../support/script-error.ts'
 import { ComposeProject, freePort } from './compose-project.ts'
 import {
   KEY_COMMAND,
+  PREPARE_COMMANDS,
+  PRIMARY_COMMAND,
+  PROMOTE_COMMANDS,
   ROTATE_COMMANDS,
+  STANDBY_COMMANDS,
   START_COMMANDS,
   STOP_COMMAND,
   UPGRADE_COMMANDS,
   VERIFY_COMMAND,
 } from './deployment-commands.ts'
 import { ProxiedShop, type ShopReply } from './proxied-shop.ts'
+import { inSeconds } from './run-drill.ts'
 
 const COMMIT_FILE = join(import.meta.dirname, '..', '..', 'test', 'upgrade', 'previous-release')
 export const PREVIOUS_COMMIT = readFileSync(COMMIT_FILE, 'utf8').trim()
@@ -36,17 +41,17 @@ export class DeploymentDrill {
   #item = { restaurant_id: '', menu_item_id: '' }
   #isStopped = false
   #running: Promise<unknown> = Promise.resolve()
-  /** set while the database restarts: requests that are refused with 503 are repeated */
+  /** set during the failover: requests that are refused with 503 are repeated */
   #repeats = false
-  #lastOrder = ''
+  readonly #accepted: string[] = []
   #failure: ScriptError | undefined
-  readonly figures = { accepted: 0, requests: 0, repeated: 0 }
+  readonly figures = { requests: 0, repeated: 0 }
 
   async startPrevious(): Promise<void> {
     const project = await ComposeProject.plan()
     this.#project = project
     await project.checkOut(PREVIOUS_COMMIT)
-    await project.configure({
+    project.configure({
       COMPOSE_PROFILES: 'proxied',
       PUBLIC_URL: ProxiedShop.url(await this.#tls),
       TRUSTED_PROXY_COUNT: '1',
@@ -86,17 +91,44 @@ export class DeploymentDrill {
     await this.#phase()
   }
 
-  /** @returns how many requests had to be repeated */
-  async restartDatabase(): Promise<string> {
+  /** Adds a synchronous standby to the running database. */
+  async addStandby(): Promise<void> {
+    this.#containers.configure({ COMPOSE_PROFILES: 'proxied,standby', ...dataOf('postgres', 'standby') })
+    for (const command of [...PREPARE_COMMANDS, ...STANDBY_COMMANDS]) await this.#containers.run(command)
+    await this.#untilSynchronous()
+    await this.#phase()
+  }
+
+  /** Kills the primary, and follows the page. @returns the figures of the failover */
+  async failOver(): Promise<string> {
     this.#repeats = true
-    await this.#containers.run('docker compose restart postgres')
+    const killed = performance.now()
+    await this.#containers.run('docker compose kill postgres')
+    for (const command of PROMOTE_COMMANDS) await this.#containers.run(command)
+    const acknowledged = [...this.#accepted]
+    this.#containers.configure(dataOf('standby', 'postgres'))
+    const moved = performance.now()
+    await this.#containers.run(PRIMARY_COMMAND)
+    await this.#untilAccepted(1)
+    const healthy = performance.now()
+    await this.#untilReady()
     await this.#phase()
     this.#repeats = false
+
+    for (const id of acknowledged) await this.#untilAnswered('GET', `/orders/${id}`)
+    for (const command of STANDBY_COMMANDS) await this.#containers.run(command)
+    await this.#untilSynchronous()
+    await this.#containers.run(VERIFY_COMMAND)
     for (const name of PROCESSES) {
       const counts = await this.#containers.inspect(name, '.RestartCount')
       if (counts.some(count => count !== '0')) throw new ScriptError(`a process of ${name} was restarted`)
     }
-    return `${this.figures.repeated} requests were refused with 503, and succeeded when they were repeated`
+    return [
+      `an order was accepted ${inSeconds(healthy - killed)} after the kill`,
+      `${inSeconds(healthy - moved)} after the start of the new primary`,
+      `${this.figures.repeated} requests were refused with 503, and succeeded when they were repeated`,
+      `all ${acknowledged.length} orders accepted before are there`,
+    ].join('; ')
   }
 
   /** Takes the files of this version, and follows the page. */
@@ -117,7 +149,7 @@ export class DeploymentDrill {
     await this.#running
     if (this.#failure) throw this.#failure
     await until('the last order is PREPARING', async () => {
-      const { body } = await this.#send('GET', `/orders/${this.#lastOrder}`)
+      const { body } = await this.#send('GET', `/orders/${this.#accepted.at(-1)}`)
       return body['status'] === 'PREPARING'
     })
     for (const name of PROCESSES)
@@ -127,13 +159,10 @@ export class DeploymentDrill {
       })
     const sql = `select ${STOCK} - available_qty from menu_items where menu_item_id = '${this.#item.menu_item_id}'`
     await until('each accepted order has taken one portion', async () => {
-      const output = await this.#containers.run(
-        `docker compose exec -T postgres psql -U comanda -Atc "${sql}"`,
-      )
-      return Number(output) === this.figures.accepted
+      return Number(await this.#query(sql)) === this.#accepted.length
     })
     await this.#containers.run(VERIFY_COMMAND)
-    return `${this.figures.accepted} orders, no violated invariant`
+    return `${this.#accepted.length} orders, no violated invariant`
   }
 
   /** Every process ends by itself within its time, with exit code 0. */
@@ -160,8 +189,7 @@ export class DeploymentDrill {
       try {
         const order = { restaurant_id, items: [{ menu_item_id, quantity: 1 }] }
         const { order_id = '' } = await this.#call('/orders', order)
-        this.#lastOrder = order_id
-        this.figures.accepted++
+        this.#accepted.push(order_id)
         await this.#untilAnswered('GET', `/orders/${order_id}`)
       } catch (error) {
         this.#failure ??= new ScriptError(`a request failed: ${String(error)}`)
@@ -191,13 +219,28 @@ export class DeploymentDrill {
     return await this.#shop.call(method, path, { ...this.#headers, ...headers }, sent)
   }
 
-  /** Goes on when more orders were accepted. @throws ScriptError when a request has failed */
+  /** Waits until this phase of the drill has had its orders. */
   async #phase(): Promise<void> {
-    const target = this.figures.accepted + ORDERS_PER_PHASE
+    await this.#untilAccepted(ORDERS_PER_PHASE)
+  }
+
+  /** Waits until so many more orders are accepted. @throws ScriptError when a request has failed */
+  async #untilAccepted(count: number): Promise<void> {
+    const target = this.#accepted.length + count
     await until('orders are accepted', async () => {
       if (this.#failure) throw this.#failure
-      return this.figures.accepted > target
+      return this.#accepted.length >= target
     })
+  }
+
+  async #untilSynchronous(): Promise<void> {
+    const sql = `select count(*) from pg_stat_replication where sync_state = 'sync'`
+    await until('the standby is synchronous', async () => (await this.#query(sql)) === '1')
+  }
+
+  async #query(sql: string): Promise<string> {
+    const command = `docker compose exec -T postgres psql -U comanda -Atc "${sql}"`
+    return (await this.#containers.run(command)).trim()
   }
 
   async #untilReady(): Promise<void> {
@@ -210,6 +253,11 @@ export class DeploymentDrill {
     return this.#project
   }
 }
+
+const dataOf = (primary: string, standby: string) => ({
+  PRIMARY_DATA: `${primary}-data`,
+  STANDBY_DATA: `${standby}-data`,
+})
 
 async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + TIMEOUT_MS

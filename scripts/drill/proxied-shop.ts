@@ -45,7 +45,12 @@ export class ProxiedShop {
     })
     this.#nginx.stderr?.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()))
     const address = [{ address: '127.0.0.1', family: 4 }]
-    this.#agent = new Agent({ connect: { ca, lookup: (_host, _options, done) => done(null, address) } })
+    // nginx ends an HTTP/2 connection after 1,000 requests, and undici fails a request that it
+    // sends at that moment. With HTTP/1.1, the last response announces the end.
+    this.#agent = new Agent({
+      allowH2: false,
+      connect: { ca, lookup: (_host, _options, done) => done(null, address) },
+    })
   }
 
   /** The URL at which clients reach the API. */
