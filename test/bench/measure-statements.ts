@@ -13,7 +13,7 @@ const NAME_LENGTH = 60
 
 /**
  * Measures what an order costs Postgres end to end at 128 connections: the time of its statements
- * with waits, their number, commits and WAL. The few statements of this process are included.
+ * with waits, their number, commits and WAL. The statements of this process are not counted.
  */
 export async function statements({ seconds, checkout }: FreshBench): Promise<Figures> {
   const system = await BenchSystem.createAsItComes({ checkout }, SETTINGS)
