@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import Router from '@koa/router'
 import { serveHtml } from '../http/openapi/serve-html.ts'
 import { type BrowserFile, importsOf, readBrowserFiles, readDocument } from './browser-files.ts'
+import { reloadScript } from './reload-script.ts'
 
 /** A page that runs in the browser: a folder of `src` whose folder `browser` has its modules. */
 export interface PageOptions {
@@ -91,6 +92,7 @@ function htmlOf(options: PageOptions, files: readonly BrowserFile[], imports: st
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">${isPrivate ? ROBOTS : ''}
 <title>${title}</title>
+<script>${reloadScript}</script>
 <link rel="icon" href="${assetsPath}/pages/browser/icon.svg">
 <script type="importmap">${imports}</script>
 ${links.join('\n')}
@@ -106,12 +108,17 @@ ${links.join('\n')}
 
 const ROBOTS = '\n<meta name="robots" content="noindex, nofollow">'
 
-/** Allows our own files, the import map by its hash, and HTML only from templates of lit-html. */
+/**
+ * Allows our own files, the inline script and the import map by their hashes, and HTML only from
+ * templates of lit-html.
+ */
 function contentSecurityPolicy(imports: string): string {
-  const hash = createHash('sha256').update(imports).digest('base64')
+  const hashes = [reloadScript, imports].map(
+    text => `'sha256-${createHash('sha256').update(text).digest('base64')}'`,
+  )
   return [
     "default-src 'none'",
-    `script-src 'self' 'sha256-${hash}'`,
+    `script-src 'self' ${hashes.join(' ')}`,
     "style-src 'self'",
     "img-src 'self'",
     "connect-src 'self'",

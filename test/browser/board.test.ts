@@ -139,6 +139,26 @@ describeInBrowser('the board in a browser', () => {
     expect(await page.evaluate(() => document.documentElement.dataset['test'])).to.equal('same page')
   })
 
+  it('says that a module was not loaded, and loads itself again until all are', async () => {
+    let isBroken = true
+    const page = await boards.rig.openPage(boards.rig.url, {}, async opened => {
+      await opened.clock.install()
+      await opened.route('**/board/browser/gestures.ts', route =>
+        isBroken ? route.abort() : route.continue(),
+      )
+    })
+    await untilText(page, '[role=alert]', /not loaded completely\. It tries again/)
+    await expectAccessible(page, 'not loaded')
+    await page.clock.runFor(10_000)
+    await untilText(page, '[role=alert]', /not loaded completely/)
+    isBroken = false
+    await untilSlowly('the board is loaded', async () => {
+      await page.clock.runFor(10_000).catch(() => undefined)
+      return (await page.locator('.chip').count()) === 1
+    })
+    expect(page.url()).to.equal(boards.rig.url)
+  })
+
   it('finds within 40 s of silence that its line is dead, and catches up', async () => {
     await boards.rig.placeMany(2)
     const page = await boards.rig.openBoard()
