@@ -15,9 +15,7 @@ const VIOLATED_ON_PURPOSE = [
   'check_history',
 ]
 
-describe('the tables that npm run bench:views fills', function () {
-  this.timeout(60_000)
-
+describe('the tables that npm run bench:views fills', () => {
   let client: pg.Client
   let url: string
   let close: () => Promise<void>

@@ -5,9 +5,7 @@ import { spawnScript } from '../scripts/spawn-script.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import type { StandbyFigures } from './measure-standby.ts'
 
-describe('npm run bench:standby', function () {
-  this.timeout(120_000)
-
+describe('npm run bench:standby', () => {
   it('measures a synchronous standby behind the link', async () => {
     const folder = temporaryFolder()
     const json = join(folder, 'standby.json')

@@ -4,9 +4,7 @@ import { expect } from 'chai'
 import { spawnScript } from '../scripts/spawn-script.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
-describe('npm run bench:streams', function () {
-  this.timeout(60_000)
-
+describe('npm run bench:streams', () => {
   it('delivers every event once to every stream that it belongs to', async () => {
     const folder = temporaryFolder()
     const json = join(folder, 'streams.json')

@@ -113,8 +113,7 @@ describeInBrowser('the looks of the console in a browser', () => {
     await open?.(page)
   }
 
-  it('fit every view into a phone and a desk, in both themes, by the rules of accessibility', async function () {
-    this.timeout(120_000)
+  it('fit every view into a phone and a desk, in both themes, by the rules of accessibility', async () => {
     const page = await pages.open(`${system.api.baseUrl}/console`)
     page.setDefaultTimeout(TIMEOUT_MS)
     const misfits: string[] = []
@@ -125,8 +124,7 @@ describeInBrowser('the looks of the console in a browser', () => {
     expect(misfits).to.deep.equal([])
   })
 
-  it('lead the Tab key to everything that can be pressed or filled in, with a visible focus', async function () {
-    this.timeout(120_000)
+  it('lead the Tab key to everything that can be pressed or filled in, with a visible focus', async () => {
     const page = await pages.open(`${system.api.baseUrl}/console`)
     page.setDefaultTimeout(TIMEOUT_MS)
     for (const [name, view] of Object.entries(views)) {

@@ -12,7 +12,7 @@ import { describeInBrowser, expectAccessible, TestPages } from './browser.ts'
 
 const SLOWLY = { timeout: 20_000 }
 
-describeInBrowser('signing in with a browser', function () {
+describeInBrowser('signing in with a browser', () => {
   let system: TestSystem
   let api: ApiClient
   let restaurant_id: string
@@ -154,8 +154,7 @@ describeInBrowser('signing in with a browser', function () {
     await page.locator('.chip.live').waitFor()
   })
 
-  it('leads from /docs to the sign-in and back, where changes work', async function () {
-    this.timeout(120_000)
+  it('leads from /docs to the sign-in and back, where changes work', async () => {
     const page = await open('/docs')
     page.setDefaultTimeout(60_000)
     await signIn(page, await keyWith(['inventory:write']))

@@ -192,8 +192,7 @@ describe('the manifests of deploy/kubernetes', () => {
     expect(Number(cluster?.postgresql.parameters['max_connections'])).to.be.at.least(sum)
   })
 
-  describe('on a database with the roles of postgres.yaml', function () {
-    this.timeout(60_000)
+  describe('on a database with the roles of postgres.yaml', () => {
     const suffix = randomBytes(4).toString('hex')
     const password = randomBytes(12).toString('hex')
     const renamed = (name: string) => `${name}_${suffix}`

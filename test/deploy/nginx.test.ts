@@ -69,9 +69,7 @@ describe('deploy/nginx.conf', () => {
     }
   })
 
-  describe('in front of two API processes', function () {
-    this.timeout(60_000)
-
+  describe('in front of two API processes', () => {
     let database: Awaited<ReturnType<typeof openTestDatabase>>
     let shop: ShopNginx
     let processes: Child[]

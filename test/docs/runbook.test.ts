@@ -30,10 +30,7 @@ function commandsOf(symptom: string): string[] {
   return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'))
 }
 
-describe('the runbook in docs/operations.md', function () {
-  // Each command is a process of its own.
-  this.timeout(120_000)
-
+describe('the runbook in docs/operations.md', () => {
   let system: TestSystem
   let menu: Menu
   const services: Service[] = []

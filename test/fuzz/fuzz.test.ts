@@ -5,9 +5,6 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { fuzzApi } from './fuzz-api.ts'
 
-/** Enough for a busy machine. */
-const TIMEOUT_MS = 90_000
-
 describe('a short fuzz run from the OpenAPI document', () => {
   let system: TestSystem
 
@@ -16,8 +13,7 @@ describe('a short fuzz run from the OpenAPI document', () => {
   })
   after(() => system.stop())
 
-  it('gets only documented responses, no 5xx, and reads accepted input back unchanged', async function () {
-    this.timeout(TIMEOUT_MS)
+  it('gets only documented responses, no 5xx, and reads accepted input back unchanged', async () => {
     const { statuses, readBackCount, failures } = await fuzzApi({
       baseUrl: system.api.baseUrl,
       requestCount: 1_300,

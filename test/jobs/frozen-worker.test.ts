@@ -52,8 +52,7 @@ describe('a worker that freezes during a batch', () => {
     expect(await statusOf(database, takenByFrozen)).to.equal('PLACED')
   })
 
-  it('loses its job to another worker', async function () {
-    this.timeout(60_000)
+  it('loses its job to another worker', async () => {
     await untilSlowly(
       'it is prepared too',
       async () => (await statusOf(database, takenByFrozen)) === 'PREPARING',

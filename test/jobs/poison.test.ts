@@ -157,8 +157,7 @@ describe('a poisoned job', () => {
     }
   })
 
-  it('that crashes its worker becomes a dead letter while its neighbours are completed', async function () {
-    this.timeout(90_000)
+  it('that crashes its worker becomes a dead letter while its neighbours are completed', async () => {
     await boss.stop({ graceful: false })
     // A crashed worker is detected by its missing heartbeat. Ten seconds would make this test slow.
     await database.execute('update pgboss.queue set heartbeat_seconds = 4')

@@ -71,8 +71,7 @@ describe('actions of operators on everything that matches', () => {
 
   const letterIds = '$.dead_letters[*].dead_letter_id'
 
-  it('handle each dead letter once, although the API process is killed in the middle', async function () {
-    this.timeout(60_000)
+  it('handle each dead letter once, although the API process is killed in the middle', async () => {
     await system.stop()
     system = await startSystem([])
     const { database, url } = system

@@ -32,9 +32,7 @@ const LARGE = [
   'dead_letters',
 ]
 
-describe('the statements of the pages for operators, on filled tables', function () {
-  this.timeout(60_000)
-
+describe('the statements of the pages for operators, on filled tables', () => {
   let database: Database
   let url: string
   let close: () => Promise<void>

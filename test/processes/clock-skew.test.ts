@@ -47,8 +47,7 @@ describe('an API 10 minutes ahead, and a dispatcher and a worker 10 minutes behi
   let orderId = ''
   let restaurantId = ''
 
-  before(async function () {
-    this.timeout(60_000)
+  before(async () => {
     opened = await openTestDatabase()
     database = opened.database
     receiver = await Receiver.start()

@@ -30,8 +30,7 @@ describe('a role with a login of its own', () => {
     await opened.close()
   })
 
-  it('may run every statement that its work needs', async function () {
-    this.timeout(60_000)
+  it('may run every statement that its work needs', async () => {
     const { log, lines } = recordingLog()
     const config = { ...testConfig, AUTH_MODE: 'api-key', WEBHOOK_ALLOW_PRIVATE: true } as const
     const { key } = await createApiKey(opened.database, { name: 'test', scopes })

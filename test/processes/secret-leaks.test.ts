@@ -95,8 +95,7 @@ describe('secrets', () => {
     return new ApiClient(url)
   }
 
-  it('are in no log line, job, event, problem document or process argument', async function () {
-    this.timeout(120_000)
+  it('are in no log line, job, event, problem document or process argument', async () => {
     const apis: [secret: string, api: ApiClient][] = [
       [
         'an API key',

@@ -1,9 +1,7 @@
 import { expect } from 'chai'
 import { spawnScript } from './spawn-script.ts'
 
-describe('npm run drill:restore', function () {
-  this.timeout(60_000)
-
+describe('npm run drill:restore', () => {
   it('restores to a time at which orders were placed: exactly, with clean invariants, and working on', async () => {
     const { status, stdout, stderr } = await spawnScript('drill-restore', ['--seconds', '0.3']).ended
     expect(status, stdout + stderr).to.equal(0)

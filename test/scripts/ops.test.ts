@@ -11,10 +11,7 @@ import { type Ended, spawnScript } from './spawn-script.ts'
 
 type Json = Record<string, unknown>
 
-describe('npm run ops', function () {
-  // Each command is a process of its own.
-  this.timeout(60_000)
-
+describe('npm run ops', () => {
   let system: TestSystem
   let menu: Menu
 

@@ -10,16 +10,12 @@ import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
 import { refusingPort, spawnScript } from './spawn-script.ts'
 
-/** An order may be watched for half a minute, on a machine that slow. */
-const LONGEST_RUN_MS = 90_000
-
 /** Numbers of the summary by their line. */
 function numbersOf(stdout: string): (line: string) => number {
   return line => Number(new RegExp(`^ *${line} +(\\d+)`, 'm').exec(stdout)?.[1] ?? Number.NaN)
 }
 
-describe('npm run simulate', function () {
-  this.timeout(LONGEST_RUN_MS)
+describe('npm run simulate', () => {
   let system: TestSystem
 
   before(async () => {
