@@ -7,7 +7,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { untilSlowly } from '../support/until.ts'
 
 describe('npm run bench', function () {
-  this.timeout(130_000)
+  this.timeout(240_000)
 
   it('ends its processes and deletes its data on SIGTERM', async () => {
     const folder = temporaryFolder()

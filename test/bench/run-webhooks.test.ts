@@ -15,7 +15,7 @@ interface Figures {
 
 describe('npm run bench:webhooks', function () {
   // A killed worker's deliveries are retried only after its heartbeat has expired.
-  this.timeout(130_000)
+  this.timeout(240_000)
 
   it('delivers every event in order to all reachable receivers while others fail and processes are killed', async () => {
     const folder = temporaryFolder()

@@ -157,8 +157,12 @@ export class BoardRig {
   }
 
   async untilShownIsStored(page: Page): Promise<void> {
-    await untilSlowly('the board shows what Postgres has', async () => {
-      return JSON.stringify(await shown(page)) === JSON.stringify(await this.stored())
+    let [onBoard, inPostgres] = ['', '']
+    const what = () => `the board shows what Postgres has: ${onBoard} became no ${inPostgres}`
+    await untilSlowly(what, async () => {
+      onBoard = JSON.stringify(await shown(page))
+      inPostgres = JSON.stringify(await this.stored())
+      return onBoard === inPostgres
     })
   }
 

@@ -19,5 +19,5 @@ describeInBrowser('npm run bench:board', () => {
     expect(figures).to.have.nested.property('soldOut.count', 3)
     expect(figures).to.have.property('many').with.lengthOf(2)
     expect(stdout).to.match(/from commit to painted: new orders p50 \d+ ms/)
-  }).timeout(120_000)
+  }).timeout(240_000)
 })

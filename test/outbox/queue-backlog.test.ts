@@ -212,7 +212,7 @@ describe('the back-pressure of a full queue', () => {
     } finally {
       for (const dispatcher of dispatchers) await dispatcher.stop()
     }
-  }).timeout(60_000)
+  })
 
   it('is visible in ops.queues, and held events are neither late nor stuck while it is current', async () => {
     const [first = ''] = await fillDeductions()

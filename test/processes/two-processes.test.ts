@@ -37,8 +37,9 @@ describe('npm start on more than one core', () => {
 
   async function start(env: Record<string, string> = {}, wrapper: string[] = []): Promise<Running> {
     const parent = spawnAll(env, wrapper)
-    await untilSlowly(`it is ready; it printed ${parent.errors()}`, () =>
-      /all is ready/.test(parent.output()),
+    await untilSlowly(
+      () => `it is ready; it printed ${parent.errors()}`,
+      () => /all is ready/.test(parent.output()),
     )
     const [, baseUrl = ''] = /API +(http:\S+)\/api\/v1/.exec(parent.output()) ?? []
     return { parent, api: new ApiClient(baseUrl) }

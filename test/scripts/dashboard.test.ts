@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { freePort } from '../support/free-port.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
-import { type Ended, type Running, refusingPort, spawnScript } from './spawn-script.ts'
+import { type Ended, type Running, spawnScript } from './spawn-script.ts'
 
 describe('npm run dashboard', () => {
   let system: TestSystem
@@ -14,7 +15,7 @@ describe('npm run dashboard', () => {
 
   before(async () => {
     system = await startSystem(['api'])
-    port = await refusingPort()
+    port = await freePort()
   })
   afterEach(async () => {
     running?.child.kill()

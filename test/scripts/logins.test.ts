@@ -3,10 +3,11 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import pg from 'pg'
+import { freePort } from '../support/free-port.ts'
 import { openTestDatabase } from '../support/system.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
-import { refusingPort, spawnScript } from './spawn-script.ts'
+import { spawnScript } from './spawn-script.ts'
 
 const roles = ['api', 'dispatcher', 'worker', 'dashboard', 'operations']
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -97,7 +98,7 @@ describe('npm run logins', () => {
   })
 
   it('gives the dashboard the permissions for all of its pages', async () => {
-    const port = await refusingPort()
+    const port = await freePort()
     const running = spawnScript('dashboard', ['--port', String(port)], {
       DATABASE_URL_FILE: fileOf('dashboard'),
       PGBOSS_DASHBOARD_AUTH_PASSWORD: 'open sesame',

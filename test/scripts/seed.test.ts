@@ -2,8 +2,9 @@ import { expect } from 'chai'
 import { cuisines, MAX_DISH_COUNT } from '../../scripts/support/cuisines.ts'
 import { inventRestaurants, MAX_RESTAURANT_COUNT } from '../../scripts/support/invent-restaurants.ts'
 import { SeededRandom } from '../../scripts/support/seeded-random.ts'
+import { freePort } from '../support/free-port.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
-import { type Ended, refusingPort, spawnScript } from './spawn-script.ts'
+import { type Ended, spawnScript } from './spawn-script.ts'
 
 describe('npm run seed', () => {
   let system: TestSystem
@@ -142,7 +143,7 @@ describe('npm run seed', () => {
     }
 
     it('prints one line when no API answers', async () => {
-      const url = `http://127.0.0.1:${await refusingPort()}`
+      const url = `http://127.0.0.1:${await freePort()}`
       const { status, stderr } = await spawnScript('seed', ['--url', url]).ended
       expect([status, stderr]).to.deep.equal([
         1,
@@ -159,7 +160,7 @@ describe('npm run seed', () => {
   })
 
   it('calls the API on the configured port', async () => {
-    const port = String(await refusingPort())
+    const port = String(await freePort())
     const { stderr } = await spawnScript('seed', [], { PORT: port }).ended
     expect(stderr).to.include(`no response from http://127.0.0.1:${port} `)
   })

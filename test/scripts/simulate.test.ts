@@ -6,9 +6,10 @@ import { v7 as uuidv7 } from 'uuid'
 import { poissonArrivals } from '../../scripts/support/poisson-arrivals.ts'
 import { SeededRandom } from '../../scripts/support/seeded-random.ts'
 import { problemOf } from '../../src/http/problem.ts'
+import { freePort } from '../support/free-port.ts'
 import { startSystem, type TestSystem } from '../support/system.ts'
 import { until } from '../support/until.ts'
-import { refusingPort, spawnScript } from './spawn-script.ts'
+import { spawnScript } from './spawn-script.ts'
 
 /** Numbers of the summary by their line. */
 function numbersOf(stdout: string): (line: string) => number {
@@ -181,7 +182,7 @@ describe('npm run simulate', () => {
     })
 
     it('prints one line when no API answers', async () => {
-      const url = `http://127.0.0.1:${await refusingPort()}`
+      const url = `http://127.0.0.1:${await freePort()}`
       const { status, stdout, stderr } = await spawnScript('simulate', ['--url', url]).ended
       expect([status, stdout]).to.deep.equal([1, ''])
       expect(stderr).to.match(/^comanda: no response from .* \(ECONNREFUSED\): .*\n$/)

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -16,8 +15,8 @@ export interface Running {
   ended: Promise<Ended>
 }
 
-/** A script that hangs is killed, long after its test has failed. */
-const KILL_AFTER_MS = 120_000
+/** A script that hangs is killed, after its test has failed. */
+const KILL_AFTER_MS = 240_000
 const scripts = join(import.meta.dirname, '../../scripts')
 
 const holdAnswers = pathToFileURL(join(import.meta.dirname, '../support/openapi-response-hook-child.ts')).href
@@ -46,14 +45,4 @@ export function spawnScript(
     ([status, stdout, stderr]) => ({ status, stdout, stderr }),
   )
   return { child, ended }
-}
-
-/** A port of 127.0.0.1 that refuses connections. */
-export async function refusingPort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise(done => server.close(done))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { describeResult, MAX_PRINTED_ROW_COUNT, type SqlResult } from '../../scripts/support/sql-table.ts'
+import { freePort } from '../support/free-port.ts'
 import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
-import { type Ended, refusingPort, spawnScript } from './spawn-script.ts'
+import { type Ended, spawnScript } from './spawn-script.ts'
 
 describe('npm run sql', () => {
   let database: TestDatabase
@@ -156,7 +157,7 @@ describe('npm run sql', () => {
     })
 
     it('says to run npm start when the embedded database was killed', async () => {
-      const url = `postgres://comanda:secret@127.0.0.1:${await refusingPort()}/comanda`
+      const url = `postgres://comanda:secret@127.0.0.1:${await freePort()}/comanda`
       writeFileSync(join(dataDir, 'database.url'), url)
       const { status, stderr } = await spawnScript('sql', ['select 1'], { DATA_DIR: dataDir }).ended
       expect([status, stderr]).to.deep.equal([
@@ -166,7 +167,7 @@ describe('npm run sql', () => {
     })
 
     it('names DATABASE_URL when that is what cannot be reached, and keeps the password to itself', async () => {
-      const url = `postgres://comanda:secret@127.0.0.1:${await refusingPort()}/comanda`
+      const url = `postgres://comanda:secret@127.0.0.1:${await freePort()}/comanda`
       const { status, stderr } = await spawnScript('sql', ['select 1'], { DATABASE_URL: url }).ended
       expect(status).to.equal(1)
       expect(stderr).to.match(/^comanda: cannot connect to the database in DATABASE_URL: .*ECONNREFUSED.*\n$/)

@@ -63,11 +63,14 @@ export function startChild(
     signal: signal => child.kill(signal),
     ended,
     untilOutput: async pattern =>
-      await untilSlowly(`it has printed ${pattern}; it printed ${output}${errors}`, () => {
-        if (child.exitCode !== null && !pattern.test(output))
-          throw new Error(`ended without ${pattern}: ${output}${errors}`)
-        return pattern.exec(output)
-      }),
+      await untilSlowly(
+        () => `it has printed ${pattern}; it printed ${output}${errors}`,
+        () => {
+          if (child.exitCode !== null && !pattern.test(output))
+            throw new Error(`ended without ${pattern}: ${output}${errors}`)
+          return pattern.exec(output)
+        },
+      ),
   }
 }
 

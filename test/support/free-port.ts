@@ -1,10 +1,26 @@
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** Returns a TCP port of 127.0.0.1 that is free at the moment. */
+/**
+ * Below the ports that Linux chooses for connections and for servers that listen on port 0, and
+ * above the last one that browsers and `fetch` refuse (10080).
+ */
+const LOWEST = 11_000
+const HIGHEST = 32_000
+
+/** Returns a TCP port of 127.0.0.1 that is free, and that Linux gives to nobody else. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
-  const address = server.address()
-  await new Promise(done => server.close(done))
-  return typeof address === 'object' && address ? address.port : 0
+  for (;;) {
+    const port = randomInt(LOWEST, HIGHEST)
+    const server = createServer().listen(port, '127.0.0.1')
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      throw error
+    }
+    await new Promise(done => server.close(done))
+    return port
+  }
 }
