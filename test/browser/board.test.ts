@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { Page } from 'playwright-core'
 import { freePort } from '../support/free-port.ts'
 import { until, untilSlowly } from '../support/until.ts'
 import { Receiver } from '../webhooks/receivers.ts'
@@ -14,7 +15,7 @@ import {
   untilIn,
   untilText,
 } from './board-rig.ts'
-import { describeInBrowser, expectAccessible } from './browser.ts'
+import { describeInBrowser, expectAccessible, expectNoSidewaysScrolling, openPage } from './browser.ts'
 
 /** A text that would run in a page that does not escape them. */
 const MARKUP = '<img src=x onerror=document.title=1>'
@@ -139,25 +140,58 @@ describeInBrowser('the board in a browser', () => {
     expect(await page.evaluate(() => document.documentElement.dataset['test'])).to.equal('same page')
   })
 
-  it('says that a module was not loaded, and loads itself again until all are', async () => {
-    let isBroken = true
-    const page = await boards.rig.openPage(boards.rig.url, {}, async opened => {
+  it('says that a module was not loaded, and loads itself again when the server answers', async () => {
+    let state: 'broken' | 'away' | 'well' = 'broken'
+    let tries = 0
+    const phone = { viewport: { width: 390, height: 844 }, colorScheme: 'dark' } as const
+    const page = await boards.rig.openPage(boards.rig.url, phone, async opened => {
       await opened.clock.install()
       await opened.route('**/board/browser/gestures.ts', route =>
-        isBroken ? route.abort() : route.continue(),
+        state === 'well' ? route.continue() : route.abort(),
       )
+      await opened.route('**/board?*', route => {
+        if (state !== 'away') return route.continue()
+        tries += 1
+        return tries === 1 ? route.abort() : route.fulfill({ status: 502, body: 'Bad Gateway' })
+      })
     })
     await untilText(page, '[role=alert]', /not loaded completely\. It tries again/)
     await expectAccessible(page, 'not loaded')
-    await page.clock.runFor(10_000)
+    await expectNoSidewaysScrolling(page, 390)
+    await page.evaluate(() => (document.documentElement.dataset['test'] = 'same page'))
+    state = 'away'
+    await untilSlowly('the page has tried twice', async () => {
+      await page.clock.runFor(10_000)
+      return tries >= 2
+    })
+    expect(await page.evaluate(() => document.documentElement.dataset['test'])).to.equal('same page')
+    state = 'well'
+    await untilLoadedAgain(page)
+    expect(page.url()).to.equal(boards.rig.url)
+  })
+
+  it('loads itself again when modules of two versions stopped it before it drew anything', async () => {
+    let isMixed = true
+    const { page, failures, close } = await openPage(boards.rig.browser, boards.rig.url, {}, async opened => {
+      await opened.clock.install()
+      await opened.route('**/board/browser/gestures.ts', route =>
+        isMixed ? route.fulfill({ contentType: 'text/javascript', body: 'export {}' }) : route.continue(),
+      )
+    })
     await untilText(page, '[role=alert]', /not loaded completely/)
-    isBroken = false
-    await untilSlowly('the board is loaded', async () => {
+    isMixed = false
+    await untilLoadedAgain(page)
+    await close()
+    expect(failures).to.have.lengthOf.at.least(1)
+    for (const failure of failures) expect(failure).to.match(/does not provide an export/)
+  })
+
+  /** Advances the clock until the board is there. A reload interrupts calls of the page. */
+  const untilLoadedAgain = (page: Page) =>
+    untilSlowly('the board is loaded', async () => {
       await page.clock.runFor(10_000).catch(() => undefined)
       return (await page.locator('.chip').count()) === 1
     })
-    expect(page.url()).to.equal(boards.rig.url)
-  })
 
   it('finds within 40 s of silence that its line is dead, and catches up', async () => {
     await boards.rig.placeMany(2)
