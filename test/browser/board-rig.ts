@@ -158,7 +158,8 @@ export class BoardRig {
 
   async untilShownIsStored(page: Page): Promise<void> {
     let [onBoard, inPostgres] = ['', '']
-    const what = () => `the board shows what Postgres has: ${onBoard} became no ${inPostgres}`
+    const what = () =>
+      `the board shows what Postgres has: it showed ${onBoard}, and Postgres had ${inPostgres}`
     await untilSlowly(what, async () => {
       onBoard = JSON.stringify(await shown(page))
       inPostgres = JSON.stringify(await this.stored())

@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 const LOWEST = 11_000
 const HIGHEST = 32_000
 
-/** Returns a TCP port of 127.0.0.1 that is free, and that Linux gives to nobody else. */
+/** Returns a TCP port of 127.0.0.1 that is free, and that Linux gives to no other process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST)
