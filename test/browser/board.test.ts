@@ -269,16 +269,26 @@ describeInBrowser('the board in a browser', () => {
     await untilGone(other, order)
   })
 
-  it('cancels an order after a question, with time to undo it', async () => {
-    const order = await boards.rig.place()
+  it('cancels an order after a question, with time to undo it, also when its card has just moved', async () => {
+    const [first, order] = [await boards.rig.place(), await boards.rig.place()]
     const page = await boards.rig.openBoard()
     await untilIn(page, 'cook', order)
-    await page.getByRole('button', { name: /^Details of order/ }).click()
+    await cardOf(page, 'cook', order)
+      .getByRole('button', { name: /^Details of order/ })
+      .click()
     await page.getByText('Cancel this order').click()
     await expectAccessible(page, 'details')
+    // The clock stands still between the move of the card and the touch.
+    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000))
+    await boards.rig.system.api.setStatus(first, 'OUT_FOR_DELIVERY')
+    await untilSlowly('the card has moved', async () => {
+      await page.clock.runFor(20)
+      return (await shown(page))['cook']?.[0] === order
+    })
     await page.getByRole('button', { name: /^Cancel order/ }).click()
     expect((await boards.rig.system.api.order(order)).status).to.equal('PREPARING')
-    await untilText(page, `[data-order="${order}"] .flag`, /^Cancelled/)
+    await page.clock.resume()
+    await untilText(page, `[data-order="${order}"] .flag`, /^Cancelled, sent in/)
     await passUndoTime(page)
     await boards.rig.system.api.untilStatus(order, 'CANCELLED')
   })

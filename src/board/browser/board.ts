@@ -177,9 +177,15 @@ export class Board {
     return performance.now() - (this.#movedMs.get(orderId) ?? Number.NEGATIVE_INFINITY) < DEAF_MS
   }
 
+  /** A touch on the card, or its key. */
   act(order: BoardOrder, action: Action): void {
-    if (this.isDeaf(order.order_id)) return
-    if (this.gestures.add(order, action)) this.moved(order.order_id)
+    if (!this.isDeaf(order.order_id)) this.#add(order, action)
+  }
+
+  /** A touch in the panel, which does not move with the card, so that it is never deaf. */
+  cancel(order: BoardOrder): void {
+    this.#add(order, 'cancel')
+    this.open(undefined)
   }
 
   undo(orderId: string): void {
@@ -235,6 +241,10 @@ export class Board {
     saveSettings(this.settings)
     applySettings(this.settings)
     this.#onChange()
+  }
+
+  #add(order: BoardOrder, action: Action): void {
+    if (this.gestures.add(order, action)) this.moved(order.order_id)
   }
 
   #connected(connection: Connection): void {

@@ -88,14 +88,7 @@ function details(board: Board, order: BoardOrder): TemplateResult {
         ? html`<details class="danger">
           <summary>Cancel this order</summary>
           <p>The customer gets nothing, and the stock is given back. You can undo this for 5 seconds.</p>
-          <button
-            @click=${() => {
-              board.act(order, 'cancel')
-              board.open(undefined)
-            }}
-          >
-            Cancel order ${order.code}
-          </button>
+          <button @click=${() => board.cancel(order)}>Cancel order ${order.code}</button>
         </details>`
         : nothing
     }`
