@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { FindOrdersAndDeadLetters1797400000000 } from '../../migrations/1797400000000-find-orders-and-dead-letters.ts'
 import { PauseWebhooks1797600000000 } from '../../migrations/1797600000000-pause-webhooks.ts'
 import { ListManyDeadLetters1797700000000 } from '../../migrations/1797700000000-list-many-dead-letters.ts'
+import { IndexOrderCodesByTime1797900000000 } from '../../migrations/1797900000000-index-order-codes-by-time.ts'
 import { migrateUp, withMigrationLock } from '../../src/db/migrations.ts'
 import { addDemoMenu } from '../../src/inventory/add-demo-menu.ts'
 import { addDemoWebhook } from '../../src/webhooks/add-demo-webhook.ts'
@@ -14,18 +15,21 @@ describe('the migration for the console', () => {
     try {
       const menu = await addMenu(database, 10)
       await place(database, menu)
-      await database.execute(`delete from schema_migrations where name = $1`, [
-        new FindOrdersAndDeadLetters1797400000000().name,
+      await database.execute(`delete from schema_migrations where name = any($1)`, [
+        [new FindOrdersAndDeadLetters1797400000000().name, new IndexOrderCodesByTime1797900000000().name],
       ])
-      await database.execute('drop index dead_letters_by_job, orders_by_code')
+      await database.execute('drop index dead_letters_by_job, orders_by_time_and_code')
       // What an interrupted build leaves behind.
-      await database.execute('create index orders_by_code on orders (placed_at)')
+      for (const name of ['orders_by_code', 'orders_by_time_and_code'])
+        await database.execute(`create index ${name} on orders (placed_at)`)
       await Promise.all([1, 2].map(() => withMigrationLock(url, () => migrateUp(url))))
-      const [index] = await database.query<{ definition: string }>(
-        `select pg_get_indexdef('orders_by_code'::regclass) as definition from pg_index
-        where indexrelid = 'orders_by_code'::regclass and indisvalid`,
+      const indexes = await database.query<{ definition: string }>(
+        `select pg_get_indexdef(indexrelid) as definition from pg_index
+        where pg_get_indexdef(indexrelid) ~ 'INDEX orders_by_(code|time_and_code)' and indisvalid`,
       )
-      expect(index?.definition).to.include('substr((order_id)::text, 29, 5)')
+      expect(indexes.map(({ definition }) => definition.split(' USING ')[1])).to.deep.equal([
+        'btree (substr((order_id)::text, 1, 7), substr((order_id)::text, 29, 5))',
+      ])
     } finally {
       await close()
     }
