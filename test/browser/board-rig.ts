@@ -9,6 +9,8 @@ import { untilSlowly } from '../support/until.ts'
 import { launchBrowser, openPage, type TestPage } from './browser.ts'
 
 const TIMEOUT_MS = 20_000
+/** Characters of a page in the message of an error. */
+const MAX_SHOWN_LENGTH = 1_000
 /** A card that has moved takes no touch for this time. */
 export const DEAF_MS = 650
 const UNDO_MS = 6_000
@@ -224,7 +226,19 @@ export async function shown(page: Page): Promise<Record<string, string[]>> {
 }
 
 export async function untilText(page: Page, selector: string, hasText: RegExp): Promise<void> {
-  await page.locator(selector).filter({ hasText }).first().waitFor({ timeout: TIMEOUT_MS })
+  await untilState(page, page.locator(selector).filter({ hasText }).first(), 'visible')
+}
+
+/** Waits for an element. @throws Error with the text of the page, which shows what is there instead */
+async function untilState(page: Page, element: Locator, state: 'visible' | 'detached'): Promise<void> {
+  try {
+    await element.waitFor({ state, timeout: TIMEOUT_MS })
+  } catch (error) {
+    const shownText = await page.locator('body').innerText({ timeout: TIMEOUT_MS })
+    throw new Error(`the page shows ${JSON.stringify(shownText.slice(0, MAX_SHOWN_LENGTH))}`, {
+      cause: error,
+    })
+  }
 }
 
 export function cardOf(page: Page, column: string, orderId: string): Locator {
@@ -232,11 +246,11 @@ export function cardOf(page: Page, column: string, orderId: string): Locator {
 }
 
 export async function untilIn(page: Page, column: string, orderId: string): Promise<void> {
-  await cardOf(page, column, orderId).waitFor({ timeout: TIMEOUT_MS })
+  await untilState(page, cardOf(page, column, orderId), 'visible')
 }
 
 export async function untilGone(page: Page, orderId: string): Promise<void> {
-  await page.locator(`[data-order="${orderId}"]`).waitFor({ state: 'detached', timeout: TIMEOUT_MS })
+  await untilState(page, page.locator(`[data-order="${orderId}"]`), 'detached')
 }
 
 /** Presses a button of a card. Cards are deaf for a moment after they have moved. */
