@@ -229,7 +229,7 @@ export async function untilText(page: Page, selector: string, hasText: RegExp): 
   await untilState(page, page.locator(selector).filter({ hasText }).first(), 'visible')
 }
 
-/** Waits for an element. @throws Error with the text of the page, which shows what is there instead */
+/** Waits for an element. @throws Error with the text of the page, if it waits in vain */
 async function untilState(page: Page, element: Locator, state: 'visible' | 'detached'): Promise<void> {
   try {
     await element.waitFor({ state, timeout: TIMEOUT_MS })
