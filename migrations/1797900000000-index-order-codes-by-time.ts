@@ -15,7 +15,7 @@ export class IndexOrderCodesByTime1797900000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query('drop index concurrently if exists orders_by_time_and_code')
     await runner.query(`create index concurrently orders_by_time_and_code on orders (${PERIOD}, ${CODE})`)
-    // Without statistics of the expressions, the planner takes each code for a frequent one.
+    // Without statistics of the expressions, the planner expects far too many orders per code.
     await runner.query('analyze orders')
     await runner.query('drop index concurrently if exists orders_by_code')
   }

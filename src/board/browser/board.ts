@@ -177,12 +177,12 @@ export class Board {
     return performance.now() - (this.#movedMs.get(orderId) ?? Number.NEGATIVE_INFINITY) < DEAF_MS
   }
 
-  /** A touch on the card, or its key. */
+  /** Adds the gesture of a touch on the card or of its key, unless the card has just moved. */
   act(order: BoardOrder, action: Action): void {
     if (!this.isDeaf(order.order_id)) this.#add(order, action)
   }
 
-  /** A touch in the panel, which does not move with the card, so that it is never deaf. */
+  /** Cancels from the panel. A touch there always counts: the panel does not move with the card. */
   cancel(order: BoardOrder): void {
     this.#add(order, 'cancel')
     this.open(undefined)
