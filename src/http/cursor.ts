@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { readApiSecret } from '../db/read-api-secret.ts'
 import type { Sql } from '../db/transaction.ts'
 import { expectedError } from './problem.ts'
@@ -7,9 +7,9 @@ const SIGNATURE_BYTES = 16
 
 /** Issues and verifies cursors: opaque positions in lists, signed for one list with its filters. */
 export class Cursors {
-  readonly #secret: Buffer
+  readonly #secret: KeyObject
 
-  constructor(secret: Buffer) {
+  constructor(secret: KeyObject) {
     this.#secret = secret
   }
 

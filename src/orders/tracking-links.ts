@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { deriveApiKey } from '../db/read-api-secret.ts'
 import type { Sql } from '../db/transaction.ts'
 
@@ -12,10 +12,10 @@ const TOKEN = /^[\w-]{22}$/
  * the same link again.
  */
 export class TrackingLinks {
-  readonly #key: Uint8Array
+  readonly #key: KeyObject
   readonly #publicUrl: string
 
-  constructor(key: Uint8Array, publicUrl: string) {
+  constructor(key: KeyObject, publicUrl: string) {
     this.#key = key
     this.#publicUrl = publicUrl
   }

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { expect } from 'chai'
 import { v7 as uuidv7 } from 'uuid'
 import { Cursors } from '../../src/http/cursor.ts'
@@ -133,7 +134,7 @@ describe('lists', () => {
     const next = linkOf(await get('/api/v1/orders?limit=1&status=PLACED'), 'next') ?? ''
     const cursor = new URLSearchParams(next.split('?')[1]).get('cursor') ?? ''
     const flipped = cursor.slice(0, -1) + (cursor.endsWith('A') ? 'B' : 'A')
-    const foreign = new Cursors(Buffer.alloc(32)).issue('/api/v1/orders?status=PLACED', [
+    const foreign = new Cursors(createSecretKey(Buffer.alloc(32))).issue('/api/v1/orders?status=PLACED', [
       '2026-01-01',
       uuidv7(),
     ])

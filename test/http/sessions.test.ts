@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { expect } from 'chai'
 import { exportSPKI, generateKeyPair, SignJWT } from 'jose'
 import { createApiKey, revokeApiKey } from '../../src/http/auth/api-keys.ts'
@@ -139,7 +140,7 @@ describe('sessions of the pages', () => {
   async function foreignCookie(): Promise<string> {
     const set: string[] = []
     const context = { append: (_: string, value: string) => set.push(value) }
-    await new Sessions(new Uint8Array(32), system.api.baseUrl).begin(context as never, key)
+    await new Sessions(createSecretKey(Buffer.alloc(32)), system.api.baseUrl).begin(context as never, key)
     return set[0]?.split(';')[0] ?? ''
   }
 
@@ -160,7 +161,7 @@ describe('sessions of the pages', () => {
   })
 
   it('refuse a token that browsers would not keep', async () => {
-    const sessions = new Sessions(new Uint8Array(32), system.api.baseUrl)
+    const sessions = new Sessions(createSecretKey(Buffer.alloc(32)), system.api.baseUrl)
     const outcome = sessions.begin({ append: () => undefined } as never, 'x'.repeat(3_100))
     expect(await outcome.catch(({ code }: { code: string }) => code)).to.equal('payload-too-large')
   })

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeJwt, errors } from 'jose'
 import type { Context } from 'koa'
 import { deriveApiKey } from '../../db/read-api-secret.ts'
@@ -19,10 +20,10 @@ const SAFE_METHODS = new Set(['GET', 'HEAD'])
  * came in the `Authorization` header, so that a revoked key ends its sessions, too.
  */
 export class Sessions {
-  readonly #key: Uint8Array
+  readonly #key: KeyObject
   readonly #publicOrigin: string
 
-  constructor(key: Uint8Array, publicUrl: string) {
+  constructor(key: KeyObject, publicUrl: string) {
     this.#key = key
     this.#publicOrigin = new URL(publicUrl).origin
   }
