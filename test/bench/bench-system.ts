@@ -10,7 +10,7 @@ import type { EmbeddedPostgres, startEmbedded } from '../../src/db/embedded/post
 import { freePort } from '../support/free-port.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { cleanUpOnSignal, endWithThisProcess } from './end-on-signal.ts'
-import { processUse } from './process-use.ts'
+import { familyCpuSeconds, processUse } from './process-use.ts'
 
 /** A process: one role, or all roles as `npm start` runs them. */
 export type Role = 'api' | 'dispatcher' | 'worker' | 'start'
@@ -118,6 +118,12 @@ export class BenchSystem {
 
   get dataFolder(): string {
     return this.#server.dataFolder
+  }
+
+  /** CPU time of the server's processes, in seconds. */
+  get serverCpuSeconds(): number {
+    const [pid] = readFileSync(join(this.dataFolder, 'postmaster.pid'), 'utf8').split('\n')
+    return familyCpuSeconds(Number(pid))
   }
 
   get api(): Api {
