@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 /**
  * Reads a process's memory (now and at its peak) and CPU time from /proc. Returns undefined when it
@@ -19,8 +19,12 @@ export function processUse(
   }
 }
 
-/** Returns the CPU time of a process and of its children, ended ones included. */
+/**
+ * Returns the CPU time of a process and of its children, ended ones included; NaN where there is no
+ * /proc.
+ */
 export function familyCpuSeconds(pid: number): number {
+  if (!existsSync('/proc')) return Number.NaN
   const { ownSeconds, endedSeconds } = statOf(pid)
   const children = readdirSync('/proc').flatMap(name => {
     try {

@@ -85,8 +85,8 @@ async function growSystem(orders: number, checkout: string): Promise<Bench['grow
     await client.query(
       'update outbox_events set dispatched_at = now() where dispatched_at is null and quarantined_at is null',
     )
-    // A new worker would read all finished jobs first, as it does ten times per retention period:
-    // for longer than a measurement.
+    // Ten times per retention period, and when it starts, a worker reads all finished jobs. Here
+    // this would take longer than a measurement.
     await client.query('update pgboss.queue set maintain_on = now()')
   } finally {
     client.release(true)
